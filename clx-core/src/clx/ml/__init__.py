@@ -1,0 +1,17 @@
+"""The programming interface of clx.
+
+::
+
+    from clx.ml import training_run, TrainingRun, task_registry, hookimpl
+
+Importing it imports neither torch, transformers, datasets nor pandas, and no plugin; what is heavy
+is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from clx.ml.hookspecs import hookimpl
+from clx.ml.opening import task_registry, training_run
+from clx.ml.run import TrainingRun
+
+__all__ = ["TrainingRun", "hookimpl", "task_registry", "training_run"]

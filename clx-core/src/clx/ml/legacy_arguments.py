@@ -1,0 +1,98 @@
+"""Names that ``TrainingArguments`` of transformers 4 had and 5 has not: translated or ignored."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clx.errors import ClxWarning
+
+IGNORED = frozenset(
+    {
+        "_n_gpu",
+        "fp16_backend",
+        "fp16_opt_level",
+        "fsdp_min_num_params",
+        "fsdp_transformer_layer_cls_to_wrap",
+        "half_precision_backend",
+        "jit_mode_eval",
+        "logging_dir",
+        "mp_parameters",
+        "overwrite_output_dir",
+        "past_index",
+        "push_to_hub_model_id",
+        "push_to_hub_organization",
+        "push_to_hub_token",
+        "ray_scope",
+        "save_safetensors",
+        "tpu_metrics_debug",
+        "tpu_num_cores",
+        "use_ipex",
+        "use_legacy_prediction_loop",
+        "use_mps_device",
+    }
+)
+"""Without a meaning any more; ``overwrite_output_dir`` is ``train(overwrite=True)``."""
+
+RENAMED: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = {
+    "evaluation_strategy": ("eval_strategy", None),
+    "per_gpu_train_batch_size": ("per_device_train_batch_size", None),
+    "per_gpu_eval_batch_size": ("per_device_eval_batch_size", None),
+    "no_cuda": ("use_cpu", None),
+    "warmup_ratio": ("warmup_steps", None),
+    "torchdynamo": ("torch_compile_backend", None),
+    "group_by_length": (
+        "train_sampling_strategy",
+        lambda wanted: "group_by_length" if wanted else "random",
+    ),
+    "adafactor": ("optim", lambda wanted: "adafactor" if wanted else "adamw_torch_fused"),
+    "include_inputs_for_metrics": (
+        "include_for_metrics",
+        lambda wanted: ["inputs"] if wanted else [],
+    ),
+    "include_tokens_per_second": (
+        "include_num_input_tokens_seen",
+        lambda wanted: "non_padding" if wanted else "no",
+    ),
+}
+"""Old name → new name, and how the value changes. transformers 5 reads ``warmup_steps`` below 1 as a
+ratio, which is what ``warmup_ratio`` was."""
+
+
+def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return ``arguments`` under today's names, and the problems on the way.
+
+    A value that meant nothing (None, or False for a switch that is gone) is dropped. Ignored names
+    give a :class:`ClxWarning`.
+    """
+    translated: dict[str, Any] = {}
+    problems = []
+    ignored = sorted(set(arguments) & IGNORED)
+    if ignored:
+        warnings.warn(
+            f"training_args: {', '.join(ignored)} had a meaning in transformers 4 and has none in "
+            f"transformers 5; ignored",
+            ClxWarning,
+            stacklevel=2,
+        )
+    for name, value in arguments.items():
+        if name in IGNORED:
+            continue
+        if name not in RENAMED:
+            translated[name] = value
+            continue
+        new, change = RENAMED[name]
+        if value is None or (name == "warmup_ratio" and value == 0):
+            continue
+        if new in arguments:
+            problems.append(f"{name} is today's {new}, which is given too: take one of them")
+        elif name == "warmup_ratio" and not _is_ratio(value):
+            problems.append(f"warmup_ratio must be from 0 to below 1, but is {value!r}")
+        else:
+            translated[new] = change(value) if change else value
+    return translated, problems
+
+
+def _is_ratio(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1

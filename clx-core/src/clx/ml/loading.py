@@ -1,0 +1,137 @@
+"""Loading tokenizers, models and pipelines through the task's own hooks, checked."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import ClxWarning, ConfigError, ModelError
+from clx.ml.author_code import author_code
+from clx.ml.base_models import read_model_config, refuse_foreign_code, set_input_limit
+from clx.ml.quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
+
+    from clx.ml.run import TrainingRun
+
+
+def load_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:
+    """Return the task's tokenizer from a folder, with the model's input limit."""
+    refuse_code = (folder / "config.json").is_file()
+    if refuse_code:
+        refuse_foreign_code(folder, run.trust_remote_code)
+    with author_code(run, "load_tokenizer"):
+        tokenizer = run.load_tokenizer(str(folder))
+    set_input_limit(tokenizer, folder)
+    return tokenizer
+
+
+def load_model(
+    run: TrainingRun, folder: Path, tokenizer: PreTrainedTokenizerBase
+) -> PreTrainedModel:
+    """Return the task's model from a folder, in evaluation mode.
+
+    Raises:
+        ModelError: its weights do not fit the labels, or the folder wants code run.
+    """
+    refuse_foreign_code(folder, run.trust_remote_code)
+    stored = run.model_args
+    if run.trust_remote_code:
+        run.model_args = {**stored, "trust_remote_code": True}
+    try:
+        with quiet_transformers(), author_code(run, "load_model"):
+            model = run.load_model(str(folder))
+    except RuntimeError as error:
+        if "ize" in str(error) and "mismatch" in str(error):
+            labels = len(read_model_config(folder).get("id2label") or ())
+            raise ModelError(
+                f"The weights in {folder} do not fit this run: the model was made for "
+                f"{labels or 'other'} labels and another number is asked for. Take a base model "
+                f"without a head, or model_args={{'ignore_mismatched_sizes': True}} to begin with a "
+                f"new one."
+            ) from error
+        raise
+    finally:
+        run.model_args = stored
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    model.eval()
+    return model
+
+
+def ensure_pad_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Let a tokenizer without a padding token pad with another special one."""
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer
+
+
+def bound_tokenizer(
+    tokenizer: PreTrainedTokenizerBase, tokenize_args: dict[str, Any]
+) -> PreTrainedTokenizerBase:
+    """Return a tokenizer that is called with ``tokenize_args`` and truncation unless told otherwise.
+
+    Not every pipeline passes tokenizer arguments on, and no pipeline truncates by itself.
+    """
+    original = type(tokenizer)
+    arguments = {"truncation": True, **tokenize_args}
+
+    class Bound(original):  # type: ignore[misc, valid-type]
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return super().__call__(*args, **{**arguments, **kwargs})
+
+    # save_pretrained writes the class's name: a reader has to find the original one.
+    Bound.__name__, Bound.__qualname__, Bound.__module__ = (
+        original.__name__,
+        original.__qualname__,
+        original.__module__,
+    )
+    bound = copy.copy(tokenizer)
+    bound.__class__ = Bound
+    return bound
+
+
+def make_pipeline(
+    run: TrainingRun, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> Pipeline:
+    """Return the Hugging Face pipeline of a run, made from objects: no path is looked up again."""
+    from transformers import pipeline
+
+    return pipeline(
+        model=model,
+        tokenizer=bound_tokenizer(tokenizer, run.tokenize_args),
+        device=choose_device(run.device),
+        **run.pipeline_args,
+    )
+
+
+def choose_device(wanted: str | None, stored: bool = False) -> Any:
+    """Return the torch device to predict on: the wanted one, else the best there is.
+
+    Args:
+        wanted: such as ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; None for the best.
+        stored: whether the wish comes from a config of another machine and may be dropped.
+
+    Raises:
+        ConfigError: this machine has no such device.
+    """
+    import torch
+
+    best = "cuda" if torch.cuda.is_available() else "cpu"
+    if best == "cpu" and torch.backends.mps.is_available():
+        best = "mps"
+    if wanted is None:
+        return torch.device(best)
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        message = f"The device {wanted!r} cannot be used here ({str(error).splitlines()[0]})"
+        if not stored:
+            raise ConfigError(f"{message}; device={best!r} can") from error
+        warnings.warn(f"{message}; using {best!r}", ClxWarning, stacklevel=2)
+        return torch.device(best)
+    return device

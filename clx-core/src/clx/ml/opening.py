@@ -1,0 +1,165 @@
+"""``training_run``: make a run by task and name, or open a saved one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from clx.errors import ConfigError, PluginError, RunDirError, RunNotFoundError, TaskNotFoundError
+from clx.ml.config import contradictions, options_of
+from clx.ml.registry import TaskRegistry
+from clx.ml.run import TrainingRun
+from clx.ml.run_dir import RunDir, find_run
+from clx.problems import cell, did_you_mean, raise_problems
+from clx.settings import runs_dir
+
+task_registry = TaskRegistry(base=lambda: TrainingRun)
+"""The tasks of this process: see :class:`clx.ml.registry.TaskRegistry`."""
+
+
+def training_run(
+    task: str | None = None,
+    run_name: str | None = None,
+    *,
+    load: str | Path | None = None,
+    **options: Any,
+) -> TrainingRun:
+    """Make a run of a task, or open a saved one.
+
+    Args:
+        task: an installed task's name or alias; see ``clx tasks``.
+        run_name: one path component; None makes one from task and time.
+        load: the path of a saved run, or the name of one in the default folder. Beside it only
+            ``device``, ``verify`` (compare all SHA-256 with the manifest) and
+            ``trust_remote_code`` may be given; a task or option that says the same as the config
+            is accepted.
+        **options: the task's options; see its class.
+
+    Returns:
+        A run. Nothing is written until ``train``, no model is loaded until it is needed.
+
+    Raises:
+        ConfigError: wrong or contradicting options; all are listed.
+        TaskNotFoundError: no such task.
+        PluginError: the task's plugin is broken.
+        RunNotFoundError: there is no run to load.
+        RunDirError: the run directory is damaged.
+    """
+    if load is not None:
+        return open_run(load, task, run_name, **options)
+    if task is None:
+        known = ", ".join(task_registry) or "none is installed"
+        raise ConfigError(
+            f"training_run needs a task ({known}), or load= with the path or name of a saved run"
+        )
+    if not isinstance(task, str):
+        raise ConfigError(f"task must be a task's name, but is {cell(task)}")
+    if "verify" in options:
+        raise ConfigError("verify goes with load= only")
+    return task_registry[task](run_name, **options)
+
+
+def open_run(
+    load: str | Path,
+    task: str | None = None,
+    run_name: str | None = None,
+    device: str | None = None,
+    verify: bool = False,
+    trust_remote_code: bool = False,
+    **options: Any,
+) -> TrainingRun:
+    """Open a saved run; see :func:`training_run`."""
+    directory = find_run(locate(load))
+    config = directory.read_config()
+    task_class = _task_of(config, directory)
+    _refuse_contradictions(task_class, config, directory, task, run_name, options)
+    directory.check(hashes=verify)
+    run: TrainingRun = task_class.open(directory, config, device)
+    run.trust_remote_code = trust_remote_code
+    return run
+
+
+def locate(load: str | Path) -> Path:
+    """Return the path of a run given as a path or as a name in the default folder.
+
+    Raises:
+        RunNotFoundError: there is none; runs of similar names are listed.
+    """
+    if not isinstance(load, str | os.PathLike):
+        raise ConfigError(f"load must be a path or a run's name, but is {cell(load)}")
+    path = Path(load).expanduser().absolute()
+    if path.exists():
+        return path
+    is_name = isinstance(load, str) and os.sep not in load and load not in ("", ".", "..")
+    named = runs_dir() / str(load)
+    if is_name and (named.exists() or _left_beside(named)):
+        return named
+    if _left_beside(path):
+        return path
+    others = [run.name for run in saved_runs()]
+    where = f"{path} does not exist" + (f", and there is no run {load!r} in {runs_dir()}" * is_name)
+    raise RunNotFoundError(
+        f"There is no run to load: {where}{did_you_mean(Path(load).name, others)}"
+    )
+
+
+def _left_beside(path: Path) -> bool:
+    run = RunDir(path)
+    return any(left.exists() for left in (run.staging, run.previous))
+
+
+def saved_runs(parent: Path | None = None) -> list[Path]:
+    """Return the directories of trained runs in a folder, by default that of all runs, sorted."""
+    folder = runs_dir() if parent is None else parent
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            if path.is_dir() and not path.name.startswith(".") and RunDir(path).is_complete():
+                found.append(path)
+        except RunDirError:
+            continue
+    return found
+
+
+def _task_of(config: dict[str, Any], directory: RunDir) -> type[TrainingRun]:
+    try:
+        return task_registry[config["task"]]
+    except (TaskNotFoundError, PluginError) as error:
+        distribution, version = config.get("task_distribution"), config.get("task_version")
+        if not isinstance(distribution, str):
+            raise
+        line = f"pip install {distribution}" + (f"=={version}" if version else "")
+        message = (
+            f"The run in {directory.path} is of the task {config['task']!r} of {distribution} "
+            f"{version or ''}, which cannot be used here. To get it: {line}\n{error}"
+        )
+        raise type(error)(message) from error
+
+
+def _refuse_contradictions(
+    task_class: type[TrainingRun],
+    config: dict[str, Any],
+    directory: RunDir,
+    task: str | None,
+    run_name: str | None,
+    options: dict[str, Any],
+) -> None:
+    stored = options_of(config)
+    problems = contradictions(options, stored, options)
+    problems += [
+        f"there is no option {name!r} in the saved run{did_you_mean(name, stored)}"
+        for name in options
+        if name not in stored
+    ]
+    if task is not None and task not in (config["task"], task_class.name, *task_class.aliases):
+        problems.append(f"it is a run of the task {config['task']!r}, not {task!r}")
+    if run_name is not None and run_name != directory.path.name:
+        problems.append(f"it is called {directory.path.name!r}, not {run_name!r}")
+    raise_problems(
+        ConfigError,
+        f"The run in {directory.path} cannot be opened so:",
+        problems,
+        "A saved run has its options in its config: beside load= only device, verify and "
+        "trust_remote_code may be given.",
+    )

@@ -1,0 +1,146 @@
+"""Predicting a file into another: rows in order, bounded memory, resumable.
+
+The output is written in parts into a folder beside the target, each complete by rename; when all
+are there they are joined and the target appears by rename. A resumed call skips the rows that
+complete parts hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm.auto import tqdm
+
+from clx.errors import DataFormatError, ResumeError, RunExistsError
+from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.ml.data_files import file_format
+from clx.ml.row_files import join_parts, read_chunks, write_part
+from clx.ml.run_dir import RunDir, write_json
+from clx.problems import raise_problems
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clx.ml.run import TrainingRun
+
+PART_ROWS = 4096
+STATE = "state.json"
+
+
+def predict_file(
+    run: TrainingRun,
+    source: Path,
+    target: Path,
+    *,
+    text_column: str,
+    columns: list[str] | None,
+    resume: bool,
+    overwrite: bool,
+    batch_size: int,
+    all_scores: bool,
+) -> Path:
+    """See :meth:`TrainingRun.predict_file`."""
+    if not source.is_file():
+        raise DataFormatError(f"There is no file {source}")
+    file_format(source)
+    kind = file_format(target)
+    if target.exists() and not overwrite:
+        raise RunExistsError(f"{target} exists: pass overwrite=True or give another target")
+    if target.exists() and os.path.samefile(source, target):
+        raise DataFormatError(f"{source} cannot be source and target at once")
+    parts = target.with_name(f".{target.name}.parts")
+    identity = _identity(run, source, text_column, columns, all_scores)
+    done = _begin(parts, identity, resume)
+    # A source read as text (csv) gives texts, one of json or parquet gives typed columns.
+    for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
+        if number < done:
+            continue
+        output = _predicted(run, frame, number * PART_ROWS, text_column, columns, batch_size, all_scores)
+        write_part(output, parts / f"{number:08d}.part", kind)
+    join_parts(sorted(parts.glob("*.part")), target, kind)
+    shutil.rmtree(parts)
+    return target
+
+
+def _bar(chunks: Iterator[pd.DataFrame], source: Path) -> Iterator[pd.DataFrame]:
+    with tqdm(desc=f"predict {source.name}", unit="rows", delay=1) as bar:
+        for frame in chunks:
+            yield frame
+            bar.update(len(frame))
+
+
+def _identity(
+    run: TrainingRun, source: Path, text_column: str, columns: list[str] | None, all_scores: bool
+) -> dict[str, Any]:
+    stat = source.stat()
+    return {
+        "source": [str(source.absolute()), stat.st_size, stat.st_mtime_ns],
+        "run": RunDir(run.run_dir).identity(),
+        "text_column": text_column,
+        "columns": columns,
+        "all_scores": all_scores,
+        "part_rows": PART_ROWS,
+    }
+
+
+def _begin(parts: Path, identity: dict[str, Any], resume: bool) -> int:
+    """Make the folder of parts; return how many complete ones are there from before."""
+    state = parts / STATE
+    if resume and state.is_file():
+        before = json.loads(state.read_text(encoding="utf-8"))
+        raise_problems(
+            ResumeError,
+            f"The interrupted prediction in {parts} was another one:",
+            [f"{key} changed" for key in identity if before.get(key) != identity[key]],
+            "Make it the same again, or leave resume out to start afresh.",
+        )
+        done = 0
+        while (parts / f"{done:08d}.part").is_file():
+            done += 1
+        return done
+    if parts.exists():
+        shutil.rmtree(parts)
+    parts.mkdir(parents=True)
+    write_json(state, identity)
+    return 0
+
+
+def _predicted(
+    run: TrainingRun,
+    frame: pd.DataFrame,
+    first_row: int,
+    text_column: str,
+    columns: list[str] | None,
+    batch_size: int,
+    all_scores: bool,
+) -> pd.DataFrame:
+    """Return the carried columns and the predictions of some rows."""
+    import pandas as pd
+
+    wanted = list(frame.columns) if columns is None else columns
+    problems = column_problems(frame, [text_column, *wanted])
+    frame.index = pd.RangeIndex(first_row, first_row + len(frame))
+    if not problems:
+        problems = text_problems(frame, text_column)
+    raise_data_problems(problems, f"a column {text_column!r} of texts")
+    rows = [
+        run.prediction_row(prediction, all_scores)
+        for prediction in islice(
+            run.predict_iter(frame[text_column].tolist(), batch_size), len(frame)
+        )
+    ]
+    predicted = pd.DataFrame(rows, index=frame.index)
+    taken = set(wanted)
+    predicted = predicted.rename(
+        columns={name: f"predicted_{name}" for name in predicted.columns if name in taken}
+    )
+    clash = set(predicted.columns) & taken
+    if clash:
+        raise DataFormatError(f"The input already has the columns {sorted(clash)}: rename them")
+    return pd.concat([frame[wanted], predicted], axis=1)

@@ -1,0 +1,111 @@
+"""From texts to predictions, in order, in windows of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import ConfigError, DataFormatError
+from clx.ml.author_code import author_code
+from clx.ml.data import has_surrogate
+from clx.ml.truncation import count_truncated, warn_truncated
+from clx.problems import cell, raise_problems
+
+if TYPE_CHECKING:
+    from clx.ml.run import TrainingRun
+
+BATCH_SIZE = 32
+WINDOW_BATCHES = 32
+"""Batches that are sorted by length together; a window is what is in memory at once."""
+
+EXPECTED = "a list, tuple, Series, array or generator of texts, or one text"
+
+
+def as_texts(texts: Any) -> Iterable[Any]:
+    """Return an iterable of what may be texts; one string is a list of one.
+
+    Raises:
+        DataFormatError: of a type that cannot be a row of texts.
+    """
+    if isinstance(texts, str):
+        return [texts]
+    kind = type(texts).__name__
+    if isinstance(texts, bytes | bytearray | dict | set | frozenset) or kind == "DataFrame":
+        hint = "; pass one of its columns, or use predict_frame" if kind == "DataFrame" else ""
+        raise DataFormatError(f"predict needs {EXPECTED}, but got a {kind}{hint}")
+    if getattr(texts, "ndim", 1) != 1:
+        raise DataFormatError(f"predict needs {EXPECTED}, but got an array of {texts.ndim} dimensions")
+    if not hasattr(texts, "__iter__"):
+        raise DataFormatError(f"predict needs {EXPECTED}, but got {cell(texts)}")
+    return texts  # type: ignore[no-any-return]
+
+
+def check_texts(texts: Iterable[Any], start: int = 0) -> list[str]:
+    """Return the texts as a list.
+
+    Args:
+        texts: some of the input.
+        start: the position of the first of them in all of the input.
+
+    Raises:
+        DataFormatError: some are not texts; at most ten are listed with their positions.
+    """
+    checked = list(texts)
+    problems = []
+    for position, text in enumerate(checked, start):
+        if not isinstance(text, str):
+            problems.append(f"position {position}: {cell(text)} is not a str")
+        elif not text.isascii() and has_surrogate(text):
+            problems.append(f"position {position}: {cell(text)} has half of a surrogate pair")
+    raise_problems(
+        DataFormatError,
+        f"predict needs texts, but {len(problems)} of these are none:",
+        problems,
+        "Drop or replace them (an empty string is a text).",
+    )
+    return checked
+
+
+def check_batch_size(batch_size: Any) -> int:
+    """Return the batch size, the default for None.
+
+    Raises:
+        ConfigError: it is not a whole number of at least 1.
+    """
+    if batch_size is None:
+        return BATCH_SIZE
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ConfigError(f"batch_size must be a whole number of at least 1, but is {cell(batch_size)}")
+    return batch_size
+
+
+def predict_texts(
+    run: TrainingRun, texts: Iterable[str], batch_size: int, pipe_args: dict[str, Any]
+) -> Iterator[Any]:
+    """Yield the task's prediction for each text, in order, holding one window at a time.
+
+    Within a window equal texts are computed once, and texts go through the pipeline sorted by
+    length, so that a batch is padded little.
+    """
+    source = iter(texts)
+    position = truncated = 0
+    while window := list(islice(source, batch_size * WINDOW_BATCHES)):
+        window = check_texts(window, position)
+        position += len(window)
+        distinct = sorted(set(window), key=len, reverse=True)
+        truncated += count_truncated(run, distinct)
+        outputs = run.pipe(distinct, batch_size=batch_size, **pipe_args)
+        by_text = dict(zip(distinct, outputs, strict=True))
+        for text in window:
+            with author_code(run, "post_process_prediction"):
+                prediction = run.post_process_prediction(_own(by_text[text]))
+            yield prediction
+    warn_truncated(run, truncated, position, "the input")
+
+
+def _own(output: Any) -> Any:
+    """Return a copy that a task may change: equal texts share the pipeline's output."""
+    if isinstance(output, dict):
+        return dict(output)
+    return [_own(item) for item in output] if isinstance(output, list) else output

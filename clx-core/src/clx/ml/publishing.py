@@ -1,0 +1,96 @@
+"""Writing a trained run into its directory."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.model_card import model_card
+from clx.ml.quiet import quiet_transformers
+from clx.ml.results import TrainingResult
+from clx.ml.run_dir import (
+    CONFIG,
+    ENVIRONMENT,
+    LOGS,
+    OUR_NAMES,
+    RESULTS,
+    RunDir,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from clx.ml.run import TrainingRun
+
+PACKAGES = (
+    "clx-core",
+    "torch",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "pandas",
+)
+
+
+def write_run(
+    new: RunDir,
+    run: TrainingRun,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    result: TrainingResult,
+    extra_results: dict[str, Any],
+    work_dir: Path,
+) -> None:
+    """Write config, model, results, environment, card and logs of a trained run."""
+    write_json(new.path / CONFIG, run._config_to_save())
+    with quiet_transformers():
+        model.save_pretrained(new.model)
+        tokenizer.save_pretrained(new.model)
+    (new.model / "README.md").write_text(model_card(run, result), encoding="utf-8")
+    write_json(new.path / RESULTS, {**result.to_dict(), **extra_results})
+    write_json(new.path / ENVIRONMENT, environment(run))
+    if (work_dir / LOGS).is_dir():
+        shutil.copytree(work_dir / LOGS, new.path / LOGS)
+    _carry_over(run.run_dir, new.path)
+
+
+def _carry_over(old: Path, new: Path) -> None:
+    """Keep what the user has put into the directory beside our files."""
+    for path in old.iterdir() if old.is_dir() else ():
+        if path.name in OUR_NAMES:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, new / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, new / path.name, follow_symlinks=False)
+
+
+def environment(run: TrainingRun) -> dict[str, Any]:
+    """Return the versions, platform and seed that a training depends on."""
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "seed": run.training_args.get("seed", 42),
+        "versions": {name: version for name in PACKAGES if (version := installed_version(name))},
+    }
+
+
+def installed_version(distribution: str) -> str | None:
+    """Return the version of an installed distribution, None if it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,225 @@
+"""``task_registry``: task names from installed metadata, classes imported when asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from clx.errors import DuplicateTaskError, PluginError, TaskNotFoundError
+from clx.ml.entry_points import (
+    ALLOW_VARIABLE,
+    Failure,
+    Plugin,
+    allowed,
+    by_name,
+    installed_distributions,
+    read,
+    unique,
+)
+from clx.ml.task_checks import check_task
+from clx.problems import closest, names
+
+if TYPE_CHECKING:
+    from clx.ml.run import TrainingRun
+
+GROUP = "clx.tasks"
+
+T = TypeVar("T", bound=type)
+
+_KNOWN_PACKAGES = {
+    "classification": "clx-tasks-classification",
+    "multi-label-classification": "clx-tasks-multilabel",
+    "multilabel": "clx-tasks-multilabel",
+}
+"""Hints for an error message only; a task is registered by its package's entry point."""
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """What is known of a task name without importing anything."""
+
+    name: str
+    plugins: tuple[Plugin, ...]
+    registered: type | None = None
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Who provides the name: distributions with versions, and code that registered a class."""
+        places = tuple(f"{plugin.origin} ({plugin.value})" for plugin in self.plugins)
+        return places if self.registered is None else (*places, _code_of(self.registered))
+
+
+class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
+    """A read-only mapping from task names to task classes.
+
+    Names come from the metadata of installed distributions, entry-point group ``clx.tasks``;
+    listing them imports nothing. A class is imported, checked and kept when it is first asked
+    for. ``name in task_registry`` says whether the name is claimed, not whether its plugin works.
+
+    Raises (by ``task_registry[name]``):
+        TaskNotFoundError: no task of that name; a ``KeyError``, so that ``get`` has its default.
+        DuplicateTaskError: several distributions claim the name.
+        PluginError: its plugin cannot be imported (the cause is chained) or is not a task.
+    """
+
+    def __init__(
+        self,
+        base: Callable[[], type],
+        distributions: Callable[[], Iterable[Any]] = installed_distributions,
+        allow: Callable[[], str | None] = lambda: os.environ.get(ALLOW_VARIABLE),
+    ) -> None:
+        self._base = base
+        self._distributions = distributions
+        self._allow = allow
+        self._registered: dict[str, type] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the installed metadata again, for instance after a ``pip install`` in a notebook."""
+        self._plugins: Mapping[str, tuple[Plugin, ...]] | None = None
+        self._hidden: set[str] = set()
+        self._unreadable: list[Failure] = []
+        self._loaded: dict[str, type] = {}
+
+    def register(self, task: T) -> T:
+        """Add a task class of this process under its name and aliases; usable as a decorator.
+
+        Registering a class again under its own module and name replaces it, so that a notebook
+        cell can be run twice.
+
+        Raises:
+            PluginError: the class is not a valid task; everything that is wrong is listed.
+            DuplicateTaskError: the name belongs to another class.
+        """
+        check_task(task, self._base(), f"The class {getattr(task, '__qualname__', task)!r}")
+        for name in (task.name, *task.aliases):  # type: ignore[attr-defined]
+            other = self._registered.get(name) or self._loaded.get(name)
+            if other is not None and _code_of(other) != _code_of(task):
+                raise DuplicateTaskError(
+                    f"The task name {name!r} is taken by {_code_of(other)}; {_code_of(task)} cannot "
+                    f"have it too. Give one of them another name."
+                )
+        for name in (task.name, *task.aliases):  # type: ignore[attr-defined]
+            self._registered[name] = task
+            self._loaded.pop(name, None)
+        return task
+
+    def unregister(self, name: str) -> None:
+        """Remove what :meth:`register` added under ``name``, with its aliases."""
+        task = self._registered.get(name)
+        if task is None:
+            raise TaskNotFoundError(f"No task {name!r} was registered in this process.")
+        self._registered = {key: cls for key, cls in self._registered.items() if cls is not task}
+
+    def entry(self, name: str) -> TaskEntry:
+        """Return what is known of ``name`` without importing anything.
+
+        Raises:
+            TaskNotFoundError: no distribution and no code of this process claims the name.
+        """
+        if name not in self:
+            raise TaskNotFoundError(f"There is no task {name!r}.")
+        return TaskEntry(name, self._scan().get(name, ()), self._registered.get(name))
+
+    @property
+    def unreadable(self) -> list[Failure]:
+        """Distributions whose plugin metadata cannot be read."""
+        self._scan()
+        return list(self._unreadable)
+
+    def __getitem__(self, name: str) -> type[TrainingRun]:
+        if name not in self._loaded:
+            self._loaded[name] = self._find(name)
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._registered or name in self._scan()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._scan(), *self._registered}))
+
+    def __len__(self) -> int:
+        return len({*self._scan(), *self._registered})
+
+    def __repr__(self) -> str:
+        return f"<task_registry: {names(self)}>"
+
+    def _scan(self) -> Mapping[str, tuple[Plugin, ...]]:
+        if self._plugins is None:
+            plugins, self._unreadable = read(self._distributions(), GROUP)
+            considered = allowed(unique(plugins), self._allow())
+            self._plugins = by_name(considered)
+            self._hidden = {plugin.name for plugin in plugins} - set(self._plugins)
+        return self._plugins
+
+    def _find(self, name: str) -> type[TrainingRun]:
+        if not isinstance(name, str) or name not in self:
+            return self._find_alias(name)
+        entry = self.entry(name)
+        candidates = [_import(plugin, self._base()) for plugin in entry.plugins[:1]]
+        if entry.registered is not None:
+            candidates.append(entry.registered)
+        if len(entry.plugins) > 1 or len({_code_of(cls) for cls in candidates}) > 1:
+            raise DuplicateTaskError(
+                f"The task name {name!r} is claimed by {' and by '.join(entry.origins)}. Uninstall "
+                f"one of them, or set {ALLOW_VARIABLE} to the distributions that you want."
+            )
+        return candidates[-1]
+
+    def _find_alias(self, name: str) -> type[TrainingRun]:
+        """Look for an alias that its class declares but no entry point names."""
+        found: dict[str, type[TrainingRun]] = {}
+        broken: list[str] = []
+        for known in self:
+            try:
+                task = self[known]
+            except PluginError as error:
+                broken.append(f"  {known}: {error}")
+            else:
+                if name in task.aliases:
+                    found[_code_of(task)] = task
+        if len(found) > 1:
+            raise DuplicateTaskError(
+                f"The task alias {name!r} is claimed by {' and by '.join(found)}. Use a full name."
+            )
+        if found:
+            return next(iter(found.values()))
+        raise TaskNotFoundError(self._not_found(name, broken))
+
+    def _not_found(self, name: str, broken: list[str]) -> str:
+        lines = [f"There is no task {name!r}."]
+        match = closest(str(name), [*self, *_KNOWN_PACKAGES])
+        if match is not None and match in self:
+            lines[0] += f" Did you mean {match!r}?"
+        if match in _KNOWN_PACKAGES and match not in self and match not in self._hidden:
+            lines.append(f"To get {match!r}: pip install {_KNOWN_PACKAGES[match]}")
+        lines.append("Installed tasks:" if len(self) else "No tasks are installed.")
+        lines += [f"  {known} ({', '.join(self.entry(known).origins)})" for known in self]
+        if self._hidden:
+            lines.append(f"Hidden by {ALLOW_VARIABLE}: {names(sorted(self._hidden))}")
+        if broken:
+            lines += ["Plugins that do not work:", *broken]
+        lines += [f"  {bad.origin}: {bad.what}: {bad.cause!r}" for bad in self._unreadable]
+        return "\n".join(lines)
+
+
+def _import(plugin: Plugin, base: type) -> type[TrainingRun]:
+    try:
+        candidate = plugin.load()
+    except (Exception, SystemExit) as error:
+        # SystemExit too: a plugin that exits while it is imported must not end its host.
+        raise PluginError(
+            f"The task {plugin.name!r} of {plugin.origin} cannot be loaded: importing "
+            f"{plugin.value!r} raised {type(error).__name__}: {error}. Upgrade or uninstall "
+            f"{plugin.distribution}."
+        ) from error
+    check_task(
+        candidate, base, f"The task {plugin.name!r} of {plugin.origin} ({plugin.value})", plugin.name
+    )
+    return candidate  # type: ignore[no-any-return]
+
+
+def _code_of(task: type) -> str:
+    return f"{task.__module__}:{task.__qualname__}"

@@ -1,0 +1,143 @@
+"""Rows of csv, tsv, jsonl and parquet, read and written some at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import DataFormatError
+from clx.ml.data_files import CSV_ARGS, file_format
+from clx.problems import cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEPARATORS = {"csv": ",", "tsv": "\t"}
+
+
+def read_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
+    """Yield frames of ``rows`` rows (the last one has the rest), holding one at a time.
+
+    Raises:
+        DataFormatError: the file cannot be read as what its suffix says.
+    """
+    kind = file_format(source)
+    try:
+        if kind in SEPARATORS:
+            yield from _csv_chunks(source, SEPARATORS[kind], rows)
+        elif kind == "jsonl":
+            yield from _jsonl_chunks(source, rows)
+        else:
+            yield from _parquet_chunks(source, rows)
+    except (ValueError, OSError) as error:
+        if isinstance(error, DataFormatError):
+            raise
+        raise DataFormatError(f"{source} cannot be read as {kind}: {cell(str(error))}") from error
+
+
+def _csv_chunks(source: Path, separator: str, rows: int) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+
+    with pd.read_csv(source, sep=separator, chunksize=rows, **CSV_ARGS) as reader:
+        yield from reader
+
+
+def _jsonl_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+
+    with source.open(encoding="utf-8") as file:
+        lines = ((n, line) for n, line in enumerate(file, 1) if line.strip())
+        while chunk := list(islice(lines, rows)):
+            yield pd.DataFrame([_object(source, n, line) for n, line in chunk], dtype=object)
+
+
+def _object(source: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise DataFormatError(f"{source}, line {number}: not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise DataFormatError(f"{source}, line {number}: {cell(value)} is not a JSON object")
+    return value
+
+
+def _parquet_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(source) as file:
+        for batch in file.iter_batches(batch_size=rows):
+            yield batch.to_pandas()
+
+
+def write_part(frame: pd.DataFrame, path: Path, kind: str) -> None:
+    """Write some rows so that the file is either complete or not there."""
+    new = path.with_suffix(".new")
+    if kind in SEPARATORS:
+        frame.to_csv(new, sep=SEPARATORS[kind], index=False, encoding="utf-8")
+    elif kind == "jsonl":
+        with new.open("w", encoding="utf-8") as file:
+            for row in frame.to_dict("records"):
+                plain = {str(key): _plain(value) for key, value in row.items()}
+                file.write(json.dumps(plain, ensure_ascii=False) + "\n")
+    else:
+        frame.to_parquet(new, index=False)
+    _flush(new)
+    os.replace(new, path)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float) and value != value:
+        return None
+    if isinstance(value, list | dict | str | int | float | bool | None):
+        return value
+    return str(value)
+
+
+def join_parts(parts: Sequence[Path], target: Path, kind: str) -> None:
+    """Make the target of its parts; it appears by rename when it is complete.
+
+    Raises:
+        DataFormatError: parts of a parquet file have columns of types that do not go together.
+    """
+    new = target.with_name(f".{target.name}.new")
+    if kind == "parquet":
+        _join_parquet(parts, new)
+    else:
+        with new.open("wb") as out:
+            for number, part in enumerate(parts):
+                with part.open("rb") as file:
+                    if number and kind in SEPARATORS:
+                        file.readline()
+                    while block := file.read(1 << 20):
+                        out.write(block)
+    _flush(new)
+    os.replace(new, target)
+
+
+def _join_parquet(parts: Sequence[Path], new: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # A column that is empty in one part and filled in another has two types.
+        schema = pa.unify_schemas(
+            [pq.read_schema(part) for part in parts], promote_options="permissive"
+        ).remove_metadata()
+        with pq.ParquetWriter(new, schema) as writer:
+            for part in parts:
+                writer.write_table(pq.read_table(part).cast(schema))
+    except pa.ArrowException as error:
+        raise DataFormatError(
+            f"The rows do not fit one parquet schema ({cell(str(error))}): write to jsonl instead"
+        ) from error
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

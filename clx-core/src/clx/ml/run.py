@@ -1,0 +1,330 @@
+"""``TrainingRun``: the methods that run a task, each a skeleton that calls one module a step.
+
+What a task defines and overrides is in :mod:`clx.ml.task_hooks`.
+"""
+
+from __future__ import annotations
+
+import copy
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import DataFormatError, NotTrainedError, PluginError
+from clx.ml.components import Components
+from clx.ml.data import raise_data_problems, to_frame
+from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
+from clx.ml.existing import refuse_existing
+from clx.ml.options import CheckedWhenMade, RunOptions
+from clx.ml.prediction import as_texts, check_batch_size, check_texts, predict_texts
+from clx.ml.run_dir import RunDir
+from clx.ml.task_hooks import TaskHooks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
+
+    from clx.ml.results import EvaluationResult, TrainingResult
+
+
+class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
+    """A task's model from data to predictions. Subclass it to write a task::
+
+        class MyTrainingRun(TrainingRun):
+            name = "my-custom-task"
+            pipeline_args = {"task": "text-classification"}
+
+            def validate_data_format(self, data):
+                if "text" not in data.columns:
+                    raise ValueError("there is no column 'text'")
+
+            def load_model(self, model_name=None):
+                return AutoModelForSequenceClassification.from_pretrained(model_name, **self.model_args)
+
+            def tokenize(self, examples):
+                return {**super().tokenize(examples), "labels": examples["label"]}
+
+    and register it in the package's ``pyproject.toml``::
+
+        [project.entry-points."clx.tasks"]
+        my-custom-task = "my_package:MyTrainingRun"
+
+    Attributes:
+        name: the task's name. Required.
+        aliases: other names of the task.
+        dataset_cols: the columns that the model is fed, from what ``tokenize`` returns.
+        add_config_attrs: extra ``__init__`` arguments that the config keeps. The attribute is the
+            name with underscores; the value has to be JSON-serialisable when ``__init__`` is done.
+            A class without an ``__init__`` of its own gets them as keyword arguments; their default
+            is the class attribute of that name, else None.
+        pipeline_args: arguments of ``transformers.pipeline``, at least ``task``. Required.
+        predict_args: arguments of each call of the pipeline.
+        trainer_class: the Trainer to train with, for instance for a loss of its own.
+
+    Args:
+        run_name: one path component; None makes one from task and time.
+        run_dir_parent: the folder of run directories, default ``LOCAL_DATA_DIR / "runs"``.
+        base_model_name: Hub id or local folder of the model to fine-tune.
+        tokenizer_name: Hub id or local folder, default the base model.
+        tokenize_args: to the tokenizer, in training and in prediction.
+        model_args: to ``from_pretrained``.
+        training_args: to ``transformers.TrainingArguments``; names of transformers 4.57 are
+            translated.
+        device: where to predict, such as ``"cpu"`` or ``"cuda:1"``; default the best there is.
+        trust_remote_code: run the Python code that a base model brings. Never kept in the config.
+
+    Raises:
+        ConfigError: options with wrong names or values; all are listed.
+        PluginError: the class is not a valid task.
+    """
+
+    def __init__(
+        self,
+        run_name: str | None = None,
+        *,
+        run_dir_parent: str | Path | None = None,
+        base_model_name: str | Path = DEFAULT_BASE_MODEL,
+        tokenizer_name: str | Path | None = None,
+        tokenize_args: dict[str, Any] | None = None,
+        model_args: dict[str, Any] | None = None,
+        training_args: dict[str, Any] | None = None,
+        device: str | None = None,
+        trust_remote_code: bool = False,
+        **config_attrs: Any,
+    ) -> None:
+        self._set_place(run_name, run_dir_parent)
+        self.base_model_name = str(base_model_name)
+        self.tokenizer_name = None if tokenizer_name is None else str(tokenizer_name)
+        self.tokenize_args = {} if tokenize_args is None else tokenize_args
+        self.model_args = {} if model_args is None else model_args
+        self.training_args = {} if training_args is None else training_args
+        self.device = device
+        self.trust_remote_code = trust_remote_code
+        self._set_config_attrs(config_attrs)
+        self._components = Components(self)
+
+    # ---- Running ---------------------------------------------------------------------------------
+
+    def train(
+        self,
+        train_data: Any,
+        eval_data: Any = None,
+        overwrite: bool = False,
+        resume: bool = False,
+        callbacks: Iterable[Any] | None = None,
+    ) -> TrainingResult:
+        """Fine-tune the base model and write the run directory.
+
+        The run directory is replaced when everything is done: a training that fails leaves the
+        earlier run as it was.
+
+        Args:
+            train_data: a DataFrame in the task's format, a ``datasets.Dataset``, or a path to csv,
+                tsv, jsonl or parquet (also a folder or glob).
+            eval_data: of the same kinds; it is evaluated during training and the best model kept.
+            overwrite: replace a trained run of this name.
+            resume: continue a training that was broken off, from its newest complete checkpoint.
+            callbacks: ``transformers.TrainerCallback`` objects or classes.
+
+        Raises:
+            RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume``.
+            DataFormatError: the data is not in the task's format.
+            ModelNotFoundError: the base model cannot be had.
+            ResumeError: nothing to resume, or it was begun with other data or arguments.
+            RunBusyError: another process is training into this run.
+        """
+        refuse_existing(RunDir(self.run_dir), overwrite, resume)
+        from clx.ml.training import train_run
+
+        self._restore_constructed()
+        self._components.forget()
+        try:
+            result = train_run(self, train_data, eval_data, overwrite, resume, tuple(callbacks or ()))
+        except BaseException:
+            self._restore_constructed()
+            raise
+        finally:
+            self._components.release()
+        self._components.opened(RunDir(self.run_dir))
+        self._adopted = True
+        return result
+
+    def evaluate(self, data: Any) -> EvaluationResult:
+        """Return the metrics of the trained model on labelled data; nothing is written.
+
+        Raises:
+            NotTrainedError: there is no trained model.
+            DataFormatError: the data is not in the task's format.
+        """
+        from clx.ml.evaluation import evaluate_model
+        from clx.ml.training import tokenised_split
+
+        self._require_trained()
+        frame = to_frame(data)
+        self._validate_frame(frame, "data")
+        split = tokenised_split(self, "evaluation", frame)
+        return evaluate_model(self, self.model, split.dataset, split.truncated)
+
+    def predict(self, texts: Any, batch_size: int | None = None, **predict_args: Any) -> list[Any]:
+        """Return one prediction a text, in order.
+
+        Args:
+            texts: a list, tuple, Series, array or generator of str, or one str.
+            batch_size: texts of one batch, default 32.
+            **predict_args: to the pipeline's call, over the task's ``predict_args``.
+
+        Raises:
+            DataFormatError: something else than texts; positions are listed.
+            NotTrainedError: there is no trained model.
+        """
+        candidates = as_texts(texts)
+        if hasattr(candidates, "__len__"):
+            candidates = check_texts(candidates)
+        return list(self.predict_iter(candidates, batch_size, **predict_args))
+
+    def predict_iter(
+        self, texts: Any, batch_size: int | None = None, **predict_args: Any
+    ) -> Iterator[Any]:
+        """Yield one prediction a text, in order, for any number of texts in bounded memory.
+
+        Arguments and errors are those of :meth:`predict`; a wrong text is reported when its turn
+        comes.
+        """
+        size = check_batch_size(batch_size)
+        candidates = as_texts(texts)
+        self._require_trained()
+        return predict_texts(self, candidates, size, {**self.predict_args, **predict_args})
+
+    def predict_frame(
+        self,
+        data: Any,
+        text_column: str = "text",
+        batch_size: int | None = None,
+        all_scores: bool = False,
+    ) -> pd.DataFrame:
+        """Return predictions as a frame on the same index.
+
+        Args:
+            data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
+            text_column: the column of texts.
+            batch_size: texts of one batch, default 32.
+            all_scores: add the score of every label, for a task that has labels.
+
+        Raises:
+            DataFormatError: there is no such column, or it has something else than texts.
+        """
+        import pandas as pd
+
+        from clx.ml.data import column_problems, text_problems
+
+        frame = to_frame(data)
+        problems = column_problems(frame, [text_column])
+        problems = problems or text_problems(frame, text_column)
+        raise_data_problems(problems, f"a column {text_column!r} of texts")
+        predictions = self.predict_iter(frame[text_column].tolist(), batch_size)
+        rows = [self.prediction_row(prediction, all_scores) for prediction in predictions]
+        return pd.DataFrame(rows, index=frame.index)
+
+    def predict_file(
+        self,
+        source: str | Path,
+        target: str | Path,
+        text_column: str = "text",
+        columns: Iterable[str] | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        batch_size: int | None = None,
+        all_scores: bool = False,
+    ) -> Path:
+        """Predict every row of a file into another, in bounded memory, and return its path.
+
+        Args:
+            source: csv, tsv, jsonl or parquet.
+            target: csv, tsv, jsonl or parquet; it appears when it is complete.
+            text_column: the column of texts.
+            columns: the input columns to carry through, default all.
+            resume: continue what an interrupted call left.
+            overwrite: replace an existing target.
+            batch_size: texts of one batch, default 32.
+            all_scores: add the score of every label, for a task that has labels.
+
+        Raises:
+            RunExistsError: the target exists.
+            DataFormatError: the source cannot be read, or lacks a column.
+            ResumeError: source, run or arguments changed since the interrupted call.
+        """
+        from clx.ml.predict_file import predict_file
+
+        self._require_trained()
+        return predict_file(
+            self,
+            Path(source),
+            Path(target),
+            text_column=text_column,
+            columns=None if columns is None else list(columns),
+            resume=resume,
+            overwrite=overwrite,
+            batch_size=check_batch_size(batch_size),
+            all_scores=all_scores,
+        )
+
+    # ---- What a run has --------------------------------------------------------------------------
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the run is or will be."""
+        return self._run_dir
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is a trained model in the run directory."""
+        return RunDir(self.run_dir).is_complete()
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What ``config.json`` holds, or will hold: read-only."""
+        return types.MappingProxyType(copy.deepcopy(self._config_to_save()))
+
+    @property
+    def results(self) -> Mapping[str, Any]:
+        """What ``results.json`` holds; empty before training."""
+        return types.MappingProxyType(RunDir(self.run_dir).read_results())
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer: of the trained run, else of the base model."""
+        return self._components.tokenizer
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The trained model in evaluation mode, loaded at first use."""
+        return self._components.model
+
+    @property
+    def pipe(self) -> Pipeline:
+        """The Hugging Face pipeline; its tokenizer truncates and has ``tokenize_args`` bound."""
+        return self._components.pipe
+
+    def __repr__(self) -> str:
+        state = "trained" if self.is_trained else "not trained"
+        return f"<{type(self).__name__} {self.name!r} run {self.run_name!r}, {state}: {self.run_dir}>"
+
+    # ---- Skeleton --------------------------------------------------------------------------------
+
+    def _validate_frame(self, frame: pd.DataFrame, what: str) -> None:
+        """Run the task's validation and say which data it was about."""
+        try:
+            self.validate_data_format(frame)
+        except PluginError:
+            raise
+        except Exception as error:
+            raise DataFormatError(f"{what}: {error}") from error
+
+    def _require_trained(self) -> None:
+        if not self.is_trained:
+            raise NotTrainedError(
+                f"The run {self.run_name!r} is not trained ({self.run_dir}). Call run.train(data) "
+                f"first, or open a trained run with training_run(load=...)."
+            )
+        self._adopt_saved()

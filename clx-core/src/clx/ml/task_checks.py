@@ -1,0 +1,125 @@
+"""What a class must be like to be a task; all that is wrong with it is said at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from clx.errors import PluginError
+from clx.problems import cell, raise_problems
+
+MUST_IMPLEMENT = ("validate_data_format", "load_model")
+
+RESERVED = (
+    "run_name",
+    "run_dir_parent",
+    "base_model_name",
+    "tokenizer_name",
+    "tokenize_args",
+    "model_args",
+    "training_args",
+    "device",
+    "trust_remote_code",
+    "schema_version",
+    "clx_version",
+    "task",
+    "task_distribution",
+    "task_version",
+)
+"""Names that a config attribute cannot have: the base's arguments and the config's own keys."""
+
+_TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def attribute_name(option: str) -> str:
+    """Return the attribute that an ``add_config_attrs`` entry stands for: ``my-attr`` → ``my_attr``."""
+    return option.replace("-", "_")
+
+
+def task_problems(candidate: Any, base: type, registered_as: str | None = None) -> list[str]:
+    """Return everything that keeps ``candidate`` from being a task, as sentences; empty if it is one.
+
+    ``base`` is the class that tasks inherit from. ``registered_as`` is the entry point's name,
+    which has to be the task's ``name`` or one of its ``aliases``.
+    """
+    if not isinstance(candidate, type):
+        return [f"it is {cell(candidate)}, which is not a class"]
+    if not issubclass(candidate, base):
+        return [f"it is not a subclass of clx.ml.{base.__name__}"]
+    problems = _name_problems(candidate, base, registered_as)
+    problems += [
+        f"it does not implement {method}()"
+        for method in MUST_IMPLEMENT
+        if getattr(candidate, method) is getattr(base, method)
+    ]
+    pipeline_args = getattr(candidate, "pipeline_args", None)
+    if not isinstance(pipeline_args, dict) or not isinstance(pipeline_args.get("task"), str):
+        problems.append(
+            'pipeline_args must be a dict with the pipeline\'s task, such as {"task": '
+            f'"text-classification"}}, but is {cell(pipeline_args)}'
+        )
+    if not isinstance(getattr(candidate, "predict_args", None), dict):
+        problems.append(f"predict_args must be a dict, but is {cell(candidate.predict_args)}")
+    if not _are_strings(candidate.dataset_cols) or not candidate.dataset_cols:
+        problems.append(
+            f"dataset_cols must be a list of column names, but is {cell(candidate.dataset_cols)}"
+        )
+    problems += [
+        f"it overrides {private}, which is private to clx"
+        for private in _private_names(base)
+        if getattr(candidate, private) is not getattr(base, private)
+    ]
+    return problems + _config_attr_problems(candidate, base)
+
+
+def check_task(candidate: Any, base: type, where: str, registered_as: str | None = None) -> None:
+    """Raise a :class:`PluginError` that lists what :func:`task_problems` finds, if anything."""
+    raise_problems(
+        PluginError,
+        f"{where} is not a valid task:",
+        task_problems(candidate, base, registered_as),
+        "Its author has to mend this; docs/write-a-task.md has a complete example.",
+    )
+
+
+def _name_problems(candidate: type, base: type, registered_as: str | None) -> list[str]:
+    name, aliases = getattr(candidate, "name", None), candidate.aliases  # type: ignore[attr-defined]
+    if name is None or name == base.name:  # type: ignore[attr-defined]
+        return ['it has no name: set the class attribute, such as name = "my-task"']
+    if not isinstance(name, str) or not _TASK_NAME.fullmatch(name):
+        return [f"its name {cell(name)} is not made of letters, digits, '-', '_' and '.'"]
+    if not _are_strings(aliases):
+        return [f'aliases must be a tuple of names, such as ("short",), but is {cell(aliases)}']
+    if registered_as is not None and registered_as not in (name, *aliases):
+        return [
+            f"it is registered as {registered_as!r}, but its name is {name!r}: rename one of them, "
+            f"or declare aliases = ({registered_as!r},)"
+        ]
+    return []
+
+
+def _config_attr_problems(candidate: Any, base: Any) -> list[str]:
+    attrs = candidate.add_config_attrs
+    if not _are_strings(attrs):
+        return [f"add_config_attrs must be a list of names, but is {cell(attrs)}"]
+    problems = []
+    for attr in attrs:
+        attribute = attribute_name(attr)
+        if not attribute.isidentifier():
+            problems.append(f"the add_config_attrs entry {attr!r} is not a valid attribute name")
+        elif hasattr(base, attribute) or attribute in RESERVED:
+            problems.append(f"the add_config_attrs entry {attr!r} is a name of the base class")
+    return problems
+
+
+def _are_strings(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
+
+
+def _private_names(base: type) -> list[str]:
+    return [
+        name
+        for klass in base.__mro__[:-1]
+        for name, value in vars(klass).items()
+        if name.startswith("_") and not name.startswith("__") and callable(value)
+    ]

@@ -1,0 +1,117 @@
+"""What a task defines: the class attributes and the methods that an author overrides.
+
+The methods are called with exactly these signatures. Everything else of a run is framework.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from clx.errors import PluginError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
+
+
+class _StockTrainer:
+    """``transformers.Trainer``, imported when it is asked for."""
+
+    def __get__(self, instance: object, owner: type) -> type:
+        from transformers import Trainer
+
+        return Trainer
+
+
+class TaskHooks:
+    """The part of :class:`clx.ml.TrainingRun` that a task overrides; its docstring has an example."""
+
+    name: ClassVar[str] = ""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    dataset_cols: ClassVar[list[str]] = ["input_ids", "attention_mask", "labels"]
+    add_config_attrs: ClassVar[list[str]] = []
+    pipeline_args: ClassVar[dict[str, Any]] = {}
+    predict_args: ClassVar[dict[str, Any]] = {}
+    trainer_class: Any = _StockTrainer()
+
+    # Set by TrainingRun.__init__; here for what the methods below use.
+    tokenize_args: dict[str, Any]
+    model_args: dict[str, Any]
+    trust_remote_code: bool
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer: of the trained run, else of the base model."""
+        raise PluginError("a tokenizer is had from a TrainingRun only")
+
+    def validate_data_format(self, data: pd.DataFrame) -> None:
+        """Raise if ``data`` is not in the task's format. Every task has to implement this.
+
+        Called with the training frame, the eval frame and the frame of :meth:`evaluate`, before any
+        model is loaded. What it raises reaches the user as a :class:`DataFormatError`.
+        """
+        raise PluginError(f"The task {self.name!r} does not implement validate_data_format()")
+
+    def load_model(self, model_name: str | None = None) -> PreTrainedModel:
+        """Return the model in the folder ``model_name``. Every task has to implement this.
+
+        Core passes a local folder, the base model's or the run's ``model/``. Pass
+        ``self.model_args`` to ``from_pretrained``.
+        """
+        raise PluginError(f"The task {self.name!r} does not implement load_model()")
+
+    def tokenize(self, examples: dict[str, list[Any]]) -> Any:
+        """Return model inputs, with ``labels``, for ``{column: values}`` of some rows.
+
+        The base tokenises the column ``text`` with truncation, no padding and ``tokenize_args``.
+        """
+        arguments = {"padding": False, "truncation": True, **self.tokenize_args}
+        return self.tokenizer(examples["text"], **arguments)
+
+    def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
+        """Return names and numbers for numpy ``(predictions, label_ids)``. The base has none."""
+        return {}
+
+    def load_tokenizer(self, tokenizer_name: str | None = None) -> PreTrainedTokenizerBase:
+        """Return the tokenizer in a folder; the base takes ``AutoTokenizer`` and ensures a pad token."""
+        from transformers import AutoTokenizer
+
+        from clx.ml.loading import ensure_pad_token
+
+        return ensure_pad_token(
+            AutoTokenizer.from_pretrained(
+                tokenizer_name, trust_remote_code=self.trust_remote_code
+            )
+        )
+
+    def load_data_collator(self) -> Any:
+        """Return what makes a batch of rows; the base pads to the longest of the batch."""
+        from transformers import DataCollatorWithPadding
+
+        return DataCollatorWithPadding(self.tokenizer)
+
+    def post_process_prediction(self, prediction: Any) -> Any:
+        """Return the user's form of what the pipeline gave for one text; the base changes nothing."""
+        return prediction
+
+    def infer_config(self, train_data: pd.DataFrame) -> None:
+        """Set config attributes that come from the data, such as label names.
+
+        Called once by ``train``, with the validated training frame, before the eval frame is
+        validated. The base does nothing.
+        """
+
+    def check_config(self) -> list[str]:
+        """Return what is wrong with the task's own options, as sentences; all are shown together."""
+        return []
+
+    def evaluation_tables(self, eval_pred: EvalPrediction) -> dict[str, pd.DataFrame]:
+        """Return tables for ``EvaluationResult.tables``, for instance ``per_label``."""
+        return {}
+
+    def prediction_row(self, prediction: Any, all_scores: bool = False) -> dict[str, Any]:
+        """Return a prediction as columns for :meth:`predict_frame` and :meth:`predict_file`.
+
+        The base makes a dict's keys columns, and anything else one column ``prediction``.
+        """
+        return dict(prediction) if isinstance(prediction, dict) else {"prediction": prediction}

@@ -1,0 +1,122 @@
+"""The Hugging Face Trainer as clx runs it, for training and for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import EvalPrediction, Trainer, TrainingArguments
+
+from clx.errors import PluginError
+from clx.ml.progress import use_our_progress
+from clx.ml.sampling import LengthGroupedSampler, input_lengths, restored, sorted_by_length
+from clx.problems import cell
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+    from clx.ml.run import TrainingRun
+
+
+class _Ordered:
+    """Mixed into a task's Trainer: training rows by length, evaluation rows as they are."""
+
+    group_by_length = True
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        dataset = train_dataset if train_dataset is not None else self.train_dataset  # type: ignore[attr-defined]
+        lengths = input_lengths(dataset) if self.group_by_length else None
+        if lengths is None:
+            return super()._get_train_sampler(train_dataset)  # type: ignore[misc]
+        args = self.args  # type: ignore[attr-defined]
+        seed = args.seed if args.data_seed is None else args.data_seed
+        return LengthGroupedSampler(lengths, args.train_batch_size * args.world_size, seed)
+
+
+def trainer_type(task_trainer: type, group_by_length: bool) -> type[Trainer]:
+    """Return the task's Trainer with our row order, unless it has a sampler of its own."""
+    if task_trainer._get_train_sampler is not Trainer._get_train_sampler:  # type: ignore[attr-defined]
+        return task_trainer
+    bases = (_Ordered, task_trainer)
+    return type(task_trainer.__name__, bases, {"group_by_length": group_by_length})
+
+
+def make_trainer(
+    run: TrainingRun,
+    model: PreTrainedModel,
+    arguments: Mapping[str, Any],
+    output_dir: Path,
+    train_set: Dataset | None = None,
+    eval_set: Dataset | None = None,
+    compute_metrics: Callable[[EvalPrediction], dict[str, float]] | None = None,
+    callbacks: Sequence[Any] = (),
+) -> Trainer:
+    """Return a Trainer of the task's class.
+
+    The losses of transformers' classification models are means that ignore how many rows are
+    accumulated, but their ``forward`` takes any keyword, from which the Trainer (5.23) concludes
+    that they do not, and multiplies loss and gradients by accumulation steps × processes. Saying
+    ``accepts_loss_kwargs = False`` mends it.
+    """
+    if "accepts_loss_kwargs" not in vars(type(model)):
+        model.accepts_loss_kwargs = False
+    arguments = dict(arguments)
+    strategy = arguments.pop("train_sampling_strategy", "group_by_length")
+    grouped = strategy == "group_by_length"
+    if not grouped:
+        arguments["train_sampling_strategy"] = strategy
+    if run.device == "cpu":
+        arguments["use_cpu"] = True
+    trainer: Trainer = trainer_type(run.trainer_class, grouped)(
+        model=model,
+        args=TrainingArguments(output_dir=str(output_dir), **arguments),
+        train_dataset=train_set,
+        eval_dataset=eval_set,
+        data_collator=run.load_data_collator(),
+        processing_class=run.tokenizer,
+        compute_metrics=compute_metrics,
+        callbacks=list(callbacks),
+    )
+    use_our_progress(trainer, "evaluate", arguments.get("disable_tqdm"))
+    return trainer
+
+
+def predict_dataset(trainer: Trainer, dataset: Dataset) -> tuple[EvalPrediction, float | None]:
+    """Return predictions and label ids in the dataset's order, and the mean loss if there is one.
+
+    Rows go through the model sorted by length; the Trainer's order is sequential because the
+    evaluation sampler is the Trainer's own with ``train_sampling_strategy`` left at random.
+    """
+    ordered, where = sorted_by_length(dataset)
+    output = trainer.predict(ordered, metric_key_prefix="eval")
+    prediction = EvalPrediction(
+        predictions=restored(output.predictions, where), label_ids=restored(output.label_ids, where)
+    )
+    return prediction, output.metrics.get("eval_loss")
+
+
+def checked_metrics(run: TrainingRun) -> Callable[[EvalPrediction], dict[str, float]]:
+    """Return the task's ``compute_metrics`` with its result checked to be names and numbers."""
+
+    def compute(prediction: EvalPrediction) -> dict[str, float]:
+        metrics = run.compute_metrics(prediction)
+        if not isinstance(metrics, dict):
+            raise PluginError(
+                f"compute_metrics() of the task {run.name!r} must return a dict of numbers, but "
+                f"returned {cell(metrics)}"
+            )
+        numbers = {}
+        for name, value in metrics.items():
+            try:
+                numbers[str(name)] = float(value)
+            except (TypeError, ValueError) as error:
+                raise PluginError(
+                    f"compute_metrics() of the task {run.name!r} must return numbers, but "
+                    f"{name!r} is {cell(value)}"
+                ) from error
+        return numbers
+
+    return compute
+

@@ -1,0 +1,258 @@
+"""A training from data to a published run directory, in the order in which it happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from filelock import FileLock, Timeout
+from transformers import set_seed
+
+from clx.errors import RunBusyError, RunDirError
+from clx.ml import checkpoints
+from clx.ml.arguments import check_training_args, choose_arguments
+from clx.ml.author_code import author_code
+from clx.ml.base_models import resolve_base_model
+from clx.ml.config import raise_config_problems
+from clx.ml.data import fingerprint, to_dataset, to_frame
+from clx.ml.existing import refuse_existing
+from clx.ml.evaluation import evaluate_model
+from clx.ml.loading import load_model, load_tokenizer
+from clx.ml.options import base_class
+from clx.ml.plugins import plugins
+from clx.ml.publishing import write_run
+from clx.ml.quiet import quiet_transformers
+from clx.ml.results import EvaluationResult, TrainingResult
+from clx.ml.run_dir import RunDir, recover, staged, write_json
+from clx.ml.trainer import checked_metrics, make_trainer
+from clx.ml.truncation import count_truncated, warn_truncated
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import Dataset
+    from transformers import PreTrainedModel, Trainer
+
+    from clx.ml.run import TrainingRun
+
+
+@dataclass
+class Split:
+    """One part of the data on its way to the model."""
+
+    name: str
+    frame: pd.DataFrame
+    dataset: Dataset
+    truncated: int
+
+
+def train_run(
+    run: TrainingRun,
+    train_data: Any,
+    eval_data: Any,
+    overwrite: bool,
+    resume: bool,
+    callbacks: Sequence[Any] | None,
+) -> TrainingResult:
+    """Train ``run`` and publish it in its directory; see :meth:`TrainingRun.train`."""
+    started = time.monotonic()
+    target = RunDir(run.run_dir)
+    train_frame, eval_frame = _frames(run, train_data, eval_data)
+    arguments, problems = check_training_args(run.training_args)
+    raise_config_problems(problems, f"The training of {run.run_name!r}")
+    with _only_writer(target):
+        recover(target)
+        refuse_existing(target, overwrite, resume)
+        base = resolve_base_model(run.base_model_name)
+        arguments = choose_arguments(
+            arguments,
+            rows=len(train_frame),
+            has_eval=eval_frame is not None,
+            hidden_size=_hidden_size(base),
+            cuda=torch.cuda.is_available() and run.device != "cpu",
+        )
+        identity = _identity(run, train_frame, eval_frame, arguments)
+        resume_from = None
+        if resume:
+            resume_from = checkpoints.resume_point(target.checkpoints, identity)
+        else:
+            checkpoints.begin(target.checkpoints, identity)
+        try:
+            splits = _tokenised(run, train_frame, eval_frame)
+            model, trainer = _fit(run, base, splits, arguments, target, callbacks, resume_from)
+            evaluation = _evaluation(run, model, splits)
+            result = TrainingResult(
+                run_dir=target.path,
+                metrics={} if evaluation is None else evaluation.metrics,
+                evaluation=evaluation,
+                train_loss=_train_loss(trainer),
+                steps=trainer.state.global_step,
+                epochs=float(trainer.state.epoch or 0),
+                seconds=time.monotonic() - started,
+                rows={split.name: len(split.frame) for split in splits},
+                truncated={split.name: split.truncated for split in splits},
+            )
+            with staged(target) as new:
+                write_run(
+                    new, run, model, run.tokenizer, result, {"data": identity["data"]},
+                    target.checkpoints,
+                )
+        except BaseException:
+            _tidy(target)
+            raise
+    return result
+
+
+def _frames(
+    run: TrainingRun, train_data: Any, eval_data: Any
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return validated frames; what the config takes from the data is in between."""
+    train_frame = to_frame(train_data, "train_data")
+    run._validate_frame(train_frame, "train_data")
+    with author_code(run, "infer_config"):
+        run.infer_config(train_frame)
+    if eval_data is None:
+        return train_frame, None
+    eval_frame = to_frame(eval_data, "eval_data")
+    run._validate_frame(eval_frame, "eval_data")
+    return train_frame, eval_frame
+
+
+def _hidden_size(folder: Path) -> int | None:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    size = config.get("hidden_size") or config.get("dim") or config.get("d_model")
+    return size if isinstance(size, int) else None
+
+
+def _identity(
+    run: TrainingRun,
+    train_frame: pd.DataFrame,
+    eval_frame: pd.DataFrame | None,
+    arguments: dict[str, Any],
+) -> dict[str, Any]:
+    """Return what has to be the same for an unfinished training to be resumed."""
+    kept = {**run._config_to_save(), "training_args": arguments}
+    return {
+        "config": {k: v for k, v in kept.items() if k not in ("clx_version", "task_version")},
+        "data": {
+            "train": fingerprint(train_frame),
+            "eval": None if eval_frame is None else fingerprint(eval_frame),
+        },
+    }
+
+
+def _tokenised(
+    run: TrainingRun, train_frame: pd.DataFrame, eval_frame: pd.DataFrame | None
+) -> list[Split]:
+    folder = resolve_base_model(run.tokenizer_name or run.base_model_name, weights=False)
+    run._components.use_tokenizer(load_tokenizer(run, folder))
+    frames = {"train": train_frame} | ({} if eval_frame is None else {"eval": eval_frame})
+    return [tokenised_split(run, name, frame) for name, frame in frames.items()]
+
+
+def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
+    """Return a frame with its tokenised dataset; say how many texts were cut."""
+    with author_code(run, "tokenize"):
+        dataset = to_dataset(frame, run.tokenize, run.dataset_cols, name)
+    texts = frame["text"].tolist() if "text" in frame.columns else []
+    truncated = count_truncated(run, texts)
+    warn_truncated(run, truncated, len(frame), f"the {name} data")
+    return Split(name, frame, dataset, truncated)
+
+
+def _fit(
+    run: TrainingRun,
+    base: Path,
+    splits: Sequence[Split],
+    arguments: dict[str, Any],
+    target: RunDir,
+    callbacks: Sequence[Any] | None,
+    resume_from: Path | None,
+) -> tuple[PreTrainedModel, Trainer]:
+    # Before the model is loaded: its new head is random too.
+    set_seed(arguments.get("seed", 42))
+    model = load_model(run, base, run.tokenizer)
+    if not {"dtype", "torch_dtype"} & set(run.model_args):
+        model.float()
+    has_metrics = type(run).compute_metrics is not base_class(type(run)).compute_metrics
+    datasets = {split.name: split.dataset for split in splits}
+    from_plugins = plugins().call("clx_trainer_callbacks", run=run, work_dir=target.checkpoints)
+    trainer = make_trainer(
+        run,
+        model,
+        arguments,
+        target.checkpoints,
+        datasets["train"],
+        datasets.get("eval"),
+        checked_metrics(run) if has_metrics else None,
+        [
+            *(callbacks or ()),
+            *(callback for some in from_plugins for callback in some),
+            checkpoints.SaveNowAndThen(),
+            checkpoints.MarkComplete(),
+        ],
+    )
+    with quiet_transformers(), author_code(run, "train"):
+        trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    return trainer.accelerator.unwrap_model(trainer.model).eval(), trainer
+
+
+def _train_loss(trainer: Trainer) -> float:
+    losses = [line["train_loss"] for line in trainer.state.log_history if "train_loss" in line]
+    return float(losses[-1]) if losses else float("nan")
+
+
+def _evaluation(
+    run: TrainingRun, model: PreTrainedModel, splits: Sequence[Split]
+) -> EvaluationResult | None:
+    for split in splits:
+        if split.name == "eval":
+            return evaluate_model(run, model, split.dataset, split.truncated)
+    return None
+
+
+@contextlib.contextmanager
+def _only_writer(target: RunDir) -> Iterator[None]:
+    """Hold the run's lock; a second trainer is told who holds it.
+
+    The lock is the system's (flock), so that it goes with a killed process; the file beside it
+    with the holder's name is information only. It excludes processes of one machine.
+    """
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunDirError(f"{target.path.parent} cannot be made: {error}") from error
+    holder = target.lock.with_name(target.lock.name + ".json")
+    lock = FileLock(target.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        try:
+            who = json.loads(holder.read_text(encoding="utf-8"))
+            who = f"process {who['pid']} on {who['host']}, since {who['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            who = "another process"
+        raise RunBusyError(f"{target.path} is being trained by {who}. Wait, or take another run_name.") from error
+    try:
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": since})
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _tidy(target: RunDir) -> None:
+    """After a failure keep checkpoints that can be resumed, and no empty folders."""
+    if not checkpoints.complete_checkpoints(target.checkpoints):
+        shutil.rmtree(target.checkpoints, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            target.path.rmdir()

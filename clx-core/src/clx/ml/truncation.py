@@ -1,0 +1,51 @@
+"""How many texts are cut to the input limit: counted exactly, at little cost."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from clx.errors import ClxWarning
+
+if TYPE_CHECKING:
+    from clx.ml.run import TrainingRun
+
+
+def input_limit(run: TrainingRun) -> int | None:
+    """Return the most tokens that the run's model is given, None when texts are not cut."""
+    if not run.tokenize_args.get("truncation", True):
+        return None
+    limit = run.tokenize_args.get("max_length") or run.tokenizer.model_max_length
+    return int(limit) if limit and limit < 1_000_000 else None
+
+
+def count_truncated(run: TrainingRun, texts: Sequence[str]) -> int:
+    """Return how many of the texts have more tokens than the limit.
+
+    Special tokens count. A token is at least one character, so that only texts with that many
+    characters have to be tokenised for this.
+    """
+    limit = input_limit(run)
+    if limit is None:
+        return 0
+    special = run.tokenizer.num_special_tokens_to_add()
+    candidates = [t for t in texts if isinstance(t, str) and len(t) > limit - special]
+    count = 0
+    for start in range(0, len(candidates), 1000):
+        encoded = run.tokenizer(
+            candidates[start : start + 1000], truncation=False, padding=False, verbose=False
+        )
+        count += sum(len(ids) > limit for ids in encoded["input_ids"])
+    return count
+
+
+def warn_truncated(run: TrainingRun, count: int, rows: int, what: str) -> None:
+    """Say how many texts were cut, when any was."""
+    if count:
+        warnings.warn(
+            f"{count} of {rows} texts in {what} are longer than {input_limit(run)} tokens and are "
+            f"cut there (tokenize_args={{'max_length': …}} sets the limit)",
+            ClxWarning,
+            stacklevel=3,
+        )

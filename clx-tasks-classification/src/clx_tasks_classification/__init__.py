@@ -1,0 +1,5 @@
+"""The task ``classification`` of clx: one label a text."""
+
+from clx_tasks_classification.run import ClassificationRun
+
+__all__ = ["ClassificationRun"]
