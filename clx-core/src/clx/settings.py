@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def local_data_dir() -> Path:
-    """Return the folder for everything that clx keeps, as an absolute path. It may not exist yet."""
+    """Return the absolute path of the folder for what clx keeps. It may not exist yet."""
     chosen = os.environ.get("LOCAL_DATA_DIR")
     if chosen:
-        return Path(os.path.abspath(os.path.expanduser(chosen)))
+        return Path(chosen).expanduser().absolute()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("clx", appauthor=False))

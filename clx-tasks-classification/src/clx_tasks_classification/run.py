@@ -102,7 +102,10 @@ class ClassificationRun(TrainingRun):
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the tokenised texts and the label ids."""
-        return {**super().tokenize(examples), "labels": label_ids(examples["label"], self.label_names)}
+        return {
+            **super().tokenize(examples),
+            "labels": label_ids(examples["label"], self.label_names),
+        }
 
     def load_model(self, model_name: str | None = None) -> PreTrainedModel:
         """Return a sequence classification model for the label names."""

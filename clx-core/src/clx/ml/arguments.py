@@ -123,7 +123,8 @@ def _with_matching_strategies(user: Mapping[str, Any], has_eval: bool) -> dict[s
         }
     wanted_eval, wanted_save = user.get("eval_strategy"), user.get("save_strategy")
     chosen: dict[str, Any] = {
-        "eval_strategy": wanted_eval or (wanted_save if wanted_save in ("steps", "epoch") else "epoch"),
+        "eval_strategy": wanted_eval
+        or (wanted_save if wanted_save in ("steps", "epoch") else "epoch"),
     }
     chosen["save_strategy"] = wanted_save or chosen["eval_strategy"]
     eval_strategy, save_strategy = _plain(chosen["eval_strategy"]), _plain(chosen["save_strategy"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 HUB_TIMEOUT_S = 5
-HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.tiktoken", "*.jinja", "*/config.json"]
+HUB_FILES = [
+    "*.json",
+    "*.txt",
+    "*.model",
+    "*.safetensors",
+    "*.tiktoken",
+    "*.jinja",
+    "*/config.json",
+]
 UNLIMITED = 1_000_000
 """Tokenizers without a limit of their own say 1e30."""
 
@@ -35,7 +42,7 @@ def resolve_base_model(name: str, weights: bool = True) -> Path:
         ModelNotFoundError: it cannot be had, with the ways to get it; within seconds.
         ModelError: the folder is not that of a transformers model.
     """
-    path = Path(os.path.expanduser(name))
+    path = Path(name).expanduser()
     if path.is_dir():
         return _checked(path.absolute(), weights)
     folder = plugins().call("clx_resolve_base_model", name=name)
@@ -70,7 +77,7 @@ def _from_hub(name: str, weights: bool) -> Path:
             return cached
     except HFValidationError as error:
         raise ModelNotFoundError(
-            f"There is no base model {name!r}: no such folder (looked in {os.getcwd()}), and a Hub "
+            f"There is no base model {name!r}: no such folder (looked in {Path.cwd()}), and a Hub "
             f"id looks like 'owner/name'."
         ) from error
     except LocalEntryNotFoundError:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +99,10 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
             f"There is no unfinished training in {folder.parent} to resume. Leave resume out to "
             f"start one (overwrite=True to replace a finished one)."
         ) from error
+    now = json.loads(json.dumps(identity))
     changed = [
-        f"{key}: {cell(begun.get(key))} when it began, {cell(identity.get(key))} now"
-        for key in sorted({*begun, *identity})
-        if begun.get(key) != json.loads(json.dumps(identity.get(key)))
+        f"{key}: {cell(before)} when it began, {cell(after)} now"
+        for key, before, after in _differences(begun, now)
     ]
     raise_problems(
         ResumeError,
@@ -116,6 +116,15 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
     if complete:
         trim_log(folder / LOGS / METRICS_LOG, int(complete[-1].name.removeprefix("checkpoint-")))
     return complete[-1] if complete else None
+
+
+def _differences(before: Any, after: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted name and both values of each leaf in which two JSON values differ."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            yield from _differences(before.get(key), after.get(key), f"{where}.{key}".strip("."))
+    elif before != after:
+        yield where, before, after
 
 
 def trim_log(path: Path, last_step: int) -> None:

@@ -88,7 +88,9 @@ def read_config(text: str, where: str) -> dict[str, Any]:
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RunDirError(f"{where} is not valid JSON ({error}): restore it or train again") from error
+        raise RunDirError(
+            f"{where} is not valid JSON ({error}): restore it or train again"
+        ) from error
     if not isinstance(raw, dict):
         raise RunDirError(f"{where} is not the config of a run: it holds a {type(raw).__name__}")
     config = {attribute_name(str(key)): value for key, value in raw.items()}
@@ -112,9 +114,7 @@ def read_config(text: str, where: str) -> dict[str, Any]:
 
 def options_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options in a config: everything but bookkeeping and places."""
-    return {
-        key: value for key, value in config.items() if key not in (*BOOKKEEPING, *PLACE_KEYS)
-    }
+    return {key: value for key, value in config.items() if key not in (*BOOKKEEPING, *PLACE_KEYS)}
 
 
 def contradictions(

@@ -168,7 +168,9 @@ def to_dataset(
 
 def _check_tokenised(tokenised: Any, rows: int) -> dict[str, list[Any]]:
     if not hasattr(tokenised, "items"):
-        raise PluginError(f"tokenize() must return a dict, but returned a {type(tokenised).__name__}")
+        raise PluginError(
+            f"tokenize() must return a dict, but returned a {type(tokenised).__name__}"
+        )
     columns = {name: list(values) for name, values in tokenised.items()}
     lengths = {name: len(values) for name, values in columns.items() if len(values) != rows}
     if lengths:

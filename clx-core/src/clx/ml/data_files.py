@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,19 +49,22 @@ def read_file(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     kind = file_format(path)
+    frame: pd.DataFrame
     try:
         if kind in ("csv", "tsv"):
-            return pd.read_csv(path, sep="\t" if kind == "tsv" else ",", **CSV_ARGS)
-        if kind == "jsonl":
+            frame = pd.read_csv(path, sep="\t" if kind == "tsv" else ",", **CSV_ARGS)
+        elif kind == "jsonl":
             # dtype and dates as written: pandas would turn texts that look like dates into dates.
-            return pd.read_json(
+            frame = pd.read_json(
                 path, lines=True, dtype=False, convert_dates=False, encoding="utf-8"
             )
-        return pd.read_parquet(path)
+        else:
+            frame = pd.read_parquet(path)
     except (ValueError, UnicodeError, OSError) as error:
         raise DataFormatError(
             f"{path} cannot be read as {kind}: {type(error).__name__}: {cell(str(error))}"
         ) from error
+    return frame
 
 
 def matching_files(source: str) -> list[Path]:
@@ -71,7 +73,7 @@ def matching_files(source: str) -> list[Path]:
     Raises:
         DataFormatError: there is none.
     """
-    path = Path(os.path.expanduser(source))
+    path = Path(source).expanduser()
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in FORMATS)
     elif path.exists():
@@ -80,7 +82,7 @@ def matching_files(source: str) -> list[Path]:
         files = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
     if not files:
         raise DataFormatError(
-            f"There is no data at {source!r} (looked in {os.getcwd()}). Give a file "
+            f"There is no data at {source!r} (looked in {Path.cwd()}). Give a file "
             f"({', '.join(FORMATS)}), a folder or glob of them, or a DataFrame."
         )
     return files

@@ -56,7 +56,8 @@ def installed_distributions() -> Iterable[Any]:
     """Yield the installed distributions, as importlib-metadata knows them."""
     from importlib_metadata import distributions
 
-    return distributions()
+    found: Iterable[Any] = distributions()
+    return found
 
 
 def read(distributions: Iterable[Any], group: str) -> tuple[list[Plugin], list[Failure]]:

@@ -6,7 +6,7 @@ its *id* is the position of its name in ``label_names``, which is the model's ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data import row_problems
@@ -15,7 +15,11 @@ from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = {"str": str, "int": int, "bool": lambda name: name == "True"}
+KINDS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "bool": lambda name: name == "True",
+}
 """From a label's kind to the function that gives the original label for a name."""
 
 
@@ -74,7 +78,9 @@ def label_names_problems(label_names: Any) -> list[str]:
     texts = [str(name) for name in given]
     problems = []
     if len(texts) < 2:
-        problems.append(f"label_names needs at least two names to choose from, but is {cell(given)}")
+        problems.append(
+            f"label_names needs at least two names to choose from, but is {cell(given)}"
+        )
     repeated = sorted({name for name in texts if texts.count(name) > 1})
     if repeated:
         problems.append(f"label_names has {examples(repeated)} more than once")

@@ -103,7 +103,7 @@ def make_pipeline(
     return pipeline(
         model=model,
         tokenizer=bound_tokenizer(tokenizer, run.tokenize_args),
-        device=choose_device(run.device),
+        device=model.device,
         **run.pipeline_args,
     )
 

@@ -24,7 +24,9 @@ def confusion_matrix(labels: Any, predictions: Any, num_labels: int) -> np.ndarr
     """
     import numpy as np
 
-    cells = np.asarray(labels, dtype=np.int64) * num_labels + np.asarray(predictions, dtype=np.int64)
+    cells = np.asarray(labels, dtype=np.int64) * num_labels + np.asarray(
+        predictions, dtype=np.int64
+    )
     return np.bincount(cells, minlength=num_labels**2).reshape(num_labels, num_labels)
 
 

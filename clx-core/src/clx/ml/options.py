@@ -7,7 +7,7 @@ import inspect
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx import __version__
 from clx.errors import ClxError, ConfigError, RunDirError
@@ -72,7 +72,9 @@ class CheckedWhenMade(type):
             raise RunDirError(f"The config of {directory.path} cannot be used: {error}") from error
         for key in (attrs & set(options)) - accepted:
             setattr(run, key, options[key])
-        run._open(directory, {k: v for k, v in options.items() if k not in accepted | attrs}, device)
+        run._open(
+            directory, {k: v for k, v in options.items() if k not in accepted | attrs}, device
+        )
         return run
 
 
@@ -98,20 +100,22 @@ def accepted_options(cls: Any) -> set[str]:
 class RunOptions:
     """The bookkeeping of a run's options. Private: a task neither calls nor overrides it."""
 
-    name: Any
-    aliases: Any
-    add_config_attrs: Any
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]]
+    add_config_attrs: ClassVar[list[str]]
     check_config: Any
     base_model_name: str
     tokenizer_name: str | None
     tokenize_args: dict[str, Any]
     model_args: dict[str, Any]
     training_args: dict[str, Any]
-    device: str | None
+    device: Any
     _components: Components
 
     def _set_place(self, run_name: str | None, run_dir_parent: str | Path | None) -> None:
-        self.run_name = time.strftime(f"{self.name}-%Y%m%d-%H%M%S") if run_name is None else run_name
+        self.run_name = (
+            time.strftime(f"{self.name}-%Y%m%d-%H%M%S") if run_name is None else run_name
+        )
         parent = runs_dir() if run_dir_parent is None else Path(run_dir_parent).expanduser()
         self.run_dir_parent = parent.absolute()
         self._run_dir = self.run_dir_parent / str(self.run_name)
@@ -163,7 +167,7 @@ class RunOptions:
                 "model_args must not have trust_remote_code, which is never kept: pass "
                 "trust_remote_code=True beside it"
             )
-        if not isinstance(self.device, str | None):
+        if self.device is not None and not isinstance(self.device, str):
             problems.append(f"device must be a str such as 'cpu', but is {cell(self.device)}")
         problems += self.check_config()
         return problems + json_problems(

@@ -8,7 +8,6 @@ complete parts hold.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from itertools import islice
@@ -52,7 +51,7 @@ def predict_file(
     kind = file_format(target)
     if target.exists() and not overwrite:
         raise RunExistsError(f"{target} exists: pass overwrite=True or give another target")
-    if target.exists() and os.path.samefile(source, target):
+    if target.exists() and target.samefile(source):
         raise DataFormatError(f"{source} cannot be source and target at once")
     parts = target.with_name(f".{target.name}.parts")
     identity = _identity(run, source, text_column, columns, all_scores)
@@ -61,7 +60,9 @@ def predict_file(
     for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
         if number < done:
             continue
-        output = _predicted(run, frame, number * PART_ROWS, text_column, columns, batch_size, all_scores)
+        output = _predicted(
+            run, frame, number * PART_ROWS, text_column, columns, batch_size, all_scores
+        )
         write_part(output, parts / f"{number:08d}.part", kind)
     join_parts(sorted(parts.glob("*.part")), target, kind)
     shutil.rmtree(parts)

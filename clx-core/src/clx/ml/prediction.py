@@ -35,7 +35,9 @@ def as_texts(texts: Any) -> Iterable[Any]:
         hint = "; pass one of its columns, or use predict_frame" if kind == "DataFrame" else ""
         raise DataFormatError(f"predict needs {EXPECTED}, but got a {kind}{hint}")
     if getattr(texts, "ndim", 1) != 1:
-        raise DataFormatError(f"predict needs {EXPECTED}, but got an array of {texts.ndim} dimensions")
+        raise DataFormatError(
+            f"predict needs {EXPECTED}, but got an array of {texts.ndim} dimensions"
+        )
     if not hasattr(texts, "__iter__"):
         raise DataFormatError(f"predict needs {EXPECTED}, but got {cell(texts)}")
     return texts  # type: ignore[no-any-return]
@@ -76,7 +78,9 @@ def check_batch_size(batch_size: Any) -> int:
     if batch_size is None:
         return BATCH_SIZE
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigError(f"batch_size must be a whole number of at least 1, but is {cell(batch_size)}")
+        raise ConfigError(
+            f"batch_size must be a whole number of at least 1, but is {cell(batch_size)}"
+        )
     return batch_size
 
 

@@ -8,21 +8,28 @@ from collections.abc import Iterator
 
 from transformers.utils import logging as transformers_logging
 
+_NOISE = {
+    "transformers.modeling_utils": "LOAD REPORT",
+    "transformers.trainer_utils": "mtime may not be reliable",
+}
+"""Logger → what is not worth saying: that a new head is new, and how checkpoints are sorted."""
+
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Hide the bars of loading and saving, and the table that says that a new head is new."""
+    """Hide the bars of loading and saving, and messages that no user can do anything about."""
     had_bars = transformers_logging.is_progress_bar_enabled()
-    logger = logging.getLogger("transformers.modeling_utils")
     transformers_logging.disable_progress_bar()
-    logger.addFilter(_not_a_load_report)
+    for name in _NOISE:
+        logging.getLogger(name).addFilter(_is_worth_saying)
     try:
         yield
     finally:
-        logger.removeFilter(_not_a_load_report)
+        for name in _NOISE:
+            logging.getLogger(name).removeFilter(_is_worth_saying)
         if had_bars:
             transformers_logging.enable_progress_bar()
 
 
-def _not_a_load_report(record: logging.LogRecord) -> bool:
-    return "LOAD REPORT" not in record.getMessage()
+def _is_worth_saying(record: logging.LogRecord) -> bool:
+    return _NOISE[record.name] not in record.getMessage()

@@ -216,7 +216,10 @@ def _import(plugin: Plugin, base: type) -> type[TrainingRun]:
             f"{plugin.distribution}."
         ) from error
     check_task(
-        candidate, base, f"The task {plugin.name!r} of {plugin.origin} ({plugin.value})", plugin.name
+        candidate,
+        base,
+        f"The task {plugin.name!r} of {plugin.origin} ({plugin.value})",
+        plugin.name,
     )
     return candidate  # type: ignore[no-any-return]
 

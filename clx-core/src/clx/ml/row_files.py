@@ -86,7 +86,7 @@ def write_part(frame: pd.DataFrame, path: Path, kind: str) -> None:
     else:
         frame.to_parquet(new, index=False)
     _flush(new)
-    os.replace(new, path)
+    new.replace(path)
 
 
 def _plain(value: Any) -> Any:
@@ -117,7 +117,7 @@ def join_parts(parts: Sequence[Path], target: Path, kind: str) -> None:
                     while block := file.read(1 << 20):
                         out.write(block)
     _flush(new)
-    os.replace(new, target)
+    new.replace(target)
 
 
 def _join_parquet(parts: Sequence[Path], new: Path) -> None:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
-    """A task's model from data to predictions. Subclass it to write a task::
+    """A task's model from data to predictions. Subclass it to write a task.
+
+    ::
 
         class MyTrainingRun(TrainingRun):
             name = "my-custom-task"
@@ -140,7 +142,9 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._restore_constructed()
         self._components.forget()
         try:
-            result = train_run(self, train_data, eval_data, overwrite, resume, tuple(callbacks or ()))
+            result = train_run(
+                self, train_data, eval_data, overwrite, resume, tuple(callbacks or ())
+            )
         except BaseException:
             self._restore_constructed()
             raise
@@ -308,7 +312,9 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
 
     def __repr__(self) -> str:
         state = "trained" if self.is_trained else "not trained"
-        return f"<{type(self).__name__} {self.name!r} run {self.run_name!r}, {state}: {self.run_dir}>"
+        return (
+            f"<{type(self).__name__} {self.name!r} run {self.run_name!r}, {state}: {self.run_dir}>"
+        )
 
     # ---- Skeleton --------------------------------------------------------------------------------
 

@@ -175,7 +175,9 @@ def find_run(path: Path) -> RunDir:
                 return RunDir(left)
         raise RunNotFoundError(f"There is no run directory {path}")
     if not run.is_complete():
-        unfinished = " (a training was begun there and not finished)" if run.checkpoints.is_dir() else ""
+        unfinished = (
+            " (a training was begun there and not finished)" if run.checkpoints.is_dir() else ""
+        )
         what = "file" if path.is_file() else "folder"
         raise RunDirError(f"The {what} {path} holds no trained run{unfinished}")
     return run
@@ -216,7 +218,7 @@ def recover(run: RunDir) -> None:
     """Finish a replacement that was broken off between its two renames. Only a writer calls this."""
     if run.previous.exists() and not run.path.exists():
         complete = (run.staging / MANIFEST).is_file()
-        os.rename(run.staging if complete else run.previous, run.path)
+        (run.staging if complete else run.previous).rename(run.path)
     _remove(run.previous)
 
 
@@ -230,7 +232,10 @@ def _seal(folder: Path) -> None:
             path.chmod(0o666 & ~umask)
             _fsync(path)
     files = {
-        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": file_sha256(path)}
+        path.relative_to(folder).as_posix(): {
+            "size": path.stat().st_size,
+            "sha256": file_sha256(path),
+        }
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.relative_to(folder).parts[0] in _IN_MANIFEST
     }
@@ -242,13 +247,13 @@ def _seal(folder: Path) -> None:
 
 def _publish(new: Path, run: RunDir) -> None:
     if not run.path.exists():
-        os.rename(new, run.path)
+        new.rename(run.path)
     elif _exchange(new, run.path):
         _fsync(run.path.parent)
         _remove(new)
     else:
-        os.rename(run.path, run.previous)
-        os.rename(new, run.path)
+        run.path.rename(run.previous)
+        new.rename(run.path)
         _fsync(run.path.parent)
         _remove(run.previous)
     _fsync(run.path.parent)

@@ -61,9 +61,7 @@ class LengthGroupedSampler(torch.utils.data.Sampler[int]):
         for start in range(0, len(rows), MEGABATCH * self.batch_size):
             mega = rows[start : start + MEGABATCH * self.batch_size]
             mega.sort(key=lambda row: -self.lengths[row])
-            batches += [
-                mega[i : i + self.batch_size] for i in range(0, len(mega), self.batch_size)
-            ]
+            batches += [mega[i : i + self.batch_size] for i in range(0, len(mega), self.batch_size)]
         last = [batches.pop()] if len(batches[-1]) < self.batch_size else []
         order = torch.randperm(len(batches), generator=generator).tolist()
         if order:

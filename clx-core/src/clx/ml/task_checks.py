@@ -46,6 +46,10 @@ def task_problems(candidate: Any, base: type, registered_as: str | None = None) 
         return [f"it is {cell(candidate)}, which is not a class"]
     if not issubclass(candidate, base):
         return [f"it is not a subclass of clx.ml.{base.__name__}"]
+    return _class_problems(candidate, base, registered_as)
+
+
+def _class_problems(candidate: Any, base: type, registered_as: str | None) -> list[str]:
     problems = _name_problems(candidate, base, registered_as)
     problems += [
         f"it does not implement {method}()"

@@ -20,7 +20,8 @@ class _StockTrainer:
     def __get__(self, instance: object, owner: type) -> type:
         from transformers import Trainer
 
-        return Trainer
+        stock: type = Trainer
+        return stock
 
 
 class TaskHooks:
@@ -79,9 +80,7 @@ class TaskHooks:
         from clx.ml.loading import ensure_pad_token
 
         return ensure_pad_token(
-            AutoTokenizer.from_pretrained(
-                tokenizer_name, trust_remote_code=self.trust_remote_code
-            )
+            AutoTokenizer.from_pretrained(tokenizer_name, trust_remote_code=self.trust_remote_code)
         )
 
     def load_data_collator(self) -> Any:

@@ -119,4 +119,3 @@ def checked_metrics(run: TrainingRun) -> Callable[[EvalPrediction], dict[str, fl
         return numbers
 
     return compute
-

@@ -24,15 +24,15 @@ from clx.ml.author_code import author_code
 from clx.ml.base_models import resolve_base_model
 from clx.ml.config import raise_config_problems
 from clx.ml.data import fingerprint, to_dataset, to_frame
-from clx.ml.existing import refuse_existing
 from clx.ml.evaluation import evaluate_model
+from clx.ml.existing import refuse_existing
 from clx.ml.loading import load_model, load_tokenizer
-from clx.ml.options import base_class
 from clx.ml.plugins import plugins
 from clx.ml.publishing import write_run
 from clx.ml.quiet import quiet_transformers
 from clx.ml.results import EvaluationResult, TrainingResult
 from clx.ml.run_dir import RunDir, recover, staged, write_json
+from clx.ml.task_hooks import TaskHooks
 from clx.ml.trainer import checked_metrics, make_trainer
 from clx.ml.truncation import count_truncated, warn_truncated
 
@@ -102,7 +102,12 @@ def train_run(
             )
             with staged(target) as new:
                 write_run(
-                    new, run, model, run.tokenizer, result, {"data": identity["data"]},
+                    new,
+                    run,
+                    model,
+                    run.tokenizer,
+                    result,
+                    {"data": identity["data"]},
                     target.checkpoints,
                 )
         except BaseException:
@@ -182,7 +187,7 @@ def _fit(
     model = load_model(run, base, run.tokenizer)
     if not {"dtype", "torch_dtype"} & set(run.model_args):
         model.float()
-    has_metrics = type(run).compute_metrics is not base_class(type(run)).compute_metrics
+    has_metrics = type(run).compute_metrics is not TaskHooks.compute_metrics
     datasets = {split.name: split.dataset for split in splits}
     from_plugins = plugins().call("clx_trainer_callbacks", run=run, work_dir=target.checkpoints)
     trainer = make_trainer(
@@ -240,7 +245,9 @@ def _only_writer(target: RunDir) -> Iterator[None]:
             who = f"process {who['pid']} on {who['host']}, since {who['since']}"
         except (OSError, ValueError, KeyError, TypeError):
             who = "another process"
-        raise RunBusyError(f"{target.path} is being trained by {who}. Wait, or take another run_name.") from error
+        raise RunBusyError(
+            f"{target.path} is being trained by {who}. Wait, or take another run_name."
+        ) from error
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": since})

