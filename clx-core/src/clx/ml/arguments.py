@@ -38,6 +38,7 @@ _FRACTION = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
 MIN_STEPS = 100
 MAX_EPOCHS = 50
 EVALUATIONS = 5
+DEFAULT_STEPS = 500
 
 
 def check_training_args(given: Any) -> tuple[dict[str, Any], list[str]]:
@@ -109,11 +110,14 @@ def _transformers_problems(arguments: dict[str, Any]) -> list[str]:
     return []
 
 
-def _with_matching_strategies(user: Mapping[str, Any], has_eval: bool) -> dict[str, Any]:
+def _with_matching_strategies(
+    user: Mapping[str, Any], has_eval: bool, every: float = DEFAULT_STEPS
+) -> dict[str, Any]:
     """Return evaluation and saving strategies that go together with what the user set of them.
 
     By default there is an evaluation each epoch and the best epoch's model is kept. A strategy that
-    the user sets for one of the two is taken for the other.
+    the user sets for one of the two is taken for the other; ``every`` is the number of steps when
+    the user wants steps and does not say how many.
     """
     if not has_eval:
         return {
@@ -122,23 +126,23 @@ def _with_matching_strategies(user: Mapping[str, Any], has_eval: bool) -> dict[s
             "load_best_model_at_end": False,
         }
     wanted_eval, wanted_save = user.get("eval_strategy"), user.get("save_strategy")
-    chosen: dict[str, Any] = {
-        "eval_strategy": wanted_eval
-        or (wanted_save if wanted_save in ("steps", "epoch") else "epoch"),
-    }
-    chosen["save_strategy"] = wanted_save or chosen["eval_strategy"]
-    eval_strategy, save_strategy = _plain(chosen["eval_strategy"]), _plain(chosen["save_strategy"])
-    if eval_strategy == save_strategy == "steps":
-        steps = user.get("eval_steps") or user.get("save_steps")
-        if steps:
-            chosen["eval_steps"] = steps
-            chosen["save_steps"] = user.get("save_steps") or steps
-    together = save_strategy == "best" or eval_strategy == save_strategy
-    if together and "steps" in (eval_strategy, save_strategy) and save_strategy != "best":
-        together = _divides(chosen.get("eval_steps"), chosen.get("save_steps"))
-    chosen["load_best_model_at_end"] = user.get(
-        "load_best_model_at_end", together and eval_strategy != "no"
+    follows = wanted_save if _plain(wanted_save) in ("steps", "epoch") else "epoch"
+    evaluate = _plain(wanted_eval or follows)
+    save = _plain(wanted_save or evaluate)
+    chosen: dict[str, Any] = {"eval_strategy": evaluate, "save_strategy": save}
+    steps = user.get("eval_steps") or user.get("save_steps") or every
+    if evaluate == "steps":
+        chosen["eval_steps"] = user.get("eval_steps") or steps
+    if save == "steps":
+        chosen["save_steps"] = user.get("save_steps") or steps
+    together = evaluate != "no" and (
+        save == "best"
+        or (
+            evaluate == save
+            and (save != "steps" or _divides(chosen["eval_steps"], chosen["save_steps"]))
+        )
     )
+    chosen["load_best_model_at_end"] = user.get("load_best_model_at_end", together)
     return chosen
 
 
@@ -147,7 +151,7 @@ def _plain(strategy: Any) -> str:
 
 
 def _divides(evaluate: Any, save: Any) -> bool:
-    return evaluate is None or save is None or (save >= 1 <= evaluate and save % evaluate == 0)
+    return bool(evaluate == save or (min(save, evaluate) >= 1 and save % evaluate == 0))
 
 
 def choose_arguments(
@@ -194,18 +198,12 @@ def choose_arguments(
         "dataloader_pin_memory": cuda,
         "report_to": "none",
     }
-    if has_eval and not {"eval_strategy", "save_strategy"} & set(user):
-        # Epochs of few steps are evaluated together: five times in all is enough for small data.
-        defaults |= _strategy_for(updates, total, epochs)
-    strategies = _with_matching_strategies({**defaults, **user}, has_eval)
-    return {**defaults, **user, **strategies}
-
-
-def _strategy_for(updates: int, total: int, epochs: float) -> dict[str, Any]:
-    if epochs <= EVALUATIONS:
-        return {"eval_strategy": "epoch", "save_strategy": "epoch"}
     every = max(1, math.ceil(total / EVALUATIONS))
-    return {"eval_strategy": "steps", "eval_steps": every, "save_steps": every}
+    if has_eval and epochs > EVALUATIONS and not {"eval_strategy", "save_strategy"} & set(user):
+        # Epochs of few steps are evaluated together: five times in all is enough for small data.
+        defaults |= {"eval_strategy": "steps", "save_strategy": "steps"}
+    strategies = _with_matching_strategies({**defaults, **user}, has_eval, every)
+    return {**defaults, **user, **strategies}
 
 
 def _learning_rate(hidden_size: int | None) -> float:

@@ -15,15 +15,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 HUB_TIMEOUT_S = 5
-HUB_FILES = [
-    "*.json",
-    "*.txt",
-    "*.model",
-    "*.safetensors",
-    "*.tiktoken",
-    "*.jinja",
-    "*/config.json",
-]
+TOKENIZER_FILES = ["*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "*/config.json"]
+WEIGHT_FILES = ["*.safetensors"]
 UNLIMITED = 1_000_000
 """Tokenizers without a limit of their own say 1e30."""
 
@@ -73,7 +66,7 @@ def _from_hub(name: str, weights: bool) -> Path:
 
     try:
         cached = Path(snapshot_download(name, local_files_only=True))
-        if any(cached.glob("*.safetensors")) or not weights:
+        if any(cached.glob("*.safetensors" if weights else "*token*")):
             return cached
     except HFValidationError as error:
         raise ModelNotFoundError(
@@ -85,7 +78,9 @@ def _from_hub(name: str, weights: bool) -> Path:
     try:
         # One short request first: snapshot_download alone retries for half a minute when offline.
         HfApi().model_info(name, timeout=HUB_TIMEOUT_S)
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+        return Path(
+            snapshot_download(name, allow_patterns=TOKENIZER_FILES + WEIGHT_FILES * weights)
+        )
     except Exception as error:
         raise ModelNotFoundError(_not_found(name, error)) from error
 
@@ -158,3 +153,10 @@ def set_input_limit(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         if str(config.get("model_type")).startswith(("roberta", "xlm-rob", "camembert", "mpnet")):
             offset = int(config.get("pad_token_id") or 1) + 1
         tokenizer.model_max_length = positions - offset
+
+
+def ensure_pad_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Let a tokenizer without a padding token pad with another special one."""
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer

@@ -62,13 +62,6 @@ def load_model(
     return model
 
 
-def ensure_pad_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Let a tokenizer without a padding token pad with another special one."""
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    return tokenizer
-
-
 def bound_tokenizer(
     tokenizer: PreTrainedTokenizerBase, tokenize_args: dict[str, Any]
 ) -> PreTrainedTokenizerBase:

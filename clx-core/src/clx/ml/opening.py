@@ -75,7 +75,7 @@ def open_run(
     task_class = _task_of(config, directory)
     _refuse_contradictions(task_class, config, directory, task, run_name, options)
     directory.check(hashes=verify)
-    run: TrainingRun = task_class.open(directory, config, device)
+    run: TrainingRun = task_class._open_saved(directory, config, device)
     run.trust_remote_code = trust_remote_code
     return run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx import __version__
-from clx.errors import ClxError, ConfigError, RunDirError
+from clx.errors import ClxError, ConfigError, PluginError, RunDirError
 from clx.ml.arguments import check_training_args
 from clx.ml.config import (
     BASE_OPTIONS,
@@ -53,7 +53,7 @@ class CheckedWhenMade(type):
         run._finish(unknown, {name for name, value in options.items() if value is not None})
         return run
 
-    def open(cls, directory: RunDir, config: Mapping[str, Any], device: str | None) -> Any:
+    def _open_saved(cls, directory: RunDir, config: Mapping[str, Any], device: str | None) -> Any:
         """Make the run that a config describes; what today's task does not know is only kept.
 
         Raises:
@@ -126,10 +126,15 @@ class RunOptions:
     def _set_config_attrs(self, values: dict[str, Any]) -> None:
         for attr in map(attribute_name, self.add_config_attrs):
             default = copy.deepcopy(getattr(type(self), attr, None))
-            setattr(self, attr, values.get(attr, default))
+            if attr in values or attr not in vars(self):
+                setattr(self, attr, values.get(attr, default))
 
     def _finish(self, problems: list[str], given: set[str]) -> None:
         """Check everything, after the last ``__init__``."""
+        if not hasattr(self, "_components"):
+            raise PluginError(
+                f"The __init__ of {type(self).__qualname__} does not call super().__init__(...)"
+            )
         self._given = given
         problems = [*problems, *run_name_problems(self.run_name), *self._option_problems()]
         arguments, wrong = check_training_args(self.training_args)

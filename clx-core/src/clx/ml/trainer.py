@@ -60,7 +60,7 @@ def make_trainer(
     that they do not, and multiplies loss and gradients by accumulation steps × processes. Saying
     ``accepts_loss_kwargs = False`` mends it.
     """
-    if "accepts_loss_kwargs" not in vars(type(model)):
+    if not hasattr(type(model), "accepts_loss_kwargs"):
         model.accepts_loss_kwargs = False
     arguments = dict(arguments)
     strategy = arguments.pop("train_sampling_strategy", "group_by_length")
