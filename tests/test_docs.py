@@ -1,0 +1,121 @@
+"""The code in README and docs runs, and what must be documented is."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from clx.ml import hookspecs, task_hooks, task_registry
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(path):
+    text = path.read_text(encoding="utf-8")
+    return [
+        (kind, code, text[: match.start()].count("\n") + 2)
+        for match in BLOCK.finditer(text)
+        for kind, code in [match.groups()]
+    ]
+
+
+WITH_CODE = [path for path in DOCUMENTS if blocks(path)]
+
+
+def test_the_sweep_finds_the_documents():
+    names = {path.name for path in WITH_CODE}
+    assert {"README.md", "arguments.md", "run-directory.md", "write-a-task.md", "hooks.md"} <= names
+    assert sum(len(blocks(path)) for path in WITH_CODE) >= 10
+
+
+@pytest.fixture
+def registry():
+    before = set(task_registry)
+    yield
+    for name in set(task_registry) - before:
+        if name in task_registry:
+            task_registry.unregister(name)
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.name)
+@pytest.mark.filterwarnings("default")
+def test_code_blocks_run(path, tmp_path, monkeypatch, registry):
+    monkeypatch.chdir(tmp_path)
+    rows = {"text": ["apple", "cat", "pear", "dog"], "label": ["fruit", "animal"] * 2}
+    pd.DataFrame(rows).to_csv("train.csv", index=False)
+    pd.DataFrame(rows).to_csv("eval.csv", index=False)
+    namespace = {"__name__": f"docs_{path.stem.replace('-', '_')}"}
+    monkeypatch.setitem(sys.modules, namespace["__name__"], type(sys)(namespace["__name__"]))
+    for kind, code, line in blocks(path):
+        if kind == "python":
+            exec(compile("\n" * (line - 1) + code, str(path), "exec"), namespace)
+        else:
+            run_commands(code)
+
+
+def run_commands(code):
+    for command in code.splitlines():
+        words = shlex.split(command, comments=True)
+        if not words:
+            continue
+        assert words[0] == "clx", f"only clx commands are executed: {command}"
+        done = subprocess.run(
+            [sys.executable, "-m", *words], capture_output=True, text=True, env=os.environ
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+
+
+def test_the_three_row_program_of_the_readme_learns_its_rows(tmp_path):
+    namespace = {}
+    first, second = (code for kind, code, _ in blocks(ROOT / "README.md")[:2])
+    exec(first, namespace)
+    exec(second, namespace)
+    best = [max(scores, key=scores.get) for scores in namespace["preds"]]
+    assert best == ["fruit", "fruit", "animal"]
+    assert all(list(scores) == ["fruit", "animal"] for scores in namespace["preds"])
+
+
+def test_every_hook_has_a_heading():
+    hooks = [name for name in vars(hookspecs) if name.startswith("clx_")]
+    assert len(hooks) >= 3
+    text = (ROOT / "docs" / "hooks.md").read_text()
+    assert [hook for hook in hooks if f"## {hook}\n" not in text] == []
+
+
+def test_every_hook_has_a_test():
+    hooks = [name for name in vars(hookspecs) if name.startswith("clx_")]
+    text = (ROOT / "tests" / "test_plugins.py").read_text()
+    assert [hook for hook in hooks if hook not in text] == []
+
+
+def test_everything_that_an_author_may_override_is_documented():
+    names = [name for name in vars(task_hooks.TaskHooks) if not name.startswith("_")]
+    assert len(names) >= 15
+    text = (ROOT / "docs" / "write-a-task.md").read_text()
+    assert [name for name in names if name not in text and name != "tokenizer"] == []
+
+
+def test_every_command_is_documented():
+    done = subprocess.run(
+        [sys.executable, "-m", "clx", "--help"], capture_output=True, text=True, check=True
+    )
+    commands = re.findall(r"^  ([a-z-]+) +[A-Z]", done.stdout, re.MULTILINE)
+    assert len(commands) >= 7
+    text = (ROOT / "docs" / "command-line.md").read_text()
+    assert [command for command in commands if f"clx {command}" not in text] == []
+
+
+def test_relative_links_lead_somewhere():
+    checked = 0
+    for path in [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+            checked += 1
+    assert checked >= 6
