@@ -1,0 +1,92 @@
+"""The commands of ``clx`` put together, and the options that stand before a command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from clx import __version__
+from clx.cli.doctor import doctor
+from clx.cli.evaluate import evaluate
+from clx.cli.predict import predict
+from clx.cli.runs import runs
+from clx.cli.show import show
+from clx.cli.tasks import tasks
+from clx.cli.train import train
+
+PROGRAM = "clx"
+COMMANDS = (train, evaluate, predict, tasks, runs, show, doctor)
+
+
+@dataclass
+class Session:
+    """What the options before the command ask for."""
+
+    debug: bool = False
+
+
+class _LightHelp:
+    """Mixed into commands: a ``--help`` that is false, not None, while nobody asks for it.
+
+    To turn that None into a bool, typer (0.29) imports pydantic, half of the time of a start.
+    """
+
+    def get_help_option(self, context: Any) -> Any:
+        option = super().get_help_option(context)  # type: ignore[misc]
+        if option is not None:
+            option.default = False
+        return option
+
+
+class _Command(_LightHelp, TyperCommand):
+    pass
+
+
+class _Group(_LightHelp, TyperGroup):
+    pass
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+def before_command(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Fine-tune, evaluate and run Hugging Face text models."""
+    if isinstance(context.obj, Session):
+        context.obj.debug = debug
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def make_command(arguments: Sequence[str]) -> Any:
+    """Return the command line as a click command, whose ``main`` runs it."""
+    # Rich markup and pretty exceptions would import rich; the options of shell completion, which
+    # stand before a command, are another None for pydantic.
+    options_first = not arguments or arguments[0].startswith("-")
+    app = typer.Typer(
+        cls=_Group,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=options_first or f"_{PROGRAM.upper()}_COMPLETE" in os.environ,
+    )
+    app.callback(invoke_without_command=True)(before_command)
+    for command in COMMANDS:
+        app.command(cls=_Command)(command)
+    return get_command(app)

@@ -1,0 +1,51 @@
+"""``clx doctor``: what is installed, what is broken, and what to do."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated
+
+import typer
+
+from clx.cli.failures import BROKEN
+from clx.cli.output import Output
+from clx.cli.parameters import JsonOption, run_names
+
+
+def doctor(
+    run_name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="A run, by name or path: compare its files with its manifest too.",
+            autocompletion=run_names,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is installed, what is broken, and what to do.
+
+    The exit status is 1 when something is broken. In a pipe: a finding a line (ok, note or broken),
+    fields separated by tabs.
+    """
+    with Output(as_json) as out:
+        from clx.cli.checks import installation, whole_run
+        from clx.errors import ClxWarning
+        from clx.ml.opening import locate
+
+        # Before all else: a name that does not exist is a slip, not a finding.
+        path = None if run_name is None else locate(run_name)
+        with warnings.catch_warnings():
+            # The findings say what the warnings would.
+            warnings.simplefilter("ignore", ClxWarning)
+            findings = [*installation(), *(() if path is None else [whole_run(path)])]
+        broken = [finding for finding in findings if finding.status == "broken"]
+        if as_json:
+            out.json({"ok": not broken, "findings": [vars(finding) for finding in findings]})
+        else:
+            rows = (vars(finding).values() for finding in findings)
+            out.table(("", "what", "found", "what to do"), map(list, rows))
+            some = "1 thing is" if len(broken) == 1 else f"{len(broken)} things are"
+            out.line(f"{some} broken." if broken else "Nothing is broken.")
+    if broken:
+        raise typer.Exit(BROKEN)

@@ -1,0 +1,55 @@
+"""``clx evaluate``: how good a run is on labelled data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clx.cli.failures import complain
+from clx.cli.metrics import write_frame, write_metrics
+from clx.cli.output import Output
+from clx.cli.parameters import DeviceOption, JsonOption, RunArgument
+
+LARGE_TABLES = ("confusion",)
+"""Tables as wide as there are labels: left to ``--json`` and ``--save``."""
+
+
+def evaluate(
+    run_name: RunArgument,
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="Labelled data: csv, tsv, jsonl or parquet, a folder or a glob."
+        ),
+    ],
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", file_okay=False, help="Write evaluation.json and all tables there."
+        ),
+    ] = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a run on labelled data.
+
+    Prints the metrics and a table of the labels. In a pipe: lines of metric and value,
+    an empty line, and a table with headings; fields separated by tabs.
+    """
+    with Output(as_json) as out:
+        from clx.ml import training_run
+
+        run = training_run(load=run_name, device=device)
+        result = run.evaluate(data)
+        if save is not None:
+            complain(f"saved in {result.save(save)}")
+        if as_json:
+            out.json({"run": run.run_name, "run_dir": run.run_dir, **result.to_dict()})
+            return
+        title = f"{run.run_name} on {result.rows} rows, {result.seconds:.1f} s"
+        write_metrics(out, result.metrics, title)
+        for name, frame in result.tables.items():
+            if name not in LARGE_TABLES:
+                write_frame(out, name, frame)

@@ -1,0 +1,50 @@
+"""How figures are written: the metrics of a run, and tables of many labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from clx.cli.output import Output
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEADLINES = ("accuracy", "subset_accuracy", "f1_macro", "f1_micro", "f1", "loss")
+MAX_ROWS = 40
+"""Rows of a table on a terminal; a pipe gets them all."""
+
+
+def headline(metrics: Mapping[str, Any]) -> tuple[str, float] | None:
+    """Return the metric that stands for a run in a list, None when it has no metrics."""
+    numbers = {
+        name: float(value) for name, value in metrics.items() if isinstance(value, int | float)
+    }
+    for name in (*HEADLINES, *numbers):
+        if name in numbers:
+            return name, numbers[name]
+    return None
+
+
+def write_metrics(out: Output, metrics: Mapping[str, Any], title: str | None = None) -> None:
+    """Write metrics as names with values."""
+    out.table(("metric", "value"), metrics.items(), title)
+
+
+def write_frame(out: Output, name: str, frame: pd.DataFrame) -> None:
+    """Write a table of an evaluation, after an empty line and with its headings in a pipe.
+
+    On a terminal a long one is cut to the rows with the lowest F1, which is what to look at.
+    """
+    columns = [str(frame.index.name or ""), *map(str, frame.columns)]
+    rows = len(frame)
+    title = name
+    if out.is_terminal and rows > MAX_ROWS:
+        lowest = "f1" in frame.columns
+        frame = frame.sort_values("f1", kind="stable") if lowest else frame
+        frame = frame.head(MAX_ROWS)
+        which = "with the lowest f1" if lowest else "at the top"
+        title = f"{name}: the {MAX_ROWS} of {rows} rows {which}; --json and --save have all"
+    values = frame.astype(object).itertuples(name=None)
+    out.blank()
+    out.table(columns, values, title, heading=True)

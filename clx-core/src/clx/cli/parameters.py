@@ -1,0 +1,46 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run_names(incomplete: str) -> list[str]:
+    """Return the names of runs that begin so, for the shell's completion."""
+    from clx.ml.opening import saved_runs
+
+    return [path.name for path in saved_runs() if path.name.startswith(incomplete)]
+
+
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's name or the path of its directory.", autocompletion=run_names
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document and nothing else.")
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="D", help="Such as cpu or cuda:1 [default: the best there is]"
+    ),
+]
+RunsDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs-dir",
+        metavar="DIR",
+        file_okay=False,
+        help="The folder of run directories [default: LOCAL_DATA_DIR/runs]",
+    ),
+]
+
+
+def comma_separated(text: str) -> list[str]:
+    """Return the parts of ``a,b`` without the blanks around them."""
+    return [part.strip() for part in text.split(",")]

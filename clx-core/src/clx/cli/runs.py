@@ -1,0 +1,96 @@
+"""``clx runs``: the trained runs there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from clx.cli.failures import complain
+from clx.cli.metrics import headline
+from clx.cli.output import Output
+from clx.cli.parameters import JsonOption, RunsDirOption
+from clx.errors import RunDirError, RunNotFoundError
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One line of the list.
+
+    Attributes:
+        path: the run directory.
+        when: when it was written.
+        task: its task's name; None when the run is damaged.
+        metrics: those on its eval data.
+        damage: what is wrong with it, None if nothing shows.
+    """
+
+    path: Path
+    when: datetime
+    task: str | None = None
+    metrics: dict[str, Any] | None = None
+    damage: str | None = None
+
+    @property
+    def figure(self) -> str:
+        """The metric that stands for the run, or what keeps it from being read."""
+        if self.damage is not None:
+            return f"damaged: {self.damage}"
+        best = headline(self.metrics or {})
+        return "" if best is None else f"{best[0]} {best[1]:.4f}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON."""
+        best = headline(self.metrics or {})
+        return {
+            "name": self.path.name,
+            "task": self.task,
+            "trained_at": self.when.isoformat(timespec="seconds"),
+            "headline": None if best is None else {"metric": best[0], "value": best[1]},
+            "metrics": self.metrics or {},
+            "path": self.path,
+            "damage": self.damage,
+        }
+
+
+def summary(path: Path) -> Summary:
+    """Return what a list says of a run; a damaged one is said to be so."""
+    from clx.cli.saved import trained_at
+    from clx.ml.run_dir import RunDir
+
+    run = RunDir(path)
+    when = trained_at(run)
+    try:
+        task, metrics = run.read_config()["task"], run.read_results().get("metrics")
+    except RunDirError as error:
+        return Summary(path, when, damage=str(error))
+    return Summary(path, when, task, metrics if isinstance(metrics, dict) else {})
+
+
+def runs(runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
+    """List the trained runs, the newest first.
+
+    Prints name, task, when it was trained, a metric, and the path. In a pipe: a run a line,
+    fields separated by tabs.
+    """
+    with Output(as_json) as out:
+        from clx.ml.opening import saved_runs
+        from clx.settings import runs_dir as default_runs_dir
+
+        folder = default_runs_dir() if runs_dir is None else runs_dir.expanduser().absolute()
+        if runs_dir is not None and not folder.is_dir():
+            raise RunNotFoundError(f"There is no folder {folder}")
+        found = sorted(map(summary, saved_runs(folder)), key=lambda run: run.path.name)
+        found.sort(key=lambda run: run.when, reverse=True)
+        if as_json:
+            out.json([run.to_dict() for run in found])
+            return
+        if not found:
+            complain(f"There are no trained runs in {folder}; `clx train` makes one.")
+            return
+        rows = (
+            (run.path.name, run.task, f"{run.when:%Y-%m-%d %H:%M}", run.figure, run.path)
+            for run in found
+        )
+        out.table(("run", "task", "trained", "metric", "path"), rows)

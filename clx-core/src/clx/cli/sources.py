@@ -1,0 +1,110 @@
+"""Texts to predict: words of the command line, a file, or standard input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clx.errors import DataFormatError
+from clx.problems import cell
+
+STDIN = "-"
+READ_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where texts come from.
+
+    Attributes:
+        texts: one text an argument; empty when there is a file or stdin.
+        file: a file of rows, if that is what was given.
+        stdin: whether standard input has one text a line.
+    """
+
+    texts: tuple[str, ...] = ()
+    file: Path | None = None
+    stdin: bool = False
+
+    def read(self, text_column: str) -> Iterable[str]:
+        """Return the texts, read as they are asked for."""
+        if self.file is not None:
+            return file_texts(self.file, text_column)
+        return stdin_texts() if self.stdin else self.texts
+
+
+def source_of(arguments: Sequence[str]) -> Source:
+    """Return what the arguments of ``clx predict`` stand for.
+
+    Raises:
+        DataFormatError: a file that cannot be read, or texts and files mixed.
+    """
+    from clx.ml.data_files import FORMATS, file_format
+
+    if len(arguments) == 1:
+        only = arguments[0]
+        suffix = Path(only).suffix.lower()
+        if only == STDIN:
+            return Source(stdin=True)
+        if suffix and _is_file(only):
+            file_format(Path(only))
+            return Source(file=Path(only))
+        if suffix in FORMATS and not any(character.isspace() for character in only):
+            raise DataFormatError(
+                f"There is no file {only!r} (looked in {Path.cwd()}). If it is a text: "
+                f"echo {only} | clx predict RUN -"
+            )
+    mixed = [
+        argument
+        for argument in arguments
+        if argument == STDIN or (Path(argument).suffix.lower() in FORMATS and _is_file(argument))
+    ]
+    if mixed:
+        raise DataFormatError(
+            f"{cell(mixed[0])} must be the only source: give one file, or - for standard input, or "
+            f"any number of texts"
+        )
+    return Source(texts=tuple(arguments))
+
+
+def _is_file(argument: str) -> bool:
+    # Path.is_file raises for a text that is too long for a file name.
+    return os.path.isfile(argument)  # noqa: PTH113
+
+
+def file_texts(path: Path, text_column: str) -> Iterator[str]:
+    """Yield the texts of a file, holding some rows at a time.
+
+    Raises:
+        DataFormatError: there is no such column, or it has something else than texts.
+    """
+    import pandas as pd
+
+    from clx.ml.data import column_problems, raise_data_problems, text_problems
+    from clx.ml.row_files import read_chunks
+
+    first = 0
+    for frame in read_chunks(path, READ_ROWS):
+        frame.index = pd.RangeIndex(first, first + len(frame))
+        first += len(frame)
+        problems = column_problems(frame, [text_column])
+        problems = problems or text_problems(frame, text_column)
+        raise_data_problems(problems, f"a column {text_column!r} of texts (see --text-column)")
+        yield from frame[text_column].tolist()
+
+
+def stdin_texts() -> Iterator[str]:
+    """Yield the lines of standard input; an empty line is an empty text.
+
+    Raises:
+        DataFormatError: a line is not UTF-8.
+    """
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataFormatError(f"standard input, line {number}: not UTF-8 ({error})") from error
+        yield text.rstrip("\r\n")

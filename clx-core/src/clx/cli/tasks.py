@@ -1,0 +1,106 @@
+"""``clx tasks``: which tasks are installed, and whether they work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clx.cli.failures import BROKEN, complain
+from clx.cli.output import Output
+from clx.cli.parameters import JsonOption
+
+if TYPE_CHECKING:
+    from clx.ml.registry import TaskEntry
+
+
+def tasks(
+    check: Annotated[
+        bool, typer.Option("--check", help="Import every task and say which are broken.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the installed tasks.
+
+    Prints name, distribution with version, class, and whether something is wrong. Nothing is imported
+    without --check; with it the exit status is 1 when a task is broken. In a pipe: a task a line,
+    fields separated by tabs.
+    """
+    with Output(as_json) as out:
+        from clx.ml.opening import task_registry
+
+        entries = [task_registry.entry(name) for name in task_registry]
+        found = [described(entry, check) for entry in entries]
+        for failure in task_registry.unreadable:
+            complain(f"warning: {failure.origin}: {failure.what}: {failure.cause}")
+        if as_json:
+            out.json(found)
+        elif found:
+            rows = [row for task in found for row in _rows(task)]
+            out.table(("task", "distribution", "class", "state"), rows)
+        else:
+            complain("No tasks are installed: pip install clx-tasks-classification")
+        broken = check and (any(task["problem"] for task in found) or task_registry.unreadable)
+    if broken:
+        raise typer.Exit(BROKEN)
+
+
+def _rows(task: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (
+            task["name"],
+            f"{plugin['distribution']} {plugin['version']}",
+            plugin["value"],
+            state(task),
+        )
+        for plugin in task["plugins"]
+    ]
+
+
+def described(entry: TaskEntry, check: bool) -> dict[str, Any]:
+    """Return what is known of a task name; ``problem`` is None while nothing is known to be wrong.
+
+    Args:
+        entry: what the metadata says.
+        check: whether to import the task; else only a conflict shows.
+    """
+    plugins: list[dict[str, Any]] = [
+        {
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "value": plugin.value,
+        }
+        for plugin in entry.plugins
+    ]
+    conflict = len(plugins) > 1
+    problem = f"claimed by {' and by '.join(entry.origins)}" if conflict else None
+    if check:
+        problem = broken_task(entry.name)
+    return {
+        "name": entry.name,
+        "plugins": plugins,
+        "conflict": conflict,
+        "checked": check,
+        "problem": problem,
+    }
+
+
+def broken_task(name: str) -> str | None:
+    """Import a task and return why it cannot be used, None if it can."""
+    from clx.errors import ClxError
+    from clx.ml.opening import task_registry
+
+    try:
+        task_registry[name]
+    except ClxError as error:
+        return str(error)
+    return None
+
+
+def state(task: dict[str, Any]) -> str:
+    """Return the last column of the list."""
+    if task["conflict"]:
+        return f"conflict: {task['problem']}"
+    if task["problem"]:
+        return f"broken: {task['problem']}"
+    return "works" if task["checked"] else "installed"

@@ -1,0 +1,144 @@
+"""``clx train``: from a file of examples to a run directory."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clx.cli.assignments import assigned_options
+from clx.cli.metrics import write_metrics
+from clx.cli.output import Output
+from clx.cli.parameters import DeviceOption, JsonOption, RunsDirOption, comma_separated
+from clx.settings import runs_dir as default_runs_dir
+
+if TYPE_CHECKING:
+    from clx.ml import TrainingRun
+    from clx.ml.results import TrainingResult
+
+
+def task_names(incomplete: str) -> list[str]:
+    """Return the names of installed tasks that begin so, for the shell's completion."""
+    from clx.ml import task_registry
+
+    return [name for name in task_registry if name.startswith(incomplete)]
+
+
+def train(
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK",
+            help="What to learn, such as classification; see `clx tasks`.",
+            autocompletion=task_names,
+        ),
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new run.")],
+    train_data: Annotated[
+        str,
+        typer.Argument(
+            metavar="TRAIN", help="Training data: csv, tsv, jsonl or parquet, a folder or a glob."
+        ),
+    ],
+    eval_data: Annotated[
+        str | None,
+        typer.Option("--eval", metavar="FILE", help="Data to evaluate on; the best model is kept."),
+    ] = None,
+    label_names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="The labels in their order, or a JSON list [default: from the data]"
+        ),
+    ] = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option(metavar="M", help="Model to fine-tune: a Hub id or a folder."),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(metavar="M", help="Hub id or folder [default: the base model's]"),
+    ] = None,
+    runs_dir: RunsDirOption = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set an option, such as training_args.learning_rate=1e-4 or label_type=int; "
+            "may be repeated. The value is JSON, else a text.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a trained run of this name.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a training that was broken off.")
+    ] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune a model on labelled texts."""
+    with Output(as_json) as out:
+        from clx.ml import task_registry, training_run
+        from clx.ml.options import accepted_options
+
+        given: dict[str, Any] = {
+            "base_model_name": base_model,
+            "tokenizer_name": tokenizer,
+            "run_dir_parent": runs_dir,
+            "device": device,
+            "label_names": None if label_names is None else labels_of(label_names),
+        }
+        options = {key: value for key, value in given.items() if value is not None}
+        options |= assigned_options(assignments or (), accepted_options(task_registry[task]))
+        run = training_run(task, name, **options)
+        result = run.train(train_data, eval_data, overwrite=overwrite, resume=resume)
+        if as_json:
+            out.json(_document(run, result))
+        else:
+            _write(out, run, result)
+
+
+def labels_of(text: str) -> list[Any]:
+    """Return label names given as ``a,b`` or, for names with commas, as a JSON list."""
+    if text.lstrip().startswith("["):
+        try:
+            names = json.loads(text)
+        except ValueError:
+            return comma_separated(text)
+        return list(names)
+    return comma_separated(text)
+
+
+def _document(run: TrainingRun, result: TrainingResult) -> dict[str, Any]:
+    return {
+        "task": run.config["task"],
+        "run_name": run.run_name,
+        "run_dir": result.run_dir,
+        **result.to_dict(),
+    }
+
+
+def _write(out: Output, run: TrainingRun, result: TrainingResult) -> None:
+    if result.metrics:
+        rows = result.rows.get("eval", 0)
+        write_metrics(out, result.metrics, f"{run.run_name} on {rows} rows of evaluation data")
+    out.fields(
+        [
+            ("train rows", result.rows.get("train", 0)),
+            ("steps", result.steps),
+            ("train loss", result.train_loss),
+            ("seconds", round(result.seconds, 1)),
+            ("run directory", result.run_dir),
+            ("next", f'clx predict {shlex.quote(reference(result.run_dir))} "some text"'),
+        ]
+    )
+
+
+def reference(run_dir: Path) -> str:
+    """Return the shortest word by which commands find a run: its name or its path."""
+    by_name = run_dir.parent == default_runs_dir() and not Path(run_dir.name).exists()
+    return run_dir.name if by_name else str(run_dir)
