@@ -78,7 +78,7 @@ def test_all_wrong_options_are_in_one_error():
         tokeniser_name="x",
     )
     assert said.count("\n  - ") == 9
-    for name in ("label_names", "label_type", "tokenize_args", "model_args", "learning_rate", "seed"):
+    for name in "label_names label_type tokenize_args model_args learning_rate seed device".split():
         assert name in said
     assert "'tokeniser_name'; did you mean 'tokenizer_name'?" in said
     assert "'../x'" in said
@@ -96,7 +96,7 @@ def test_all_wrong_options_are_in_one_error():
         ("tokenize_args", "x"),
         ("tokenize_args", {"a": {1}}),
         ("tokenize_args", {1: "a"}),
-        ("model_args", None.__class__),
+        ("model_args", ["x"]),
         ("model_args", {"dtype": np.float32}),
         ("model_args", {"trust_remote_code": True}),
         ("device", 0),
@@ -106,7 +106,7 @@ def test_all_wrong_options_are_in_one_error():
         ("label_names", b"ab"),
         ("label_names", "fruit"),
         ("label_names", ["a"]),
-        ("label_names", ["a", "a "]),
+        ("label_names", ["a", "a"]),
         ("label_type", "category"),
     ],
 )
@@ -161,7 +161,7 @@ def test_init_that_forgets_super_is_the_authors_fault_and_says_so():
 
 # ---- Names and places --------------------------------------------------------------------------------
 
-GOOD_NAMES = ["a", "my run", "é" * 100, "x" * 200, "日本", "a.b", "-x", "2020-01-01", "a=b&c", "a..b"]
+GOOD_NAMES = ["a", "my run", "é" * 100, "x" * 200, "日本", "a.b", "-x", "2020-01-01", "a=b&c"]
 BAD_NAMES = {
     "": "non-empty",
     " ": "non-empty",
@@ -239,7 +239,9 @@ def test_init_that_takes_nothing_else_accepts_nothing_else():
     assert "no option 'device'" in said_of(Narrow, "x", device="cpu")
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), np.int64(1), {1: 2}, b"x", Task])
+@pytest.mark.parametrize(
+    "value", [object(), {1, 2}, float("nan"), float("inf"), np.int64(1), {1: 2}, b"x", Task]
+)
 @pytest.mark.parametrize("task", [WithoutInit, WithInit, SetsBefore])
 def test_values_that_json_cannot_keep_are_refused_by_name(task, value):
     assert "my_config_attr = " in said_of(task, "x", my_config_attr=value)
@@ -357,7 +359,13 @@ def test_what_says_the_same_or_belongs_to_the_opening_may_stand_beside_load(save
 
 def test_all_contradictions_are_in_one_error(saved):
     said = said_of(
-        training_run, "other", "name", load=saved, label_names=["a", "b"], tokenize_args={}, labels=1
+        training_run,
+        "other",
+        "name",
+        load=saved,
+        label_names=["a", "b"],
+        tokenize_args={},
+        labels=1,
     )
     assert said.count("\n  - ") == 5
     assert "label_names is ['b', 'a'] in the saved run, not ['a', 'b']" in said
@@ -368,7 +376,8 @@ def test_all_contradictions_are_in_one_error(saved):
 
 
 @pytest.mark.parametrize(
-    "beside", [{"device": 5}, {"verify": "yes"}, {"trust_remote_code": "no"}, {"run_dir_parent": "x"}]
+    "beside",
+    [{"device": 5}, {"verify": "yes"}, {"trust_remote_code": "no"}, {"run_dir_parent": "x"}],
 )
 def test_wrong_values_beside_load(saved, beside):
     assert next(iter(beside)) in said_of(training_run, load=saved, **beside)

@@ -17,7 +17,7 @@ ROWS = [
     {"text": "NA", "label": "a"},
     {"text": "007", "label": "None"},
     {"text": "None", "label": "1.0"},
-    {"text": "null, \"quoted\"\nline two", "label": "TRUE"},
+    {"text": 'null, "quoted"\nline two', "label": "TRUE"},
     {"text": "2020-01-01", "label": "é"},
     {"text": " blanks ", "label": "1e5"},
     {"text": "\u2028 日本 🎈", "label": "nan"},
@@ -97,9 +97,16 @@ def test_jsonl_values_keep_their_types(tmp_path):
 
 
 def test_byte_order_mark_is_no_part_of_a_column_name(tmp_path):
-    for name, content in {"a.csv": "text,label\na,b\n", "a.tsv": "text\tlabel\na\tb\n"}.items():
+    row = {"text": "a", "label": "b"}
+    files = {
+        "a.csv": "text,label\na,b\n",
+        "a.tsv": "text\tlabel\na\tb\n",
+        "a.jsonl": json.dumps(row),
+    }
+    for name, content in files.items():
         (tmp_path / name).write_text(content, encoding="utf-8-sig")
-        assert to_frame(tmp_path / name).columns.tolist() == ["text", "label"]
+        assert to_frame(tmp_path / name).to_dict("records") == [row]
+        assert next(read_chunks(tmp_path / name, 5)).to_dict("records") == [row]
 
 
 def test_dataset_with_class_labels_gives_their_names():
@@ -136,7 +143,9 @@ def test_plain_dataset_and_one_that_streams():
 # ---- What is no data ---------------------------------------------------------------------------------
 
 DATASET = datasets.Dataset.from_list(ROWS)
-TWO_LEVELS = pd.DataFrame([["a", "b"]], columns=pd.MultiIndex.from_tuples([("text", 1), ("label", 2)]))
+TWO_LEVELS = pd.DataFrame(
+    [["a", "b"]], columns=pd.MultiIndex.from_tuples([("text", 1), ("label", 2)])
+)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +325,10 @@ def test_to_dataset_keeps_the_wanted_columns_of_both():
     frame = pd.DataFrame({"text": list("abc"), "weight": [1, 2, 3], "other": [0, 0, 0]})
     dataset = to_dataset(
         frame,
-        lambda rows: {"input_ids": [[ord(text)] for text in rows["text"]], "unwanted": rows["text"]},
+        lambda rows: {
+            "input_ids": [[ord(text)] for text in rows["text"]],
+            "unwanted": rows["text"],
+        },
         ["input_ids", "weight", "nowhere"],
         progress=False,
     )

@@ -14,9 +14,10 @@ REPORT = "\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
 
 def modules_after(code, *folders):
     """Return the top-level modules that a fresh process has imported after this code."""
+    paths = os.pathsep.join(filter(None, [*map(str, folders), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-c", code + REPORT],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))},
+        env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
         timeout=120,

@@ -44,7 +44,7 @@ def install(folder: Path, name: str, entry_points: str, version: str = "1.0", **
 
 def python(code: str, *folders: Path, **environment: str) -> str:
     """Run code in a process that sees these folders as installed, and return what it prints."""
-    paths = os.pathsep.join(map(str, folders))
+    paths = os.pathsep.join(filter(None, [*map(str, folders), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": paths, **environment},
@@ -125,7 +125,9 @@ def caught(names, *folders, **environment):
 
 def test_two_distributions_with_one_name(mine, tmp_path):
     other = tmp_path / "other"
-    points = "[clx.tasks]\nmy-custom-task = other_package:MyTrainingRun\nother = other_package:Gone\n"
+    points = (
+        "[clx.tasks]\nmy-custom-task = other_package:MyTrainingRun\nother = other_package:Gone\n"
+    )
     install(other, "other-package", points, "2.0", other_package=task_source())
     names = ["my-custom-task", "classification"]
     for folders in ((mine, other), (other, mine)):

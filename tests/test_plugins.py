@@ -159,7 +159,10 @@ def test_a_plugin_that_cannot_be_imported_is_left_out(tmp_path, monkeypatch, mod
 def test_two_distributions_may_call_their_plugin_the_same(module):
     module("acme_hooks", Giving("clx_trainer_callbacks", ["acme"]))
     module("zeta_hooks", Giving("clx_trainer_callbacks", ["zeta"]))
-    both = [distribution("acme", ("hooks", "acme_hooks")), distribution("z", ("hooks", "zeta_hooks"))]
+    both = [
+        distribution("acme", ("hooks", "acme_hooks")),
+        distribution("z", ("hooks", "zeta_hooks")),
+    ]
     plugins = Plugins(both, built_in=())
     result = plugins.call("clx_trainer_callbacks", run=None, work_dir=None)
     assert sorted(result) == [["acme"], ["zeta"]]

@@ -101,11 +101,11 @@ def test_interrupted_prediction_is_resumed_without_doing_rows_twice(run, tmp_pat
     whole = run.predict_file(source, tmp_path / "whole.jsonl").read_text()
     original, calls = module.write_part, []
 
-    def failing(output, path, kind):
+    def failing(output, path, kind, first):
         if len(calls) == 2:
             raise KeyboardInterrupt
         calls.append(path.name)
-        original(output, path, kind)
+        original(output, path, kind, first)
 
     monkeypatch.setattr(module, "write_part", failing)
     with pytest.raises(KeyboardInterrupt):
@@ -126,7 +126,7 @@ def test_interrupted_prediction_is_resumed_without_doing_rows_twice(run, tmp_pat
 def test_resume_refuses_another_source_or_run(run, trained, fruit, tmp_path, monkeypatch):
     source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.csv"
 
-    def interrupt(*args):
+    def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "write_part", interrupt)
@@ -152,3 +152,19 @@ def test_a_file_without_rows_gives_a_file_without_rows(run, tmp_path):
     (tmp_path / "in.csv").write_text("text,id\n")
     result = run.predict_file(tmp_path / "in.csv", tmp_path / "out.csv")
     assert result.read_text().startswith("text,id")
+
+
+def test_values_that_json_lacks_are_null_and_odd_headings_stay_whole(run, tmp_path):
+    data = frame().head(9)
+    data["when"] = [pd.NaT, pd.Timestamp("2026-01-02")] + [pd.NaT] * 7
+    data["ratio"] = [float("inf"), float("nan"), 0.5] + [1.0] * 6
+    data["two\nlines"] = [["a", None]] * 9
+    source = write(data, tmp_path / "in.parquet")
+    lines = run.predict_file(source, tmp_path / "out.jsonl").read_text().splitlines()
+    first, second = json.loads(lines[0]), json.loads(lines[1])
+    assert (first["when"], first["ratio"], second["ratio"]) == (None, None, None)
+    assert second["when"].startswith("2026-01-02")
+    assert first["two\nlines"] == ["a", None]
+    table = pd.read_csv(run.predict_file(source, tmp_path / "out.csv"))
+    assert len(table) == 9
+    assert "two\nlines" in table.columns

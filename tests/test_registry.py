@@ -145,9 +145,10 @@ def test_two_distributions_with_one_name_are_an_error_that_names_both(module):
 def test_a_conflict_is_named_as_one_even_if_a_claimant_is_broken(write_module):
     write_module("explodes", "raise AssertionError('imported')")
     tasks = registry(
-        distribution("acme", ("same", "explodes:One")), distribution("zeta", ("same", "no.such:Two"))
+        distribution("acme", ("same", "explodes:One")),
+        distribution("zeta", ("same", "no.such:Two")),
     )
-    with pytest.raises(DuplicateTaskError, match="acme.*zeta"):
+    with pytest.raises(DuplicateTaskError, match=r"acme.*zeta"):
         tasks["same"]
 
 
@@ -324,9 +325,7 @@ PRIVATE = "_options"
 )
 def test_wrong_classes_are_refused_at_first_use(module, candidate, said):
     module.Task, module.Fine = candidate, make_task("fine", qualname="Fine")
-    tasks = registry(
-        distribution("acme", ("mine", "fake_tasks:Task"), ("fine", "fake_tasks:Fine"))
-    )
+    tasks = registry(distribution("acme", ("mine", "fake_tasks:Task"), ("fine", "fake_tasks:Fine")))
     assert list(tasks) == ["fine", "mine"]
     with pytest.raises(PluginError) as caught:
         tasks["mine"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
@@ -11,6 +11,7 @@ from clx.ml import TrainingRun
 from clx.ml.data import column_problems, raise_data_problems, text_problems
 from clx.ml.labels import (
     column_kind,
+    fits,
     infer_label_names,
     label_ids,
     label_maps,
@@ -61,10 +62,10 @@ class ClassificationRun(TrainingRun):
         **options: Any,
     ) -> None:
         super().__init__(run_name, **options)
-        if label_names is not None and not isinstance(label_names, str | dict):
-            label_names = list(label_names) if hasattr(label_names, "__iter__") else label_names
-            if not label_names_problems(label_names):
-                label_names = [str(name) for name in label_names]
+        if isinstance(label_names, Iterator):
+            label_names = list(label_names)
+        if label_names is not None and not label_names_problems(label_names):
+            label_names = [str(name) for name in label_names]
         self.label_names: Any = label_names
         self.label_type = label_type
 
@@ -75,6 +76,12 @@ class ClassificationRun(TrainingRun):
             problems.append(
                 f"label_type must be 'str', 'int' or 'bool', but is {cell(self.label_type)}"
             )
+        elif self.label_names is not None and self.label_type is not None and not problems:
+            strange = [name for name in self.label_names if not fits(name, self.label_type)]
+            if strange:
+                problems.append(
+                    f"label_type is {self.label_type!r}, but label_names has {examples(strange)}"
+                )
         return problems
 
     def validate_data_format(self, data: pd.DataFrame) -> None:

@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from clx.errors import ConfigError
+from clx.ml.config import json_problems
 from clx.ml.legacy_arguments import translate
 from clx.problems import cell, did_you_mean, raise_problems
 
-OURS = {"output_dir": "the run directory is run_dir_parent / run_name"}
+OURS = {
+    "output_dir": "the run directory is run_dir_parent / run_name",
+    "hub_token": "config.json would show it to everybody; use `hf auth login`",
+}
 
 _POSITIVE = ("num_train_epochs", "logging_steps", "save_steps", "eval_steps", "adam_epsilon")
 _AT_LEAST_ONE = (
@@ -56,26 +60,28 @@ def check_training_args(given: Any) -> tuple[dict[str, Any], list[str]]:
     arguments, problems = translate(given)
     fields = {field.name: field for field in dataclasses.fields(TrainingArguments) if field.init}
     for name, value in arguments.items():
-        if name in OURS:
+        if name in OURS and value is not None:
             problems.append(f"training_args: {name} cannot be set: {OURS[name]}")
         elif name not in fields:
             problems.append(
                 f"training_args: transformers.TrainingArguments has no {name!r}"
-                f"{did_you_mean(name, fields)}"
+                f"{did_you_mean(str(name), fields)}"
             )
         elif reason := _value_problem(name, value, fields[name].type):
             problems.append(f"training_args: {name} {reason}, but is {cell(value)}")
+    problems = problems or [f"training_args: {problem}" for problem in json_problems(arguments)]
     return arguments, problems or _transformers_problems(arguments)
 
 
 def _value_problem(name: str, value: Any, annotation: Any) -> str | None:
     """Return what the value must be, if it is not that."""
-    if value is None:
+    if value is None and annotation not in (bool, int, float):
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if annotation is bool:
         return None if isinstance(value, bool) else "must be true or false"
-    if annotation is int and not (is_number and isinstance(value, int)):
+    whole = annotation is int or name in (*_AT_LEAST_ONE, "data_seed")
+    if whole and not (is_number and isinstance(value, int)):
         return "must be a whole number"
     numeric = annotation in (int, float) or name in (*_POSITIVE, *_AT_LEAST_ONE, *_NOT_NEGATIVE)
     if not numeric and name not in _FRACTION:
@@ -199,7 +205,9 @@ def choose_arguments(
         "report_to": "none",
     }
     every = max(1, math.ceil(total / EVALUATIONS))
-    if has_eval and epochs > EVALUATIONS and not {"eval_strategy", "save_strategy"} & set(user):
+    open_strategies = not {"eval_strategy", "save_strategy"} & set(user)
+    goes_together = _divides(*(user.get(name, every) for name in ("eval_steps", "save_steps")))
+    if has_eval and epochs > EVALUATIONS and open_strategies and goes_together:
         # Epochs of few steps are evaluated together: five times in all is enough for small data.
         defaults |= {"eval_strategy": "steps", "save_strategy": "steps"}
     strategies = _with_matching_strategies({**defaults, **user}, has_eval, every)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 from clx.errors import ClxError
 
-if TYPE_CHECKING:
-    from clx.ml.run import TrainingRun
-
 
 @contextlib.contextmanager
-def author_code(run: TrainingRun, step: str) -> Iterator[None]:
+def author_code(run: Any, step: str) -> Iterator[None]:
     """Add a note with task, run and step to an exception that is not one of clx's own."""
     try:
         yield

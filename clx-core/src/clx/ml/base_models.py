@@ -17,6 +17,24 @@ if TYPE_CHECKING:
 HUB_TIMEOUT_S = 5
 TOKENIZER_FILES = ["*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "*/config.json"]
 WEIGHT_FILES = ["*.safetensors"]
+POSITIONS_AFTER_PADDING = (
+    "roberta",
+    "xlm-roberta",
+    "camembert",
+    "mpnet",
+    "longformer",
+    "luke",
+    "mluke",
+    "ibert",
+    "data2vec-text",
+    "xmod",
+    "lilt",
+    "markuplm",
+    "layoutlmv3",
+    "esm",
+)
+"""Model types (beginnings) whose position ids begin after the padding id, MPNet's after 1."""
+
 UNLIMITED = 1_000_000
 """Tokenizers without a limit of their own say 1e30."""
 
@@ -36,7 +54,7 @@ def resolve_base_model(name: str, weights: bool = True) -> Path:
         ModelError: the folder is not that of a transformers model.
     """
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return _checked(path.absolute(), weights)
     folder = plugins().call("clx_resolve_base_model", name=name)
     if folder is None:
@@ -76,7 +94,7 @@ def _from_hub(name: str, weights: bool) -> Path:
     except LocalEntryNotFoundError:
         pass
     try:
-        # One short request first: snapshot_download alone retries for half a minute when offline.
+        # One short request first: snapshot_download waits and tries again on a network that hangs.
         HfApi().model_info(name, timeout=HUB_TIMEOUT_S)
         return Path(
             snapshot_download(name, allow_patterns=TOKENIZER_FILES + WEIGHT_FILES * weights)
@@ -88,7 +106,7 @@ def _from_hub(name: str, weights: bool) -> Path:
 def _not_found(name: str, error: Exception) -> str:
     ways = [
         f"There is no base model {name!r}: it is no local folder, not in the local Hub cache, and "
-        f"the Hub cannot give it ({type(error).__name__}: {str(error).splitlines()[0][:120]}).",
+        f"the Hub cannot give it ({type(error).__name__}: {str(error).splitlines()[0][:300]}).",
         "Ways to get it:",
         "  - be online with HF_HUB_OFFLINE unset (a private model needs `hf auth login`)",
         "  - copy the model's folder here and give its path",
@@ -149,9 +167,10 @@ def set_input_limit(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     config = read_model_config(folder)
     positions = config.get("max_position_embeddings") or config.get("n_positions")
     if isinstance(positions, int) and 0 < positions <= UNLIMITED:
+        kind, pad = str(config.get("model_type")), config.get("pad_token_id")
         offset = 0
-        if str(config.get("model_type")).startswith(("roberta", "xlm-rob", "camembert", "mpnet")):
-            offset = int(config.get("pad_token_id") or 1) + 1
+        if kind.startswith(POSITIONS_AFTER_PADDING):
+            offset = 1 + (pad if isinstance(pad, int) and kind != "mpnet" else 1)
         tokenizer.model_max_length = positions - offset
 
 

@@ -31,7 +31,7 @@ PLACE_KEYS = ("run_name", "run_dir_parent")
 
 MAX_RUN_NAME_BYTES = 200
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def run_name_problems(name: Any) -> list[str]:

@@ -43,6 +43,11 @@ def to_frame(data: Any, what: str = "data") -> pd.DataFrame:
             f"parquet, but is a {type(data).__name__}"
             + (". pd.DataFrame(...) makes one of it" if isinstance(data, dict | list) else "")
         )
+    if data.columns.nlevels > 1:
+        raise DataFormatError(
+            f"{what} has columns of {data.columns.nlevels} levels: give them single names, such as "
+            f"data.columns = ['text', 'label']"
+        )
     repeated = sorted({str(name) for name in data.columns[data.columns.duplicated()]})
     if repeated:
         raise DataFormatError(f"{what} has more than one column called {names(repeated)}")
@@ -58,9 +63,11 @@ def _from_dataset(data: Any, what: str) -> Any:
             f"dataset[{next(iter(data), 'train')!r}]"
         )
     frame = data.to_pandas()
-    for column, feature in data.features.items():
+    for column, feature in (data.features or {}).items():
         if type(feature).__name__ == "ClassLabel":
-            frame[column] = [None if i is None else feature.int2str(int(i)) for i in data[column]]
+            # Unlabelled splits have -1.
+            ids = [None if i is None else int(i) for i in data[column]]
+            frame[column] = [None if i is None or i < 0 else feature.int2str(i) for i in ids]
     return frame
 
 

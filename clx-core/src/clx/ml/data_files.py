@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import glob
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
 from clx.ml.hookspecs import hookimpl
-from clx.problems import cell
+from clx.problems import cell, names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +22,8 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
+
+SEPARATORS = {"csv": ",", "tsv": "\t"}
 
 CSV_ARGS: dict[str, Any] = {"dtype": str, "keep_default_na": False, "na_values": [""]}
 """Cells are text, so that '007' and 'NA' stay what they are; only an empty cell is missing."""
@@ -51,20 +55,51 @@ def read_file(path: Path) -> pd.DataFrame:
     kind = file_format(path)
     frame: pd.DataFrame
     try:
-        if kind in ("csv", "tsv"):
-            frame = pd.read_csv(path, sep="\t" if kind == "tsv" else ",", **CSV_ARGS)
+        if kind in SEPARATORS:
+            refuse_repeated_columns(path, SEPARATORS[kind])
+            frame = pd.read_csv(path, sep=SEPARATORS[kind], **CSV_ARGS)
         elif kind == "jsonl":
-            # dtype and dates as written: pandas would turn texts that look like dates into dates.
-            frame = pd.read_json(
-                path, lines=True, dtype=False, convert_dates=False, encoding="utf-8"
-            )
+            frame = pd.DataFrame(list(json_rows(path)), dtype=object)
         else:
             frame = pd.read_parquet(path)
+    except DataFormatError:
+        raise
     except (ValueError, UnicodeError, OSError) as error:
         raise DataFormatError(
             f"{path} cannot be read as {kind}: {type(error).__name__}: {cell(str(error))}"
         ) from error
     return frame
+
+
+def refuse_repeated_columns(path: Path, separator: str) -> None:
+    """Refuse a csv file with two columns of one name; pandas would rename the second one."""
+    import pandas as pd
+
+    header = pd.read_csv(path, sep=separator, header=None, nrows=1, **CSV_ARGS).iloc[0]
+    repeated = sorted({str(name) for name in header[header.duplicated() & header.notna()]})
+    if repeated:
+        raise DataFormatError(f"{path} has more than one column called {names(repeated)}")
+
+
+def json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a jsonl file as they are written.
+
+    pandas.read_json would drop lone surrogates, and turn what looks like a date into one.
+
+    Raises:
+        DataFormatError: a line is not a JSON object.
+    """
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise DataFormatError(f"{path}, line {number}: not JSON ({error})") from error
+            if not isinstance(value, dict):
+                raise DataFormatError(f"{path}, line {number}: {cell(value)} is not a JSON object")
+            yield value
 
 
 def matching_files(source: str) -> list[Path]:

@@ -6,6 +6,7 @@ Small steps, each a pure function over plain values: read, drop repetitions, res
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -68,14 +69,19 @@ def read(distributions: Iterable[Any], group: str) -> tuple[list[Plugin], list[F
     """
     plugins: list[Plugin] = []
     failures: list[Failure] = []
+    seen: set[str] = set()
     for distribution in distributions:
         try:
             text = distribution.read_text("entry_points.txt")
             if not text or f"[{group}]" not in text.replace(" ", ""):
                 continue
-            name, version = distribution.metadata["Name"], distribution.version
+            name, version = canonical(distribution.metadata["Name"]), distribution.version
+            if name in seen:
+                # An editable install and an old wheel: the first on the path is what is imported.
+                continue
+            seen.add(name)
             plugins += [
-                Plugin(point.name, point.value, canonical(name), version)
+                Plugin(point.name, point.value, name, version)
                 for point in distribution.entry_points
                 if point.group == group
             ]
@@ -124,9 +130,15 @@ def distribution_of(module: str) -> tuple[str | None, str | None]:
 
     It is the one that declares an entry point of ``clx.tasks`` in the same top-level package.
     """
-    package = module.partition(".")[0]
     plugins, _ = read(installed_distributions(), "clx.tasks")
-    for plugin in plugins:
-        if re.split(r"[.:]", plugin.value)[0].strip() == package:
-            return plugin.distribution, plugin.version
-    return None, None
+    shared = {plugin: _shared_parts(module, plugin.value) for plugin in plugins}
+    best = max(shared, key=shared.__getitem__, default=None)
+    if best is None or not shared[best]:
+        return None, None
+    return best.distribution, best.version
+
+
+def _shared_parts(module: str, value: str) -> int:
+    """Return how many leading packages a module and an entry point's value have in common."""
+    pairs = zip(module.split("."), value.partition(":")[0].strip().split("."), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -1,7 +1,8 @@
 """The hooks of clx: what a plugin may add to any task (pluggy).
 
 A plugin is a module or object with functions marked ``@hookimpl`` and named as below. It is found
-through the entry-point group ``clx.plugins``, or registered with ``clx.ml.plugins.register``.
+through the entry-point group ``clx.plugins``, or registered with
+``clx.ml.plugins.plugins().register``.
 """
 
 from __future__ import annotations

@@ -44,12 +44,20 @@ def original(name: str, kind: str) -> Any:
     return KINDS[kind](name)
 
 
+def fits(name: str, kind: str) -> bool:
+    """Return whether a label of this kind has this name."""
+    try:
+        return str(original(name, kind)) == name
+    except ValueError:
+        return False
+
+
 def infer_label_names(labels: Iterable[Any]) -> list[str]:
     """Return the names of the labels that occur, sorted by value: 2 before 10, False before True.
 
     Strings that are all whole numbers (as csv gives them) are sorted as numbers.
     """
-    distinct = set(labels)
+    distinct = {str(label) if isinstance(label, str) else label for label in labels}
     if distinct and all(isinstance(label, str) for label in distinct):
         return sorted(distinct, key=_string_order(distinct))
     return [str(label) for label in sorted(distinct)]
@@ -61,36 +69,35 @@ def _string_order(strings: set[str]) -> Any:
     return lambda text: text
 
 
-def label_names_problems(label_names: Any) -> list[str]:
-    """Return what is wrong with the label names that a user gave, as sentences.
+def label_names_problems(label_names: Any, what: str = "label_names") -> list[str]:
+    """Return what is wrong with label names, as sentences that begin with ``what``.
 
     They have to be at least two different str, int or bool that do not differ by blanks alone.
     """
-    if isinstance(label_names, str | dict) or not hasattr(label_names, "__iter__"):
+    unordered = isinstance(label_names, str | bytes | dict | set | frozenset)
+    if unordered or not hasattr(label_names, "__iter__"):
         return [
-            f"label_names must be a list of names, such as ['fruit', 'animal'], but is "
+            f"{what} must be a list of names, such as ['fruit', 'animal'], but is "
             f"{cell(label_names)}"
         ]
     given = list(label_names)
     wrong = [name for name in given if label_kind(name) is None]
     if wrong:
-        return [f"label_names must be str, int or bool, but has {examples(wrong)}"]
+        return [f"{what} must be str, int or bool, but has {examples(wrong)}"]
     texts = [str(name) for name in given]
     problems = []
     if len(texts) < 2:
-        problems.append(
-            f"label_names needs at least two names to choose from, but is {cell(given)}"
-        )
+        problems.append(f"{what} needs at least two names to choose from, but is {cell(given)}")
     repeated = sorted({name for name in texts if texts.count(name) > 1})
     if repeated:
-        problems.append(f"label_names has {examples(repeated)} more than once")
+        problems.append(f"{what} has {examples(repeated)} more than once")
     blank = [name for name in texts if not name.strip()]
     if blank:
-        problems.append(f"label_names has the blank name {examples(blank)}")
+        problems.append(f"{what} has the blank name {examples(blank)}")
     broken = [name for name in texts if _not_unicode(name)]
     if broken:
-        problems.append(f"label_names has {examples(broken)}, which is not Unicode text")
-    return problems + blank_twins(texts)
+        problems.append(f"{what} has {examples(broken)}, which is not Unicode text")
+    return problems + [f"{what}: {problem}" for problem in blank_twins(texts)]
 
 
 def _not_unicode(name: str) -> bool:
@@ -127,30 +134,31 @@ def label_problems(
         f"column {column!r}: a label must be a str, int or bool (floats: .astype(int))",
         values,
     )
-    if problems:
+    mixed = sorted({kind for kind in kinds if kind is not None})
+    if len(mixed) > 1:
+        problems.append(f"column {column!r} mixes labels of the types {names(mixed)}")
+    elif label_names is not None:
+        labels = [None if kind is None else v for kind, v in zip(kinds, values, strict=True)]
+        problems += unknown_label_problems(data, column, labels, label_names)
+    if problems or label_names is not None:
         return problems
-    if label_names is not None:
-        return unknown_label_problems(data, column, values, label_names)
-    if len(set(kinds)) > 1:
-        mixed = sorted({str(kind) for kind in kinds})
-        return [f"column {column!r} mixes labels of the types {names(mixed)}"]
     distinct = infer_label_names(values)
     if len(distinct) < 2:
         return [
             f"column {column!r} has the single label {examples(distinct)}: a model needs at least "
             f"two to choose from. Pass label_names=[...] if others exist that this data lacks"
         ]
-    return label_names_problems(distinct)
+    return label_names_problems(distinct, f"column {column!r}")
 
 
 def unknown_label_problems(
     data: pd.DataFrame, column: str, values: Iterable[Any], label_names: Sequence[str]
 ) -> list[str]:
     """Return a problem for each label that is not in ``label_names``, with the rows it is in."""
-    texts = [str(value) for value in values]
-    known = set(label_names)
+    texts = [None if value is None else str(value) for value in values]
+    known = {None, *label_names}
     problems = []
-    distinct = list(dict.fromkeys(text for text in texts if text not in known))
+    distinct = list(dict.fromkeys(text for text in texts if text is not None and text not in known))
     for unknown in distinct[:MAX_PROBLEMS]:
         hint = (
             f"; it differs from {unknown.strip()!r} only by blanks"

@@ -85,12 +85,14 @@ def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         new, change = RENAMED[name]
         if value is None or (name == "warmup_ratio" and value == 0):
             continue
-        if new in arguments:
-            problems.append(f"{name} is today's {new}, which is given too: take one of them")
-        elif name == "warmup_ratio" and not _is_ratio(value):
+        if name == "warmup_ratio" and not _is_ratio(value):
             problems.append(f"warmup_ratio must be from 0 to below 1, but is {value!r}")
-        else:
-            translated[new] = change(value) if change else value
+            continue
+        today = change(value) if change else value
+        if new not in arguments:
+            translated[new] = today
+        elif value is not False and arguments[new] != today:
+            problems.append(f"{name} is today's {new}, which is given too: take one of them")
     return translated, problems
 
 

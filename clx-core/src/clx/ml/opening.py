@@ -64,16 +64,23 @@ def open_run(
     load: str | Path,
     task: str | None = None,
     run_name: str | None = None,
-    device: str | None = None,
-    verify: bool = False,
-    trust_remote_code: bool = False,
+    device: Any = None,
+    verify: Any = False,
+    trust_remote_code: Any = False,
     **options: Any,
 ) -> TrainingRun:
     """Open a saved run; see :func:`training_run`."""
     directory = find_run(locate(load))
     config = directory.read_config()
     task_class = _task_of(config, directory)
-    _refuse_contradictions(task_class, config, directory, task, run_name, options)
+    wrong = [
+        f"{name} must be true or false, but is {cell(value)}"
+        for name, value in (("verify", verify), ("trust_remote_code", trust_remote_code))
+        if not isinstance(value, bool)
+    ]
+    if device is not None and not isinstance(device, str):
+        wrong.append(f"device must be a str such as 'cpu', but is {cell(device)}")
+    _refuse_contradictions(task_class, config, directory, task, run_name, options, wrong)
     directory.check(hashes=verify)
     run: TrainingRun = task_class._open_saved(directory, config, device)
     run.trust_remote_code = trust_remote_code
@@ -144,9 +151,10 @@ def _refuse_contradictions(
     task: str | None,
     run_name: str | None,
     options: dict[str, Any],
+    wrong: list[str],
 ) -> None:
     stored = options_of(config)
-    problems = contradictions(options, stored, options)
+    problems = [*wrong, *contradictions(options, stored, options)]
     problems += [
         f"there is no option {name!r} in the saved run{did_you_mean(name, stored)}"
         for name in options

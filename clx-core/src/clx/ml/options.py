@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from clx import __version__
 from clx.errors import ClxError, ConfigError, PluginError, RunDirError
 from clx.ml.arguments import check_training_args
+from clx.ml.author_code import author_code
 from clx.ml.config import (
     BASE_OPTIONS,
     SCHEMA_VERSION,
@@ -97,6 +99,11 @@ def accepted_options(cls: Any) -> set[str]:
     return names
 
 
+def plain_name(name: Any) -> Any:
+    """Return a path as the str that the config keeps, and anything else as it is."""
+    return os.fspath(name) if isinstance(name, os.PathLike) else name
+
+
 class RunOptions:
     """The bookkeeping of a run's options. Private: a task neither calls nor overrides it."""
 
@@ -104,18 +111,22 @@ class RunOptions:
     aliases: ClassVar[tuple[str, ...]]
     add_config_attrs: ClassVar[list[str]]
     check_config: Any
-    base_model_name: str
-    tokenizer_name: str | None
+    base_model_name: Any
+    tokenizer_name: Any
+    trust_remote_code: Any
     tokenize_args: dict[str, Any]
     model_args: dict[str, Any]
     training_args: dict[str, Any]
     device: Any
     _components: Components
 
-    def _set_place(self, run_name: str | None, run_dir_parent: str | Path | None) -> None:
+    def _set_place(self, run_name: str | None, run_dir_parent: Any) -> None:
         self.run_name = (
             time.strftime(f"{self.name}-%Y%m%d-%H%M%S") if run_name is None else run_name
         )
+        self._wrong_parent = None
+        if run_dir_parent is not None and not isinstance(run_dir_parent, str | os.PathLike):
+            self._wrong_parent, run_dir_parent = run_dir_parent, None
         parent = runs_dir() if run_dir_parent is None else Path(run_dir_parent).expanduser()
         self.run_dir_parent = parent.absolute()
         self._run_dir = self.run_dir_parent / str(self.run_name)
@@ -172,12 +183,30 @@ class RunOptions:
                 "model_args must not have trust_remote_code, which is never kept: pass "
                 "trust_remote_code=True beside it"
             )
+        if self._wrong_parent is not None:
+            problems.append(f"run_dir_parent must be a path, but is {cell(self._wrong_parent)}")
+        if not isinstance(self.base_model_name, str) or not self.base_model_name:
+            problems.append(
+                f"base_model_name must be a Hub id or a folder, but is {cell(self.base_model_name)}"
+            )
+        if self.tokenizer_name is not None and not isinstance(self.tokenizer_name, str):
+            problems.append(
+                f"tokenizer_name must be a Hub id or a folder, but is {cell(self.tokenizer_name)}"
+            )
+        if not isinstance(self.trust_remote_code, bool):
+            problems.append(
+                f"trust_remote_code must be true or false, but is {cell(self.trust_remote_code)}"
+            )
         if self.device is not None and not isinstance(self.device, str):
             problems.append(f"device must be a str such as 'cpu', but is {cell(self.device)}")
-        problems += self.check_config()
-        return problems + json_problems(
-            {key: value for key, value in self._options().items() if key != "training_args"}
-        )
+        with author_code(self, "check_config"):
+            problems += self.check_config()
+        unnamed = {
+            key: value
+            for key, value in self._options().items()
+            if key != "training_args" and not any(said.startswith(key) for said in problems)
+        }
+        return problems + json_problems(unnamed)
 
     def _option_names(self) -> tuple[str, ...]:
         return (*BASE_OPTIONS, *map(attribute_name, self.add_config_attrs))

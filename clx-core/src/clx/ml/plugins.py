@@ -54,7 +54,9 @@ class Plugins:
 
     def _add(self, plugin: Plugin) -> None:
         try:
-            self.register(plugin.load(), name=plugin.name, origin=plugin.origin)
+            # With the distribution: two of them may call their plugin the same.
+            name = f"{plugin.distribution}:{plugin.name}"
+            self._register(plugin.load(), name, f"{plugin.name!r} of {plugin.origin}")
         except (Exception, SystemExit) as error:
             self.failures.append(Failure(plugin.origin, plugin.name, error))
             warnings.warn(
@@ -70,13 +72,18 @@ class Plugins:
         Raises:
             PluginError: a hook function has a name or argument that no hook has.
         """
+        self._register(plugin, name, f"{name or plugin!r} of {origin}")
+
+    def _register(self, plugin: Any, name: str | None, origin: str) -> None:
+        if self._manager.is_registered(plugin):
+            raise PluginError(f"The plugin {origin} is already registered")
         try:
             registered = self._manager.register(plugin, name)
             self._manager.check_pending()
         except (ValueError, pluggy.PluginValidationError) as error:
             if self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
-            raise PluginError(f"The plugin {name or plugin!r} cannot be used: {error}") from error
+            raise PluginError(f"The plugin {origin} cannot be used: {error}") from error
         self._origins[registered or str(name)] = origin
 
     def unregister(self, plugin: Any) -> None:
@@ -108,8 +115,7 @@ class Plugins:
             traceback = traceback.tb_next
         for implementation in caller.get_hookimpls():
             if getattr(implementation.function, "__code__", None) in codes:
-                name = implementation.plugin_name
-                return f"The plugin {name!r} of {self._origins.get(name, 'this process')}"
+                return f"The plugin {self._origins[implementation.plugin_name]}"
         return "A plugin"
 
 

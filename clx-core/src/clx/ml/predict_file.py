@@ -63,7 +63,7 @@ def predict_file(
         output = _predicted(
             run, frame, number * PART_ROWS, text_column, columns, batch_size, all_scores
         )
-        write_part(output, parts / f"{number:08d}.part", kind)
+        write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
     join_parts(sorted(parts.glob("*.part")), target, kind)
     shutil.rmtree(parts)
     return target

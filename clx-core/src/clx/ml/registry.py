@@ -101,9 +101,11 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
                     f"The task name {name!r} is taken by {_code_of(other)}; {_code_of(task)} cannot "
                     f"have it too. Give one of them another name."
                 )
-        for name in (task.name, *task.aliases):  # type: ignore[attr-defined]
-            self._registered[name] = task
-            self._loaded.pop(name, None)
+        self._registered = {
+            name: cls for name, cls in self._registered.items() if _code_of(cls) != _code_of(task)
+        }
+        self._registered |= dict.fromkeys((task.name, *task.aliases), task)  # type: ignore[attr-defined]
+        self._loaded = {}
         return task
 
     def unregister(self, name: str) -> None:
@@ -112,6 +114,7 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
         if task is None:
             raise TaskNotFoundError(f"No task {name!r} was registered in this process.")
         self._registered = {key: cls for key, cls in self._registered.items() if cls is not task}
+        self._loaded = {}
 
     def entry(self, name: str) -> TaskEntry:
         """Return what is known of ``name`` without importing anything.
@@ -158,7 +161,9 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
         if not isinstance(name, str) or name not in self:
             return self._find_alias(name)
         entry = self.entry(name)
-        candidates = [_import(plugin, self._base()) for plugin in entry.plugins[:1]]
+        candidates = []
+        if len(entry.plugins) == 1:
+            candidates.append(_import(entry.plugins[0], self._base()))
         if entry.registered is not None:
             candidates.append(entry.registered)
         if len(entry.plugins) > 1 or len({_code_of(cls) for cls in candidates}) > 1:

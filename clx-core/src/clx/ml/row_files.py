@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -10,13 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
-from clx.ml.data_files import CSV_ARGS, file_format
+from clx.ml.data_files import (
+    CSV_ARGS,
+    SEPARATORS,
+    file_format,
+    json_rows,
+    refuse_repeated_columns,
+)
 from clx.problems import cell
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SEPARATORS = {"csv": ",", "tsv": "\t"}
 
 
 def read_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
@@ -42,6 +47,7 @@ def read_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
 def _csv_chunks(source: Path, separator: str, rows: int) -> Iterator[pd.DataFrame]:
     import pandas as pd
 
+    refuse_repeated_columns(source, separator)
     with pd.read_csv(source, sep=separator, chunksize=rows, **CSV_ARGS) as reader:
         yield from reader
 
@@ -49,20 +55,9 @@ def _csv_chunks(source: Path, separator: str, rows: int) -> Iterator[pd.DataFram
 def _jsonl_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
     import pandas as pd
 
-    with source.open(encoding="utf-8") as file:
-        lines = ((n, line) for n, line in enumerate(file, 1) if line.strip())
-        while chunk := list(islice(lines, rows)):
-            yield pd.DataFrame([_object(source, n, line) for n, line in chunk], dtype=object)
-
-
-def _object(source: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise DataFormatError(f"{source}, line {number}: not JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise DataFormatError(f"{source}, line {number}: {cell(value)} is not a JSON object")
-    return value
+    objects = json_rows(source)
+    while chunk := list(islice(objects, rows)):
+        yield pd.DataFrame(chunk, dtype=object)
 
 
 def _parquet_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
@@ -73,11 +68,14 @@ def _parquet_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def write_part(frame: pd.DataFrame, path: Path, kind: str) -> None:
-    """Write some rows so that the file is either complete or not there."""
+def write_part(frame: pd.DataFrame, path: Path, kind: str, first: bool) -> None:
+    """Write some rows so that the file is either complete or not there.
+
+    A csv has its heading in the ``first`` part only, so that the parts are the target cut up.
+    """
     new = path.with_suffix(".new")
     if kind in SEPARATORS:
-        frame.to_csv(new, sep=SEPARATORS[kind], index=False, encoding="utf-8")
+        frame.to_csv(new, sep=SEPARATORS[kind], index=False, header=first, encoding="utf-8")
     elif kind == "jsonl":
         with new.open("w", encoding="utf-8") as file:
             for row in frame.to_dict("records"):
@@ -90,13 +88,18 @@ def write_part(frame: pd.DataFrame, path: Path, kind: str) -> None:
 
 
 def _plain(value: Any) -> Any:
+    """Return a cell as JSON has it: missing values and infinities, which it lacks, are null."""
+    import pandas as pd
+
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, float) and value != value:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if pd.isna(value) or value in (math.inf, -math.inf):
         return None
-    if isinstance(value, list | dict | str | int | float | bool | None):
-        return value
-    return str(value)
+    return value if isinstance(value, str | int | float | bool) else str(value)
 
 
 def join_parts(parts: Sequence[Path], target: Path, kind: str) -> None:
@@ -110,10 +113,8 @@ def join_parts(parts: Sequence[Path], target: Path, kind: str) -> None:
         _join_parquet(parts, new)
     else:
         with new.open("wb") as out:
-            for number, part in enumerate(parts):
+            for part in parts:
                 with part.open("rb") as file:
-                    if number and kind in SEPARATORS:
-                        file.readline()
                     while block := file.read(1 << 20):
                         out.write(block)
     _flush(new)

@@ -16,7 +16,7 @@ from clx.ml.components import Components
 from clx.ml.data import raise_data_problems, to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.existing import refuse_existing
-from clx.ml.options import CheckedWhenMade, RunOptions
+from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
 from clx.ml.prediction import as_texts, check_batch_size, check_texts, predict_texts
 from clx.ml.run_dir import RunDir
 from clx.ml.task_hooks import TaskHooks
@@ -96,8 +96,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         **config_attrs: Any,
     ) -> None:
         self._set_place(run_name, run_dir_parent)
-        self.base_model_name = str(base_model_name)
-        self.tokenizer_name = None if tokenizer_name is None else str(tokenizer_name)
+        self.base_model_name = plain_name(base_model_name)
+        self.tokenizer_name = plain_name(tokenizer_name)
         self.tokenize_args = {} if tokenize_args is None else tokenize_args
         self.model_args = {} if model_args is None else model_args
         self.training_args = {} if training_args is None else training_args

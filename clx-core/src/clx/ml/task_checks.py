@@ -20,6 +20,8 @@ RESERVED = (
     "training_args",
     "device",
     "trust_remote_code",
+    "load",
+    "verify",
     "schema_version",
     "clx_version",
     "task",
