@@ -5,19 +5,33 @@ import pytest
 from sklearn import metrics as sk
 
 from clx.ml.metrics import (
+    calibration_table,
     classification_metrics,
     confusion_matrix,
     confusion_table,
+    expected_calibration_error,
     log_softmax,
     per_label_table,
     precision_recall_f1,
+    ratio,
 )
 
-KEYS = ["accuracy", "f1_macro", "f1_micro", "f1_weighted", "log_loss"]
+KEYS = ["accuracy", "f1_macro", "f1_micro", "f1_weighted", "log_loss", "ece"]
 
 
 def softmax(logits):
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def naive_ece(correct, confidence, bins=15):
+    """Guo et al. (2017), equation 3, bin by bin."""
+    total = 0.0
+    for number in range(bins):
+        low, high = number / bins, (number + 1) / bins
+        inside = (confidence > low if number else confidence >= low) & (confidence <= high)
+        if inside.any():
+            total += inside.sum() * abs(correct[inside].mean() - confidence[inside].mean())
+    return total / len(confidence)
 
 
 def random_case(seed):
@@ -56,6 +70,7 @@ def test_metrics_are_those_of_scikit_learn(case):
         "f1_micro": sk.f1_score(labels, predicted, average="micro", zero_division=0),
         "f1_weighted": sk.f1_score(labels, predicted, average="weighted", zero_division=0),
         "log_loss": sk.log_loss(labels, softmax(logits), labels=range(logits.shape[1])),
+        "ece": naive_ece(predicted == labels, softmax(logits).max(axis=1)),
     }
     assert got == pytest.approx(expected)
 
@@ -136,3 +151,49 @@ def test_perfect_and_hopeless():
     assert classification_metrics([0, 1, 2], logits)["f1_macro"] == 1
     assert classification_metrics([1, 2, 0], logits)["accuracy"] == 0
     assert classification_metrics([1, 2, 0], logits)["f1_weighted"] == 0
+
+
+def test_calibration_by_hand():
+    # Tops .55 .65 .95 .95, of which the first, the third and the fourth are right; four bins.
+    top = np.array([0.55, 0.65, 0.95, 0.95])
+    logits = np.log(np.stack([top, 1 - top], axis=1))
+    table = calibration_table([0, 1, 0, 0], logits, bins=4)
+    assert list(table.index) == ["0.500-0.750", "0.750-1.000"]
+    assert table.index.name == "bin"
+    assert table["confidence"].tolist() == pytest.approx([0.6, 0.95])
+    assert table["accuracy"].tolist() == pytest.approx([0.5, 1.0])
+    assert table["count"].tolist() == [2, 2]
+    error = expected_calibration_error(np.array([1, 0, 1, 1]), top, bins=4)
+    assert error == pytest.approx((2 * 0.1 + 2 * 0.05) / 4)
+
+
+def test_fifteen_bins_closed_on_the_right():
+    edges = np.arange(16) / 15
+    table = calibration_table(
+        np.zeros(16, int), np.log(np.stack([edges, 1 - edges], 1).clip(1e-300))
+    )
+    assert table["count"].sum() == 16
+    # Alone, 0 and 1/15 are in the first bin; each other edge is the last of its bin.
+    from clx.ml.metrics import calibration_counts
+
+    assert calibration_counts(np.ones(16), edges)[2].tolist() == [2] + [1] * 14
+
+
+def test_table_and_ece_agree():
+    labels, logits = CASES[7]
+    table = calibration_table(labels, logits)
+    gaps = (table["accuracy"] - table["confidence"]).abs() * table["count"]
+    assert table["count"].sum() == len(labels)
+    assert gaps.sum() / len(labels) == pytest.approx(classification_metrics(labels, logits)["ece"])
+
+
+def test_sure_and_right_is_calibrated_sure_and_wrong_is_not():
+    logits = np.eye(2)[[0, 1, 0]] * 50
+    assert classification_metrics([0, 1, 0], logits)["ece"] == pytest.approx(0)
+    assert classification_metrics([1, 0, 1], logits)["ece"] == pytest.approx(1)
+
+
+def test_nothing_to_divide_by():
+    assert ratio([1, 0, 3], [2, 0, 4]).tolist() == [0.5, 0, 0.75]
+    assert ratio([0.0], [0], nothing=1.0).tolist() == [1]
+    assert ratio(1, 0) == 0

@@ -11,15 +11,20 @@ from clx.ml import TrainingRun
 from clx.ml.data import column_problems, raise_data_problems, text_problems
 from clx.ml.labels import (
     column_kind,
-    fits,
     infer_label_names,
     label_ids,
     label_maps,
     label_names_problems,
     label_problems,
+    label_type_problems,
     original,
 )
-from clx.ml.metrics import classification_metrics, confusion_table, per_label_table
+from clx.ml.metrics import (
+    classification_metrics,
+    confusion_table,
+    per_label_table,
+    log_softmax,
+)
 from clx.problems import cell, examples
 
 if TYPE_CHECKING:
@@ -45,11 +50,14 @@ class ClassificationRun(TrainingRun):
             training data, sorted by value.
         label_type: ``"str"``, ``"int"`` or ``"bool"``: what a label is in frames; None takes it
             from the training data.
+        min_score: the score below which the run abstains; None abstains never.
+        target_accuracy: choose ``min_score`` on the eval data, so that this share of the rows that
+            are decided is right and as few as possible are not decided.
         **options: the options of :class:`clx.ml.TrainingRun`.
     """
 
     name = "classification"
-    add_config_attrs = ["label_names", "label_type"]
+    add_config_attrs = ["label_names", "label_type", "min_score", "target_accuracy"]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}
 
@@ -59,6 +67,8 @@ class ClassificationRun(TrainingRun):
         *,
         label_names: Iterable[Any] | None = None,
         label_type: str | None = None,
+        min_score: float | None = None,
+        target_accuracy: float | None = None,
         **options: Any,
     ) -> None:
         super().__init__(run_name, **options)
@@ -68,20 +78,18 @@ class ClassificationRun(TrainingRun):
             label_names = [str(name) for name in label_names]
         self.label_names: Any = label_names
         self.label_type = label_type
+        self.min_score = min_score
+        self.target_accuracy = target_accuracy
 
     def check_config(self) -> list[str]:
-        """Return what is wrong with ``label_names`` and ``label_type``."""
+        """Return what is wrong with the label names and the limits of abstaining."""
         problems = [] if self.label_names is None else label_names_problems(self.label_names)
-        if self.label_type not in (None, "str", "int", "bool"):
-            problems.append(
-                f"label_type must be 'str', 'int' or 'bool', but is {cell(self.label_type)}"
-            )
-        elif self.label_names is not None and self.label_type is not None and not problems:
-            strange = [name for name in self.label_names if not fits(name, self.label_type)]
-            if strange:
-                problems.append(
-                    f"label_type is {self.label_type!r}, but label_names has {examples(strange)}"
-                )
+        if not problems:
+            problems += label_type_problems(self.label_type, self.label_names)
+        for name in ("target_accuracy", "min_score"):
+            value = getattr(self, name)
+            if value is not None and not _is_share(value):
+                problems.append(f"{name} must be a number from 0 to 1, but is {cell(value)}")
         return problems
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
@@ -126,18 +134,80 @@ class ClassificationRun(TrainingRun):
         )
 
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
-        """Return accuracy, F1 (macro, micro, weighted) and log-loss."""
+        """Return accuracy, F1, log-loss and ECE; what abstaining leaves, when the run abstains."""
         logits, labels = eval_pred
-        return classification_metrics(labels, logits)
+        metrics = classification_metrics(labels, logits)
+        if self.min_score is not None:
+            decided = _probabilities(logits).max(axis=1) >= self.min_score
+            right = logits.argmax(axis=1)[decided] == labels[decided]
+            metrics["coverage"] = float(decided.mean())
+            metrics["selective_accuracy"] = float(right.mean()) if decided.any() else 0.0
+        return metrics
+
+    def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
+        """Return 95 % bootstrap intervals of the headline metrics."""
+        from clx.ml.intervals import classification_intervals
+
+        logits, labels = eval_pred
+        return classification_intervals(labels, logits)
 
     def evaluation_tables(self, eval_pred: EvalPrediction) -> dict[str, pd.DataFrame]:
-        """Return ``per_label`` (precision, recall, F1, support) and ``confusion``."""
+        """Return ``per_label`` (precision, recall, F1, support), ``confusion``, ``calibration``."""
+        from clx.ml.metrics import calibration_table
+
         logits, labels = eval_pred
         predicted = logits.argmax(axis=1)
         return {
             "per_label": per_label_table(labels, predicted, self.label_names),
             "confusion": confusion_table(labels, predicted, self.label_names),
+            "calibration": calibration_table(labels, logits),
         }
+
+    def evaluation_rows(self, eval_pred: EvalPrediction) -> pd.DataFrame:
+        """Return a row a text: the given and the predicted label with their probabilities."""
+        import numpy as np
+        import pandas as pd
+
+        logits, labels = eval_pred
+        probabilities, predicted = _probabilities(logits), logits.argmax(axis=1)
+        rows = np.arange(len(labels))
+        return pd.DataFrame(
+            {
+                "given": [self.label_names[i] for i in labels],
+                "predicted": [self.label_names[i] for i in predicted],
+                "score": probabilities[rows, predicted],
+                "given_score": probabilities[rows, labels],
+                "correct": predicted == labels,
+            }
+        )
+
+    def metric_differences(
+        self, other: Any, eval_pred: EvalPrediction, other_pred: EvalPrediction
+    ) -> dict[str, tuple[float, float, float]]:
+        """Return the paired bootstrap differences of the headline metrics."""
+        from clx.ml.comparing import classification_difference
+
+        logits, labels = eval_pred
+        order = [other.label_names.index(name) for name in self.label_names]
+        return classification_difference(labels, logits, other_pred.predictions[:, order])
+
+    def fit_decisions(self, eval_pred: EvalPrediction) -> None:
+        """Choose the score below which the run abstains, when a target accuracy is wanted."""
+        from clx.ml.thresholds import choose_cut
+
+        if self.target_accuracy is None:
+            return
+        logits, labels = eval_pred
+        cut = choose_cut(labels, _probabilities(logits), self.target_accuracy)
+        if cut is None:
+            warnings.warn(
+                f"No score separates rows of which {self.target_accuracy:.1%} are right: the run "
+                f"does not abstain",
+                ClxWarning,
+                stacklevel=2,
+            )
+        else:
+            self.min_score = float(cut.min_score)
 
     def post_process_prediction(self, prediction: Any) -> dict[str, float]:
         """Return ``{label: score}`` in the order of ``label_names``."""
@@ -145,15 +215,37 @@ class ClassificationRun(TrainingRun):
         scores = {entry["label"]: entry["score"] for entry in entries}
         return {name: scores[name] for name in self.label_names if name in scores}
 
-    def prediction_row(self, prediction: Any, all_scores: bool = False) -> dict[str, Any]:
-        """Return the best label as it is in the data, its score, and its lead over the next one."""
-        ranked = sorted(prediction.values(), reverse=True)
+    def decide(self, prediction: Any, min_score: float | None = None) -> str | None:
+        """Return the name of the best label; None when its score is below the limit."""
         best = max(prediction, key=prediction.__getitem__)
+        limit = self.min_score if min_score is None else min_score
+        return None if limit is not None and prediction[best] < limit else str(best)
+
+    def prediction_row(
+        self, prediction: Any, *, all_scores: bool = False, min_score: float | None = None
+    ) -> dict[str, Any]:
+        """Return the best label as it is in the data, its score, its lead, and whether to abstain.
+
+        ``label`` is None in rows that are abstained from; ``margin`` is the lead over the next one.
+        """
+        name = self.decide(prediction, min_score)
+        ranked = sorted(prediction.values(), reverse=True)
         row = {
-            "label": original(best, self.label_type or "str"),
+            "label": None if name is None else original(name, self.label_type or "str"),
             "score": ranked[0],
             "margin": ranked[0] - ranked[1] if len(ranked) > 1 else ranked[0],
+            "abstained": name is None,
         }
         if all_scores:
             row |= {f"score_{name}": score for name, score in prediction.items()}
         return row
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _probabilities(logits: Any) -> Any:
+    import numpy as np
+
+    return np.exp(log_softmax(np.asarray(logits, dtype=np.float64)))

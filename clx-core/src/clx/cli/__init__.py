@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str], session: object) -> int:
     from clx.cli.app import PROGRAM, make_command
-    from clx.cli.failures import INTERRUPTED, output_may_close
+    from clx.cli.failures import INTERRUPTED
 
     status = make_command(words).main(
         args=words, prog_name=PROGRAM, standalone_mode=False, obj=session
@@ -53,6 +53,4 @@ def _run(words: list[str], session: object) -> int:
     if status == INTERRUPTED:
         # typer makes this of a KeyboardInterrupt, or, in older releases, raises Abort.
         raise KeyboardInterrupt
-    with output_may_close():
-        sys.stdout.flush()
     return status if isinstance(status, int) else 0

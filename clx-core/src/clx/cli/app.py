@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -78,13 +77,13 @@ def before_command(
 def make_command(arguments: Sequence[str]) -> Any:
     """Return the command line as a click command, whose ``main`` runs it."""
     # Rich markup and pretty exceptions would import rich; the options of shell completion, which
-    # stand before a command, are another None for pydantic.
+    # stand before a command or without one, are another None for pydantic.
     options_first = not arguments or arguments[0].startswith("-")
     app = typer.Typer(
         cls=_Group,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        add_completion=options_first or f"_{PROGRAM.upper()}_COMPLETE" in os.environ,
+        add_completion=options_first,
     )
     app.callback(invoke_without_command=True)(before_command)
     for command in COMMANDS:

@@ -21,7 +21,8 @@ def evaluate(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="DATA", help="Labelled data: csv, tsv, jsonl or parquet, a folder or a glob."
+            metavar="DATA",
+            help="Labelled data: csv, tsv, jsonl or parquet, a folder or a quoted glob.",
         ),
     ],
     save: Annotated[

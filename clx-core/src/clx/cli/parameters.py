@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 
-def run_names(incomplete: str) -> list[str]:
-    """Return the names of runs that begin so, for the shell's completion."""
+def run_names() -> list[str]:
+    """Return the names of runs, for the shell's completion, which takes those that fit."""
     from clx.ml.opening import saved_runs
 
-    return [path.name for path in saved_runs() if path.name.startswith(incomplete)]
+    return [path.name for path in saved_runs()]
 
 
 RunArgument = Annotated[

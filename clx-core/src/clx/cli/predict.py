@@ -127,7 +127,10 @@ def _print(
         # Held back, since an error in a later text must not leave half a document.
         out.json([{"text": text, "prediction": prediction} for text, prediction in predictions])
         return
-    rows = ((text, run.prediction_row(prediction, all_scores)) for text, prediction in predictions)
+    rows = (
+        (text, run.prediction_row(prediction, all_scores=all_scores))
+        for text, prediction in predictions
+    )
     if not out.is_terminal:
         out.records([text, *row.values()] for text, row in rows)
         return

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from clx.ml.results import TrainingResult
 
 
-def task_names(incomplete: str) -> list[str]:
-    """Return the names of installed tasks that begin so, for the shell's completion."""
+def task_names() -> list[str]:
+    """Return the names of installed tasks, for the shell's completion, which takes those that fit."""
     from clx.ml import task_registry
 
-    return [name for name in task_registry if name.startswith(incomplete)]
+    return list(task_registry)
 
 
 def train(
@@ -40,7 +40,8 @@ def train(
     train_data: Annotated[
         str,
         typer.Argument(
-            metavar="TRAIN", help="Training data: csv, tsv, jsonl or parquet, a folder or a glob."
+            metavar="TRAIN",
+            help="Training data: csv, tsv, jsonl or parquet, a folder or a quoted glob.",
         ),
     ],
     eval_data: Annotated[

@@ -13,7 +13,17 @@ from clx.problems import cell
 
 SCHEMA_VERSION = 1
 
-BOOKKEEPING = ("schema_version", "clx_version", "task", "task_distribution", "task_version")
+LEARNED = "learned"
+"""The key of what training found out: option → what the run was made with, mostly null."""
+
+BOOKKEEPING = (
+    "schema_version",
+    "clx_version",
+    "task",
+    "task_distribution",
+    "task_version",
+    LEARNED,
+)
 """Keys that clx writes by itself; the rest are arguments of the run."""
 
 BASE_OPTIONS = (

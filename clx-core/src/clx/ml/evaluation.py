@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import PluginError
 from clx.ml.author_code import author_code
 from clx.ml.results import EvaluationResult
+from clx.ml.splits import Split, tokenised_split
 from clx.ml.trainer import checked_metrics, make_trainer, predict_dataset
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-    from transformers import PreTrainedModel
+    import pandas as pd
+    from transformers import EvalPrediction, PreTrainedModel
 
     from clx.ml.run import TrainingRun
 
@@ -27,25 +29,60 @@ EVALUATION_ARGUMENTS: dict[str, Any] = {
 KEPT_ARGUMENTS = ("per_device_eval_batch_size", "bf16_full_eval", "fp16_full_eval", "use_cpu")
 
 
-def evaluate_model(
-    run: TrainingRun, model: PreTrainedModel, dataset: Dataset, truncated: int
-) -> EvaluationResult:
-    """Return metrics and tables of a model on a tokenised dataset; nothing is written.
+@dataclass(frozen=True)
+class Predicted:
+    """What a model says of a tokenised dataset, in its order.
 
-    The predictions are made by the task's Trainer; ``loss`` is its mean loss.
+    Attributes:
+        prediction: numpy predictions and label ids.
+        loss: the mean loss, None without labels.
+        truncated: how many texts were cut.
+        seconds: how long it took.
     """
+
+    prediction: EvalPrediction
+    loss: float | None
+    truncated: int
+    seconds: float
+
+
+def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Predicted:
+    """Return a model's predictions of tokenised rows, made by the task's Trainer."""
     started = time.monotonic()
     chosen = {key: run.training_args[key] for key in KEPT_ARGUMENTS if key in run.training_args}
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(run, model, {**EVALUATION_ARGUMENTS, **chosen}, Path(folder))
-        prediction, loss = predict_dataset(trainer, dataset)
+        prediction, loss = predict_dataset(trainer, split.dataset)
+    return Predicted(prediction, loss, split.truncated, time.monotonic() - started)
+
+
+def predict_frame_rows(run: TrainingRun, frame: pd.DataFrame) -> Predicted:
+    """Return a trained run's predictions of a validated frame."""
+    return predict_split(run, run.model, tokenised_split(run, "evaluation", frame))
+
+
+def evaluate_predictions(
+    run: TrainingRun, frame: pd.DataFrame, predicted: Predicted
+) -> EvaluationResult:
+    """Return what the task makes of predictions: metrics, intervals, tables and rows."""
+    prediction = predicted.prediction
     with author_code(run, "compute_metrics"):
         metrics = checked_metrics(run)(prediction)
-    if loss is not None:
-        metrics = {"loss": float(loss), **metrics}
+    if predicted.loss is not None:
+        metrics = {"loss": float(predicted.loss), **metrics}
+    with author_code(run, "evaluation_intervals"):
+        metrics |= run.evaluation_intervals(prediction)
     with author_code(run, "evaluation_tables"):
         tables = run.evaluation_tables(prediction)
     if not isinstance(tables, dict):
         raise PluginError(f"evaluation_tables() of {run.name!r} must return a dict of frames")
-    return EvaluationResult(metrics, tables, len(dataset), truncated, time.monotonic() - started)
+    with author_code(run, "evaluation_rows"):
+        examples = run.evaluation_rows(prediction)
+    if examples is not None:
+        examples.index = frame.index
+        if "text" in frame.columns:
+            examples.insert(0, "text", frame["text"])
+    return EvaluationResult(
+        metrics, tables, examples, len(frame), predicted.truncated, predicted.seconds
+    )

@@ -187,3 +187,15 @@ def label_maps(label_names: Sequence[str]) -> dict[str, Any]:
         "id2label": dict(enumerate(label_names)),
         "label2id": {name: position for position, name in enumerate(label_names)},
     }
+
+
+def label_type_problems(label_type: Any, label_names: Sequence[str] | None) -> list[str]:
+    """Return what is wrong with a ``label_type`` (str, int, bool or None) for these names."""
+    if label_type not in (None, *KINDS):
+        return [f"label_type must be 'str', 'int' or 'bool', but is {cell(label_type)}"]
+    if label_type is None or label_names is None:
+        return []
+    strange = [name for name in label_names if not fits(str(name), label_type)]
+    if strange:
+        return [f"label_type is {label_type!r}, but label_names has {examples(strange)}"]
+    return []

@@ -1,7 +1,8 @@
 """Metrics as plain functions over numpy arrays. Labels (the truth) go first in every call.
 
 Public: a task of anybody's may use them in ``compute_metrics`` and ``evaluation_tables``. The
-definitions are scikit-learn's; a label with nothing to divide by counts as 0.
+definitions are scikit-learn's; a label with nothing to divide by counts as 0. For several labels a
+row see :mod:`clx.ml.multilabel_metrics`.
 """
 
 from __future__ import annotations
@@ -37,23 +38,34 @@ def precision_recall_f1(confusion: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]
     hits = np.diag(confusion).astype(float)
     predicted, actual = confusion.sum(axis=0), confusion.sum(axis=1)
     return (
-        _ratio(hits, predicted),
-        _ratio(hits, actual),
-        _ratio(2 * hits, predicted + actual),
+        ratio(hits, predicted),
+        ratio(hits, actual),
+        ratio(2 * hits, predicted + actual),
     )
 
 
-def _ratio(above: Any, below: Any) -> Any:
+def ratio(above: Any, below: Any, nothing: float = 0.0) -> np.ndarray[Any, Any]:
+    """Return ``above / below`` element by element, ``nothing`` where ``below`` is 0.
+
+    Args:
+        above: numbers of any shape.
+        below: numbers of the same shape, none negative.
+        nothing: what 0 / 0 counts as; scikit-learn calls it ``zero_division``.
+    """
     import numpy as np
 
-    return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
+    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    result = np.full(above.shape, nothing)
+    np.divide(above, below, out=result, where=below > 0)
+    return result
 
 
 def classification_metrics(labels: Any, logits: Any) -> dict[str, float]:
-    """Return accuracy, F1 (macro, micro, weighted) and log-loss of single-label predictions.
+    """Return accuracy, F1 (macro, micro, weighted), log-loss and ECE of single-label predictions.
 
     Macro-F1 is the mean over the labels that occur, in the truth or among the predictions; weighted
-    is by support. Log-loss is the mean of ``-log p(label)`` in nats.
+    is by support. Log-loss is the mean of ``-log p(label)`` in nats. ECE is the expected calibration
+    error of the top probability, see :func:`expected_calibration_error`.
 
     Args:
         labels: label ids, shape (rows,).
@@ -68,13 +80,16 @@ def classification_metrics(labels: Any, logits: Any) -> dict[str, float]:
     support = confusion.sum(axis=1)
     occurs = (support + confusion.sum(axis=0)) > 0
     accuracy = float(np.diag(confusion).sum() / len(labels))
+    log_probabilities = log_softmax(logits)
+    confidence = np.exp(log_probabilities.max(axis=1))
     return {
         "accuracy": accuracy,
         "f1_macro": float(f1[occurs].mean()),
         # Every row has one label and one prediction, so that micro-F1 is the accuracy.
         "f1_micro": accuracy,
         "f1_weighted": float(np.average(f1, weights=support)),
-        "log_loss": float(-log_softmax(logits)[np.arange(len(labels)), labels].mean()),
+        "log_loss": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        "ece": expected_calibration_error(logits.argmax(axis=1) == labels, confidence),
     }
 
 
@@ -85,6 +100,84 @@ def log_softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     shifted = logits - logits.max(axis=-1, keepdims=True)
     result: np.ndarray[Any, Any] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return result
+
+
+def calibration_counts(
+    correct: Any, confidence: Any, bins: int = 15
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return how many are correct, the sum of the confidences and the count, each of shape (bins,).
+
+    The bins are equally wide and closed on the right, ((m - 1) / bins, m / bins]; 0 is in the first.
+
+    Args:
+        correct: whether each answer is right, shape (answers,).
+        confidence: probabilities that it is, shape (answers,).
+        bins: how many bins there are between 0 and 1.
+    """
+    import numpy as np
+
+    confidence = np.asarray(confidence, dtype=np.float64)
+    where = np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
+    return (
+        np.bincount(where, weights=np.asarray(correct, dtype=np.float64), minlength=bins),
+        np.bincount(where, weights=confidence, minlength=bins),
+        np.bincount(where, minlength=bins),
+    )
+
+
+def expected_calibration_error(correct: Any, confidence: Any, bins: int = 15) -> float:
+    """Return the mean over bins of |accuracy - mean confidence|, weighted by their counts.
+
+    Equation 3 of Guo et al. (2017), "On Calibration of Modern Neural Networks".
+
+    Args:
+        correct: whether each answer is right, shape (answers,).
+        confidence: probabilities that it is, shape (answers,).
+        bins: how many equally wide bins there are between 0 and 1.
+    """
+    import numpy as np
+
+    right, confidences, count = calibration_counts(correct, confidence, bins)
+    return float(np.abs(right - confidences).sum() / count.sum())
+
+
+def calibration_frame(correct: Any, confidence: Any, bins: int = 15) -> pd.DataFrame:
+    """Return mean confidence, accuracy and count a bin; bins that nothing falls into are left out.
+
+    The index ``bin`` has the limits as text, such as ``0.933-1.000``, lowest first. The arguments
+    are those of :func:`calibration_counts`.
+    """
+    import numpy as np
+    import pandas as pd
+
+    right, confidences, count = calibration_counts(correct, confidence, bins)
+    used = np.flatnonzero(count)
+    limits = [f"{m / bins:.3f}-{(m + 1) / bins:.3f}" for m in used]
+    return pd.DataFrame(
+        {
+            "confidence": confidences[used] / count[used],
+            "accuracy": right[used] / count[used],
+            "count": count[used],
+        },
+        index=pd.Index(limits, name="bin"),
+    )
+
+
+def calibration_table(labels: Any, logits: Any, bins: int = 15) -> pd.DataFrame:
+    """Return mean top probability, accuracy and count of rows for each bin of the top probability.
+
+    The form is that of :func:`calibration_frame`.
+
+    Args:
+        labels: label ids, shape (rows,).
+        logits: scores before the softmax, shape (rows, num_labels).
+        bins: how many equally wide bins there are between 0 and 1.
+    """
+    import numpy as np
+
+    logits = np.asarray(logits, dtype=np.float64)
+    confidence = np.exp(log_softmax(logits).max(axis=1))
+    return calibration_frame(logits.argmax(axis=1) == np.asarray(labels), confidence, bins)
 
 
 def per_label_table(labels: Any, predictions: Any, label_names: Sequence[str]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from clx.ml.arguments import check_training_args
 from clx.ml.author_code import author_code
 from clx.ml.config import (
     BASE_OPTIONS,
+    LEARNED,
     SCHEMA_VERSION,
     contradictions,
     json_problems,
@@ -74,9 +75,9 @@ class CheckedWhenMade(type):
             raise RunDirError(f"The config of {directory.path} cannot be used: {error}") from error
         for key in (attrs & set(options)) - accepted:
             setattr(run, key, options[key])
-        run._open(
-            directory, {k: v for k, v in options.items() if k not in accepted | attrs}, device
-        )
+        learned = config.get(LEARNED)
+        extra = {key: value for key, value in options.items() if key not in accepted | attrs}
+        run._open(directory, learned if isinstance(learned, dict) else {}, extra, device)
         return run
 
 
@@ -155,7 +156,13 @@ class RunOptions:
         self.training_args = arguments
         self._constructed = copy.deepcopy(self._options())
 
-    def _open(self, directory: RunDir, extra: dict[str, Any], device: str | None) -> None:
+    def _open(
+        self,
+        directory: RunDir,
+        learned: Mapping[str, Any],
+        extra: dict[str, Any],
+        device: str | None,
+    ) -> None:
         """Take the place of a saved run, which may have been moved, and check its options."""
         self.run_dir_parent, self.run_name = directory.path.parent, directory.path.name
         self._run_dir = directory.path
@@ -168,7 +175,9 @@ class RunOptions:
             "Restore it from a copy or train again.",
         )
         self._adopted = self._was_opened = True
-        self._constructed = copy.deepcopy(self._options())
+        # Another training learns anew what this one has learnt from its data.
+        learned = {k: v for k, v in learned.items() if k in self._option_names()}
+        self._constructed = copy.deepcopy({**self._options(), **learned})
         self._device_is_stored = device is None
         self.device = self.device if device is None else device
         self._components.opened(directory)
@@ -225,6 +234,11 @@ class RunOptions:
             "task_version": version,
             "run_name": self.run_name,
             **self._options(),
+            LEARNED: {
+                name: made_with
+                for name, made_with in self._constructed.items()
+                if made_with != getattr(self, name)
+            },
             **self._extra_config,
         }
 
@@ -232,7 +246,7 @@ class RunOptions:
         """Return to the options that the run was made with, before what data or disk added."""
         for name, value in copy.deepcopy(self._constructed).items():
             setattr(self, name, value)
-        self._adopted = self._was_opened
+        self._adopted = False
 
     def _adopt_saved(self) -> None:
         """Take over the options of the trained run of this name, unless they contradict.

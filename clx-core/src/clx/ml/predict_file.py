@@ -43,6 +43,7 @@ def predict_file(
     overwrite: bool,
     batch_size: int,
     all_scores: bool,
+    min_score: float | None,
 ) -> Path:
     """See :meth:`TrainingRun.predict_file`."""
     if not source.is_file():
@@ -54,15 +55,14 @@ def predict_file(
     if target.exists() and target.samefile(source):
         raise DataFormatError(f"{source} cannot be source and target at once")
     parts = target.with_name(f".{target.name}.parts")
-    identity = _identity(run, source, text_column, columns, all_scores)
+    asked = {"all_scores": all_scores, "min_score": min_score}
+    identity = _identity(run, source, text_column, columns, asked)
     done = _begin(parts, identity, resume)
     # A source read as text (csv) gives texts, one of json or parquet gives typed columns.
     for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
         if number < done:
             continue
-        output = _predicted(
-            run, frame, number * PART_ROWS, text_column, columns, batch_size, all_scores
-        )
+        output = _predicted(run, frame, number * PART_ROWS, text_column, columns, batch_size, asked)
         write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
     join_parts(sorted(parts.glob("*.part")), target, kind)
     shutil.rmtree(parts)
@@ -77,7 +77,11 @@ def _bar(chunks: Iterator[pd.DataFrame], source: Path) -> Iterator[pd.DataFrame]
 
 
 def _identity(
-    run: TrainingRun, source: Path, text_column: str, columns: list[str] | None, all_scores: bool
+    run: TrainingRun,
+    source: Path,
+    text_column: str,
+    columns: list[str] | None,
+    asked: dict[str, Any],
 ) -> dict[str, Any]:
     stat = source.stat()
     return {
@@ -85,7 +89,7 @@ def _identity(
         "run": RunDir(run.run_dir).identity(),
         "text_column": text_column,
         "columns": columns,
-        "all_scores": all_scores,
+        **asked,
         "part_rows": PART_ROWS,
     }
 
@@ -119,7 +123,7 @@ def _predicted(
     text_column: str,
     columns: list[str] | None,
     batch_size: int,
-    all_scores: bool,
+    asked: dict[str, Any],
 ) -> pd.DataFrame:
     """Return the carried columns and the predictions of some rows."""
     import pandas as pd
@@ -131,7 +135,7 @@ def _predicted(
         problems = text_problems(frame, text_column)
     raise_data_problems(problems, f"a column {text_column!r} of texts")
     rows = [
-        run.prediction_row(prediction, all_scores)
+        run.prediction_row(prediction, **asked)
         for prediction in islice(
             run.predict_iter(frame[text_column].tolist(), batch_size), len(frame)
         )

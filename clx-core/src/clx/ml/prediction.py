@@ -84,6 +84,18 @@ def check_batch_size(batch_size: Any) -> int:
     return batch_size
 
 
+def check_min_score(min_score: Any) -> float | None:
+    """Return the score, None for none.
+
+    Raises:
+        ConfigError: it is not a number from 0 to 1.
+    """
+    is_number = isinstance(min_score, int | float) and not isinstance(min_score, bool)
+    if min_score is not None and not (is_number and 0 <= min_score <= 1):
+        raise ConfigError(f"min_score must be a number from 0 to 1, but is {cell(min_score)}")
+    return min_score  # type: ignore[no-any-return]
+
+
 def predict_texts(
     run: TrainingRun, texts: Iterable[str], batch_size: int, pipe_args: dict[str, Any]
 ) -> Iterator[Any]:

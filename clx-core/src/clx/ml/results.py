@@ -38,6 +38,8 @@ class EvaluationResult:
     Attributes:
         metrics: name → number, such as ``accuracy``.
         tables: name → frame; a classification run has ``per_label`` and ``confusion``.
+        examples: a row each, on the data's index: text, given, predicted, score, given_score and
+            correct; None for a task that has no such rows.
         rows: how many rows were evaluated.
         truncated: how many of their texts were cut to the input limit.
         seconds: how long it took.
@@ -45,6 +47,7 @@ class EvaluationResult:
 
     metrics: dict[str, float]
     tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    examples: pd.DataFrame | None = field(default=None, repr=False)
     rows: int = 0
     truncated: int = 0
     seconds: float = 0.0

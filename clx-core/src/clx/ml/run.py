@@ -17,7 +17,13 @@ from clx.ml.data import raise_data_problems, to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.existing import refuse_existing
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
-from clx.ml.prediction import as_texts, check_batch_size, check_texts, predict_texts
+from clx.ml.prediction import (
+    as_texts,
+    check_batch_size,
+    check_min_score,
+    check_texts,
+    predict_texts,
+)
 from clx.ml.run_dir import RunDir
 from clx.ml.task_hooks import TaskHooks
 
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
+    from clx.ml.compare import Comparison
     from clx.ml.results import EvaluationResult, TrainingResult
 
 
@@ -147,6 +154,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             )
         except BaseException:
             self._restore_constructed()
+            if self._was_opened:
+                self._adopt_saved()
             raise
         finally:
             self._components.release()
@@ -161,14 +170,30 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             NotTrainedError: there is no trained model.
             DataFormatError: the data is not in the task's format.
         """
-        from clx.ml.evaluation import evaluate_model
-        from clx.ml.training import tokenised_split
+        from clx.ml.evaluation import evaluate_predictions, predict_frame_rows
 
         self._require_trained()
         frame = to_frame(data)
         self._validate_frame(frame, "data")
-        split = tokenised_split(self, "evaluation", frame)
-        return evaluate_model(self, self.model, split.dataset, split.truncated)
+        return evaluate_predictions(self, frame, predict_frame_rows(self, frame))
+
+    def compare(self, other: TrainingRun, data: Any) -> Comparison:
+        """Return how another trained run of the same task and labels does on the same rows.
+
+        The result has both runs' metrics with the paired bootstrap difference, McNemar's test, and
+        the rows that the other run fixes and breaks; ``save(folder)`` writes them with a report.
+
+        Raises:
+            ConfigError: the runs are of different tasks or have different labels.
+            NotTrainedError: one of them has no trained model.
+        """
+        from clx.ml.compare import compare_runs
+
+        self._require_trained()
+        other._require_trained()
+        frame = to_frame(data)
+        self._validate_frame(frame, "data")
+        return compare_runs(self, other, frame)
 
     def predict(self, texts: Any, batch_size: int | None = None, **predict_args: Any) -> list[Any]:
         """Return one prediction a text, in order.
@@ -200,12 +225,26 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._require_trained()
         return predict_texts(self, candidates, size, {**self.predict_args, **predict_args})
 
+    def predict_labels(
+        self, texts: Any, batch_size: int | None = None, min_score: float | None = None
+    ) -> list[Any]:
+        """Return what is chosen for each text: a name, a list of names, or None for an abstention.
+
+        Args:
+            texts: as for :meth:`predict`.
+            batch_size: texts of one batch, default 32.
+            min_score: what a score has to reach to count; over what the run has learnt.
+        """
+        check_min_score(min_score)
+        return [self.decide(each, min_score) for each in self.predict(texts, batch_size)]
+
     def predict_frame(
         self,
         data: Any,
         text_column: str = "text",
         batch_size: int | None = None,
         all_scores: bool = False,
+        min_score: float | None = None,
     ) -> pd.DataFrame:
         """Return predictions as a frame on the same index.
 
@@ -214,6 +253,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             text_column: the column of texts.
             batch_size: texts of one batch, default 32.
             all_scores: add the score of every label, for a task that has labels.
+            min_score: what a score has to reach to count; over what the run has learnt.
 
         Raises:
             DataFormatError: there is no such column, or it has something else than texts.
@@ -222,12 +262,16 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
 
         from clx.ml.data import column_problems, text_problems
 
+        check_min_score(min_score)
         frame = to_frame(data)
         problems = column_problems(frame, [text_column])
         problems = problems or text_problems(frame, text_column)
         raise_data_problems(problems, f"a column {text_column!r} of texts")
         predictions = self.predict_iter(frame[text_column].tolist(), batch_size)
-        rows = [self.prediction_row(prediction, all_scores) for prediction in predictions]
+        rows = [
+            self.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
+            for prediction in predictions
+        ]
         return pd.DataFrame(rows, index=frame.index)
 
     def predict_file(
@@ -240,6 +284,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         overwrite: bool = False,
         batch_size: int | None = None,
         all_scores: bool = False,
+        min_score: float | None = None,
     ) -> Path:
         """Predict every row of a file into another, in bounded memory, and return its path.
 
@@ -252,6 +297,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             overwrite: replace an existing target.
             batch_size: texts of one batch, default 32.
             all_scores: add the score of every label, for a task that has labels.
+            min_score: what a score has to reach to count; over what the run has learnt.
 
         Raises:
             RunExistsError: the target exists.
@@ -271,6 +317,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             overwrite=overwrite,
             batch_size=check_batch_size(batch_size),
             all_scores=all_scores,
+            min_score=check_min_score(min_score),
         )
 
     # ---- What a run has --------------------------------------------------------------------------

@@ -108,7 +108,43 @@ class TaskHooks:
         """Return tables for ``EvaluationResult.tables``, for instance ``per_label``."""
         return {}
 
-    def prediction_row(self, prediction: Any, all_scores: bool = False) -> dict[str, Any]:
+    def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
+        """Return ``{key}_low`` and ``{key}_high`` for metrics of a finished evaluation."""
+        return {}
+
+    def evaluation_rows(self, eval_pred: EvalPrediction) -> pd.DataFrame | None:
+        """Return a row an example: what was given, what was predicted, and whether that is right.
+
+        Columns: ``given``, ``predicted``, ``score`` (of the prediction), ``given_score`` (of what was
+        given) and ``correct``. Comparisons and the report need it; the base has none.
+        """
+        return None
+
+    def metric_differences(
+        self, other: Any, eval_pred: EvalPrediction, other_pred: EvalPrediction
+    ) -> dict[str, tuple[float, float, float]]:
+        """Return ``{metric: (other - own, low, high)}`` for another run's predictions of the same rows.
+
+        ``other`` is that run. ``low`` and ``high`` bound the 95 % interval of the difference.
+        """
+        return {}
+
+    def fit_decisions(self, eval_pred: EvalPrediction) -> None:
+        """Set config attributes that turn scores into decisions, such as thresholds.
+
+        Called once by ``train`` when there is eval data, with the predictions of the finished model.
+        """
+
+    def decide(self, prediction: Any, min_score: float | None = None) -> Any:
+        """Return what is chosen: a label's name, a list of names, or None to abstain.
+
+        ``min_score`` is the caller's, over what the run has learnt. The base returns the prediction.
+        """
+        return prediction
+
+    def prediction_row(
+        self, prediction: Any, *, all_scores: bool = False, min_score: float | None = None
+    ) -> dict[str, Any]:
         """Return a prediction as columns for :meth:`predict_frame` and :meth:`predict_file`.
 
         The base makes a dict's keys columns, and anything else one column ``prediction``.

@@ -9,7 +9,6 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +22,8 @@ from clx.ml.arguments import check_training_args, choose_arguments
 from clx.ml.author_code import author_code
 from clx.ml.base_models import resolve_base_model
 from clx.ml.config import raise_config_problems
-from clx.ml.data import fingerprint, to_dataset, to_frame
-from clx.ml.evaluation import evaluate_model
+from clx.ml.data import fingerprint, to_frame
+from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
 from clx.ml.loading import load_model, load_tokenizer
 from clx.ml.plugins import plugins
@@ -32,26 +31,15 @@ from clx.ml.publishing import write_run
 from clx.ml.quiet import quiet_transformers
 from clx.ml.results import EvaluationResult, TrainingResult
 from clx.ml.run_dir import RunDir, recover, staged, write_json
+from clx.ml.splits import Split, tokenised_split
 from clx.ml.task_hooks import TaskHooks
 from clx.ml.trainer import checked_metrics, make_trainer
-from clx.ml.truncation import count_truncated, warn_truncated
 
 if TYPE_CHECKING:
     import pandas as pd
-    from datasets import Dataset
     from transformers import PreTrainedModel, Trainer
 
     from clx.ml.run import TrainingRun
-
-
-@dataclass
-class Split:
-    """One part of the data on its way to the model."""
-
-    name: str
-    frame: pd.DataFrame
-    dataset: Dataset
-    truncated: int
 
 
 def train_run(
@@ -163,16 +151,6 @@ def _tokenised(
     return [tokenised_split(run, name, frame) for name, frame in frames.items()]
 
 
-def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
-    """Return a frame with its tokenised dataset; say how many texts were cut."""
-    with author_code(run, "tokenize"):
-        dataset = to_dataset(frame, run.tokenize, run.dataset_cols, name)
-    texts = frame["text"].tolist() if "text" in frame.columns else []
-    truncated = count_truncated(run, texts)
-    warn_truncated(run, truncated, len(frame), f"the {name} data")
-    return Split(name, frame, dataset, truncated)
-
-
 def _fit(
     run: TrainingRun,
     base: Path,
@@ -218,9 +196,14 @@ def _train_loss(trainer: Trainer) -> float:
 def _evaluation(
     run: TrainingRun, model: PreTrainedModel, splits: Sequence[Split]
 ) -> EvaluationResult | None:
+    """Evaluate on the eval rows, after the task has fitted its decisions to them."""
     for split in splits:
-        if split.name == "eval":
-            return evaluate_model(run, model, split.dataset, split.truncated)
+        if split.name != "eval":
+            continue
+        predicted = predict_split(run, model, split)
+        with author_code(run, "fit_decisions"):
+            run.fit_decisions(predicted.prediction)
+        return evaluate_predictions(run, split.frame, predicted)
     return None
 
 

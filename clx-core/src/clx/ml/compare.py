@@ -1,0 +1,136 @@
+"""Two runs on the same rows: what differs, whether it may be chance, and which rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import ConfigError
+from clx.ml.author_code import author_code
+from clx.ml.comparing import mcnemar
+from clx.ml.evaluation import evaluate_predictions, predict_frame_rows
+from clx.ml.results import EvaluationResult, table_to_json
+from clx.ml.run_dir import write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clx.ml.run import TrainingRun
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How another run does on the rows that one run was evaluated on.
+
+    Attributes:
+        names: the runs' names, the own one first.
+        metrics: a row a metric; columns ``own``, ``other``, ``difference`` (other − own), ``low`` and
+            ``high`` (95 % paired bootstrap interval of the difference, missing where the task has
+            none).
+        fixed: rows that the own run has wrong and the other right, with what both predict.
+        broken: rows that the own run has right and the other wrong.
+        p_value: McNemar's test of fixed against broken, None for a task without right and wrong.
+        rows: how many rows were compared.
+    """
+
+    names: tuple[str, str]
+    metrics: pd.DataFrame
+    fixed: pd.DataFrame = field(repr=False)
+    broken: pd.DataFrame = field(repr=False)
+    p_value: float | None
+    rows: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the metrics of both runs with their differences."""
+        return self.metrics
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON; missing intervals are null."""
+        metrics = self.metrics.astype(object).where(self.metrics.notna(), None)
+        return {
+            "own": self.names[0],
+            "other": self.names[1],
+            "rows": self.rows,
+            "p_value": self.p_value,
+            "metrics": table_to_json(metrics),
+            "fixed": len(self.fixed),
+            "broken": len(self.broken),
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``comparison.json``, ``fixed.csv``, ``broken.csv`` and ``report.html``."""
+        from clx.ml.reporting import comparison_report
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "comparison.json", self.to_dict())
+        self.fixed.to_csv(folder / "fixed.csv")
+        self.broken.to_csv(folder / "broken.csv")
+        (folder / "report.html").write_text(comparison_report(self), encoding="utf-8")
+        return folder
+
+
+def compare_runs(run: TrainingRun, other: TrainingRun, frame: pd.DataFrame) -> Comparison:
+    """Return the comparison of two trained runs on a validated frame.
+
+    Raises:
+        ConfigError: the runs are of different tasks or have different labels.
+    """
+    import pandas as pd
+
+    _refuse_unlike(run, other)
+    own_raw, other_raw = predict_frame_rows(run, frame), predict_frame_rows(other, frame)
+    own, others = (
+        evaluate_predictions(run, frame, own_raw),
+        evaluate_predictions(other, frame, other_raw),
+    )
+    with author_code(run, "metric_differences"):
+        differences = run.metric_differences(other, own_raw.prediction, other_raw.prediction)
+    shared = [key for key in own.metrics if key in others.metrics]
+    plain = [key for key in shared if not key.endswith(("_low", "_high"))]
+    table = pd.DataFrame(
+        [
+            {
+                "own": own.metrics[key],
+                "other": others.metrics[key],
+                "difference": others.metrics[key] - own.metrics[key],
+                "low": differences[key][1] if key in differences else float("nan"),
+                "high": differences[key][2] if key in differences else float("nan"),
+            }
+            for key in plain
+        ],
+        index=pd.Index(plain, name="metric"),
+    )
+    fixed, broken, p_value = _changed_rows(own, others)
+    return Comparison((run.run_name, other.run_name), table, fixed, broken, p_value, len(frame))
+
+
+def _refuse_unlike(run: TrainingRun, other: TrainingRun) -> None:
+    if other.name != run.name:
+        raise ConfigError(
+            f"Runs of one task can be compared: {run.run_name!r} is of {run.name!r} and "
+            f"{other.run_name!r} of {other.name!r}"
+        )
+    labels = [set(getattr(each, "label_names", None) or ()) for each in (run, other)]
+    if labels[0] != labels[1]:
+        raise ConfigError(
+            f"Runs with the same labels can be compared: {run.run_name!r} and {other.run_name!r} "
+            f"differ in {sorted(labels[0] ^ labels[1])}"
+        )
+
+
+def _changed_rows(
+    own: EvaluationResult, others: EvaluationResult
+) -> tuple[pd.DataFrame, pd.DataFrame, float | None]:
+    import pandas as pd
+
+    if own.examples is None or others.examples is None:
+        return pd.DataFrame(), pd.DataFrame(), None
+    both = own.examples.rename(columns={"predicted": "own_predicted", "score": "own_score"})
+    both = both.drop(columns=["correct", "given_score"])
+    both["other_predicted"] = others.examples["predicted"].to_numpy()
+    both["other_score"] = others.examples["score"].to_numpy()
+    was, now = own.examples["correct"].to_numpy(), others.examples["correct"].to_numpy()
+    fixed, broken = both[~was & now], both[was & ~now]
+    return fixed, broken, float(mcnemar(len(broken), len(fixed)))

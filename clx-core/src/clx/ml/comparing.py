@@ -1,0 +1,173 @@
+"""Comparing two runs on the same rows. A difference is the second minus the first."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clx.ml.intervals import (
+    RESAMPLES,
+    Statistic,
+    bootstrap,
+    classification_statistic,
+    multilabel_statistic,
+    percentile_interval,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EXACT_BELOW = 25
+"""With fewer discordant rows McNemar's test is the exact one."""
+
+
+class Difference(NamedTuple):
+    """How much higher the second is than the first, with a 95 % interval; in the metric's unit."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def mcnemar(only_first_right: int, only_second_right: int) -> float:
+    """Return the p-value of McNemar's test: how probable a split at least as uneven is by chance.
+
+    Rows that both or neither got right say nothing. With fewer than 25 others it is the exact
+    two-sided binomial test, else chi-squared with Edwards' continuity correction,
+    ``max(0, |b - c| - 1)² / (b + c)``. Source: McNemar (1947), Edwards (1948), Psychometrika.
+
+    Args:
+        only_first_right: how many rows the first alone got right.
+        only_second_right: how many rows the second alone got right.
+
+    Raises:
+        ValueError: a count is negative.
+    """
+    first, second = int(only_first_right), int(only_second_right)
+    if min(first, second) < 0:
+        raise ValueError(f"counts of rows cannot be negative, but are {first} and {second}")
+    rows = first + second
+    if rows < EXACT_BELOW:
+        tail = sum(math.comb(rows, k) for k in range(min(first, second) + 1)) / 2.0**rows
+        return min(1.0, 2 * tail)
+    statistic = max(0, abs(first - second) - 1) ** 2 / rows
+    # The survival function of chi-squared with one degree of freedom.
+    return math.erfc(math.sqrt(statistic / 2))
+
+
+def paired_difference(
+    first: Any, second: Any, seed: int = 0, resamples: int = RESAMPLES
+) -> Difference:
+    """Return the mean of ``second - first`` with a 95 % percentile bootstrap interval.
+
+    Args:
+        first: a value a row, shape (rows,), such as its loss or whether it is right.
+        second: values of the same rows in the same order, shape (rows,).
+        seed: of the resampling.
+        resamples: how many times rows are drawn.
+
+    Raises:
+        ValueError: the shapes differ, or there are no rows.
+    """
+    import numpy as np
+
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if first.ndim != 1 or first.shape != second.shape:
+        raise ValueError(
+            f"both need one value a row, but have the shapes {first.shape} and {second.shape}"
+        )
+    differences = second - first
+
+    def mean(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        return {"mean": weights.astype(np.float64) @ differences / len(differences)}
+
+    return _differences(mean, len(first), seed, resamples)["mean"]
+
+
+def classification_difference(
+    labels: Any, first_logits: Any, second_logits: Any, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Difference]:
+    """Return by how much the second is higher in accuracy, f1_macro, f1_weighted and log_loss.
+
+    Both are computed on the same resamples. For log_loss lower is better.
+
+    Args:
+        labels: label ids, shape (rows,).
+        first_logits: the first run's scores before the softmax, shape (rows, num_labels).
+        second_logits: the second run's, for the same rows and labels.
+        seed: of the resampling.
+        resamples: how many times rows are drawn.
+
+    Raises:
+        ValueError: the shapes differ, or there are no rows.
+    """
+    _same_shape(first_logits, second_logits)
+    statistic = _minus(
+        classification_statistic(labels, second_logits),
+        classification_statistic(labels, first_logits),
+    )
+    return _differences(statistic, len(labels), seed, resamples)
+
+
+def multilabel_difference(
+    labels: Any,
+    first_scores: Any,
+    first_thresholds: Any,
+    second_scores: Any,
+    second_thresholds: Any,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Difference]:
+    """Return by how much the second is higher in f1_micro, f1_macro, f1_samples, subset_accuracy.
+
+    Both are computed on the same resamples.
+
+    Args:
+        labels: 0 or 1, shape (rows, num_labels).
+        first_scores: the first run's sigmoid scores, shape (rows, num_labels).
+        first_thresholds: its thresholds, one number or one a label.
+        second_scores: the second run's, for the same rows and labels.
+        second_thresholds: its thresholds.
+        seed: of the resampling.
+        resamples: how many times rows are drawn.
+
+    Raises:
+        ValueError: shapes that do not fit, no rows, or labels other than 0 and 1.
+    """
+    statistic = _minus(
+        multilabel_statistic(labels, second_scores, second_thresholds),
+        multilabel_statistic(labels, first_scores, first_thresholds),
+    )
+    return _differences(statistic, len(labels), seed, resamples)
+
+
+def _same_shape(first: Any, second: Any) -> None:
+    import numpy as np
+
+    if np.shape(first) != np.shape(second):
+        raise ValueError(
+            "two runs are compared on the same rows and labels, but their scores have the shapes "
+            f"{np.shape(first)} and {np.shape(second)}"
+        )
+
+
+def _minus(upper: Statistic, lower: Statistic) -> Statistic:
+    def difference(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        subtracted = lower(weights)
+        return {key: values - subtracted[key] for key, values in upper(weights).items()}
+
+    return difference
+
+
+def _differences(
+    statistic: Statistic, rows: int, seed: int, resamples: int
+) -> dict[str, Difference]:
+    """Return the statistic of the rows themselves with its intervals over resamples."""
+    import numpy as np
+
+    resampled = bootstrap(statistic, rows, resamples, seed)
+    found = statistic(np.ones((1, rows), dtype=np.float32))
+    return {
+        key: Difference(float(found[key][0]), *percentile_interval(values))
+        for key, values in resampled.items()
+    }

@@ -1,0 +1,205 @@
+"""95 % intervals of metrics by the percentile bootstrap. Labels (the truth) go first in every call.
+
+Rows are drawn with replacement, as many as there are; a metric of the drawn rows is computed from
+how often each row was drawn (its weight), so that 1,000 resamples are a few matrix products. Source:
+Efron & Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13.
+
+The interval says how much a metric depends on the choice of these evaluation rows; it does not know
+how much another training would have changed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.metrics import log_softmax, ratio
+from clx.ml.multilabel_metrics import checked_matrices, decisions, sample_f1
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Statistic = Callable[["np.ndarray[Any, Any]"], "dict[str, np.ndarray[Any, Any]]"]
+"""From weights of shape (resamples, rows) to one number a resample for each metric."""
+
+RESAMPLES = 1000
+LEVEL = 0.95
+CELLS = 4_000_000
+"""How many weights are held at once: 16 MB of float32."""
+
+
+def resample_weights(
+    rows: int, resamples: int = RESAMPLES, seed: int = 0
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield how often each row is drawn, float32 of shape (some resamples, rows), chunk by chunk.
+
+    Every line sums to ``rows``. The same rows, resamples and seed give the same weights.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    import numpy as np
+
+    if rows < 1:
+        raise ValueError("there are no rows to draw from")
+    random = np.random.default_rng(seed)
+    chunk = max(1, CELLS // rows)
+    for start in range(0, resamples, chunk):
+        many = min(chunk, resamples - start)
+        drawn = random.integers(0, rows, size=(many, rows))
+        drawn += np.arange(many)[:, None] * rows
+        counts = np.bincount(drawn.ravel(), minlength=many * rows)
+        yield counts.reshape(many, rows).astype(np.float32)
+
+
+def bootstrap(
+    statistic: Statistic, rows: int, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the metrics of every resample, each of shape (resamples,)."""
+    import numpy as np
+
+    parts = [statistic(weights) for weights in resample_weights(rows, resamples, seed)]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def percentile_interval(values: Any, level: float = LEVEL) -> tuple[float, float]:
+    """Return the middle ``level`` of the values, as (low, high)."""
+    import numpy as np
+
+    outside = (1 - level) / 2
+    low, high = np.quantile(values, [outside, 1 - outside])
+    return float(low), float(high)
+
+
+def classification_statistic(labels: Any, logits: Any) -> Statistic:
+    """Return what computes accuracy, f1_macro, f1_weighted and log_loss from weights of rows.
+
+    With a weight of 1 everywhere they are those of ``classification_metrics``; otherwise they are
+    what it gives for rows repeated by their weights.
+
+    Args:
+        labels: label ids, shape (rows,).
+        logits: scores before the softmax, shape (rows, num_labels).
+    """
+    import numpy as np
+
+    labels, logits = np.asarray(labels, dtype=np.int64), np.asarray(logits, dtype=np.float64)
+    rows, predicted = len(labels), logits.argmax(axis=1)
+    # Labels that neither occur nor are predicted change nothing.
+    used = np.union1d(labels, predicted)
+    truth = labels[:, None] == used
+    found = predicted[:, None] == used
+    counts = _label_counts(truth, found)
+    losses = -log_softmax(logits)[np.arange(rows), labels]
+
+    def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        hits, predictions, support = counts(weights)
+        f1 = ratio(2 * hits, predictions + support)
+        return {
+            "accuracy": hits.sum(axis=1) / rows,
+            "f1_macro": _mean_of_used(f1, predictions + support),
+            "f1_weighted": (f1 * support).sum(axis=1) / rows,
+            "log_loss": weights.astype(np.float64) @ losses / rows,
+        }
+
+    return metrics
+
+
+def multilabel_statistic(labels: Any, scores: Any, thresholds: Any) -> Statistic:
+    """Return what computes f1_micro, f1_macro, f1_samples and subset_accuracy from weights of rows.
+
+    With a weight of 1 everywhere they are those of ``multilabel_metrics``; otherwise they are what
+    it gives for rows repeated by their weights. The arguments are its own.
+    """
+    import numpy as np
+
+    labels, scores = checked_matrices(labels, scores)
+    rows, predicted = len(labels), decisions(scores, thresholds)
+    counts = _label_counts(labels, predicted)
+    of_rows = np.column_stack([sample_f1(labels, predicted), (labels == predicted).all(axis=1)])
+
+    def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        hits, predictions, support = counts(weights)
+        f1_samples, subset_accuracy = (weights.astype(np.float64) @ of_rows / rows).T
+        return {
+            "f1_micro": ratio(2 * hits.sum(axis=1), (predictions + support).sum(axis=1)),
+            "f1_macro": _mean_of_used(
+                ratio(2 * hits, predictions + support), predictions + support
+            ),
+            "f1_samples": f1_samples,
+            "subset_accuracy": subset_accuracy,
+        }
+
+    return metrics
+
+
+def _label_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
+    """Return what counts hits, predictions and support, each of shape (resamples, num_labels).
+
+    Both are bool of shape (rows, num_labels). Counts in float32 are exact up to 16 million rows.
+    """
+    import numpy as np
+
+    columns = np.concatenate([labels & predicted, predicted, labels], axis=1).astype(np.float32)
+
+    def counts(weights: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]:
+        hits, predictions, support = np.split((weights @ columns).astype(np.float64), 3, axis=1)
+        return hits, predictions, support
+
+    return counts
+
+
+def _mean_of_used(f1: Any, occurrences: Any) -> Any:
+    """Return each resample's mean F1 over the labels that occur or are predicted in it."""
+    return ratio(f1.sum(axis=1), (occurrences > 0).sum(axis=1))
+
+
+def classification_intervals(
+    labels: Any, logits: Any, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, float]:
+    """Return 95 % intervals of accuracy, f1_macro, f1_weighted and log_loss.
+
+    Args:
+        labels: label ids, shape (rows,).
+        logits: scores before the softmax, shape (rows, num_labels).
+        seed: of the resampling; the same seed gives the same intervals.
+        resamples: how many times rows are drawn.
+
+    Returns:
+        ``{key}_low`` and ``{key}_high`` for each key.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    return _intervals(classification_statistic(labels, logits), len(labels), seed, resamples)
+
+
+def multilabel_intervals(
+    labels: Any, scores: Any, thresholds: Any, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, float]:
+    """Return 95 % intervals of f1_micro, f1_macro, f1_samples and subset_accuracy.
+
+    The thresholds are taken as they are: that they were chosen on data is not part of the interval.
+
+    Args:
+        labels: 0 or 1, shape (rows, num_labels).
+        scores: sigmoid scores, shape (rows, num_labels).
+        thresholds: one number, or one a label, shape (num_labels,).
+        seed: of the resampling; the same seed gives the same intervals.
+        resamples: how many times rows are drawn.
+
+    Returns:
+        ``{key}_low`` and ``{key}_high`` for each key.
+
+    Raises:
+        ValueError: shapes that do not fit, no rows, or labels other than 0 and 1.
+    """
+    statistic = multilabel_statistic(labels, scores, thresholds)
+    return _intervals(statistic, len(labels), seed, resamples)
+
+
+def _intervals(statistic: Statistic, rows: int, seed: int, resamples: int) -> dict[str, float]:
+    result = {}
+    for key, values in bootstrap(statistic, rows, resamples, seed).items():
+        result[f"{key}_low"], result[f"{key}_high"] = percentile_interval(values)
+    return result

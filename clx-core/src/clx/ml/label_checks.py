@@ -1,0 +1,77 @@
+"""What is to be said about labels before a training: rare, absent, always there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from clx.ml.data_check import EVAL, TRAIN, Finding, LabelSet, joined
+from clx.problems import MAX_EXAMPLES, cell
+
+
+def label_findings(
+    train: Sequence[LabelSet],
+    evaluated: Sequence[LabelSet],
+    label_names: Iterable[str] | None,
+    least: int,
+) -> list[Finding]:
+    """Return what is to be said about the labels, given the label names of each row.
+
+    Args:
+        train: of each training row, shape (rows,).
+        evaluated: of each eval row, empty if there are none.
+        label_names: the label space; None takes the labels that occur.
+        least: a label with fewer training rows is rare.
+    """
+    counts = Counter(name for labels in train for name in labels)
+    in_eval = Counter(name for labels in evaluated for name in labels)
+    space = list(label_names) if label_names is not None else sorted({*counts, *in_eval})
+    rare = {name: counts[name] for name in space if 0 < counts[name] < least}
+    rare = dict(sorted(rare.items(), key=lambda item: item[1]))
+    absent = {name: 0 for name in space if not counts[name] and not in_eval[name]}
+    unseen = {name: in_eval[name] for name in space if not counts[name] and in_eval[name]}
+    rows = len(train)
+    constant = {name: rows for name in space if rows > 1 and counts[name] == rows}
+    return [
+        *_about_labels(
+            "rare_labels",
+            TRAIN,
+            rare,
+            f"{len(rare)} of {len(space)} labels have fewer than {least} rows",
+            "A model learns little about them: add rows, or merge or leave out these labels",
+        ),
+        *_about_labels(
+            "labels_without_rows",
+            TRAIN,
+            absent,
+            f"{len(absent)} of {len(space)} labels have no rows",
+            "A model cannot learn them: add rows, or leave them out of label_names",
+        ),
+        *_about_labels(
+            "labels_only_in_eval",
+            EVAL,
+            unseen,
+            f"{len(unseen)} of {len(space)} labels have rows here, but none in train_data",
+            "A model cannot learn them: split the data so that each label is in both parts",
+        ),
+        *_about_labels(
+            "labels_in_every_row",
+            TRAIN,
+            constant,
+            f"{len(constant)} of {len(space)} labels are in each of the {rows} rows",
+            "A model cannot learn when not to give them: add rows without them, or leave them out",
+        ),
+    ]
+
+
+def _about_labels(
+    kind: str, where: str, counts: dict[str, int], what: str, remedy: str
+) -> list[Finding]:
+    if not counts:
+        return []
+    parts = [
+        f"{cell(name)} ({count} row{'' if count == 1 else 's'})"
+        for name, count in list(counts.items())[:MAX_EXAMPLES]
+    ]
+    message = f"{where}: {what}: {joined(parts, len(counts))}. {remedy}."
+    return [Finding(kind, where, message, len(counts), (), tuple(parts))]

@@ -1,0 +1,5 @@
+"""The task ``multi-label-classification`` of clx: any number of labels a text."""
+
+from clx_tasks_multilabel.run import MultiLabelRun
+
+__all__ = ["MultiLabelRun"]

@@ -1,0 +1,316 @@
+"""Multi-label text classification."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import ClxWarning
+from clx.ml import TrainingRun
+from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.ml.label_lists import (
+    SEPARATOR,
+    column_lists,
+    label_list_problems,
+    label_lists,
+    multi_hot,
+    repeated_rows,
+)
+from clx.ml.labels import (
+    column_kind,
+    infer_label_names,
+    label_maps,
+    label_names_problems,
+    label_type_problems,
+    original,
+)
+from clx.problems import cell, examples
+from clx_tasks_multilabel.options import OBJECTIVES, given_thresholds, threshold_problems
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from transformers import EvalPrediction, PreTrainedModel
+
+EXPECTED = (
+    "a column 'text' of strings and a column 'labels' with a list of names a row, such as "
+    'pd.DataFrame({"text": ["ripe apple", "cat"], "labels": [["fruit", "red"], []]}); in csv a JSON '
+    "list, or names with label_separator between them; other columns are ignored"
+)
+
+
+class MultiLabelRun(TrainingRun):
+    """Any number of labels for each text, none included.
+
+    Data: a column ``text`` of strings and a column ``labels`` (or ``label``) with a list, tuple, set
+    or array of names a row; an empty one is valid, a name twice in a row counts once. Predictions:
+    ``{label name: score}`` in the order of ``label_names``; scores are sigmoids, each from 0 to 1.
+
+    Args:
+        run_name: see :class:`clx.ml.TrainingRun`, as for all other arguments.
+        label_names: the labels in the order of the model's ``id2label``. None takes those of the
+            training data, sorted by value.
+        label_type: ``"str"``, ``"int"`` or ``"bool"``: what a label is in frames; None takes it
+            from the training data.
+        label_separator: what is between labels in a csv cell that is no JSON list.
+        thresholds: what a label's score has to reach: a number for all, or ``{label: number}``. None
+            chooses them per label on the eval data; without eval data they are 0.5.
+        threshold_objective: ``"f1"``, or ``"precision"`` or ``"recall"`` to reach a target.
+        threshold_target: that target, from 0 to 1.
+        **options: the options of :class:`clx.ml.TrainingRun`.
+    """
+
+    name = "multi-label-classification"
+    aliases = ("multilabel",)
+    add_config_attrs = [
+        "label_names",
+        "label_type",
+        "label_separator",
+        "thresholds",
+        "threshold_objective",
+        "threshold_target",
+    ]
+    pipeline_args = {"task": "text-classification"}
+    predict_args = {"top_k": None}
+
+    def __init__(
+        self,
+        run_name: str | None = None,
+        *,
+        label_names: Iterable[Any] | None = None,
+        label_type: str | None = None,
+        label_separator: str = SEPARATOR,
+        thresholds: float | dict[str, float] | None = None,
+        threshold_objective: str = "f1",
+        threshold_target: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(run_name, **options)
+        if isinstance(label_names, Iterator):
+            label_names = list(label_names)
+        if label_names is not None and not label_names_problems(label_names):
+            label_names = [str(name) for name in label_names]
+        self.label_names: Any = label_names
+        self.label_type = label_type
+        self.label_separator = label_separator
+        self.thresholds: Any = thresholds
+        self.threshold_objective = threshold_objective
+        self.threshold_target = threshold_target
+
+    def check_config(self) -> list[str]:
+        """Return what is wrong with the label names and thresholds."""
+        problems = [] if self.label_names is None else label_names_problems(self.label_names)
+        if not problems:
+            problems += label_type_problems(self.label_type, self.label_names)
+        if not isinstance(self.label_separator, str) or not self.label_separator.strip():
+            problems.append(f"label_separator must be a str, but is {cell(self.label_separator)}")
+        if self.threshold_objective not in OBJECTIVES:
+            problems.append(
+                f"threshold_objective must be one of {', '.join(OBJECTIVES)}, but is "
+                f"{cell(self.threshold_objective)}"
+            )
+        needs = self.threshold_objective != "f1"
+        if needs != (self.threshold_target is not None):
+            wanted = "needs a threshold_target" if needs else "takes no threshold_target"
+            problems.append(f"threshold_objective {cell(self.threshold_objective)} {wanted}")
+        return problems + threshold_problems(
+            self.thresholds, self.threshold_target, self.label_names
+        )
+
+    def validate_data_format(self, data: pd.DataFrame) -> None:
+        """Raise a ``DataFormatError`` that lists every problem of the columns text and labels."""
+        column = _label_column(data)
+        raise_data_problems(column_problems(data, ["text", column]), EXPECTED)
+        problems = label_list_problems(data, column, self.label_names, self.label_separator)
+        raise_data_problems([*text_problems(data), *problems], EXPECTED)
+        repeated = repeated_rows(data, column, self.label_separator)
+        if repeated:
+            warnings.warn(
+                f"{len(repeated)} rows have a label twice, which counts once: {examples(repeated)}",
+                ClxWarning,
+                stacklevel=2,
+            )
+
+    def infer_config(self, train_data: pd.DataFrame) -> None:
+        """Take the label names from the data; say which labels it cannot teach."""
+        rows = column_lists(train_data[_label_column(train_data)], self.label_separator)
+        flat = [label for labels in rows for label in labels or ()]
+        if self.label_type is None:
+            self.label_type = column_kind(flat) if flat else "str"
+        if self.label_names is None:
+            self.label_names = infer_label_names(flat)
+        if isinstance(self.thresholds, dict):
+            # What check_config could not know before: the labels of the data.
+            problems = threshold_problems(self.thresholds, None, self.label_names)
+            raise_data_problems(problems, EXPECTED)
+        counts = self._targets(train_data).sum(axis=0)
+        for what, count in (("no training rows", 0), ("all training rows", len(train_data))):
+            found = [n for n, c in zip(self.label_names, counts, strict=True) if c == count]
+            if found:
+                warnings.warn(
+                    f"{len(found)} of {len(self.label_names)} labels have {what} and cannot be "
+                    f"learnt: {examples(found)}",
+                    ClxWarning,
+                    stacklevel=2,
+                )
+
+    def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
+        """Return the tokenised texts and a row of 0 and 1 for the labels of each."""
+        column = "labels" if "labels" in examples else "label"
+        lists = label_lists(examples[column], self.label_separator)
+        return {
+            **super().tokenize(examples),
+            "labels": multi_hot(lists, self.label_names).tolist(),
+        }
+
+    def load_model(self, model_name: str | None = None) -> PreTrainedModel:
+        """Return a sequence classification model for the label names, with sigmoid scores."""
+        from transformers import AutoModelForSequenceClassification
+
+        return AutoModelForSequenceClassification.from_pretrained(
+            model_name,
+            problem_type="multi_label_classification",
+            **label_maps(self.label_names),
+            **self.model_args,
+        )
+
+    def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
+        """Return F1 (micro, macro, samples), subset accuracy, average precision, log-loss, ECE."""
+        from clx.ml.multilabel_metrics import multilabel_metrics
+
+        return multilabel_metrics(*_labels_and_scores(eval_pred), self._cuts())
+
+    def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
+        """Return 95 % bootstrap intervals of the headline metrics."""
+        from clx.ml.intervals import multilabel_intervals
+
+        return multilabel_intervals(*_labels_and_scores(eval_pred), self._cuts())
+
+    def evaluation_tables(self, eval_pred: EvalPrediction) -> dict[str, pd.DataFrame]:
+        """Return ``per_label`` (with thresholds), ``co_occurrence`` and ``calibration``."""
+        from clx.ml.multilabel_metrics import (
+            co_occurrence_table,
+            multilabel_calibration_table,
+            multilabel_table,
+        )
+
+        labels, scores = _labels_and_scores(eval_pred)
+        return {
+            "per_label": multilabel_table(labels, scores, self._cuts(), self.label_names),
+            "co_occurrence": co_occurrence_table(labels, self.label_names),
+            "calibration": multilabel_calibration_table(labels, scores),
+        }
+
+    def evaluation_rows(self, eval_pred: EvalPrediction) -> pd.DataFrame:
+        """Return a row a text; a prediction is right when the whole set of labels is."""
+        import numpy as np
+        import pandas as pd
+
+        labels, scores = _labels_and_scores(eval_pred)
+        chosen = scores >= self._cuts()
+        # How sure the row's least sure decision is, and how likely the given set's least likely one.
+        sure = np.where(chosen, scores, 1 - scores).min(axis=1)
+        given = np.where(labels == 1, scores, 1 - scores).min(axis=1)
+        return pd.DataFrame(
+            {
+                "given": [self._names(row == 1) for row in labels],
+                "predicted": [self._names(row) for row in chosen],
+                "score": sure,
+                "given_score": given,
+                "correct": (chosen == (labels == 1)).all(axis=1),
+            }
+        )
+
+    def metric_differences(
+        self, other: Any, eval_pred: EvalPrediction, other_pred: EvalPrediction
+    ) -> dict[str, tuple[float, float, float]]:
+        """Return the paired bootstrap differences of the headline metrics."""
+        from clx.ml.comparing import multilabel_difference
+
+        labels, scores = _labels_and_scores(eval_pred)
+        order = [other.label_names.index(name) for name in self.label_names]
+        _, others = _labels_and_scores(other_pred)
+        return multilabel_difference(
+            labels, scores, self._cuts(), others[:, order], other._cuts()[order]
+        )
+
+    def fit_decisions(self, eval_pred: EvalPrediction) -> None:
+        """Choose a threshold for each label on the eval data, unless the user gave thresholds."""
+        from clx.ml.thresholds import choose_thresholds
+
+        if self.thresholds is not None:
+            return
+        labels, scores = _labels_and_scores(eval_pred)
+        chosen = choose_thresholds(
+            labels, scores, objective=self.threshold_objective, target=self.threshold_target
+        )
+        self.thresholds = dict(zip(self.label_names, chosen.values, strict=True))
+        shared = [self.label_names[i] for i in chosen.fallback]
+        if shared:
+            warnings.warn(
+                f"{len(shared)} of {len(self.label_names)} labels take the shared threshold "
+                f"{chosen.shared:.3f}, since the eval data cannot tell one of their own: "
+                f"{examples(shared)}",
+                ClxWarning,
+                stacklevel=2,
+            )
+
+    def post_process_prediction(self, prediction: Any) -> dict[str, float]:
+        """Return ``{label: score}`` in the order of ``label_names``."""
+        entries = [prediction] if isinstance(prediction, dict) else prediction
+        scores = {entry["label"]: entry["score"] for entry in entries}
+        return {name: scores[name] for name in self.label_names if name in scores}
+
+    def decide(self, prediction: Any, min_score: float | None = None) -> list[str]:
+        """Return the names of the labels whose score reaches their threshold, or ``min_score``."""
+        limits = self._limits(min_score)
+        return [name for name, score in prediction.items() if score >= limits[name]]
+
+    def prediction_row(
+        self, prediction: Any, *, all_scores: bool = False, min_score: float | None = None
+    ) -> dict[str, Any]:
+        """Return the chosen labels, their scores, and how far the nearest decision is from another.
+
+        ``margin`` is the smallest distance of a score from its threshold.
+        """
+        limits, chosen = self._limits(min_score), self.decide(prediction, min_score)
+        row: dict[str, Any] = {
+            "labels": [original(name, self.label_type or "str") for name in chosen],
+            "scores": [prediction[name] for name in chosen],
+            "margin": min(abs(score - limits[name]) for name, score in prediction.items()),
+        }
+        if all_scores:
+            row |= {f"score_{name}": score for name, score in prediction.items()}
+        return row
+
+    def _limits(self, min_score: float | None = None) -> dict[str, float]:
+        if min_score is not None:
+            return dict.fromkeys(self.label_names, float(min_score))
+        return given_thresholds(self.thresholds, self.label_names)
+
+    def _cuts(self) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        return np.array(list(self._limits().values()))
+
+    def _targets(self, data: pd.DataFrame) -> np.ndarray[Any, Any]:
+        lists = label_lists(data[_label_column(data)], self.label_separator)
+        return multi_hot(lists, self.label_names)
+
+    def _names(self, chosen: np.ndarray[Any, Any]) -> list[str]:
+        return [name for name, is_in in zip(self.label_names, chosen, strict=True) if is_in]
+
+
+def _label_column(data: pd.DataFrame) -> str:
+    return "label" if "labels" not in data.columns and "label" in data.columns else "labels"
+
+
+def _labels_and_scores(
+    eval_pred: EvalPrediction,
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the 0/1 labels and the sigmoid scores, both of shape (rows, labels)."""
+    import numpy as np
+
+    logits, labels = eval_pred
+    return labels.astype(np.int64), 1 / (1 + np.exp(-logits.astype(np.float64)))
