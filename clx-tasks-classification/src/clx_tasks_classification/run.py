@@ -142,7 +142,7 @@ class ClassificationRun(TrainingRun):
             right = logits.argmax(axis=1)[decided] == labels[decided]
             metrics["coverage"] = float(decided.mean())
             metrics["selective_accuracy"] = float(right.mean()) if decided.any() else 0.0
-        return metrics
+        return metrics | self.extra_metrics(labels, logits.argmax(axis=1), metrics)
 
     def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return 95 % bootstrap intervals of the headline metrics."""

@@ -179,7 +179,10 @@ class MultiLabelRun(TrainingRun):
         """Return F1 (micro, macro, samples), subset accuracy, average precision, log-loss, ECE."""
         from clx.ml.multilabel_metrics import multilabel_metrics
 
-        return multilabel_metrics(*_labels_and_scores(eval_pred), self._cuts())
+        labels, scores = _labels_and_scores(eval_pred)
+        metrics = multilabel_metrics(labels, scores, self._cuts())
+        chosen = (scores >= self._cuts()).astype(int)
+        return metrics | self.extra_metrics(labels, chosen, metrics)
 
     def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return 95 % bootstrap intervals of the headline metrics."""

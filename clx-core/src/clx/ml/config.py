@@ -33,6 +33,7 @@ BASE_OPTIONS = (
     "model_args",
     "training_args",
     "device",
+    "metrics",
 )
 """Options of every task that the config keeps."""
 

@@ -105,6 +105,11 @@ def plain_name(name: Any) -> Any:
     return os.fspath(name) if isinstance(name, os.PathLike) else name
 
 
+def _metric_name(metric: Any) -> str:
+    name = getattr(metric, "name", None)
+    return name if isinstance(name, str) else type(metric).__name__
+
+
 class RunOptions:
     """The bookkeeping of a run's options. Private: a task neither calls nor overrides it."""
 
@@ -141,6 +146,22 @@ class RunOptions:
             if attr in values or attr not in vars(self):
                 setattr(self, attr, values.get(attr, default))
 
+    def _set_metrics(self, metrics: Any) -> None:
+        """Keep the names for the config, and what was given for this process alone."""
+        self._metrics_resolved: Any = None
+        is_list = isinstance(metrics, list | tuple)
+        self._metric_sources: list[Any] = list(metrics) if is_list else []
+        self.metrics: Any = metrics
+        if is_list:
+            self.metrics = [m if isinstance(m, str) else _metric_name(m) for m in metrics]
+
+    def _resolve_metrics(self) -> None:
+        """Load the metrics that the caller named, so that a wrong name fails before a training."""
+        if self._metric_sources and self._metrics_resolved is None:
+            from clx.ml.evaluate_metrics import resolve_metrics
+
+            self._metrics_resolved = resolve_metrics(self._metric_sources)
+
     def _finish(self, problems: list[str], given: set[str]) -> None:
         """Check everything, after the last ``__init__``."""
         if not hasattr(self, "_components"):
@@ -168,6 +189,8 @@ class RunOptions:
         self._run_dir = directory.path
         self._extra_config = extra
         self._given = set()
+        # Naming a metric loads its code: what a directory names is never run.
+        self._metric_sources = []
         raise_problems(
             RunDirError,
             f"The config of {directory.path} cannot be used:",
@@ -206,6 +229,13 @@ class RunOptions:
             problems.append(
                 f"trust_remote_code must be true or false, but is {cell(self.trust_remote_code)}"
             )
+        if self.metrics is not None and not isinstance(self.metrics, list):
+            problems.append(f"metrics must be a list, but is {cell(self.metrics)}")
+        for metric in self._metric_sources:
+            if not isinstance(metric, str) and not callable(getattr(metric, "compute", None)):
+                problems.append(
+                    f"metrics has {cell(metric)}, which is no name and has no compute(...)"
+                )
         if self.device is not None and not isinstance(self.device, str):
             problems.append(f"device must be a str such as 'cpu', but is {cell(self.device)}")
         with author_code(self, "check_config"):

@@ -81,6 +81,9 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         training_args: to ``transformers.TrainingArguments``; names of transformers 4.57 are
             translated.
         device: where to predict, such as ``"cpu"`` or ``"cuda:1"``; default the best there is.
+        metrics: more metrics, each the name of an ``evaluate`` metric (local script or Hub) or an
+            object with ``compute(predictions=, references=)``. The config keeps their names only;
+            a loaded run does not run them, since naming one loads its code.
         trust_remote_code: run the Python code that a base model brings. Never kept in the config.
 
     Raises:
@@ -99,6 +102,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         model_args: dict[str, Any] | None = None,
         training_args: dict[str, Any] | None = None,
         device: str | None = None,
+        metrics: Iterable[Any] | None = None,
         trust_remote_code: bool = False,
         **config_attrs: Any,
     ) -> None:
@@ -109,6 +113,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self.model_args = {} if model_args is None else model_args
         self.training_args = {} if training_args is None else training_args
         self.device = device
+        self._set_metrics(metrics)
         self.trust_remote_code = trust_remote_code
         self._set_config_attrs(config_attrs)
         self._components = Components(self)
@@ -356,6 +361,26 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
     def pipe(self) -> Pipeline:
         """The Hugging Face pipeline; its tokenizer truncates and has ``tokenize_args`` bound."""
         return self._components.pipe
+
+    def extra_metrics(
+        self, references: Any, predictions: Any, taken: Iterable[str] = ()
+    ) -> dict[str, float]:
+        """Return what the user's ``metrics`` give, for a task's ``compute_metrics``.
+
+        Args:
+            references: label ids, shape (rows,), or 0 and 1, shape (rows, labels).
+            predictions: likewise.
+            taken: names that the task's own metrics have.
+
+        Raises:
+            PluginError: a metric failed; the message names it.
+        """
+        self._resolve_metrics()
+        if not self._metrics_resolved:
+            return {}
+        from clx.ml.evaluate_metrics import compute_extra
+
+        return compute_extra(self._metrics_resolved, references, predictions, tuple(taken))
 
     def __repr__(self) -> str:
         state = "trained" if self.is_trained else "not trained"

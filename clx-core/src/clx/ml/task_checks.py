@@ -19,6 +19,7 @@ RESERVED = (
     "model_args",
     "training_args",
     "device",
+    "metrics",
     "trust_remote_code",
     "load",
     "verify",

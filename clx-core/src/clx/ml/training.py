@@ -57,6 +57,7 @@ def train_run(
     arguments, problems = check_training_args(run.training_args)
     raise_config_problems(problems, f"The training of {run.run_name!r}")
     with _only_writer(target):
+        run._resolve_metrics()
         recover(target)
         refuse_existing(target, overwrite, resume)
         base = resolve_base_model(run.base_model_name)

@@ -57,22 +57,23 @@ def table(
     """
     shown = shown if len(rows) > shown + 5 else len(rows)
     phone = _on_phones(columns)
-    stacked = bool(phone)
-    body = [_row(columns, row, stacked) for row in rows]
+    attribute = f' class="{phone}"' if phone else ""
+    named = phone.endswith("stacked")
+    body = [_row(columns, row, bool(phone), named) for row in rows]
     by, direction = sorted_by or (-1, "none")
     head = "".join(
         f'<th scope="col"{" class=n" if column.numeric else ""}'
-        f' aria-sort="{direction if number == by else "none"}"{_role("columnheader", stacked)}>'
+        f' aria-sort="{direction if number == by else "none"}"{_role("columnheader", bool(phone))}>'
         f'<button type="button">{escape(column.title)}</button></th>'
         for number, column in enumerate(columns)
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
         f'{_tools(name, len(body), shown)}<table id="{name}" data-shown="{shown}"'
-        f"{' class=stacked' if stacked else ''}{_role('table', stacked)}>"
+        f"{attribute}{_role('table', bool(phone))}>"
         f"<caption>{escape(caption)}</caption>"
-        f"<thead{_role('rowgroup', stacked)}><tr{_role('row', stacked)}>{head}</tr></thead>"
-        f"<tbody{_role('rowgroup', stacked)}>{''.join(body)}</tbody></table></div>"
+        f"<thead{_role('rowgroup', bool(phone))}><tr{_role('row', bool(phone))}>{head}</tr></thead>"
+        f"<tbody{_role('rowgroup', bool(phone))}>{''.join(body)}</tbody></table></div>"
     )
 
 
@@ -97,20 +98,20 @@ def _tools(name: str, rows: int, shown: int) -> str:
     )
 
 
-def _role(role: str, stacked: bool) -> str:
+def _role(role: str, wanted: bool) -> str:
     # Where CSS lays a table out in blocks, browsers forget that it is one.
-    return f' role="{role}"' if stacked else ""
+    return f' role="{role}"' if wanted else ""
 
 
-def _row(columns: Sequence[Column], row: Sequence[Any], stacked: bool) -> str:
+def _row(columns: Sequence[Column], row: Sequence[Any], roles: bool, named: bool) -> str:
     cells = [
-        _cell(column, plain(value), number == 0 and not column.text, stacked)
+        _cell(column, plain(value), number == 0 and not column.text, roles, named)
         for number, (column, value) in enumerate(zip(columns, row, strict=True))
     ]
-    return f"<tr{_role('row', stacked)}>{''.join(cells)}</tr>"
+    return f"<tr{_role('row', roles)}>{''.join(cells)}</tr>"
 
 
-def _cell(column: Column, value: Any, heading: bool, stacked: bool) -> str:
+def _cell(column: Column, value: Any, heading: bool, roles: bool, named: bool) -> str:
     attributes = ""
     if column.text:
         attributes, content = ' class="t" dir="auto"', long_text(value)
@@ -122,11 +123,11 @@ def _cell(column: Column, value: Any, heading: bool, stacked: bool) -> str:
             content = f"{content}{bar(float(value))}"
     else:
         attributes, content = ' class="l" dir="auto"', inline(value)
-    if stacked and not column.text:
+    if named and not column.text:
         attributes += f' data-h="{escape(column.title)}"'
     tag = "th" if heading else "td"
     scope = ' scope="row"' if heading else ""
-    role = _role("rowheader" if heading else "cell", stacked)
+    role = _role("rowheader" if heading else "cell", roles)
     return f"<{tag}{scope}{attributes}{role}>{content}</{tag}>"
 
 
@@ -179,7 +180,7 @@ def frame_table(
     note = ""
     if len(frame) > limit:
         note = f'<p class="note">The first {limit:,} of {len(frame):,} rows.</p>'
-        return note + table(columns, cells, name=name, caption=caption, shown=shown, sorted_by=by)
+    return note + table(columns, cells, name=name, caption=caption, shown=shown, sorted_by=by)
 
 
 def _numeric(cells: list[Any]) -> bool:
