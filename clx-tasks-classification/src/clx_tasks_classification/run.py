@@ -83,9 +83,9 @@ class ClassificationRun(TrainingRun):
 
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and the limits of abstaining."""
-        problems = [] if self.label_names is None else label_names_problems(self.label_names)
-        if not problems:
-            problems += label_type_problems(self.label_type, self.label_names)
+        names = self.label_names
+        problems = [] if names is None else label_names_problems(names)
+        problems += label_type_problems(self.label_type, None if problems else names)
         for name in ("target_accuracy", "min_score"):
             value = getattr(self, name)
             if value is not None and not _is_share(value):

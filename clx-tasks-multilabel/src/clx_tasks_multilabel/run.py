@@ -100,9 +100,9 @@ class MultiLabelRun(TrainingRun):
 
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and thresholds."""
-        problems = [] if self.label_names is None else label_names_problems(self.label_names)
-        if not problems:
-            problems += label_type_problems(self.label_type, self.label_names)
+        names = self.label_names
+        problems = [] if names is None else label_names_problems(names)
+        problems += label_type_problems(self.label_type, None if problems else names)
         if not isinstance(self.label_separator, str) or not self.label_separator.strip():
             problems.append(f"label_separator must be a str, but is {cell(self.label_separator)}")
         if self.threshold_objective not in OBJECTIVES:
