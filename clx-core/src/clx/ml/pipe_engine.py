@@ -33,14 +33,16 @@ class PipeEngine:
     Args:
         pipe: the run's pipeline, which is left as it is.
         batch_size: texts of a batch; None takes the pipeline's own, else the token budget.
+        limit: the most tokens that the model is given of a text, None when none is cut.
 
     Attributes:
         window: how many texts should be passed at once.
         counts: what its tokenizer saw of the texts of the last call.
     """
 
-    def __init__(self, pipe: Pipeline, batch_size: int | None) -> None:
+    def __init__(self, pipe: Pipeline, batch_size: int | None, limit: int | None = None) -> None:
         self.counts = TokenCounts()
+        self._limit = limit
         self._pipe = copy.copy(pipe)
         # Else the pipeline says after ten windows on a GPU that it is used one text at a time.
         self._pipe.call_count = 0
@@ -71,6 +73,10 @@ class PipeEngine:
     def truncated(self) -> int | None:
         """Return how many texts of the last call were cut, None when that was not to be seen."""
         return sum(self.counts.cut) if self.counts.complete else None
+
+    def limit(self) -> int | None:
+        """Return the most tokens that the model is given of a text."""
+        return self._limit
 
     def _outputs(
         self,

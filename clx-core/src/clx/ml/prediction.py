@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clx.errors import ConfigError, DataFormatError
 from clx.ml.author_code import author_code
 from clx.ml.data import has_surrogate
-from clx.ml.truncation import count_truncated, warn_truncated
+from clx.ml.truncation import count_truncated, warn_cut
 from clx.problems import cell, raise_problems
 
 if TYPE_CHECKING:
@@ -108,15 +108,27 @@ class Engine(Protocol):
     def truncated(self) -> int | None:
         """Return how many texts of the last call were cut, None when that was not to be seen."""
 
+    def limit(self) -> int | None:
+        """Return the most tokens that the model is given of a text."""
+
 
 def predict_texts(
-    run: TrainingRun, texts: Iterable[str], engine: Engine, pipe_args: dict[str, Any]
+    run: TrainingRun,
+    texts: Iterable[str],
+    make_engine: Callable[[], Engine],
+    pipe_args: dict[str, Any],
 ) -> Iterator[Any]:
     """Yield the task's prediction for each text, in order, holding one window at a time.
 
-    Within a window equal texts are computed once.
+    The model is loaded when the first prediction is asked for. Within a window equal texts are
+    computed once.
     """
     source = iter(texts)
+    first = list(islice(source, 1))
+    if not first:
+        return
+    engine = make_engine()
+    source = chain(first, source)
     position = truncated = 0
     while window := list(islice(source, engine.window)):
         window = check_texts(window, position)
@@ -126,7 +138,8 @@ def predict_texts(
         cut = engine.truncated()
         truncated += count_truncated(run, distinct) if cut is None else cut
         yield from _predictions(run, window, outputs)
-    warn_truncated(run, truncated, position, "the input")
+    if truncated:
+        warn_cut(engine.limit(), truncated, position, "the input")
 
 
 def _predictions(run: TrainingRun, window: list[str], outputs: dict[str, Any]) -> list[Any]:
