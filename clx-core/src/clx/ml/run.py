@@ -16,6 +16,7 @@ from clx.ml.components import Components
 from clx.ml.data import raise_data_problems, to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.existing import refuse_existing
+from clx.ml.hook_calls import after_evaluation, after_training, observed
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
 from clx.ml.prediction import (
     as_texts,
@@ -166,6 +167,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             self._components.release()
         self._components.opened(RunDir(self.run_dir))
         self._adopted = True
+        after_evaluation(self, result.evaluation)
+        after_training(self, result)
         return result
 
     def evaluate(self, data: Any) -> EvaluationResult:
@@ -180,7 +183,9 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._require_trained()
         frame = to_frame(data)
         self._validate_frame(frame, "data")
-        return evaluate_predictions(self, frame, predict_frame_rows(self, frame))
+        evaluation = evaluate_predictions(self, frame, predict_frame_rows(self, frame))
+        after_evaluation(self, evaluation)
+        return evaluation
 
     def compare(self, other: TrainingRun, data: Any) -> Comparison:
         """Return how another trained run of the same task and labels does on the same rows.
@@ -228,7 +233,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         size = check_batch_size(batch_size)
         candidates = as_texts(texts)
         self._require_trained()
-        return predict_texts(self, candidates, size, {**self.predict_args, **predict_args})
+        arguments = {**self.predict_args, **predict_args}
+        return observed(self, candidates, size, lambda t: predict_texts(self, t, size, arguments))
 
     def predict_labels(
         self, texts: Any, batch_size: int | None = None, min_score: float | None = None
