@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from cli_helpers import Cli, install, process
-from clx.errors import ConfigError, PluginError
+from clx.errors import ClxWarning, ConfigError, PluginError
 from clx.ml import hookimpl, register_plugin, training_run, unregister_plugin
 from clx.ml.hook_calls import report_sections
+from clx.ml.report import Section
 from conftest import fruit_frame
 
 ROOT = Path(__file__).parents[1]
@@ -153,7 +154,7 @@ def test_a_plugin_that_fails_after_the_training_costs_no_run(plugin, tiny_model)
 
     plugin(Fails)
     run = training_run("classification", "x", base_model_name=tiny_model, training_args=FAST)
-    with pytest.raises(PluginError, match="no network.*whose run directory is complete"):
+    with pytest.raises(PluginError, match=r"no network.*whose run directory is complete"):
         run.train(fruit_frame(8))
     assert len(training_run(load="x").predict(["cat"])) == 1
 
@@ -165,8 +166,30 @@ def test_sections_that_are_none_are_refused(plugin):
             return ["a text"]
 
     plugin(Wrong)
-    with pytest.raises(PluginError, match="must return clx.ml.report.Section objects"):
-        report_sections(training_run("classification", "x"), None)
+    with pytest.warns(ClxWarning, match="must return clx.ml.report.Section objects"):
+        assert report_sections(training_run("classification", "x"), None) == []
+
+
+def test_a_section_that_fails_costs_no_training_and_no_other_section(plugin, tiny_model):
+    class Fails:
+        @hookimpl(tryfirst=True)
+        def clx_report_sections(self):
+            raise OSError("no table")
+
+    class Fine:
+        @hookimpl
+        def clx_report_sections(self, evaluation):
+            return [Section("From a plugin", f"loss {'loss' in evaluation.metrics}")]
+
+    plugin(Fails)
+    plugin(Fine)
+    run = training_run("classification", "x", base_model_name=tiny_model, training_args=FAST)
+    data = fruit_frame(8)
+    with pytest.warns(ClxWarning, match="raised OSError in clx_report_sections: no table"):
+        run.train(data, data)
+    page = (run.run_dir / "report.html").read_text()
+    assert "From a plugin" in page
+    assert "loss True" in page
 
 
 # ---- Commands ----------------------------------------------------------------------------------------
@@ -237,6 +260,6 @@ def test_frames_are_handed_over_validated(plugin, tiny_model):
 
     plugin(Looks)
     run = training_run("classification", "x", base_model_name=tiny_model)
-    with pytest.raises(ConfigError, match="^stop$"):
+    with pytest.raises(ConfigError, match=r"^stop$"):
         run.train(fruit_frame(8))
     assert seen == [(pd.DataFrame, None)]

@@ -329,7 +329,7 @@ def test_what_raises_when_called_by_turns_names_its_plugin():
 
     plugins.register(Giving("clx_commands", []), "innocent")
     plugins.register(Guilty, "guilty")
-    with pytest.raises(PluginError, match="'guilty' of this process raised LookupError.*commands"):
+    with pytest.raises(PluginError, match=r"'guilty' of this process raised LookupError.*ands"):
         list(plugins.each("clx_commands", list))
 
 

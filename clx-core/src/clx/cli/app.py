@@ -11,18 +11,20 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from clx import __version__
+from clx.cli.compare import compare
 from clx.cli.doctor import doctor
 from clx.cli.evaluate import evaluate
 from clx.cli.plugin_commands import command_name, commands_of_plugins
 from clx.cli.plugins import plugins
 from clx.cli.predict import predict
+from clx.cli.report import report
 from clx.cli.runs import runs
 from clx.cli.show import show
 from clx.cli.tasks import tasks
 from clx.cli.train import train
 
 PROGRAM = "clx"
-COMMANDS = (train, evaluate, predict, tasks, plugins, runs, show, doctor)
+COMMANDS = (train, evaluate, predict, compare, report, tasks, plugins, runs, show, doctor)
 
 
 @dataclass

@@ -6,12 +6,13 @@ The two hooks whose first result counts are called where they are needed: ``clx_
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import PluginError
+from clx.errors import ClxWarning, PluginError
 from clx.ml.arguments import check_training_args
 from clx.ml.plugins import plugins
 from clx.problems import raise_problems
@@ -115,21 +116,27 @@ def _told(run: TrainingRun, waiting: deque[Any], batch: list[Any]) -> list[Any]:
 
 
 def report_sections(run: TrainingRun, evaluation: EvaluationResult | None) -> list[Section]:
-    """Return the plugins' sections for a report.
+    """Return the plugins' sections for a report; a plugin that fails is left out with a warning.
 
-    Raises:
-        PluginError: a plugin returned something else than sections.
+    A report is written at the end of a training, which a section is not worth.
     """
     from clx.ml.report import Section
 
-    sections = []
-    results = plugins().each("clx_report_sections", list, run=run, evaluation=evaluation)
+    sections: list[Section] = []
+    results = plugins().each("clx_report_sections", list, _left_out, run=run, evaluation=evaluation)
     for plugin, some in results:
         wrong = [type(each).__name__ for each in some if not isinstance(each, Section)]
         if wrong:
-            raise PluginError(
-                f"The plugin {plugin.origin} must return clx.ml.report.Section objects from "
-                f"clx_report_sections, but returned {', '.join(wrong)}"
+            _left_out(
+                PluginError(
+                    f"The plugin {plugin.origin} must return clx.ml.report.Section objects from "
+                    f"clx_report_sections, but returned {', '.join(wrong)}"
+                )
             )
-        sections += some
+        else:
+            sections += some
     return sections
+
+
+def _left_out(error: PluginError) -> None:
+    warnings.warn(f"A section is not in the report: {error}", ClxWarning, stacklevel=4)

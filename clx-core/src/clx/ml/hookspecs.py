@@ -107,8 +107,10 @@ def clx_after_prediction(
 def clx_report_sections(run: TrainingRun, evaluation: EvaluationResult | None) -> list[Section]:
     """Return sections for the report of ``run``; those of all plugins are shown, in order.
 
-    A ``clx.ml.report.Section`` has a title, and a text or a frame. ``evaluation`` is what the
-    report is about, None when the run was trained without eval data.
+    A ``clx.ml.report.Section`` has a title, and a text or a frame. ``evaluation`` is the one that
+    the report is about; None when the run was trained without eval data, and for ``run.report()``
+    without data. A plugin that fails here is left out with a warning: a training is not lost for a
+    section.
     """
     return []
 

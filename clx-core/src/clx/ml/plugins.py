@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,12 +182,19 @@ class Plugins:
                 f"(while {hookspecs.DOING[hook]})"
             ) from error
 
-    def each(self, hook: str, kind: type, **arguments: Any) -> Iterator[tuple[Loaded, Any]]:
+    def each(
+        self,
+        hook: str,
+        kind: type,
+        failed: Callable[[PluginError], None] | None = None,
+        **arguments: Any,
+    ) -> Iterator[tuple[Loaded, Any]]:
         """Call a hook plugin by plugin and yield each with what it returned, unless that is None.
 
         Args:
             hook: its name; not one whose first result is taken.
             kind: what a plugin has to return.
+            failed: told of a plugin that failed, instead of raising; the others go on.
             **arguments: to the hook.
 
         Raises:
@@ -200,21 +207,13 @@ class Plugins:
             caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
             known = self._loaded[implementation.plugin_name]
             try:
-                results = caller(**arguments)
-            except ClxError:
-                raise
-            except (Exception, SystemExit) as error:
-                raise PluginError(
-                    f"The plugin {known.origin} raised {type(error).__name__} in {hook}: {error} "
-                    f"(while {hookspecs.DOING[hook]})"
-                ) from error
-            for result in results:
-                if not isinstance(result, kind):
-                    raise PluginError(
-                        f"The plugin {known.origin} must return a {kind.__name__} from {hook}, but "
-                        f"returned {cell(result)} (while {hookspecs.DOING[hook]})"
-                    )
-                yield known, result
+                results = _results(caller, hook, known, kind, arguments)
+            except PluginError as error:
+                if failed is None:
+                    raise
+                failed(error)
+            else:
+                yield from ((known, result) for result in results)
 
     def _culprit(self, caller: pluggy.HookCaller, error: BaseException) -> str:
         codes = set()
@@ -227,6 +226,28 @@ class Plugins:
             if getattr(function, "__code__", None) in codes:
                 return f"The plugin {self._loaded[implementation.plugin_name].origin}"
         return "A plugin"
+
+
+def _results(
+    caller: pluggy.HookCaller, hook: str, plugin: Loaded, kind: type, arguments: dict[str, Any]
+) -> list[Any]:
+    """Return what one plugin returns, none or one result, checked."""
+    doing = f"(while {hookspecs.DOING[hook]})"
+    try:
+        results: list[Any] = caller(**arguments)
+    except ClxError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"The plugin {plugin.origin} raised {type(error).__name__} in {hook}: {error} {doing}"
+        ) from error
+    for result in results:
+        if not isinstance(result, kind):
+            raise PluginError(
+                f"The plugin {plugin.origin} must return a {kind.__name__} from {hook}, but "
+                f"returned {cell(result)} {doing}"
+            )
+    return results
 
 
 @functools.cache
