@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
 
 
+TOLD_AT_ONCE = 32
+"""Predictions that plugins are told of together, where the caller names no batch size."""
+
+
 def proposed_arguments(
     run: TrainingRun, given: dict[str, Any], rows: int, has_eval: bool
 ) -> dict[str, Any]:
@@ -74,7 +78,7 @@ def after_evaluation(run: TrainingRun, evaluation: EvaluationResult | None) -> N
 def observed(
     run: TrainingRun,
     texts: Iterable[Any],
-    batch_size: int,
+    batch_size: int | None,
     predict: Callable[[Iterable[Any]], Iterator[Any]],
 ) -> Iterator[Any]:
     """Return the predictions of ``texts``, telling the plugins of each batch of them.
@@ -83,7 +87,7 @@ def observed(
     """
     if not plugins().has("clx_after_prediction"):
         return predict(texts)
-    return _observed(run, texts, batch_size, predict)
+    return _observed(run, texts, batch_size or TOLD_AT_ONCE, predict)
 
 
 def _observed(
