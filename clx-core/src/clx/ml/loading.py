@@ -11,6 +11,7 @@ from clx.errors import ClxWarning, ConfigError, ModelError
 from clx.ml.author_code import author_code
 from clx.ml.base_models import read_model_config, refuse_foreign_code, set_input_limit
 from clx.ml.quiet import quiet_transformers
+from clx.ml.text_rows import apart
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
@@ -74,6 +75,8 @@ def bound_tokenizer(
 
     class Bound(original):  # type: ignore[misc, valid-type]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if len(args) == 1:
+                args = apart(args[0])
             return super().__call__(*args, **{**arguments, **kwargs})
 
     # save_pretrained writes the class's name: a reader has to find the original one.

@@ -35,13 +35,14 @@ MANIFEST = "manifest.json"
 
 REPORT = "report.html"
 ONNX = "onnx"
+EXTRA = "extra"
 
 OUR_NAMES = frozenset(
-    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX}
+    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX, EXTRA}
 )
 """What clx writes into a run directory; anything else is the user's and is carried over."""
 
-_IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX)
+_IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX, EXTRA)
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 
@@ -56,6 +57,11 @@ class RunDir:
     def model(self) -> Path:
         """The folder that plain transformers reads."""
         return self.path / MODEL
+
+    @property
+    def extra(self) -> Path:
+        """The folder of a task's own files."""
+        return self.path / EXTRA
 
     @property
     def checkpoints(self) -> Path:

@@ -53,7 +53,7 @@ def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
         known = lengths if len(lengths) == len(frame) else None
         return Split(name, frame, dataset, known, sum(seen.cut))
     cut, limit = input_lengths(dataset), input_limit(run)
-    if cut is None or "text" not in frame.columns:
+    if cut is None or "text" not in frame.columns or len(cut) != len(frame):
         return Split(name, frame, dataset, None, 0)
     lengths = uncut_lengths(run, frame["text"].tolist(), cut)
     truncated = 0 if limit is None else sum(size > limit for size in lengths)

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from transformers import set_seed
 
 from clx.errors import RunBusyError, RunDirError
-from clx.ml import checkpoints
+from clx.ml import checkpoints, hook_calls
 from clx.ml.arguments import check_training_args, choose_arguments
 from clx.ml.author_code import author_code
 from clx.ml.base_models import resolve_base_model
@@ -27,7 +27,6 @@ from clx.ml.data_checking import check_splits, warn_or_stop
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
 from clx.ml.loading import load_model, load_tokenizer
-from clx.ml.plugins import plugins
 from clx.ml.publishing import write_run
 from clx.ml.quiet import quiet_transformers
 from clx.ml.results import EvaluationResult, TrainingResult
@@ -62,6 +61,9 @@ def train_run(
         run._resolve_metrics()
         recover(target)
         refuse_existing(target, overwrite, resume)
+        hook_calls.before_training(run, train_frame, eval_frame)
+        has_eval = eval_frame is not None
+        arguments = hook_calls.proposed_arguments(run, arguments, len(train_frame), has_eval)
         base = resolve_base_model(run.base_model_name)
         arguments = choose_arguments(
             arguments,
@@ -180,7 +182,6 @@ def _fit(
         model.float()
     has_metrics = type(run).compute_metrics is not TaskHooks.compute_metrics
     datasets = {split.name: split.dataset for split in splits}
-    from_plugins = plugins().call("clx_trainer_callbacks", run=run, work_dir=target.checkpoints)
     trainer = make_trainer(
         run,
         model,
@@ -191,7 +192,7 @@ def _fit(
         checked_metrics(run) if has_metrics else None,
         [
             *(callbacks or ()),
-            *(callback for some in from_plugins for callback in some),
+            *hook_calls.trainer_callbacks(run, target.checkpoints),
             checkpoints.SaveNowAndThen(),
             checkpoints.MarkComplete(),
         ],

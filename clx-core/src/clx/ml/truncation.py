@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import TruncationWarning
+from clx.ml.text_rows import apart
 
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 def input_limit(run: TrainingRun) -> int | None:
     """Return the most tokens that the run's model is given, None when texts are not cut."""
-    if not run.tokenize_args.get("truncation", True):
+    if not run.tokenize_args.get("truncation", True) or run.predict_args.get("stride") is not None:
+        # With a stride the pipeline goes over the whole text, window by window.
         return None
     limit = run.tokenize_args.get("max_length") or run.tokenizer.model_max_length
     return int(limit) if limit and limit < 1_000_000 else None
@@ -56,9 +58,8 @@ def count_truncated(run: TrainingRun, texts: Sequence[str]) -> int:
     candidates = [t for t in texts if isinstance(t, str) and len(t) > limit - special]
     count = 0
     for start in range(0, len(candidates), 1000):
-        encoded = run.tokenizer(
-            candidates[start : start + 1000], truncation=False, padding=False, verbose=False
-        )
+        some = apart(candidates[start : start + 1000])
+        encoded = run.tokenizer(*some, truncation=False, padding=False, verbose=False)
         count += sum(len(ids) > limit for ids in encoded["input_ids"])
     return count
 
