@@ -14,6 +14,7 @@ from clx import __version__
 from clx.cli.compare import compare
 from clx.cli.doctor import doctor
 from clx.cli.evaluate import evaluate
+from clx.cli.export import export
 from clx.cli.plugin_commands import command_name, commands_of_plugins
 from clx.cli.plugins import plugins
 from clx.cli.predict import predict
@@ -24,7 +25,7 @@ from clx.cli.tasks import tasks
 from clx.cli.train import train
 
 PROGRAM = "clx"
-COMMANDS = (train, evaluate, predict, compare, report, tasks, plugins, runs, show, doctor)
+COMMANDS = (train, evaluate, predict, compare, report, export, tasks, plugins, runs, show, doctor)
 
 
 @dataclass
