@@ -25,6 +25,9 @@ def load_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:
         refuse_foreign_code(folder, run.trust_remote_code)
     with author_code(run, "load_tokenizer"):
         tokenizer = run.load_tokenizer(str(folder))
+    # What a user typed is text, even when it reads like a special token. Set here, so that it is
+    # saved with the tokenizer and every reader of the model does the same.
+    tokenizer.split_special_tokens = bool(run.tokenize_args.get("split_special_tokens", True))
     set_input_limit(tokenizer, folder)
     return tokenizer
 
@@ -56,10 +59,27 @@ def load_model(
         raise
     finally:
         run.model_args = stored
+    _refuse_other_vocabulary(model, tokenizer, folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     model.eval()
     return model
+
+
+def _refuse_other_vocabulary(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> None:
+    """Refuse a tokenizer with more tokens than the model, which would fail at some text."""
+    try:
+        rows = model.get_input_embeddings().weight.shape[0]
+    except (NotImplementedError, AttributeError):
+        return
+    highest = max(tokenizer.get_vocab().values(), default=0)
+    if rows and highest >= rows:
+        raise ModelError(
+            f"The tokenizer has tokens up to {highest}, but the model in {folder} knows {rows}: take "
+            f"the tokenizer that belongs to it (tokenizer_name=None)"
+        )
 
 
 def bound_tokenizer(

@@ -64,6 +64,8 @@ class CheckedWhenMade(type):
         """
         check_task(cls, base_class(cls), f"The class {cls.__module__}:{cls.__qualname__}")
         options = options_of(config)
+        # Trust is the caller's to give, never a directory's.
+        options.pop("trust_remote_code", None)
         accepted = accepted_options(cls)
         attrs = {attribute_name(attr) for attr in cls.add_config_attrs}  # type: ignore[attr-defined]
         known = {key: value for key, value in options.items() if key in accepted}
@@ -191,10 +193,15 @@ class RunOptions:
         self._given = set()
         # Naming a metric loads its code: what a directory names is never run.
         self._metric_sources = []
+        if not isinstance(self.training_args, dict):
+            wrong = [f"training_args must be a dict, but is {cell(self.training_args)}"]
+            self.training_args = {}
+        else:
+            wrong = []
         raise_problems(
             RunDirError,
             f"The config of {directory.path} cannot be used:",
-            self._option_problems(),
+            wrong + self._option_problems(),
             "Restore it from a copy or train again.",
         )
         self._adopted = self._was_opened = True

@@ -23,6 +23,7 @@ from typing import Any
 
 from clx.errors import RunDirError, RunNotFoundError
 from clx.ml.config import read_config
+from clx.ml.untrusted_files import json_object, read_text
 
 CONFIG = "config.json"
 MODEL = "model"
@@ -131,19 +132,10 @@ class RunDir:
             )
 
     def _read(self, name: str) -> str:
-        try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunDirError(f"{self.path / name} cannot be read: {error}") from error
+        return read_text(self.path / name)
 
     def _json(self, name: str) -> dict[str, Any]:
-        try:
-            value = json.loads(self._read(name))
-        except (ValueError, RecursionError) as error:
-            raise RunDirError(f"{self.path / name} is not valid JSON ({error})") from error
-        if not isinstance(value, dict):
-            raise RunDirError(f"{self.path / name} is not a JSON object")
-        return value
+        return json_object(self._read(name), self.path / name)
 
 
 def _difference(folder: Path, name: str, expected: Any, hashes: bool) -> str | None:
