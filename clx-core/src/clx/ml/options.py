@@ -27,6 +27,7 @@ from clx.ml.config import (
 from clx.ml.entry_points import distribution_of
 from clx.ml.run_dir import RunDir
 from clx.ml.task_checks import attribute_name, check_task
+from clx.ml.tokenize_arguments import tokenize_args_problems
 from clx.problems import cell, did_you_mean, raise_problems
 from clx.settings import runs_dir
 
@@ -217,6 +218,8 @@ class RunOptions:
         for name in _DICTS:
             if not isinstance(getattr(self, name), dict):
                 problems.append(f"{name} must be a dict, but is {cell(getattr(self, name))}")
+        if isinstance(self.tokenize_args, dict):
+            problems += tokenize_args_problems(self.tokenize_args)
         if "trust_remote_code" in (self.model_args if isinstance(self.model_args, dict) else ()):
             problems.append(
                 "model_args must not have trust_remote_code, which is never kept: pass "
