@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clx.errors import ModelError, RunDirError
+from clx.ml.finite import not_finite
 from clx.ml.loading import load_model, load_tokenizer
 from clx.ml.safe_run import REMEDY
 from clx.ml.untrusted_files import read_object
@@ -105,20 +106,6 @@ def missing_weights(model: PreTrainedModel, folder: Path) -> list[str]:
 
     # Some architectures have other names, or joined weights, in their files.
     return sorted(set(revert_weight_conversion(model, state)) - set(there))
-
-
-def not_finite(model: PreTrainedModel) -> list[str]:
-    """Return the names of weights in which there is NaN or an infinity."""
-    import torch
-
-    bad = []
-    for name, value in model.named_parameters():
-        if value.is_floating_point() and value.numel() and not value.is_meta:
-            # The extremes, since they take no memory; NaN is both.
-            low, high = torch.aminmax(value.detach())
-            if not (torch.isfinite(low) and torch.isfinite(high)):
-                bad.append(name)
-    return bad
 
 
 def _label_problems(model: PreTrainedModel, folder: Path) -> Iterator[str]:
