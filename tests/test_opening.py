@@ -159,7 +159,8 @@ def test_training_argument_unknown_to_this_transformers_still_loads(trained, fru
         ({"label_names": ["a", "a"]}, "more than once"),
         ({"tokenize_args": 5}, "tokenize_args must be a dict"),
         ({"task": 5}, "no name"),
-        ({"task": "os:system"}, "no task 'os:system'"),
+        ({"task": "os:system"}, "never followed"),
+        ({"task": "no-such"}, "no task 'no-such'"),
     ],
 )
 def test_config_that_cannot_be_used(trained, changes, message):

@@ -214,7 +214,7 @@ def test_failed_overwrite_leaves_the_earlier_run(trained, fruit, monkeypatch, fa
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(clx.ml.publishing, "model_card", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OSError, match="is full"):
             run.train(fruit, overwrite=True)
     else:
         with pytest.raises(DataFormatError):

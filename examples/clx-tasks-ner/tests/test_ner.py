@@ -1,5 +1,6 @@
-from clx.testing import TaskConformance
 from clx_tasks_ner import NerRun
+
+from clx.testing import TaskConformance
 
 
 class TestNer(TaskConformance):

@@ -1,5 +1,6 @@
-from clx.testing import TaskConformance
 from clx_tasks_rating import RatingRun
+
+from clx.testing import TaskConformance
 
 
 class TestRating(TaskConformance):

@@ -1,5 +1,6 @@
-from clx.testing import TaskConformance
 from clx_tasks_similarity import SimilarityRun
+
+from clx.testing import TaskConformance
 
 
 class TestSimilarity(TaskConformance):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import EvalPrediction, Trainer
 
-from clx.ml.sampling import LengthGroupedSampler, input_lengths, length_order, restored
-
-if TYPE_CHECKING:
-    from datasets import Dataset
+from clx.ml.sampling import LengthGroupedSampler, input_lengths, length_order, positions, restored
 
 _OWN_EVALUATION = (
     "_get_eval_sampler",
@@ -89,14 +86,6 @@ class RowOrder:
         )
 
 
-def positions(order: Sequence[int]) -> list[int]:
-    """Return where each row is in ``order``."""
-    where = [0] * len(order)
-    for position, row in enumerate(order):
-        where[row] = position
-    return where
-
-
 def _in_data_order(prediction: EvalPrediction, where: Sequence[int]) -> EvalPrediction:
     return EvalPrediction(
         predictions=restored(prediction.predictions, where),
@@ -106,17 +95,16 @@ def _in_data_order(prediction: EvalPrediction, where: Sequence[int]) -> EvalPred
     )
 
 
-def trainer_type(task_trainer: type, group_by_length: bool) -> type[Trainer]:
-    """Return the task's Trainer with our row order, where it has none of its own."""
-    own_training = _overrides(task_trainer, "_get_train_sampler")
+def trainer_type(
+    task_trainer: type, group_by_length: bool, *mixed_in: type
+) -> type[Trainer]:
+    """Return the task's Trainer with our row order, where it has none of its own, and more mixed in."""
     own_evaluation = any(_overrides(task_trainer, name) for name in _OWN_EVALUATION)
-    mixed: dict[str, Any] = {
-        "group_by_length": group_by_length and not own_training,
+    order = {
+        "group_by_length": group_by_length and not _overrides(task_trainer, "_get_train_sampler"),
         "sort_evaluation": not own_evaluation,
     }
-    if own_training:
-        mixed["_get_train_sampler"] = vars_of(task_trainer, "_get_train_sampler")
-    return type(task_trainer.__name__, (RowOrder, task_trainer), mixed)
+    return type(task_trainer.__name__, (*mixed_in, RowOrder, task_trainer), order)
 
 
 def _overrides(task_trainer: type, name: str) -> bool:

@@ -311,10 +311,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._require_trained()
         arguments = {**self.predict_args, **predict_args}
 
-        def predict(rows: Iterable[Any]) -> Iterator[Any]:
-            return predict_texts(self, rows, lambda: make_engine(self, chosen, size), arguments)
+        def predictions(some: Iterable[Any]) -> Iterator[Any]:
+            return predict_texts(self, some, lambda: make_engine(self, chosen, size), arguments)
 
-        return observed(self, candidates, size, predict)
+        return observed(self, candidates, size, predictions)
 
     def predict_labels(
         self,
@@ -439,10 +439,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             RunBusyError: a training writes into the run.
         """
         from clx.ml.exporting import export_run
-        from clx.ml.training import _only_writer
+        from clx.ml.run_lock import only_writer
 
         self._require_trained()
-        with _only_writer(RunDir(self.run_dir)):
+        with only_writer(RunDir(self.run_dir)):
             report = export_run(self, kind, texts, int8)
         self._components.forget_exports()
         return report

@@ -39,12 +39,44 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 
 PRIVATE_MODULES = {
     f"clx.ml.{name}"
-    for name in (
-        "run opening registry options components training trainer evaluation prediction publishing "
-        "run_dir checkpoints existing loading splits sampling truncation task_checks task_hooks "
-        "hook_calls plugins entry_points config arguments legacy_arguments author_code quiet progress "
-        "predict_file row_files data_files data_checking compare reporting model_card text_rows"
-    ).split()
+    for name in [
+        "run",
+        "opening",
+        "registry",
+        "options",
+        "components",
+        "training",
+        "trainer",
+        "evaluation",
+        "prediction",
+        "publishing",
+        "run_dir",
+        "checkpoints",
+        "existing",
+        "loading",
+        "splits",
+        "sampling",
+        "truncation",
+        "task_checks",
+        "task_hooks",
+        "hook_calls",
+        "plugins",
+        "entry_points",
+        "config",
+        "arguments",
+        "legacy_arguments",
+        "author_code",
+        "quiet",
+        "progress",
+        "predict_file",
+        "row_files",
+        "data_files",
+        "data_checking",
+        "compare",
+        "reporting",
+        "model_card",
+        "text_rows",
+    ]
 } | {"clx.cli"}
 
 

@@ -75,7 +75,7 @@ def bad_frames(subject: Subject) -> None:
         if error is None:
             raise fail(f"nothing: {what} is taken as good data")
         cause = error.__cause__
-        if isinstance(cause, ACCIDENTS) or isinstance(cause, AssertionError) and not str(cause):
+        if isinstance(cause, ACCIDENTS) or (isinstance(cause, AssertionError) and not str(cause)):
             raise fail(f"for {what}, an exception that nobody meant: {_shown(error)}")
         if isinstance(cause, ClxError) and not isinstance(cause, DataFormatError):
             raise fail(f"for {what}, another error than one of the data: {_shown(error)}")

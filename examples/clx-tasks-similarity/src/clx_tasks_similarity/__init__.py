@@ -5,7 +5,9 @@ import json
 from clx.ml import TrainingRun
 from clx.ml.data import column_problems, raise_data_problems, row_problems, text_problems
 
-EXPECTED = "columns 'first' and 'second' of strings and a column 'similarity' of numbers from 0 to 1"
+EXPECTED = (
+    "columns 'first' and 'second' of strings and a column 'similarity' of numbers from 0 to 1"
+)
 QUANTILES = "quantiles.json"
 
 
