@@ -46,6 +46,13 @@ class Components:
         self.forget()
         gc.collect()
 
+    def free(self) -> None:
+        """Forget, and free at once a model that was loaded."""
+        if self._model is None:
+            self.forget()
+        else:
+            self.release()
+
     def opened(self, directory: RunDir) -> None:
         """Remember which content the run was opened with."""
         self._identity = directory.identity()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, NotTrainedError, PluginError
 from clx.ml.backends import check_backend, make_engine
+from clx.ml.collecting import new_garbage_only
 from clx.ml.components import Components
 from clx.ml.data import to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
@@ -164,18 +165,19 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         from clx.ml.training import train_run
 
         self._restore_constructed()
-        self._components.forget()
-        try:
-            result = train_run(
-                self, train_data, eval_data, overwrite, resume, tuple(callbacks or ())
-            )
-        except BaseException:
-            self._restore_constructed()
-            if self._was_opened:
-                self._adopt_saved()
-            raise
-        finally:
-            self._components.release()
+        self._components.free()
+        with new_garbage_only():
+            try:
+                result = train_run(
+                    self, train_data, eval_data, overwrite, resume, tuple(callbacks or ())
+                )
+            except BaseException:
+                self._restore_constructed()
+                if self._was_opened:
+                    self._adopt_saved()
+                raise
+            finally:
+                self._components.release()
         self._components.opened(RunDir(self.run_dir))
         self._adopted = True
         after_evaluation(self, result.evaluation)
