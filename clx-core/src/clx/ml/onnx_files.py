@@ -104,23 +104,20 @@ def _dynamo(module: Any, inputs: Mapping[str, Any], path: Path) -> None:
 
 
 QUANTISATIONS: dict[str, dict[str, Any]] = {
-    "int8 per channel": {"per_channel": True},
-    "int8 per channel, reduced range": {"per_channel": True, "reduce_range": True},
-    "int8 per channel, embeddings fp32": {"per_channel": True, "matrices_only": True},
-    "int8 per channel, embeddings and head fp32": {
-        "per_channel": True,
-        "matrices_only": True,
-        "head": True,
-    },
-    "int8 per channel, embeddings, head and feed-forward outputs fp32": {
-        "per_channel": True,
-        "matrices_only": True,
-        "head": True,
+    "int8 per channel": {},
+    "int8 per channel, reduced range": {"reduce_range": True},
+    "int8 per channel, feed-forward outputs fp32": {"wide": True},
+    "int8 per channel, feed-forward outputs, embeddings and head fp32": {
         "wide": True,
+        "head": True,
+        "matrices_only": True,
     },
 }
-"""What is tried, fastest and smallest first, until decisions agree; how they differ is in
-docs/performance.md. Reduced range is for processors without VNNI, whose int8 sums overflow."""
+"""What is tried, fastest first, until decisions agree (docs/performance.md has what each gives).
+
+Reduced range is for processors without VNNI, whose int8 sums overflow. The inputs of the second
+matrix of a feed-forward layer have outliers, which one scale for all of them serves badly.
+"""
 
 
 def write_int8(source: Path, target: Path, how: str) -> None:
@@ -141,7 +138,7 @@ def write_int8(source: Path, target: Path, how: str) -> None:
             str(source),
             str(target),
             weight_type=QuantType.QInt8,
-            per_channel=settings["per_channel"],
+            per_channel=True,
             reduce_range=settings.get("reduce_range", False),
             op_types_to_quantize=["MatMul", "Gemm"] if settings.get("matrices_only") else None,
             nodes_to_exclude=_kept_in_fp32(graph, settings),
