@@ -17,6 +17,7 @@ from pathlib import Path
 from measuring import compare, machine, to_json
 
 BENCHMARKS = ("prediction", "training", "startup", "memory", "cost")
+ON_GPU = ("gpu", "cost")
 
 
 def main() -> None:
@@ -27,8 +28,9 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="fewer texts, rows and steps")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="figures of another revision")
+    parser.add_argument("--gpu", action="store_true", help="those for a GPU")
     arguments = parser.parse_args()
-    unknown = sorted(set(arguments.names) - set(BENCHMARKS))
+    unknown = sorted(set(arguments.names) - {*BENCHMARKS, *ON_GPU})
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}")
     warnings.filterwarnings("ignore")
@@ -36,7 +38,7 @@ def main() -> None:
     where = machine()
     print(", ".join(f"{key} {value}" for key, value in where.items()), flush=True)
     tables = []
-    for name in arguments.names or BENCHMARKS:
+    for name in arguments.names or (ON_GPU if arguments.gpu else BENCHMARKS):
         for table in importlib.import_module(name).run_benchmark(arguments.rounds, arguments.small):
             tables.append(table)
             print(f"\n{table.show()}", flush=True)

@@ -38,7 +38,7 @@ TRAIN = """
 run = training_run("classification", "more", base_model_name={folder!r} + "/base",
                    training_args={{"max_steps": 2, "disable_tqdm": True}})
 before = peak()
-run.train({folder!r} + "/rows.parquet")
+run.train({folder!r} + "/rows.parquet", overwrite=True)
 print(peak(), peak() - before)
 """
 
