@@ -16,7 +16,10 @@ from clx.errors import MissingDependencyError
 from clx.ml.metrics import confusion_table, per_label_table
 from clx.ml.report import Comparison, DataSummary, Finding, ReportData, Section, render_report
 
-HOSTILE = """</script><script>window.pwned=1</script>"'><img src=x onerror="window.pwned=2"> & $x$ \x00\ud800"""
+HOSTILE = (
+    """</script><script>window.pwned=1</script>"'><img src=x onerror="window.pwned=2"> & $x$ """
+    "\x00\ud800"
+)
 SHOWN = (
     """</script><script>window.pwned=1</script>"'><img src=x onerror="window.pwned=2"> & $x$ ��"""
 )

@@ -13,6 +13,7 @@ from clx.ml.author_code import author_code
 from clx.ml.results import EvaluationResult
 from clx.ml.splits import Split, tokenised_split
 from clx.ml.trainer import checked_metrics, make_trainer, predict_dataset
+from clx.ml.truncation import warn_truncated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,9 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
 
 def predict_frame_rows(run: TrainingRun, frame: pd.DataFrame) -> Predicted:
     """Return a trained run's predictions of a validated frame."""
-    return predict_split(run, run.model, tokenised_split(run, "evaluation", frame))
+    split = tokenised_split(run, "evaluation", frame)
+    warn_truncated(run, split.truncated, len(frame), "the evaluation data")
+    return predict_split(run, run.model, split)
 
 
 def evaluate_predictions(
@@ -84,5 +87,16 @@ def evaluate_predictions(
         if "text" in frame.columns:
             examples.insert(0, "text", frame["text"])
     return EvaluationResult(
-        metrics, tables, examples, len(frame), predicted.truncated, predicted.seconds
+        metrics=metrics,
+        tables=tables,
+        examples=examples,
+        rows=len(frame),
+        truncated=predicted.truncated,
+        seconds=predicted.seconds,
+        about={
+            "run": run.run_name,
+            "Task": run.name,
+            "Base model": run.base_model_name,
+            "Run directory": str(run.run_dir),
+        },
     )

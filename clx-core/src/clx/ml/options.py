@@ -119,6 +119,7 @@ class RunOptions:
     check_config: Any
     base_model_name: Any
     tokenizer_name: Any
+    strict_data: Any
     trust_remote_code: Any
     tokenize_args: dict[str, Any]
     model_args: dict[str, Any]
@@ -225,10 +226,9 @@ class RunOptions:
             problems.append(
                 f"tokenizer_name must be a Hub id or a folder, but is {cell(self.tokenizer_name)}"
             )
-        if not isinstance(self.trust_remote_code, bool):
-            problems.append(
-                f"trust_remote_code must be true or false, but is {cell(self.trust_remote_code)}"
-            )
+        for name in ("strict_data", "trust_remote_code"):
+            if not isinstance(getattr(self, name), bool):
+                problems.append(f"{name} must be true or false, but is {cell(getattr(self, name))}")
         if self.metrics is not None and not isinstance(self.metrics, list):
             problems.append(f"metrics must be a list, but is {cell(self.metrics)}")
         for metric in self._metric_sources:

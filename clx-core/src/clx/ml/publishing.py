@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import platform
 import shutil
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.model_card import model_card
 from clx.ml.quiet import quiet_transformers
+from clx.ml.reporting import run_report
 from clx.ml.results import TrainingResult
 from clx.ml.run_dir import (
     CONFIG,
     ENVIRONMENT,
     LOGS,
     OUR_NAMES,
+    REPORT,
     RESULTS,
     RunDir,
     write_json,
@@ -48,16 +51,19 @@ def write_run(
     extra_results: dict[str, Any],
     work_dir: Path,
 ) -> None:
-    """Write config, model, results, environment, card and logs of a trained run."""
+    """Write config, model, results, environment, card, logs and report of a trained run."""
     write_json(new.path / CONFIG, run._config_to_save())
     with quiet_transformers():
         model.save_pretrained(new.model)
         tokenizer.save_pretrained(new.model)
     (new.model / "README.md").write_text(model_card(run, result), encoding="utf-8")
-    write_json(new.path / RESULTS, {**result.to_dict(), **extra_results})
+    finished = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    write_json(new.path / RESULTS, {**result.to_dict(), "finished": finished, **extra_results})
     write_json(new.path / ENVIRONMENT, environment(run))
     if (work_dir / LOGS).is_dir():
         shutil.copytree(work_dir / LOGS, new.path / LOGS)
+    page = run_report(new, name=run.run_name)
+    (new.path / REPORT).write_text(page, encoding="utf-8")
     _carry_over(run.run_dir, new.path)
 
 

@@ -24,7 +24,7 @@ from clx.ml.prediction import (
     check_texts,
     predict_texts,
 )
-from clx.ml.run_dir import RunDir
+from clx.ml.run_dir import REPORT, RunDir, writing
 from clx.ml.task_hooks import TaskHooks
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.compare import Comparison
+    from clx.ml.data_check import DataCheck
     from clx.ml.results import EvaluationResult, TrainingResult
 
 
@@ -84,6 +85,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         metrics: more metrics, each the name of an ``evaluate`` metric (local script or Hub) or an
             object with ``compute(predictions=, references=)``. The config keeps their names only;
             a loaded run does not run them, since naming one loads its code.
+        strict_data: stop before a training when the check of the data finds anything, instead of
+            warning; see :meth:`check`.
         trust_remote_code: run the Python code that a base model brings. Never kept in the config.
 
     Raises:
@@ -103,6 +106,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         training_args: dict[str, Any] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
+        strict_data: bool = False,
         trust_remote_code: bool = False,
         **config_attrs: Any,
     ) -> None:
@@ -114,6 +118,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self.training_args = {} if training_args is None else training_args
         self.device = device
         self._set_metrics(metrics)
+        self.strict_data = strict_data
         self.trust_remote_code = trust_remote_code
         self._set_config_attrs(config_attrs)
         self._components = Components(self)
@@ -143,7 +148,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
 
         Raises:
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume``.
-            DataFormatError: the data is not in the task's format.
+            DataFormatError: the data is not in the task's format, or has findings and the run is
+                ``strict_data``.
             ModelNotFoundError: the base model cannot be had.
             ResumeError: nothing to resume, or it was begun with other data or arguments.
             RunBusyError: another process is training into this run.
@@ -167,6 +173,30 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._components.opened(RunDir(self.run_dir))
         self._adopted = True
         return result
+
+    def check(self, train_data: Any, eval_data: Any = None) -> DataCheck:
+        """Return what is to be known about the data before a training; nothing is trained.
+
+        Found are texts of eval data that are (nearly) in the training data too, equal texts with
+        different labels, repeated rows, labels with few or no rows, empty texts, and texts that are
+        cut with the share of tokens that is lost. ``train`` makes the same check and warns;
+        ``strict_data=True`` makes it stop.
+
+        Raises:
+            DataFormatError: the data is not in the task's format.
+            ModelNotFoundError: the tokenizer cannot be had.
+        """
+        from clx.ml.training import check_run_data
+
+        options = copy.deepcopy(self._options())
+        self._restore_constructed()
+        self._components.forget()
+        try:
+            return check_run_data(self, train_data, eval_data)
+        finally:
+            for name, value in options.items():
+                setattr(self, name, value)
+            self._components.release()
 
     def evaluate(self, data: Any) -> EvaluationResult:
         """Return the metrics of the trained model on labelled data; nothing is written.
@@ -199,6 +229,30 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         frame = to_frame(data)
         self._validate_frame(frame, "data")
         return compare_runs(self, other, frame)
+
+    def report(self, target: str | Path | None = None, data: Any = None) -> Path:
+        """Write ``report.html``, one file that needs no network, and return its path.
+
+        Args:
+            target: a file, or a folder to write ``report.html`` into; default the run directory.
+            data: labelled data to evaluate on, as for :meth:`evaluate`; default what the training
+                found on its eval data.
+
+        Raises:
+            NotTrainedError: there is no trained model.
+            RunDirError: the target cannot be written.
+        """
+        from clx.ml.reporting import run_report
+
+        self._require_trained()
+        evaluation = None if data is None else self.evaluate(data).to_dict()
+        path = self.run_dir if target is None else Path(target)
+        path = path if path.suffix == ".html" else path / REPORT
+        page = run_report(RunDir(self.run_dir), evaluation)
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(page, encoding="utf-8")
+        return path
 
     def predict(self, texts: Any, batch_size: int | None = None, **predict_args: Any) -> list[Any]:
         """Return one prediction a text, in order.

@@ -189,6 +189,20 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say which folder it was when something cannot be written.
+
+    Raises:
+        RunDirError: in place of the system's error.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise RunDirError(f"{folder} cannot be written: {reason}. Choose another place.") from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that people can read, in UTF-8."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)

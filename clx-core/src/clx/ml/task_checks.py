@@ -20,6 +20,7 @@ RESERVED = (
     "training_args",
     "device",
     "metrics",
+    "strict_data",
     "trust_remote_code",
     "load",
     "verify",

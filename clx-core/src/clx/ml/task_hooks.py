@@ -5,6 +5,7 @@ The methods are called with exactly these signatures. Everything else of a run i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import PluginError
@@ -100,6 +101,13 @@ class TaskHooks:
         validated. The base does nothing.
         """
 
+    def row_labels(self, data: pd.DataFrame) -> list[Any] | None:
+        """Return of each row its label's name, or a list of names, for the check of the data.
+
+        Called by ``train`` and ``check`` with validated frames. The base has no labels: None.
+        """
+        return None
+
     def check_config(self) -> list[str]:
         """Return what is wrong with the task's own options, as sentences; all are shown together."""
         return []
@@ -122,7 +130,7 @@ class TaskHooks:
 
     def metric_differences(
         self, other: Any, eval_pred: EvalPrediction, other_pred: EvalPrediction
-    ) -> dict[str, tuple[float, float, float]]:
+    ) -> Mapping[str, tuple[float, float, float]]:
         """Return ``{metric: (other - own, low, high)}`` for another run's predictions of the same rows.
 
         ``other`` is that run. ``low`` and ``high`` bound the 95 % interval of the difference.

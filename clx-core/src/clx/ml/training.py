@@ -23,6 +23,7 @@ from clx.ml.author_code import author_code
 from clx.ml.base_models import resolve_base_model
 from clx.ml.config import raise_config_problems
 from clx.ml.data import fingerprint, to_frame
+from clx.ml.data_checking import check_splits, warn_or_stop
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
 from clx.ml.loading import load_model, load_tokenizer
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel, Trainer
 
+    from clx.ml.data_check import DataCheck
     from clx.ml.run import TrainingRun
 
 
@@ -53,7 +55,7 @@ def train_run(
     """Train ``run`` and publish it in its directory; see :meth:`TrainingRun.train`."""
     started = time.monotonic()
     target = RunDir(run.run_dir)
-    train_frame, eval_frame = _frames(run, train_data, eval_data)
+    train_frame, eval_frame = validated_frames(run, train_data, eval_data)
     arguments, problems = check_training_args(run.training_args)
     raise_config_problems(problems, f"The training of {run.run_name!r}")
     with _only_writer(target):
@@ -75,7 +77,9 @@ def train_run(
         else:
             checkpoints.begin(target.checkpoints, identity)
         try:
-            splits = _tokenised(run, train_frame, eval_frame)
+            splits = tokenised_splits(run, train_frame, eval_frame)
+            check = check_splits(run, splits)
+            warn_or_stop(check, run.strict_data)
             model, trainer = _fit(run, base, splits, arguments, target, callbacks, resume_from)
             evaluation = _evaluation(run, model, splits)
             result = TrainingResult(
@@ -88,6 +92,7 @@ def train_run(
                 seconds=time.monotonic() - started,
                 rows={split.name: len(split.frame) for split in splits},
                 truncated={split.name: split.truncated for split in splits},
+                data_check=check,
             )
             with staged(target) as new:
                 write_run(
@@ -105,7 +110,13 @@ def train_run(
     return result
 
 
-def _frames(
+def check_run_data(run: TrainingRun, train_data: Any, eval_data: Any) -> DataCheck:
+    """Return what is found in the data; see :meth:`TrainingRun.check`."""
+    frames = validated_frames(run, train_data, eval_data)
+    return check_splits(run, tokenised_splits(run, *frames))
+
+
+def validated_frames(
     run: TrainingRun, train_data: Any, eval_data: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return validated frames; what the config takes from the data is in between."""
@@ -143,9 +154,10 @@ def _identity(
     }
 
 
-def _tokenised(
+def tokenised_splits(
     run: TrainingRun, train_frame: pd.DataFrame, eval_frame: pd.DataFrame | None
 ) -> list[Split]:
+    """Return validated frames as the model is fed them, with the base model's tokenizer."""
     folder = resolve_base_model(run.tokenizer_name or run.base_model_name, weights=False)
     run._components.use_tokenizer(load_tokenizer(run, folder))
     frames = {"train": train_frame} | ({} if eval_frame is None else {"eval": eval_frame})

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clx.errors import ClxWarning
+from clx.errors import TruncationWarning
 
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
@@ -18,6 +18,29 @@ def input_limit(run: TrainingRun) -> int | None:
         return None
     limit = run.tokenize_args.get("max_length") or run.tokenizer.model_max_length
     return int(limit) if limit and limit < 1_000_000 else None
+
+
+def uncut_lengths(run: TrainingRun, texts: Sequence[str], cut: Sequence[int]) -> list[int]:
+    """Return how many tokens each text has before anything is cut, special ones included.
+
+    Args:
+        run: whose tokenizer and limit count.
+        texts: shape (rows,).
+        cut: how many tokens of each the model is given, shape (rows,): only texts that fill the
+            limit are tokenised again.
+    """
+    limit, lengths = input_limit(run), list(cut)
+    if limit is None:
+        return lengths
+    full = [row for row, size in enumerate(cut) if size >= limit]
+    for start in range(0, len(full), 1000):
+        rows = full[start : start + 1000]
+        encoded = run.tokenizer(
+            [texts[row] for row in rows], truncation=False, padding=False, verbose=False
+        )
+        for row, ids in zip(rows, encoded["input_ids"], strict=True):
+            lengths[row] = max(len(ids), lengths[row])
+    return lengths
 
 
 def count_truncated(run: TrainingRun, texts: Sequence[str]) -> int:
@@ -46,6 +69,6 @@ def warn_truncated(run: TrainingRun, count: int, rows: int, what: str) -> None:
         warnings.warn(
             f"{count} of {rows} texts in {what} are longer than {input_limit(run)} tokens and are "
             f"cut there (tokenize_args={{'max_length': …}} sets the limit)",
-            ClxWarning,
+            TruncationWarning,
             stacklevel=3,
         )
