@@ -73,6 +73,9 @@ class MultiLabelRun(TrainingRun):
     ]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}
+    head_init = "probe"
+    pooling = "auto"
+    calibrate = True
 
     def __init__(
         self,

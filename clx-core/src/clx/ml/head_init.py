@@ -102,6 +102,7 @@ def prepare_head(
     *,
     pooling: str,
     init: str,
+    wanted: bool,
     model_args: dict[str, Any],
     label_weights: Tensor | None = None,
     seed: int = 42,
@@ -115,6 +116,7 @@ def prepare_head(
         collator: makes a batch of rows.
         pooling: ``auto``, ``mean``, ``cls`` or ``model``.
         init: ``probe`` or ``random``.
+        wanted: whether the head's layer has to be found even if nothing is done about it.
         model_args: what the model was loaded with.
         label_weights: see :func:`clx.ml.probe.fit_head`.
         seed: of the rows that a probe on very many rows is fitted to.
@@ -124,15 +126,12 @@ def prepare_head(
     """
     started = time.monotonic()
     head = Head()
-    if pooling == "model" and init == "random":
-        install_pooling(model, installed_pooling(model) or "model")
-        head.pooling = installed_pooling(model) or "model"
-        head.layer, head.kind = _layer_and_kind(model, dataset, collator)
+    if pooling == "model" and init == "random" and not wanted and not installed_pooling(model):
         return head
     head.layer, head.kind = _layer_and_kind(model, dataset, collator)
     if head.layer is None or head.kind is None:
-        if pooling not in ("auto", "model"):
-            _choose_by_name(head, model, pooling, model_args)
+        _choose_by_name(head, model, "model" if pooling == "auto" else pooling, model_args)
+        install_pooling(model, head.pooling)
         head.reason = _why_not(head)
         return head
     rows, targets = _usable(dataset, head.kind, seed)
@@ -149,8 +148,12 @@ def _layer_and_kind(
 ) -> tuple[nn.Linear | None, Kind | None]:
     """Return the head's layer and the kind of its labels."""
     _, first = next(batches(dataset.select(range(min(2, len(dataset)))), collator, model.device))
-    labels = dataset["labels"][:] if "labels" in dataset.column_names else None
-    return find_head(model, first), label_kind(model, labels)
+    return find_head(model, first), label_kind_of(model, dataset)
+
+
+def label_kind_of(model: PreTrainedModel, dataset: Dataset) -> Kind | None:
+    """Return what kind of labels a tokenised dataset has, None when a probe cannot fit them."""
+    return label_kind(model, dataset["labels"][:] if "labels" in dataset.column_names else None)
 
 
 def _why_not(head: Head) -> str:
@@ -197,13 +200,9 @@ def _choose_pooling(
         return
     assert head.layer is not None and head.kind is not None
     sample = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:POOLING_ROWS]
-    by_pooling = token_features(
-        model, dataset.select(rows[sample].tolist()), collator, head.layer
-    )
+    by_pooling = token_features(model, dataset.select(rows[sample].tolist()), collator, head.layer)
     choices = {
-        name: choose_strength(
-            by_pooling[name], targets[sample], head.kind, head.layer.out_features
-        )
+        name: choose_strength(by_pooling[name], targets[sample], head.kind, head.layer.out_features)
         for name in possible
     }
     head.losses = {f"pooling {name}": choice.losses for name, choice in choices.items()}

@@ -272,9 +272,7 @@ def choose_strength(
     losses: dict[float, float] = {}
     for strength in strengths:
         losses[strength] = sum(
-            mean_loss(
-                _solve(basis, known, kind, outputs, strength, weights), inputs, truth, kind
-            )
+            mean_loss(_solve(basis, known, kind, outputs, strength, weights), inputs, truth, kind)
             * len(inputs)
             for basis, known, inputs, truth in parts
         ) / sum(len(inputs) for _, _, inputs, _ in parts)
@@ -301,4 +299,3 @@ def out_of_fold(
         head = fit_head(features[rest], targets[rest], kind, outputs, strength)
         scores[these] = head(features[these]).float()
     return scores
-

@@ -35,6 +35,9 @@ class TaskHooks:
     pipeline_args: ClassVar[dict[str, Any]] = {}
     predict_args: ClassVar[dict[str, Any]] = {}
     trainer_class: Any = _StockTrainer()
+    head_init: Any = "random"
+    pooling: Any = "model"
+    calibrate: Any = False
 
     # Set by TrainingRun.__init__; here for what the methods below use.
     tokenize_args: dict[str, Any]
