@@ -26,6 +26,7 @@ from clx.ml.prediction import (
     check_texts,
     predict_texts,
 )
+from clx.ml.quality_options import set_quality_options
 from clx.ml.run_dir import REPORT, RunDir, writing
 from clx.ml.task_hooks import TaskHooks
 from clx.ml.text_rows import as_text_rows, frame_inputs, input_columns
@@ -76,6 +77,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         pipeline_args: arguments of ``transformers.pipeline``, at least ``task``. Required.
         predict_args: arguments of each call of the pipeline.
         trainer_class: the Trainer to train with, for instance for a loss of its own.
+        head_init: the default of that option: ``"probe"`` opts in to a head that begins as a linear
+            model on the frozen features.
+        pooling: the default of that option; ``"auto"`` opts in to the checkpoint's own pooling.
+        calibrate: the default of that option.
 
     Args:
         run_name: one path component; None makes one from task and time.
@@ -90,6 +95,14 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         metrics: more metrics, each the name of an ``evaluate`` metric (local script or Hub) or an
             object with ``compute(predictions=, references=)``. The config keeps their names only;
             a loaded run does not run them, since naming one loads its code.
+        head_init: ``"probe"`` fits the model's last layer to the base model's features before the
+            fine-tuning, ``"random"`` leaves it as it was loaded; default the task's.
+        pooling: how tokens become the vector that the head reads: ``"mean"``, ``"cls"`` (the first
+            token), ``"model"`` (as its class does), or ``"auto"``: as the checkpoint says it was
+            trained, else what proves best; default the task's.
+        class_weights: ``"balanced"``, or ``{label: weight}``, the weights of labels in the loss.
+        calibrate: divide the scores by the temperature that fits the eval data best; default the
+            task's.
         strict_data: stop before a training when the check of the data finds anything, instead of
             warning; see :meth:`check`.
         trust_remote_code: run the Python code that a base model brings. Never kept in the config.
@@ -111,6 +124,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         training_args: dict[str, Any] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
+        head_init: str | None = None,
+        pooling: str | None = None,
+        class_weights: str | dict[str, float] | None = None,
+        calibrate: bool | None = None,
         strict_data: bool = False,
         trust_remote_code: bool = False,
         **config_attrs: Any,
@@ -123,6 +140,9 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self.training_args = {} if training_args is None else training_args
         self.device = device
         self._set_metrics(metrics)
+        set_quality_options(
+            self, class_weights, head_init=head_init, pooling=pooling, calibrate=calibrate
+        )
         self.strict_data = strict_data
         self.trust_remote_code = trust_remote_code
         self._set_config_attrs(config_attrs)
@@ -137,6 +157,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         overwrite: bool = False,
         resume: bool = False,
         callbacks: Iterable[Any] | None = None,
+        fine_tune: bool = True,
+        time_budget: str | float | None = None,
     ) -> TrainingResult:
         """Fine-tune the base model and write the run directory.
 
@@ -150,6 +172,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             overwrite: replace a trained run of this name.
             resume: continue a training that was broken off, from its newest complete checkpoint.
             callbacks: ``transformers.TrainerCallback`` objects or classes.
+            fine_tune: False keeps the base model as it is and fits its last layer only, which takes
+                seconds; it needs ``head_init="probe"``.
+            time_budget: the time that all of this may take, in seconds or such as ``"5m"``: what a
+                step takes is measured, and so many are made as fit.
 
         Raises:
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume``.
@@ -166,7 +192,14 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._components.forget()
         try:
             result = train_run(
-                self, train_data, eval_data, overwrite, resume, tuple(callbacks or ())
+                self,
+                train_data,
+                eval_data,
+                overwrite,
+                resume,
+                tuple(callbacks or ()),
+                fine_tune=fine_tune,
+                time_budget=time_budget,
             )
         except BaseException:
             self._restore_constructed()
