@@ -100,12 +100,25 @@ def measure_step(trainer: Trainer) -> float:
 
 
 class StopInTime(TrainerCallback):  # type: ignore[misc]
-    """Ends the training when the time is up, should steps take longer than was measured."""
+    """Ends the training when the time is up, should steps take longer than was measured.
+
+    The learning rate then falls with the time, so that a training that is ended is not broken off at
+    a high one.
+    """
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
+        self._begun = self._whole = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Note the time that there is for steps."""
+        self._begun, self._whole = time.monotonic(), max(self.budget.left(), 1e-3)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set ``control.should_training_stop`` when no time is left."""
+        left = max(0.0, 1 - (time.monotonic() - self._begun) / self._whole)
+        optimizer = kwargs.get("optimizer")
+        for group in () if optimizer is None else optimizer.param_groups:
+            group["lr"] = min(group["lr"], group.get("initial_lr", group["lr"]) * left)
         if self.budget.left() <= 0:
             control.should_training_stop = True
