@@ -63,6 +63,7 @@ class ClassificationRun(TrainingRun):
     head_init = "probe"
     pooling = "auto"
     calibrate = True
+    imbalanced_metric = "f1_macro"
 
     def __init__(
         self,

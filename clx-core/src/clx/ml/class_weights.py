@@ -66,6 +66,7 @@ def weighted_loss(
                 label_smoothing=label_smoothing,
             )
             count = (labels != -100).sum()
-        return total / (count if num_items_in_batch is None else num_items_in_batch)
+        mean: Tensor = total / (count if num_items_in_batch is None else num_items_in_batch)
+        return mean
 
     return loss

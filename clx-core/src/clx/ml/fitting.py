@@ -13,6 +13,7 @@ from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_see
 
 from clx.errors import ConfigError
 from clx.ml import checkpoints, hook_calls
+from clx.ml.arguments import PATIENCE
 from clx.ml.author_code import author_code
 from clx.ml.calibration import Calibration, calibrate
 from clx.ml.class_weights import label_weights, weighted_loss
@@ -195,9 +196,8 @@ def _make_trainer(
         checkpoints.BestInThisPlace(resume_from),
     ]
     arguments = {**arguments, "save_total_limit": None}
-    patience = arguments.pop("early_stopping_patience", None)
-    if patience and arguments.get("load_best_model_at_end"):
-        callbacks.append(EarlyStoppingCallback(early_stopping_patience=patience))
+    if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=PATIENCE))
     return make_trainer(
         run,
         model,
@@ -208,6 +208,12 @@ def _make_trainer(
         checked_metrics(run) if has_metrics else None,
         callbacks,
     )
+
+
+def _stops_early(callbacks: Sequence[Any]) -> bool:
+    """Return whether the user has a rule of their own for ending a training early."""
+    kinds = [each if isinstance(each, type) else type(each) for each in callbacks]
+    return any(issubclass(kind, EarlyStoppingCallback) for kind in kinds)
 
 
 def _use_class_weights(run: TrainingRun, trainer: Trainer, dataset: Any) -> Tensor | None:

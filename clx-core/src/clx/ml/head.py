@@ -185,5 +185,5 @@ def set_head(linear: nn.Linear, head: LinearHead) -> None:
 def divide_head(linear: nn.Linear, temperature: Any) -> None:
     """Divide the head's scores by a temperature, or by one for each output."""
     divisor = torch.as_tensor(temperature, dtype=linear.weight.dtype, device=linear.weight.device)
-    linear.weight /= divisor.reshape(-1, 1)
-    linear.bias /= divisor.reshape(-1)
+    linear.weight.div_(divisor.reshape(-1, 1))
+    linear.bias.div_(divisor.reshape(-1))

@@ -198,7 +198,8 @@ def _choose_pooling(
     head.pooling, head.chosen_by = "model", "too few rows to choose"
     if len(rows) < MIN_CHOICE_ROWS or hasattr(model.config, "classifier_pooling"):
         return
-    assert head.layer is not None and head.kind is not None
+    assert head.layer is not None
+    assert head.kind is not None
     sample = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:POOLING_ROWS]
     by_pooling = token_features(model, dataset.select(rows[sample].tolist()), collator, head.layer)
     choices = {
@@ -235,7 +236,8 @@ def _probe(
     collator: Collator,
     label_weights: Tensor | None,
 ) -> None:
-    assert head.layer is not None and head.kind is not None
+    assert head.layer is not None
+    assert head.kind is not None
     begun = time.monotonic()
     chosen = dataset if len(rows) == len(dataset) else dataset.select(rows.tolist())
     features = collect_features(model, head.layer, chosen, collator)

@@ -125,6 +125,7 @@ class RunOptions:
     base_model_name: Any
     tokenizer_name: Any
     strict_data: Any
+    class_weights: Any
     trust_remote_code: Any
     tokenize_args: dict[str, Any]
     model_args: dict[str, Any]
@@ -250,7 +251,7 @@ class RunOptions:
                 )
         if self.device is not None and not isinstance(self.device, str):
             problems.append(f"device must be a str such as 'cpu', but is {cell(self.device)}")
-        problems += quality_problems(self)  # type: ignore[arg-type]
+        problems += quality_problems(self)
         with author_code(self, "check_config"):
             problems += self.check_config()
         unnamed = {

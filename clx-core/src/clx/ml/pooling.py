@@ -5,8 +5,8 @@ Checkpoints of sentence-transformers were trained with the mean of all tokens, w
 was never trained. Here the mean is written into that class's own weights, so that plain transformers
 computes it. One more encoder layer attends uniformly (query and key weights are zero), projects the
 values by a large factor beside which the residual is nothing, so that its LayerNorm sees the mean
-alone, and has a feed-forward part of zero; the pooler behind it is a small multiple of the identity, where
-its activation is linear. What a head sees is the normalised mean.
+alone, and has a feed-forward part of zero; the pooler behind it is a small multiple of the identity,
+where its activation is linear. What a head sees is the normalised mean.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ def install_pooling(model: PreTrainedModel, pooling: str) -> None:
 
 
 def _add_mean_layer(model: PreTrainedModel, family: _Family) -> None:
-    layers = model.get_submodule(family.layers)
-    layer = copy.deepcopy(layers[-1])  # type: ignore[index]
+    layers: Any = model.get_submodule(family.layers)
+    layer = copy.deepcopy(layers[-1])
     query, key, value, output, norm = (layer.get_submodule(name) for name in family.attention)
     for linear in (query, key):
         linear.weight.zero_()
@@ -176,9 +176,9 @@ def _add_mean_layer(model: PreTrainedModel, family: _Family) -> None:
         each.bias.zero_()
     for module in layer.modules():
         if hasattr(module, "layer_idx"):
-            module.layer_idx = len(layers)  # type: ignore[arg-type]
-    layers.append(layer)  # type: ignore[operator]
-    count = len(layers)  # type: ignore[arg-type]
+            module.layer_idx = len(layers)
+    layers.append(layer)
+    count = len(layers)
     setattr(model.config, family.count, count)
     holder = model.get_submodule(family.layers.rpartition(".")[0])
     if hasattr(holder, "n_layers"):
@@ -197,9 +197,10 @@ def _make_linear(linear: Any, offset: float) -> None:
 
 def _freeze(model: PreTrainedModel, family: _Family, pooling: str) -> None:
     """Keep what was built from being trained; with it trained too the features are worse."""
-    parts = [model.get_submodule(family.pooler)]
+    parts: list[Any] = [model.get_submodule(family.pooler)]
     if pooling == "mean":
-        parts.append(model.get_submodule(family.layers)[-1])  # type: ignore[index]
+        layers: Any = model.get_submodule(family.layers)
+        parts.append(layers[-1])
     for part in parts:
         part.requires_grad_(False)
         for module in part.modules():

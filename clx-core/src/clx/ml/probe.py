@@ -25,6 +25,9 @@ ALMOST = 1.02
 """Of values whose loss is nearly the lowest the smallest is taken: it is the more careful one."""
 
 MAX_STEPS = 100
+TOLERANCE = 1e-5
+"""Of the objective's gradient on the axes, where its second derivative is about 1."""
+
 FOLDS = 5
 MAX_CHOICE_ROWS = 3000
 """Rows on which ``C`` is chosen at most: more change the choice little and cost time."""
@@ -127,7 +130,7 @@ def _solve(
         [solution],
         max_iter=MAX_STEPS,
         history_size=20,
-        tolerance_grad=1e-7,
+        tolerance_grad=TOLERANCE * unit**0.5,
         tolerance_change=1e-9,
         line_search_fn="strong_wolfe",
     )
@@ -145,7 +148,7 @@ def _solve(
         solution.grad = gradient
         return loss / len(rows) + 0.5 * unit * float((penalty * weight.pow(2)).sum())
 
-    optimiser.step(closure)  # type: ignore[arg-type]
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
     found = solution.detach()
     return basis.head(found[:-1] * shrink[:, None], found[-1])
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clx.problems import cell, did_you_mean, names
-
-if TYPE_CHECKING:
-    from clx.ml.run import TrainingRun
 
 POOLINGS = ("auto", "mean", "cls", "model")
 HEAD_INITS = ("probe", "random")
@@ -25,7 +22,7 @@ def set_quality_options(run: Any, class_weights: Any, **given: Any) -> None:
         setattr(run, name, getattr(type(run), name) if value is None else value)
 
 
-def quality_problems(run: TrainingRun) -> list[str]:
+def quality_problems(run: Any) -> list[str]:
     """Return what is wrong with these options, as sentences."""
     problems = []
     for name, known in (("head_init", HEAD_INITS), ("pooling", POOLINGS)):

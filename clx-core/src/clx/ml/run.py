@@ -81,6 +81,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             model on the frozen features.
         pooling: the default of that option; ``"auto"`` opts in to the checkpoint's own pooling.
         calibrate: the default of that option.
+        imbalanced_metric: a key of ``compute_metrics``, the higher the better, by which the best
+            model is chosen when the labels of the training rows are imbalanced; else it is the loss.
 
     Args:
         run_name: one path component; None makes one from task and time.
@@ -233,6 +235,33 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._components.forget()
         try:
             return check_run_data(self, train_data, eval_data)
+        finally:
+            for name, value in options.items():
+                setattr(self, name, value)
+            self._components.release()
+
+    def find_label_errors(self, data: Any, folds: int = 5, top: int | None = None) -> pd.DataFrame:
+        """Return the rows whose labels look wrong, the most suspicious first; nothing is trained.
+
+        Each row is judged by linear models on the base model's features that have not seen it
+        (confident learning). The columns are ``text``, ``given``, ``suggested`` and ``score``, the
+        probability of what was given; the index is the data's.
+
+        Args:
+            data: labelled, as for :meth:`train`.
+            folds: into how many parts it is cut, each judged by what the others teach.
+            top: return so many rows, whether they are suspicious or not; None for those that are.
+
+        Raises:
+            DataFormatError: the data is not in the task's format, or has too few rows.
+            ConfigError: the task's model has no linear layer for labels.
+        """
+        from clx.ml.training import label_errors
+
+        options = copy.deepcopy(self._options())
+        self._components.forget()
+        try:
+            return label_errors(self, data, folds, top)
         finally:
             for name, value in options.items():
                 setattr(self, name, value)

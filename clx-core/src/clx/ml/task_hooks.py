@@ -40,6 +40,7 @@ class TaskHooks:
     head_init: Any = "random"
     pooling: Any = "model"
     calibrate: Any = False
+    imbalanced_metric: ClassVar[str | None] = None
 
     # Set by TrainingRun.__init__; here for what the methods below use.
     tokenize_args: dict[str, Any]

@@ -80,7 +80,7 @@ def measure_step(trainer: Trainer) -> float:
     model, device = trainer.model, trainer.args.device
     model.train()
     times = []
-    with _kept_random_state():
+    with torch.random.fork_rng():
         for number, batch in enumerate(trainer.get_train_dataloader()):
             begun = time.monotonic()
             inputs = trainer._prepare_inputs(batch)
@@ -95,26 +95,30 @@ def measure_step(trainer: Trainer) -> float:
     model.zero_grad(set_to_none=True)
     # The first one warms caches up.
     measured = times[1:] or times
-    return 1.06 * trainer.args.gradient_accumulation_steps * sum(measured) / len(measured)
-
-
-class _kept_random_state:
-    """Puts torch's random state back, so that measuring does not change what is trained."""
-
-    def __enter__(self) -> None:
-        self.state = torch.get_rng_state()
-
-    def __exit__(self, *error: Any) -> None:
-        torch.set_rng_state(self.state)
+    accumulated: int = trainer.args.gradient_accumulation_steps
+    return 1.06 * accumulated * sum(measured) / len(measured)
 
 
 class StopInTime(TrainerCallback):  # type: ignore[misc]
-    """Ends the training when the time is up, should steps take longer than was measured."""
+    """Ends the training when the time is up, should steps take longer than was measured.
+
+    The learning rate then falls with the time, so that a training that is ended is not broken off at
+    a high one.
+    """
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
+        self._begun = self._whole = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Note the time that there is for steps."""
+        self._begun, self._whole = time.monotonic(), max(self.budget.left(), 1e-3)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set ``control.should_training_stop`` when no time is left."""
+        left = max(0.0, 1 - (time.monotonic() - self._begun) / self._whole)
+        optimizer = kwargs.get("optimizer")
+        for group in () if optimizer is None else optimizer.param_groups:
+            group["lr"] = min(group["lr"], group.get("initial_lr", group["lr"]) * left)
         if self.budget.left() <= 0:
             control.should_training_stop = True

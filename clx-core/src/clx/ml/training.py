@@ -6,7 +6,8 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from clx.ml.disk_space import full_disk_named, training_bytes, warn_if_short
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
 from clx.ml.fitting import Call, Fitted, calibrate_model, fit
+from clx.ml.label_errors import find_label_errors
 from clx.ml.loading import load_tokenizer
 from clx.ml.out_of_memory import memory_for_training
 from clx.ml.publishing import write_run
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
     from clx.ml.data_check import DataCheck
     from clx.ml.run import TrainingRun
+
+
+IMBALANCED = 3
+"""Labels count as imbalanced when the commonest has so many times the rows of the rarest."""
 
 
 def train_run(
@@ -74,6 +80,8 @@ def train_run(
             has_eval=eval_frame is not None,
             hidden_size=_hidden_size(base),
             cuda=torch.cuda.is_available() and run.device != "cpu",
+            probe=run.head_init == "probe",
+            metric=run.imbalanced_metric if _is_imbalanced(run, train_frame) else None,
         )
         needed = training_bytes(base, arguments)
         warn_if_short(target.path.parent, needed)
@@ -122,6 +130,13 @@ def check_run_data(run: TrainingRun, train_data: Any, eval_data: Any) -> DataChe
     return check_splits(run, tokenised_splits(run, *frames))
 
 
+def label_errors(run: TrainingRun, data: Any, folds: int, top: int | None) -> pd.DataFrame:
+    """Return rows whose labels look wrong; see :meth:`TrainingRun.find_label_errors`."""
+    frame, _ = validated_frames(run, data, None)
+    (split,) = tokenised_splits(run, frame, None)
+    return find_label_errors(run, split, folds, top)
+
+
 def validated_frames(
     run: TrainingRun, train_data: Any, eval_data: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -141,6 +156,16 @@ def _hidden_size(folder: Path) -> int | None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     size = config.get("hidden_size") or config.get("dim") or config.get("d_model")
     return size if isinstance(size, int) else None
+
+
+def _is_imbalanced(run: TrainingRun, frame: pd.DataFrame) -> bool:
+    """Return whether the commonest label has several times the rows of the rarest."""
+    with author_code(run, "row_labels"):
+        labels = run.row_labels(frame)
+    if not labels or not all(isinstance(label, Hashable) for label in labels):
+        return False
+    counts = Counter(labels)
+    return max(counts.values()) > IMBALANCED * min(counts.values())
 
 
 def _identity(
