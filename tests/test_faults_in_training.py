@@ -17,7 +17,12 @@ from clx.ml.out_of_memory import is_out_of_memory, memory_for_prediction
 from clx_tasks_classification import ClassificationRun
 from conftest import fruit_frame
 
-ARGS = {"max_steps": 5, "per_device_train_batch_size": 8, "learning_rate": 1e-3, "disable_tqdm": True}
+ARGS = {
+    "max_steps": 5,
+    "per_device_train_batch_size": 8,
+    "learning_rate": 1e-3,
+    "disable_tqdm": True,
+}
 
 
 def make(tiny_model, name="run", **changes):
@@ -49,7 +54,7 @@ def same(one, other):
     return all(torch.equal(one[name], other[name]) for name in one) and set(one) == set(other)
 
 
-# ---- Ctrl-C ------------------------------------------------------------------------------------------
+# ---- Ctrl-C -----------------------------------------------------------------------------------------
 
 
 def test_ctrl_c_stops_after_the_step_and_resume_goes_on_from_there(tiny_model, fruit, capsys):
@@ -106,7 +111,7 @@ def test_training_in_a_thread_leaves_ctrl_c_alone(tiny_model, fruit):
     assert run.is_trained
 
 
-# ---- Resuming what was finished, moved or rotated ---------------------------------------------------------
+# ---- Resuming what was finished, moved or rotated ---------------------------------------------------
 
 
 def test_a_training_broken_off_after_its_last_step_takes_no_further_step(
@@ -179,7 +184,7 @@ def test_a_mark_that_is_none_marks_nothing(tmp_path, text):
     assert complete_checkpoints(tmp_path) == []
 
 
-# ---- A loss that is no number -------------------------------------------------------------------------------
+# ---- A loss that is no number -----------------------------------------------------------------------
 
 
 def poison(value):
@@ -245,7 +250,7 @@ def test_loss_of_the_tasks_own_is_named_as_the_cause(tiny_model, fruit):
         run.train(fruit)
 
 
-# ---- Memory ---------------------------------------------------------------------------------------------------
+# ---- Memory -----------------------------------------------------------------------------------------
 
 
 def test_out_of_memory_in_training_suggests_a_batch_size(tiny_model, fruit):
@@ -266,7 +271,9 @@ def test_out_of_memory_in_prediction_suggests_a_batch_size(trained, monkeypatch)
     run.predict("cat")
 
     def fail(*args, **kwargs):
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        raise RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        )
 
     monkeypatch.setattr(type(run.model), "forward", fail)
     with pytest.raises(OutOfMemoryError, match="batch_size=8"):
@@ -280,7 +287,7 @@ def test_other_errors_are_not_taken_for_memory():
         raise KeyError("x")
 
 
-# ---- Disks ------------------------------------------------------------------------------------------------------
+# ---- Disks ------------------------------------------------------------------------------------------
 
 
 def test_little_space_is_warned_of_before_the_training(tiny_model, fruit, monkeypatch):
@@ -291,7 +298,9 @@ def test_little_space_is_warned_of_before_the_training(tiny_model, fruit, monkey
 
     monkeypatch.setattr(disk_space.shutil, "disk_usage", nearly_full)
     run = make(tiny_model, max_steps=1)
-    with pytest.warns(ClxWarning, match=rf"writes about .* kB, and there are 1\.0 kB in {run.run_dir.parent}"):
+    with pytest.warns(
+        ClxWarning, match=rf"writes about .* kB, and there are 1\.0 kB in {run.run_dir.parent}"
+    ):
         run.train(fruit)
 
 
@@ -310,9 +319,13 @@ def test_space_for_checkpoints_counts(tmp_path):
     ],
 )
 def test_what_libraries_say_of_a_full_disk(tmp_path, error):
-    with pytest.raises(DiskFullError, match=r"The disk of .* is full: about 2\.0 MB are needed, and .* free"):
-        with full_disk_named(tmp_path, 2_000_000):
-            raise error
+    with (
+        pytest.raises(
+            DiskFullError, match=r"The disk of .* is full: about 2\.0 MB are needed, and .* free"
+        ),
+        full_disk_named(tmp_path, 2_000_000),
+    ):
+        raise error
 
 
 def test_torch_that_wrote_too_little_is_a_full_disk_only_when_it_is(tmp_path, monkeypatch):

@@ -231,7 +231,7 @@ def test_loads_in_a_fresh_process_from_another_folder(trained, tmp_path):
 
 def test_no_pickle_in_a_run(trained):
     suffixes = {path.suffix for path in trained.rglob("*") if path.is_file()}
-    assert suffixes <= {".json", ".jsonl", ".safetensors", ".md", ".txt"}
+    assert suffixes <= {".json", ".jsonl", ".safetensors", ".md", ".txt", ".html"}
 
 
 def test_config_attributes_change_nothing_on_the_way(tiny_model, fruit):

@@ -51,7 +51,8 @@ def test_every_format_into_every_format(run, tmp_path, source, target):
     path = run.predict_file(write(data, tmp_path / source), tmp_path / target)
     result = read(path)
     assert list(result.columns) == [
-        "text", "label", "number", "note", "predicted_label", "score", "margin", "abstained",]  # fmt: skip
+        "text", "label", "number", "note", "predicted_label", "score", "margin", "abstained",
+    ]  # fmt: skip
     assert list(result["text"]) == list(data["text"])
     assert [int(n) for n in result["number"]] == list(range(20))
     assert list(result["predicted_label"]) == list(run.predict_frame(data)["label"])

@@ -55,6 +55,7 @@ def test_train_returns_figures_and_writes_the_run_directory(tiny_model, fruit):
         "logs",
         "manifest.json",
         "model",
+        "report.html",
         "results.json",
     }
     assert {path.name for path in (run.run_dir / "model").iterdir()} == {

@@ -33,7 +33,9 @@ def publish(folder, tag, way="exchange"):
     with only_writer(run):
         recover(run)
         with staged(run) as new:
-            write_json(new.path / "config.json", {"schema_version": 1, "task": tag, "run_name": "r"})
+            write_json(
+                new.path / "config.json", {"schema_version": 1, "task": tag, "run_name": "r"}
+            )
             new.model.mkdir()
             for name in ("a.safetensors", "b.json"):
                 (new.model / name).write_text(tag)

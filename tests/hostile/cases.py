@@ -86,12 +86,14 @@ def header(folder, change):
     path.write_bytes(len(new).to_bytes(8, "little") + new + data[8 + length :])
 
 
-# ---- Code ------------------------------------------------------------------------------------------
+# ---- Code -------------------------------------------------------------------------------------------
 
 
 @case("own Python code run")
 def auto_map_of_an_unknown_model_type(folder):
-    model_config(folder, model_type="evil", auto_map={"AutoConfig": "evil.C", "AutoModel": "evil.M"})
+    model_config(
+        folder, model_type="evil", auto_map={"AutoConfig": "evil.C", "AutoModel": "evil.M"}
+    )
     (folder / "model" / "evil.py").write_text(EVIL)
 
 
@@ -256,7 +258,9 @@ def tokenizer_files_elsewhere(folder):
 def index_that_climbs(folder):
     weights = folder / "model" / "model.safetensors"
     weights.rename(folder.parent / "outside.safetensors")
-    text = json.dumps({"metadata": {}, "weight_map": {"classifier.bias": "../../outside.safetensors"}})
+    text = json.dumps(
+        {"metadata": {}, "weight_map": {"classifier.bias": "../../outside.safetensors"}}
+    )
     (folder / "model" / "model.safetensors.index.json").write_text(text)
 
 
@@ -313,7 +317,7 @@ def results_that_are_a_pipe(folder):
     os.mkfifo(folder / "results.json")
 
 
-# ---- Wrong content that would load ---------------------------------------------------------------------
+# ---- Wrong content that would load ------------------------------------------------------------------
 
 
 @case("it has 2 labels, and the run's config has 3|do not fit")
@@ -421,7 +425,7 @@ def tokenizer_that_is_none(folder):
     (folder / "model" / "tokenizer.json").write_text('{"version": "1.0"}')
 
 
-# ---- Too much ----------------------------------------------------------------------------------------
+# ---- Too much ---------------------------------------------------------------------------------------
 
 
 @case("absurd size vocab_size")

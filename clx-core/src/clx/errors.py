@@ -15,6 +15,14 @@ class ClxWarning(UserWarning):
     """Something was done that the caller may not expect, such as cutting long texts."""
 
 
+class DataWarning(ClxWarning):
+    """The data has findings, such as leaked or rare rows: look at them; ``strict_data`` stops there."""
+
+
+class TruncationWarning(ClxWarning):
+    """Texts are longer than the model reads and are cut: raise ``max_length``, or shorten them."""
+
+
 class TaskNotFoundError(ClxError, KeyError):
     """No installed task has that name: take one of the listed names or install its package."""
 

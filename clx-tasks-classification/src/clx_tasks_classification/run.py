@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
@@ -22,10 +22,10 @@ from clx.ml.labels import (
 from clx.ml.metrics import (
     classification_metrics,
     confusion_table,
-    per_label_table,
     log_softmax,
+    per_label_table,
 )
-from clx.problems import cell, examples
+from clx.problems import cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,9 +83,9 @@ class ClassificationRun(TrainingRun):
 
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and the limits of abstaining."""
-        problems = [] if self.label_names is None else label_names_problems(self.label_names)
-        if not problems:
-            problems += label_type_problems(self.label_type, self.label_names)
+        names = self.label_names
+        problems = [] if names is None else label_names_problems(names)
+        problems += label_type_problems(self.label_type, None if problems else names)
         for name in ("target_accuracy", "min_score"):
             value = getattr(self, name)
             if value is not None and not _is_share(value):
@@ -105,15 +105,10 @@ class ClassificationRun(TrainingRun):
         self.label_type = self.label_type or column_kind(train_data["label"])
         if self.label_names is None:
             self.label_names = infer_label_names(train_data["label"])
-        present = {str(label) for label in train_data["label"]}
-        absent = [name for name in self.label_names if name not in present]
-        if absent:
-            warnings.warn(
-                f"{len(absent)} of {len(self.label_names)} labels have no training rows and cannot "
-                f"be learnt: {examples(absent)}",
-                ClxWarning,
-                stacklevel=2,
-            )
+
+    def row_labels(self, data: pd.DataFrame) -> list[str]:
+        """Return the label's name of each row."""
+        return [str(label) for label in data["label"]]
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the tokenised texts and the label ids."""
@@ -183,7 +178,7 @@ class ClassificationRun(TrainingRun):
 
     def metric_differences(
         self, other: Any, eval_pred: EvalPrediction, other_pred: EvalPrediction
-    ) -> dict[str, tuple[float, float, float]]:
+    ) -> Mapping[str, tuple[float, float, float]]:
         """Return the paired bootstrap differences of the headline metrics."""
         from clx.ml.comparing import classification_difference
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
@@ -100,9 +100,9 @@ class MultiLabelRun(TrainingRun):
 
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and thresholds."""
-        problems = [] if self.label_names is None else label_names_problems(self.label_names)
-        if not problems:
-            problems += label_type_problems(self.label_type, self.label_names)
+        names = self.label_names
+        problems = [] if names is None else label_names_problems(names)
+        problems += label_type_problems(self.label_type, None if problems else names)
         if not isinstance(self.label_separator, str) or not self.label_separator.strip():
             problems.append(f"label_separator must be a str, but is {cell(self.label_separator)}")
         if self.threshold_objective not in OBJECTIVES:
@@ -133,7 +133,7 @@ class MultiLabelRun(TrainingRun):
             )
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
-        """Take the label names from the data; say which labels it cannot teach."""
+        """Take the label names from the data, and what type they are there."""
         rows = column_lists(train_data[_label_column(train_data)], self.label_separator)
         flat = [label for labels in rows for label in labels or ()]
         if self.label_type is None:
@@ -144,16 +144,10 @@ class MultiLabelRun(TrainingRun):
             # What check_config could not know before: the labels of the data.
             problems = threshold_problems(self.thresholds, None, self.label_names)
             raise_data_problems(problems, EXPECTED)
-        counts = self._targets(train_data).sum(axis=0)
-        for what, count in (("no training rows", 0), ("all training rows", len(train_data))):
-            found = [n for n, c in zip(self.label_names, counts, strict=True) if c == count]
-            if found:
-                warnings.warn(
-                    f"{len(found)} of {len(self.label_names)} labels have {what} and cannot be "
-                    f"learnt: {examples(found)}",
-                    ClxWarning,
-                    stacklevel=2,
-                )
+
+    def row_labels(self, data: pd.DataFrame) -> list[list[str]]:
+        """Return the label names of each row."""
+        return label_lists(data[_label_column(data)], self.label_separator)
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the tokenised texts and a row of 0 and 1 for the labels of each."""
@@ -227,7 +221,7 @@ class MultiLabelRun(TrainingRun):
 
     def metric_differences(
         self, other: Any, eval_pred: EvalPrediction, other_pred: EvalPrediction
-    ) -> dict[str, tuple[float, float, float]]:
+    ) -> Mapping[str, tuple[float, float, float]]:
         """Return the paired bootstrap differences of the headline metrics."""
         from clx.ml.comparing import multilabel_difference
 
@@ -296,10 +290,6 @@ class MultiLabelRun(TrainingRun):
         import numpy as np
 
         return np.array(list(self._limits().values()))
-
-    def _targets(self, data: pd.DataFrame) -> np.ndarray[Any, Any]:
-        lists = label_lists(data[_label_column(data)], self.label_separator)
-        return multi_hot(lists, self.label_names)
 
     def _names(self, chosen: np.ndarray[Any, Any]) -> list[str]:
         return [name for name, is_in in zip(self.label_names, chosen, strict=True) if is_in]

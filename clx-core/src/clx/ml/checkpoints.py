@@ -174,7 +174,9 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
     """
     path = folder / IDENTITY
     if folder.is_symlink():
-        raise ResumeError(f"{folder} is a link, and checkpoints are only read where they were written")
+        raise ResumeError(
+            f"{folder} is a link, and checkpoints are only read where they were written"
+        )
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -10,8 +10,10 @@ from clx.errors import ConfigError
 from clx.ml.author_code import author_code
 from clx.ml.comparing import mcnemar
 from clx.ml.evaluation import evaluate_predictions, predict_frame_rows
-from clx.ml.results import EvaluationResult, table_to_json
-from clx.ml.run_dir import write_json
+from clx.ml.json_tables import table_to_json
+from clx.ml.reporting import comparison_report
+from clx.ml.results import EvaluationResult
+from clx.ml.run_dir import REPORT, write_json, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,27 +49,28 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON; missing intervals are null."""
-        metrics = self.metrics.astype(object).where(self.metrics.notna(), None)
         return {
             "own": self.names[0],
             "other": self.names[1],
             "rows": self.rows,
             "p_value": self.p_value,
-            "metrics": table_to_json(metrics),
+            "metrics": table_to_json(self.metrics),
             "fixed": len(self.fixed),
             "broken": len(self.broken),
         }
 
     def save(self, folder: str | Path) -> Path:
         """Write ``comparison.json``, ``fixed.csv``, ``broken.csv`` and ``report.html``."""
-        from clx.ml.reporting import comparison_report
-
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "comparison.json", self.to_dict())
-        self.fixed.to_csv(folder / "fixed.csv")
-        self.broken.to_csv(folder / "broken.csv")
-        (folder / "report.html").write_text(comparison_report(self), encoding="utf-8")
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "comparison.json", self.to_dict())
+            self.fixed.to_csv(folder / "fixed.csv")
+            self.broken.to_csv(folder / "broken.csv")
+            page = comparison_report(
+                self.names, self.metrics, self.fixed, self.broken, self.p_value
+            )
+            (folder / REPORT).write_text(page, encoding="utf-8")
         return folder
 
 

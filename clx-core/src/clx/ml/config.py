@@ -34,6 +34,7 @@ BASE_OPTIONS = (
     "training_args",
     "device",
     "metrics",
+    "strict_data",
 )
 """Options of every task that the config keeps."""
 

@@ -65,10 +65,12 @@ class DataCheck:
     Attributes:
         findings: in the order of :data:`KINDS`.
         rows: how many rows were checked, for ``train_data`` and ``eval_data``.
+        label_counts: of each of the two how many rows a label has; empty for a task without labels.
     """
 
     findings: tuple[Finding, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
+    label_counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -100,7 +102,12 @@ class DataCheck:
             {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(finding).items()}
             for finding in self.findings
         ]
-        return {"ok": self.ok, "rows": dict(self.rows), "findings": lists}
+        return {
+            "ok": self.ok,
+            "rows": dict(self.rows),
+            "label_counts": self.label_counts,
+            "findings": lists,
+        }
 
 
 def raise_if_strict(check: DataCheck, strict: bool = True) -> None:

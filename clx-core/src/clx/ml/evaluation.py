@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import PluginError, RunDirError
 from clx.ml.arguments import check_training_args
 from clx.ml.author_code import author_code
+from clx.ml.out_of_memory import memory_for_prediction
 from clx.ml.results import EvaluationResult
 from clx.ml.splits import Split, tokenised_split
 from clx.ml.trainer import checked_metrics, make_trainer, predict_dataset
+from clx.ml.truncation import warn_truncated
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
@@ -58,13 +60,18 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(run, model, {**EVALUATION_ARGUMENTS, **chosen}, Path(folder))
-        prediction, loss = predict_dataset(trainer, split.dataset)
+        batch = trainer.args.per_device_eval_batch_size
+        way = "training_args={{'per_device_eval_batch_size': {}}}"
+        with memory_for_prediction(batch, way):
+            prediction, loss = predict_dataset(trainer, split.dataset)
     return Predicted(prediction, loss, split.truncated, time.monotonic() - started)
 
 
 def predict_frame_rows(run: TrainingRun, frame: pd.DataFrame) -> Predicted:
     """Return a trained run's predictions of a validated frame."""
-    return predict_split(run, run.model, tokenised_split(run, "evaluation", frame))
+    split = tokenised_split(run, "evaluation", frame)
+    warn_truncated(run, split.truncated, len(frame), "the evaluation data")
+    return predict_split(run, run.model, split)
 
 
 def evaluate_predictions(
@@ -89,5 +96,16 @@ def evaluate_predictions(
         if "text" in frame.columns:
             examples.insert(0, "text", frame["text"])
     return EvaluationResult(
-        metrics, tables, examples, len(frame), predicted.truncated, predicted.seconds
+        metrics=metrics,
+        tables=tables,
+        examples=examples,
+        rows=len(frame),
+        truncated=predicted.truncated,
+        seconds=predicted.seconds,
+        about={
+            "run": run.run_name,
+            "Task": run.name,
+            "Base model": run.base_model_name,
+            "Run directory": str(run.run_dir),
+        },
     )

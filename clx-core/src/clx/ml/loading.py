@@ -11,6 +11,7 @@ from clx.errors import ClxWarning, ConfigError, ModelError
 from clx.ml.author_code import author_code
 from clx.ml.base_models import read_model_config, refuse_foreign_code, set_input_limit
 from clx.ml.quiet import quiet_transformers
+from clx.ml.text_rows import apart
 from clx.problems import names
 
 if TYPE_CHECKING:
@@ -71,8 +72,12 @@ def load_model(
 def _refuse_empty_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Refuse a tokenizer that transformers made up where there is none: to it all words are unknown."""
     files = (*(getattr(tokenizer, "vocab_files_names", None) or {}).values(), "tokenizer.json")
-    if getattr(tokenizer, "is_fast", False) and not any((folder / name).is_file() for name in files):
-        raise ModelError(f"{folder} has no tokenizer: none of {names(dict.fromkeys(files))} is there")
+    if getattr(tokenizer, "is_fast", False) and not any(
+        (folder / name).is_file() for name in files
+    ):
+        raise ModelError(
+            f"{folder} has no tokenizer: none of {names(dict.fromkeys(files))} is there"
+        )
 
 
 def _refuse_other_vocabulary(
@@ -103,6 +108,8 @@ def bound_tokenizer(
 
     class Bound(original):  # type: ignore[misc, valid-type]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if len(args) == 1:
+                args = apart(args[0])
             return super().__call__(*args, **{**arguments, **kwargs})
 
     # save_pretrained writes the class's name: a reader has to find the original one.

@@ -70,9 +70,13 @@ def _causes(trainer: Trainer, step: int) -> list[str]:
     if not args.max_grad_norm:
         causes.append("max_grad_norm 0 lets any gradient through: leave it out")
     if step <= 1 and not_finite(trainer.model):
-        causes.append("the base model has weights that are not finite numbers: take another copy of it")
+        causes.append(
+            "the base model has weights that are not finite numbers: take another copy of it"
+        )
     if any("compute_loss" in vars(cls) for cls in type(trainer).__mro__[:-1] if _is_a_tasks(cls)):
-        causes.append(f"the loss is {type(trainer).__name__}'s own: look for a logarithm or division of 0")
+        causes.append(
+            f"the loss is {type(trainer).__name__}'s own: look for a logarithm or division of 0"
+        )
     if not causes:
         causes.append(
             f"the learning rate ({args.learning_rate:g}) may be too high for this model and batch size"

@@ -122,6 +122,7 @@ class RunOptions:
     check_config: Any
     base_model_name: Any
     tokenizer_name: Any
+    strict_data: Any
     trust_remote_code: Any
     tokenize_args: dict[str, Any]
     model_args: dict[str, Any]
@@ -194,11 +195,10 @@ class RunOptions:
         self._given = set()
         # Naming a metric loads its code: what a directory names is never run.
         self._metric_sources = []
+        wrong: list[str] = []
         if not isinstance(self.training_args, dict):
             wrong = [f"training_args must be a dict, but is {cell(self.training_args)}"]
             self.training_args = {}
-        else:
-            wrong = []
         raise_problems(
             RunDirError,
             f"The config of {directory.path} cannot be used:",
@@ -235,10 +235,9 @@ class RunOptions:
             problems.append(
                 f"tokenizer_name must be a Hub id or a folder, but is {cell(self.tokenizer_name)}"
             )
-        if not isinstance(self.trust_remote_code, bool):
-            problems.append(
-                f"trust_remote_code must be true or false, but is {cell(self.trust_remote_code)}"
-            )
+        for name in ("strict_data", "trust_remote_code"):
+            if not isinstance(getattr(self, name), bool):
+                problems.append(f"{name} must be true or false, but is {cell(getattr(self, name))}")
         if self.metrics is not None and not isinstance(self.metrics, list):
             problems.append(f"metrics must be a list, but is {cell(self.metrics)}")
         for metric in self._metric_sources:

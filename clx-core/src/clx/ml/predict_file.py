@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from clx.errors import DataFormatError, ResumeError, RunExistsError
-from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.ml.data import column_problems, raise_data_problems
 from clx.ml.data_files import file_format
 from clx.ml.row_files import join_parts, read_chunks, write_part
 from clx.ml.run_dir import RunDir, write_json
+from clx.ml.text_rows import frame_inputs, input_columns
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
@@ -129,16 +130,12 @@ def _predicted(
     import pandas as pd
 
     wanted = list(frame.columns) if columns is None else columns
-    problems = column_problems(frame, [text_column, *wanted])
+    raise_data_problems(column_problems(frame, wanted), "the columns to carry through")
     frame.index = pd.RangeIndex(first_row, first_row + len(frame))
-    if not problems:
-        problems = text_problems(frame, text_column)
-    raise_data_problems(problems, f"a column {text_column!r} of texts")
+    inputs = frame_inputs(frame, input_columns(run.text_columns, text_column))
     rows = [
         run.prediction_row(prediction, **asked)
-        for prediction in islice(
-            run.predict_iter(frame[text_column].tolist(), batch_size), len(frame)
-        )
+        for prediction in islice(run.predict_iter(inputs, batch_size), len(frame))
     ]
     predicted = pd.DataFrame(rows, index=frame.index)
     taken = set(wanted)

@@ -7,7 +7,7 @@ task can use it. Data that is not in a task's format is an error, found before t
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +79,7 @@ def check_data(
         similarity: how similar (0 to 1) an eval text has to be to one in the training data to be
             reported as its near duplicate; see :func:`clx.ml.near_duplicates.near_duplicates`.
     """
+    label_names = None if label_names is None else list(label_names)
     trained = _Split(TRAIN, train)
     evaluated = None if eval is None else _Split(EVAL, eval)
     splits = [trained] if evaluated is None else [trained, evaluated]
@@ -96,6 +97,7 @@ def check_data(
     return DataCheck(
         tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),
         {split.name: len(split.texts) for split in splits},
+        {split.name: split.label_counts(label_names) for split in splits if split.labels},
     )
 
 
@@ -120,6 +122,12 @@ class _Split:
         if self.labels is None:
             return {}
         return {self.labels[number]: number for number in reversed(self.positions.get(text, []))}
+
+    def label_counts(self, label_names: Iterable[str] | None) -> dict[str, int]:
+        """Return how many rows each label has: of the label space, or of what occurs, sorted."""
+        counts = Counter(name for labels in self.labels or () for name in labels)
+        space = sorted(counts) if label_names is None else label_names
+        return {name: counts[name] for name in space}
 
     def row(self, number: int) -> str:
         """Return ``row 3``, by its index label."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import platform
 import shutil
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.author_code import author_code
+from clx.ml.hook_calls import report_sections
 from clx.ml.model_card import model_card
 from clx.ml.quiet import quiet_transformers
+from clx.ml.reporting import run_report
 from clx.ml.results import TrainingResult
 from clx.ml.run_dir import (
     CONFIG,
     ENVIRONMENT,
     LOGS,
     OUR_NAMES,
+    REPORT,
     RESULTS,
     RunDir,
     write_json,
@@ -48,17 +53,30 @@ def write_run(
     extra_results: dict[str, Any],
     work_dir: Path,
 ) -> None:
-    """Write config, model, results, environment, card and logs of a trained run."""
+    """Write config, model, results, environment, card, logs and report of a trained run."""
     write_json(new.path / CONFIG, run._config_to_save())
     with quiet_transformers():
         model.save_pretrained(new.model)
         tokenizer.save_pretrained(new.model)
     (new.model / "README.md").write_text(model_card(run, result), encoding="utf-8")
-    write_json(new.path / RESULTS, {**result.to_dict(), **extra_results})
+    finished = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    write_json(new.path / RESULTS, {**result.to_dict(), "finished": finished, **extra_results})
     write_json(new.path / ENVIRONMENT, environment(run))
     if (work_dir / LOGS).is_dir():
         shutil.copytree(work_dir / LOGS, new.path / LOGS)
+    _write_extra(run, new.extra)
+    page = run_report(new, sections=report_sections(run, result.evaluation), name=run.run_name)
+    (new.path / REPORT).write_text(page, encoding="utf-8")
     _carry_over(run.run_dir, new.path)
+
+
+def _write_extra(run: TrainingRun, folder: Path) -> None:
+    """Let the task write files of its own; a folder that stays empty is not kept."""
+    folder.mkdir()
+    with author_code(run, "save_extra"):
+        run.save_extra(folder)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _carry_over(old: Path, new: Path) -> None:

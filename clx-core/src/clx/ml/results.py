@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.run_dir import write_json
+from clx.ml.data_check import DataCheck
+from clx.ml.json_tables import table_to_json
+from clx.ml.mistakes import confident_mistakes, suspicious_labels
+from clx.ml.reporting import evaluation_report
+from clx.ml.run_dir import REPORT, write_json, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,15 +26,6 @@ def metrics_frame(metrics: Mapping[str, float]) -> pd.DataFrame:
     )
 
 
-def table_to_json(table: pd.DataFrame) -> dict[str, Any]:
-    """Return a table as ``{"index": […], "columns": […], "rows": [[…]]}`` of plain values."""
-    return {
-        "index": [str(label) for label in table.index],
-        "columns": [str(column) for column in table.columns],
-        "rows": table.astype(object).to_numpy().tolist(),
-    }
-
-
 @dataclass(frozen=True)
 class EvaluationResult:
     """How good a run is on some labelled data.
@@ -43,6 +38,7 @@ class EvaluationResult:
         rows: how many rows were evaluated.
         truncated: how many of their texts were cut to the input limit.
         seconds: how long it took.
+        about: what was evaluated: the run's name, its task, base model and directory.
     """
 
     metrics: dict[str, float]
@@ -51,6 +47,7 @@ class EvaluationResult:
     rows: int = 0
     truncated: int = 0
     seconds: float = 0.0
+    about: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def per_label(self) -> pd.DataFrame | None:
@@ -74,15 +71,35 @@ class EvaluationResult:
             "truncated": self.truncated,
             "seconds": round(self.seconds, 3),
             "tables": {name: table_to_json(table) for name, table in self.tables.items()},
+            **self._rows_to_read(),
+        }
+
+    def _rows_to_read(self) -> dict[str, Any]:
+        if self.examples is None:
+            return {}
+        return {
+            "mistakes": table_to_json(confident_mistakes(self.examples)),
+            "suspicious_labels": table_to_json(suspicious_labels(self.examples)),
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``evaluation.json`` and each table as csv into ``folder``; return the folder."""
+        """Write ``evaluation.json``, ``report.html`` and each table as csv; return the folder.
+
+        Args:
+            folder: it is made if it is not there.
+
+        Raises:
+            RunDirError: it cannot be written.
+        """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "evaluation.json", self.to_dict())
-        for name, table in self.tables.items():
-            table.to_csv(folder / f"{name}.csv")
+        values = self.to_dict()
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "evaluation.json", values)
+            for name, table in self.tables.items():
+                table.to_csv(folder / f"{name}.csv")
+            page = evaluation_report(self.about, values)
+            (folder / REPORT).write_text(page, encoding="utf-8")
         return folder
 
 
@@ -100,6 +117,7 @@ class TrainingResult:
         seconds: how long the training took, loading and saving included.
         rows: how many rows there were, for ``train`` and ``eval``.
         truncated: how many texts were cut to the input limit, for ``train`` and ``eval``.
+        data_check: what was found in the data before the training.
     """
 
     run_dir: Path
@@ -111,6 +129,7 @@ class TrainingResult:
     seconds: float = 0.0
     rows: dict[str, int] = field(default_factory=dict)
     truncated: dict[str, int] = field(default_factory=dict)
+    data_check: DataCheck = field(default_factory=DataCheck, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the eval metrics as a frame with the index ``metric`` and the column ``value``."""
@@ -126,5 +145,6 @@ class TrainingResult:
             "seconds": round(self.seconds, 3),
             "rows": self.rows,
             "truncated": self.truncated,
+            "data_check": self.data_check.to_dict(),
             "evaluation": None if self.evaluation is None else self.evaluation.to_dict(),
         }

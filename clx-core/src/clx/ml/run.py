@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, NotTrainedError, PluginError
 from clx.ml.components import Components
-from clx.ml.data import raise_data_problems, to_frame
+from clx.ml.data import to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.existing import refuse_existing
+from clx.ml.hook_calls import after_evaluation, after_training, observed, report_sections
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
+from clx.ml.out_of_memory import with_memory_named
 from clx.ml.prediction import (
     as_texts,
     check_batch_size,
@@ -24,14 +26,16 @@ from clx.ml.prediction import (
     check_texts,
     predict_texts,
 )
-from clx.ml.run_dir import RunDir
+from clx.ml.run_dir import REPORT, RunDir, writing
 from clx.ml.task_hooks import TaskHooks
+from clx.ml.text_rows import as_text_rows, frame_inputs, input_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.compare import Comparison
+    from clx.ml.data_check import DataCheck
     from clx.ml.results import EvaluationResult, TrainingResult
 
 
@@ -67,6 +71,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             name with underscores; the value has to be JSON-serialisable when ``__init__`` is done.
             A class without an ``__init__`` of its own gets them as keyword arguments; their default
             is the class attribute of that name, else None.
+        text_columns: the columns of the texts that a prediction is made from, one or two. With two,
+            ``predict`` takes pairs, and the tokenizer and the pipeline get them as text and pair.
         pipeline_args: arguments of ``transformers.pipeline``, at least ``task``. Required.
         predict_args: arguments of each call of the pipeline.
         trainer_class: the Trainer to train with, for instance for a loss of its own.
@@ -84,6 +90,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         metrics: more metrics, each the name of an ``evaluate`` metric (local script or Hub) or an
             object with ``compute(predictions=, references=)``. The config keeps their names only;
             a loaded run does not run them, since naming one loads its code.
+        strict_data: stop before a training when the check of the data finds anything, instead of
+            warning; see :meth:`check`.
         trust_remote_code: run the Python code that a base model brings. Never kept in the config.
 
     Raises:
@@ -103,6 +111,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         training_args: dict[str, Any] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
+        strict_data: bool = False,
         trust_remote_code: bool = False,
         **config_attrs: Any,
     ) -> None:
@@ -114,6 +123,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self.training_args = {} if training_args is None else training_args
         self.device = device
         self._set_metrics(metrics)
+        self.strict_data = strict_data
         self.trust_remote_code = trust_remote_code
         self._set_config_attrs(config_attrs)
         self._components = Components(self)
@@ -143,7 +153,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
 
         Raises:
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume``.
-            DataFormatError: the data is not in the task's format.
+            DataFormatError: the data is not in the task's format, or has findings and the run is
+                ``strict_data``.
             ModelNotFoundError: the base model cannot be had.
             ResumeError: nothing to resume, or it was begun with other data or arguments.
             RunBusyError: another process is training into this run.
@@ -166,7 +177,33 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             self._components.release()
         self._components.opened(RunDir(self.run_dir))
         self._adopted = True
+        after_evaluation(self, result.evaluation)
+        after_training(self, result)
         return result
+
+    def check(self, train_data: Any, eval_data: Any = None) -> DataCheck:
+        """Return what is to be known about the data before a training; nothing is trained.
+
+        Found are texts of eval data that are (nearly) in the training data too, equal texts with
+        different labels, repeated rows, labels with few or no rows, empty texts, and texts that are
+        cut with the share of tokens that is lost. ``train`` makes the same check and warns;
+        ``strict_data=True`` makes it stop.
+
+        Raises:
+            DataFormatError: the data is not in the task's format.
+            ModelNotFoundError: the tokenizer cannot be had.
+        """
+        from clx.ml.training import check_run_data
+
+        options = copy.deepcopy(self._options())
+        self._restore_constructed()
+        self._components.forget()
+        try:
+            return check_run_data(self, train_data, eval_data)
+        finally:
+            for name, value in options.items():
+                setattr(self, name, value)
+            self._components.release()
 
     def evaluate(self, data: Any) -> EvaluationResult:
         """Return the metrics of the trained model on labelled data; nothing is written.
@@ -180,7 +217,9 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._require_trained()
         frame = to_frame(data)
         self._validate_frame(frame, "data")
-        return evaluate_predictions(self, frame, predict_frame_rows(self, frame))
+        evaluation = evaluate_predictions(self, frame, predict_frame_rows(self, frame))
+        after_evaluation(self, evaluation)
+        return evaluation
 
     def compare(self, other: TrainingRun, data: Any) -> Comparison:
         """Return how another trained run of the same task and labels does on the same rows.
@@ -200,11 +239,40 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._validate_frame(frame, "data")
         return compare_runs(self, other, frame)
 
+    def report(self, target: str | Path | None = None, data: Any = None) -> Path:
+        """Write ``report.html``, one file that needs no network, and return its path.
+
+        Args:
+            target: a file, or a folder to write ``report.html`` into; default the run directory.
+            data: labelled data to evaluate on, as for :meth:`evaluate`; default what the training
+                found on its eval data.
+
+        Raises:
+            NotTrainedError: there is no trained model.
+            RunDirError: the target cannot be written.
+        """
+        from clx.ml.reporting import run_report
+
+        self._require_trained()
+        evaluation = None if data is None else self.evaluate(data)
+        path = self.run_dir if target is None else Path(target)
+        path = path if path.suffix == ".html" else path / REPORT
+        page = run_report(
+            RunDir(self.run_dir),
+            None if evaluation is None else evaluation.to_dict(),
+            report_sections(self, evaluation),
+        )
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(page, encoding="utf-8")
+        return path
+
     def predict(self, texts: Any, batch_size: int | None = None, **predict_args: Any) -> list[Any]:
         """Return one prediction a text, in order.
 
         Args:
-            texts: a list, tuple, Series, array or generator of str, or one str.
+            texts: a list, tuple, Series, array or generator of str, or one str. For a task with
+                several ``text_columns``: of tuples or dicts with a text for each.
             batch_size: texts of one batch, default 32.
             **predict_args: to the pipeline's call, over the task's ``predict_args``.
 
@@ -212,7 +280,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             DataFormatError: something else than texts; positions are listed.
             NotTrainedError: there is no trained model.
         """
-        candidates = as_texts(texts)
+        candidates = as_texts(as_text_rows(texts, self.text_columns))
         if hasattr(candidates, "__len__"):
             candidates = check_texts(candidates)
         return list(self.predict_iter(candidates, batch_size, **predict_args))
@@ -226,9 +294,13 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         comes.
         """
         size = check_batch_size(batch_size)
-        candidates = as_texts(texts)
+        candidates = as_texts(as_text_rows(texts, self.text_columns))
         self._require_trained()
-        return predict_texts(self, candidates, size, {**self.predict_args, **predict_args})
+        arguments = {**self.predict_args, **predict_args}
+        predictions = observed(
+            self, candidates, size, lambda t: predict_texts(self, t, size, arguments)
+        )
+        return with_memory_named(predictions, size)
 
     def predict_labels(
         self, texts: Any, batch_size: int | None = None, min_score: float | None = None
@@ -255,7 +327,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
 
         Args:
             data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
-            text_column: the column of texts.
+            text_column: the column of texts; ``"text"`` stands for the task's ``text_columns``.
             batch_size: texts of one batch, default 32.
             all_scores: add the score of every label, for a task that has labels.
             min_score: what a score has to reach to count; over what the run has learnt.
@@ -265,14 +337,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         """
         import pandas as pd
 
-        from clx.ml.data import column_problems, text_problems
-
         check_min_score(min_score)
         frame = to_frame(data)
-        problems = column_problems(frame, [text_column])
-        problems = problems or text_problems(frame, text_column)
-        raise_data_problems(problems, f"a column {text_column!r} of texts")
-        predictions = self.predict_iter(frame[text_column].tolist(), batch_size)
+        inputs = frame_inputs(frame, input_columns(self.text_columns, text_column))
+        predictions = self.predict_iter(inputs, batch_size)
         rows = [
             self.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
             for prediction in predictions
@@ -331,6 +399,11 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
     def run_dir(self) -> Path:
         """Where the run is or will be."""
         return self._run_dir
+
+    @property
+    def extra_dir(self) -> Path:
+        """The folder of the files that the task's ``save_extra`` wrote; it may not exist."""
+        return RunDir(self.run_dir).extra
 
     @property
     def is_trained(self) -> bool:

@@ -6,15 +6,18 @@ replaced, only where two renames are needed) and ``.<run>.lock``.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clx.errors import RunDirError, RunNotFoundError
 from clx.ml.config import read_config
+from clx.ml.disk_space import full_disk_named
 from clx.ml.untrusted_files import json_object, read_text
 
 CONFIG = "config.json"
@@ -28,13 +31,14 @@ MANIFEST = "manifest.json"
 
 REPORT = "report.html"
 ONNX = "onnx"
+EXTRA = "extra"
 
 OUR_NAMES = frozenset(
-    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX}
+    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX, EXTRA}
 )
 """What clx writes into a run directory; anything else is the user's and is carried over."""
 
-IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX)
+IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX, EXTRA)
 
 _LOOKS = 20
 _BETWEEN_LOOKS_S = 0.02
@@ -50,6 +54,11 @@ class RunDir:
     def model(self) -> Path:
         """The folder that plain transformers reads."""
         return self.path / MODEL
+
+    @property
+    def extra(self) -> Path:
+        """The folder of a task's own files."""
+        return self.path / EXTRA
 
     @property
     def checkpoints(self) -> Path:
@@ -184,6 +193,23 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say which folder it was when something cannot be written.
+
+    Raises:
+        RunDirError: in place of the system's error.
+    """
+    try:
+        with full_disk_named(folder):
+            yield
+    except RunDirError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise RunDirError(f"{folder} cannot be written: {reason}. Choose another place.") from error
 
 
 def write_json(path: Path, value: Any) -> None:

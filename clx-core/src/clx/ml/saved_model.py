@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
 
 READERS = frozenset(
-    "accelerate huggingface_hub json safetensors tokenizers torch transformers".split()
+    {
+        *("accelerate", "huggingface_hub", "json", "safetensors", "tokenizers", "torch"),
+        "transformers",
+    }
 )
 """Packages that read the files; what they raise says something about the files."""
+
 
 def load_saved_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a trained run.

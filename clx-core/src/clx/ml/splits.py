@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clx.ml.author_code import author_code
 from clx.ml.data import to_dataset
-from clx.ml.truncation import count_truncated, warn_truncated
+from clx.ml.sampling import input_lengths
+from clx.ml.truncation import input_limit, uncut_lengths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,19 +20,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """A validated frame with its tokenised rows, and how many of its texts were cut."""
+    """A validated frame with its tokenised rows.
+
+    Attributes:
+        name: ``train``, ``eval`` or ``evaluation``.
+        frame: the rows as the user gave them.
+        dataset: the same rows as the model is fed.
+        lengths: how many tokens each text has before anything is cut; None for a task whose rows
+            have no column ``text`` or no ``input_ids``.
+        truncated: how many texts are cut.
+    """
 
     name: str
     frame: pd.DataFrame
     dataset: Dataset
+    lengths: Sequence[int] | None
     truncated: int
 
 
 def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
-    """Return a frame with its tokenised dataset; say how many texts were cut."""
+    """Return a frame with its tokenised dataset."""
     with author_code(run, "tokenize"):
         dataset = to_dataset(frame, run.tokenize, run.dataset_cols, name)
-    texts = frame["text"].tolist() if "text" in frame.columns else []
-    truncated = count_truncated(run, texts)
-    warn_truncated(run, truncated, len(frame), f"the {name} data")
-    return Split(name, frame, dataset, truncated)
+    cut, limit = input_lengths(dataset), input_limit(run)
+    if cut is None or "text" not in frame.columns or len(cut) != len(frame):
+        return Split(name, frame, dataset, None, 0)
+    lengths = uncut_lengths(run, frame["text"].tolist(), cut)
+    truncated = 0 if limit is None else sum(size > limit for size in lengths)
+    return Split(name, frame, dataset, lengths, truncated)

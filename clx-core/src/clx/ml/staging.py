@@ -17,7 +17,15 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from clx.ml.run_dir import IN_MANIFEST, MANIFEST, OUR_NAMES, RunDir, file_sha256, left_of, write_json
+from clx.ml.run_dir import (
+    IN_MANIFEST,
+    MANIFEST,
+    OUR_NAMES,
+    RunDir,
+    file_sha256,
+    left_of,
+    write_json,
+)
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100

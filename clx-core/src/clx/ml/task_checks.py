@@ -20,6 +20,7 @@ RESERVED = (
     "training_args",
     "device",
     "metrics",
+    "strict_data",
     "trust_remote_code",
     "load",
     "verify",
@@ -67,6 +68,12 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         )
     if not isinstance(getattr(candidate, "predict_args", None), dict):
         problems.append(f"predict_args must be a dict, but is {cell(candidate.predict_args)}")
+    columns = candidate.text_columns
+    if not _are_strings(columns) or not 1 <= len(columns) <= 2:
+        problems.append(
+            f'text_columns must be a tuple of one or two column names, such as ("text",), but is '
+            f"{cell(columns)}"
+        )
     if not _are_strings(candidate.dataset_cols) or not candidate.dataset_cols:
         problems.append(
             f"dataset_cols must be a list of column names, but is {cell(candidate.dataset_cols)}"

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import set_seed
 
-from clx.ml import checkpoints
+from clx.ml import checkpoints, hook_calls
 from clx.ml.arguments import check_training_args, choose_arguments
 from clx.ml.author_code import author_code
 from clx.ml.base_models import resolve_base_model
 from clx.ml.config import raise_config_problems
 from clx.ml.data import fingerprint, to_frame
+from clx.ml.data_checking import check_splits, warn_or_stop
 from clx.ml.disk_space import full_disk_named, training_bytes, warn_if_short
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
@@ -27,7 +28,6 @@ from clx.ml.interrupts import StopOnInterrupt
 from clx.ml.loading import load_model, load_tokenizer
 from clx.ml.loss_guard import refuse_not_finite
 from clx.ml.out_of_memory import memory_for_training
-from clx.ml.plugins import plugins
 from clx.ml.publishing import write_run
 from clx.ml.quiet import quiet_transformers
 from clx.ml.results import EvaluationResult, TrainingResult
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel, Trainer
 
+    from clx.ml.data_check import DataCheck
     from clx.ml.run import TrainingRun
 
 
@@ -56,13 +57,16 @@ def train_run(
     """Train ``run`` and publish it in its directory; see :meth:`TrainingRun.train`."""
     started = time.monotonic()
     target = RunDir(run.run_dir)
-    train_frame, eval_frame = _frames(run, train_data, eval_data)
+    train_frame, eval_frame = validated_frames(run, train_data, eval_data)
     arguments, problems = check_training_args(run.training_args)
     raise_config_problems(problems, f"The training of {run.run_name!r}")
     with only_writer(target), ExitStack() as faults:
         run._resolve_metrics()
         recover(target)
         refuse_existing(target, overwrite, resume)
+        hook_calls.before_training(run, train_frame, eval_frame)
+        has_eval = eval_frame is not None
+        arguments = hook_calls.proposed_arguments(run, arguments, len(train_frame), has_eval)
         base = resolve_base_model(run.base_model_name)
         arguments = choose_arguments(
             arguments,
@@ -78,7 +82,9 @@ def train_run(
         faults.enter_context(memory_for_training(arguments))
         resume_from = checkpoints.enter(target.checkpoints, identity, resume)
         try:
-            splits = _tokenised(run, train_frame, eval_frame)
+            splits = tokenised_splits(run, train_frame, eval_frame)
+            check = check_splits(run, splits)
+            warn_or_stop(check, run.strict_data)
             model, trainer = _fit(run, base, splits, arguments, target, callbacks, resume_from)
             evaluation = _evaluation(run, model, splits)
             result = TrainingResult(
@@ -91,6 +97,7 @@ def train_run(
                 seconds=time.monotonic() - started,
                 rows={split.name: len(split.frame) for split in splits},
                 truncated={split.name: split.truncated for split in splits},
+                data_check=check,
             )
             with staged(target) as new:
                 write_run(
@@ -108,7 +115,13 @@ def train_run(
     return result
 
 
-def _frames(
+def check_run_data(run: TrainingRun, train_data: Any, eval_data: Any) -> DataCheck:
+    """Return what is found in the data; see :meth:`TrainingRun.check`."""
+    frames = validated_frames(run, train_data, eval_data)
+    return check_splits(run, tokenised_splits(run, *frames))
+
+
+def validated_frames(
     run: TrainingRun, train_data: Any, eval_data: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return validated frames; what the config takes from the data is in between."""
@@ -146,9 +159,10 @@ def _identity(
     }
 
 
-def _tokenised(
+def tokenised_splits(
     run: TrainingRun, train_frame: pd.DataFrame, eval_frame: pd.DataFrame | None
 ) -> list[Split]:
+    """Return validated frames as the model is fed them, with the base model's tokenizer."""
     folder = resolve_base_model(run.tokenizer_name or run.base_model_name, weights=False)
     run._components.use_tokenizer(load_tokenizer(run, folder))
     frames = {"train": train_frame} | ({} if eval_frame is None else {"eval": eval_frame})
@@ -175,7 +189,6 @@ def _fit(
     # Old checkpoints go when the new one is marked: the Trainer would remove them before.
     kept = arguments.get("save_total_limit")
     arguments = {**arguments, "save_total_limit": None}
-    from_plugins = plugins().call("clx_trainer_callbacks", run=run, work_dir=target.checkpoints)
     trainer = make_trainer(
         run,
         model,
@@ -186,7 +199,7 @@ def _fit(
         checked_metrics(run) if has_metrics else None,
         [
             *(callbacks or ()),
-            *(callback for some in from_plugins for callback in some),
+            *hook_calls.trainer_callbacks(run, target.checkpoints),
             interrupt,
             checkpoints.SaveNowAndThen(),
             checkpoints.MarkComplete(kept, interrupt),

@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clx.errors import ClxWarning
+from clx.errors import TruncationWarning
+from clx.ml.text_rows import apart
 
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
@@ -14,10 +15,34 @@ if TYPE_CHECKING:
 
 def input_limit(run: TrainingRun) -> int | None:
     """Return the most tokens that the run's model is given, None when texts are not cut."""
-    if not run.tokenize_args.get("truncation", True):
+    if not run.tokenize_args.get("truncation", True) or run.predict_args.get("stride") is not None:
+        # With a stride the pipeline goes over the whole text, window by window.
         return None
     limit = run.tokenize_args.get("max_length") or run.tokenizer.model_max_length
     return int(limit) if limit and limit < 1_000_000 else None
+
+
+def uncut_lengths(run: TrainingRun, texts: Sequence[str], cut: Sequence[int]) -> list[int]:
+    """Return how many tokens each text has before anything is cut, special ones included.
+
+    Args:
+        run: whose tokenizer and limit count.
+        texts: shape (rows,).
+        cut: how many tokens of each the model is given, shape (rows,): only texts that fill the
+            limit are tokenised again.
+    """
+    limit, lengths = input_limit(run), list(cut)
+    if limit is None:
+        return lengths
+    full = [row for row, size in enumerate(cut) if size >= limit]
+    for start in range(0, len(full), 1000):
+        rows = full[start : start + 1000]
+        encoded = run.tokenizer(
+            [texts[row] for row in rows], truncation=False, padding=False, verbose=False
+        )
+        for row, ids in zip(rows, encoded["input_ids"], strict=True):
+            lengths[row] = max(len(ids), lengths[row])
+    return lengths
 
 
 def count_truncated(run: TrainingRun, texts: Sequence[str]) -> int:
@@ -33,9 +58,8 @@ def count_truncated(run: TrainingRun, texts: Sequence[str]) -> int:
     candidates = [t for t in texts if isinstance(t, str) and len(t) > limit - special]
     count = 0
     for start in range(0, len(candidates), 1000):
-        encoded = run.tokenizer(
-            candidates[start : start + 1000], truncation=False, padding=False, verbose=False
-        )
+        some = apart(candidates[start : start + 1000])
+        encoded = run.tokenizer(*some, truncation=False, padding=False, verbose=False)
         count += sum(len(ids) > limit for ids in encoded["input_ids"])
     return count
 
@@ -46,6 +70,6 @@ def warn_truncated(run: TrainingRun, count: int, rows: int, what: str) -> None:
         warnings.warn(
             f"{count} of {rows} texts in {what} are longer than {input_limit(run)} tokens and are "
             f"cut there (tokenize_args={{'max_length': …}} sets the limit)",
-            ClxWarning,
+            TruncationWarning,
             stacklevel=3,
         )

@@ -1,0 +1,50 @@
+"""The check of the data as ``train`` and ``run.check`` make it: from tokenised splits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from clx.errors import DataWarning
+from clx.ml.author_code import author_code
+from clx.ml.data_check import DataCheck, raise_if_strict
+from clx.ml.preflight import DataSplit, check_data
+from clx.ml.splits import Split
+from clx.ml.truncation import input_limit
+
+if TYPE_CHECKING:
+    from clx.ml.run import TrainingRun
+
+
+def check_splits(run: TrainingRun, splits: Sequence[Split]) -> DataCheck:
+    """Return what is found in the splits ``train`` and, if there is one, ``eval``.
+
+    A task whose rows have no column ``text`` gets the counts of rows and no findings.
+    """
+    if any("text" not in split.frame.columns for split in splits):
+        return DataCheck(rows={f"{split.name}_data": len(split.frame) for split in splits})
+    plain = []
+    for split in splits:
+        with author_code(run, "row_labels"):
+            labels = run.row_labels(split.frame)
+        texts, rows = split.frame["text"].tolist(), split.frame.index.tolist()
+        plain.append(DataSplit(texts, labels, rows, split.lengths))
+    names = getattr(run, "label_names", None)
+    return check_data(
+        plain[0],
+        plain[1] if len(plain) > 1 else None,
+        label_names=names if isinstance(names, list) else None,
+        limit=input_limit(run),
+    )
+
+
+def warn_or_stop(check: DataCheck, strict: bool) -> None:
+    """Say once all that was found, or raise it.
+
+    Raises:
+        DataFormatError: there are findings and the run is ``strict``.
+    """
+    raise_if_strict(check, strict)
+    if not check.ok:
+        warnings.warn(str(check), DataWarning, stacklevel=4)

@@ -1,0 +1,188 @@
+"""Filling in ``report.html``: from a run directory, an evaluation or a comparison to a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clx import __version__
+from clx.ml.json_tables import table_from_json
+from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_report
+from clx.ml.run_dir import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NOT_SHOWN = ("label_names", "thresholds")
+"""Config that is long and stands elsewhere in the page."""
+
+
+def run_report(
+    directory: RunDir,
+    evaluation: Mapping[str, Any] | None = None,
+    sections: Sequence[Section] = (),
+    name: str | None = None,
+) -> str:
+    """Return the report of what a run directory holds.
+
+    Args:
+        directory: with its config, results, environment and log.
+        evaluation: what ``EvaluationResult.to_dict()`` gives, in place of the one on the eval data.
+        sections: what plugins add.
+        name: the run's name, where it is not the directory's.
+    """
+    config, results = directory.read_config(), directory.read_results()
+    environment = _json(directory, ENVIRONMENT)
+    found = _mapping(results.get("evaluation")) if evaluation is None else evaluation
+    name = name or directory.path.name
+    facts = {
+        "Task": config["task"],
+        "Base model": config.get("base_model_name"),
+        "Training rows": _mapping(results.get("rows")).get("train"),
+        "Steps": results.get("steps"),
+        "Trained": results.get("finished"),
+        "clx": config.get("clx_version"),
+    }
+    return render_report(
+        ReportData(
+            title=name,
+            subtitle=f"How good this {config['task']} model is, and on what it was trained.",
+            facts={key: value for key, value in facts.items() if value is not None},
+            log=_log(directory),
+            data=_data_summary(results),
+            sections=sections,
+            environment=environment,
+            config={key: value for key, value in config.items() if key not in _NOT_SHOWN},
+            **_evaluated(found),
+        )
+    )
+
+
+def evaluation_report(about: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
+    """Return the report of one evaluation.
+
+    Args:
+        about: names and values for the top of the page; ``run`` is its title.
+        evaluation: what ``EvaluationResult.to_dict()`` gives.
+    """
+    rows, truncated = evaluation.get("rows", 0), evaluation.get("truncated", 0)
+    return render_report(
+        ReportData(
+            title=str(about.get("run") or "Evaluation"),
+            subtitle="An evaluation on labelled data.",
+            facts={
+                **{key: value for key, value in about.items() if key != "run"},
+                "clx": __version__,
+            },
+            data=DataSummary({"evaluation": rows}, {"evaluation": truncated}),
+            **_evaluated(evaluation),
+        )
+    )
+
+
+def comparison_report(
+    names: tuple[str, str],
+    metrics: pd.DataFrame,
+    fixed: pd.DataFrame,
+    broken: pd.DataFrame,
+    p_value: float | None,
+) -> str:
+    """Return the report of a comparison: what the second run changes against the first.
+
+    Args:
+        names: of the two runs.
+        metrics: columns ``own``, ``other``, ``difference`` (other − own), ``low``, ``high``.
+        fixed: rows that the second has right and the first wrong.
+        broken: rows that the first has right and the second wrong.
+        p_value: of McNemar's test, None where there is no right and wrong.
+    """
+    first, second = names
+    columns = {"other": "this", "own": "other"}
+    test = {} if p_value is None else {"p_value": p_value}
+    return render_report(
+        ReportData(
+            title=f"{second} against {first}",
+            subtitle="Two runs on the same rows.",
+            facts={"clx": __version__},
+            comparison=Comparison(
+                names=(second, first),
+                metrics=metrics.rename(columns=columns)[
+                    ["this", "other", "difference", "low", "high"]
+                ],
+                fixed=_renamed(fixed, names),
+                broken=_renamed(broken, names),
+                mcnemar=test | ({"fixed": len(fixed), "broken": len(broken)} if test else {}),
+            ),
+        )
+    )
+
+
+def _renamed(rows: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
+    first, second = names
+    return rows.rename(
+        columns={
+            "given": "label",
+            "own_predicted": f"{first} says",
+            "own_score": f"{first} score",
+            "other_predicted": f"{second} says",
+            "other_score": f"{second} score",
+        }
+    )
+
+
+def _evaluated(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    tables = _mapping(evaluation.get("tables"))
+    return {
+        "metrics": _mapping(evaluation.get("metrics")),
+        "evaluated_rows": evaluation.get("rows"),
+        "per_label": table_from_json(tables.get("per_label")),
+        "confusion": table_from_json(tables.get("confusion")),
+        "cooccurrence": table_from_json(tables.get("co_occurrence")),
+        "calibration": table_from_json(tables.get("calibration")),
+        "mistakes": table_from_json(evaluation.get("mistakes")),
+        "suspicious": table_from_json(evaluation.get("suspicious_labels")),
+    }
+
+
+def _data_summary(results: Mapping[str, Any]) -> DataSummary:
+    import pandas as pd
+
+    check = _mapping(results.get("data_check"))
+    counts = {
+        part.removesuffix("_data"): pd.Series(values, dtype="int64")
+        for part, values in _mapping(check.get("label_counts")).items()
+    }
+    return DataSummary(
+        rows=_mapping(results.get("rows")),
+        truncated=_mapping(results.get("truncated")),
+        label_counts=pd.DataFrame(counts) if counts else None,
+        findings=[finding for finding in check.get("findings") or () if isinstance(finding, dict)],
+    )
+
+
+def _log(directory: RunDir) -> list[dict[str, Any]]:
+    path = directory.path / LOGS / METRICS_LOG
+    if not path.is_file():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            # A training that was killed may have left half a line.
+            continue
+        if isinstance(value, dict):
+            lines.append(value)
+    return lines
+
+
+def _json(directory: RunDir, name: str) -> dict[str, Any]:
+    try:
+        return _mapping(json.loads((directory.path / name).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
