@@ -111,17 +111,26 @@ class RunDir:
         name = MANIFEST if (self.path / MANIFEST).is_file() else CONFIG
         return hashlib.sha256(self._read(name).encode()).hexdigest()
 
+    def manifest(self) -> dict[str, Any]:
+        """Return the size and SHA-256 of each file that counts; empty when there is no manifest.
+
+        Raises:
+            RunDirError: the manifest is damaged.
+        """
+        if not (self.path / MANIFEST).is_file():
+            return {}
+        files = self._json(MANIFEST).get("files")
+        if not isinstance(files, dict):
+            raise RunDirError(f"{self.path / MANIFEST} has no list of files")
+        return files
+
     def check(self, hashes: bool = False) -> None:
         """Compare the files with the manifest: their sizes, and their SHA-256 if ``hashes``.
 
         Raises:
             RunDirError: files are missing or differ; all of them are named.
         """
-        if not (self.path / MANIFEST).is_file():
-            return
-        files = self._json(MANIFEST).get("files")
-        if not isinstance(files, dict):
-            raise RunDirError(f"{self.path / MANIFEST} has no list of files")
+        files = self.manifest()
         bad = [
             f"{name} ({reason})"
             for name, expected in files.items()
