@@ -95,7 +95,9 @@ def test_two_writers_and_a_reader(tmp_path):
         for what, said, pid in answers:
             if what == "refused":
                 refused.append(said)
-                named = re.search(r"by process (\d+) on (\S+), since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", said)
+                named = re.search(
+                    r"by process (\d+) on (\S+), since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", said
+                )
                 other = pids - {str(pid)}
                 assert named is None or ({named[1]}, named[2]) == (other, socket.gethostname())
     stop.touch()
@@ -114,7 +116,9 @@ def hold(folder, ready):
         time.sleep(120)
 
 
-def test_a_second_training_is_refused_at_once_and_a_killed_one_does_not_block(tmp_path, tiny_model, fruit):
+def test_a_second_training_is_refused_at_once_and_a_killed_one_does_not_block(
+    tmp_path, tiny_model, fruit
+):
     is_held, ready = os.pipe()
     child, _ = start(hold, tmp_path, ready)
     os.read(is_held, 1)
@@ -155,7 +159,11 @@ def nobody(function, *args):
 def test_a_folder_that_may_not_be_written_is_said(tmp_path):
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents:
-        if parent.stat().st_uid == 0 and parent != parent.parent and parent.name.startswith("pytest"):
+        if (
+            parent.stat().st_uid == 0
+            and parent != parent.parent
+            and parent.name.startswith("pytest")
+        ):
             parent.chmod(0o755)
     said, _ = in_fork(nobody, refused, str(tmp_path))
     assert "cannot be written (Permission denied)" in said
