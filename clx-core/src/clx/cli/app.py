@@ -22,9 +22,10 @@ from clx.cli.runs import runs
 from clx.cli.show import show
 from clx.cli.tasks import tasks
 from clx.cli.train import train
+from clx.cli.verify import verify
 
 PROGRAM = "clx"
-COMMANDS = (train, evaluate, predict, compare, report, tasks, plugins, runs, show, doctor)
+COMMANDS = (train, evaluate, predict, compare, report, tasks, plugins, runs, show, verify, doctor)
 
 
 @dataclass

@@ -198,11 +198,10 @@ class RunOptions:
         self._given = set()
         # Naming a metric loads its code: what a directory names is never run.
         self._metric_sources = []
+        wrong: list[str] = []
         if not isinstance(self.training_args, dict):
             wrong = [f"training_args must be a dict, but is {cell(self.training_args)}"]
             self.training_args = {}
-        else:
-            wrong = []
         raise_problems(
             RunDirError,
             f"The config of {directory.path} cannot be used:",

@@ -19,6 +19,7 @@ from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.existing import refuse_existing
 from clx.ml.hook_calls import after_evaluation, after_training, observed, report_sections
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
+from clx.ml.out_of_memory import with_memory_named
 from clx.ml.prediction import (
     as_texts,
     check_batch_size,
@@ -375,7 +376,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         def predictions(some: Iterable[Any]) -> Iterator[Any]:
             return predict_texts(self, some, lambda: make_engine(self, chosen, size), arguments)
 
-        return observed(self, candidates, size, predictions)
+        return with_memory_named(observed(self, candidates, size, predictions), size)
 
     def predict_labels(
         self,
