@@ -26,17 +26,14 @@ if TYPE_CHECKING:
 
     from clx.ml.results import TrainingResult
 
-STEPS = 40
-HALF = STEPS // 2
+STEPS = 24
 TRAINING_ARGS = {
-    "max_steps": STEPS,
     "learning_rate": 5e-3,
     "per_device_train_batch_size": 4,
     "logging_steps": 1,
+    "eval_on_start": True,
     "eval_strategy": "steps",
-    "eval_steps": HALF,
     "save_strategy": "steps",
-    "save_steps": HALF,
     "load_best_model_at_end": False,
     "disable_tqdm": True,
 }
@@ -62,6 +59,7 @@ class Subject:
         config_values: values for ``add_config_attrs`` other than their defaults, where the kit finds
             none that the task takes.
         base_model_name: the folder of a small model, for a task that no BERT fits.
+        steps: of the training; half way there is an evaluation and a checkpoint.
     """
 
     def __init__(
@@ -71,7 +69,9 @@ class Subject:
         options: Mapping[str, Any] | None = None,
         config_values: Mapping[str, Any] | None = None,
         base_model_name: str | Path | None = None,
+        steps: int = STEPS,
     ) -> None:
+        self.steps = steps
         self.task = task
         self.options = dict(options or {})
         self.config_values = {attribute_name(k): v for k, v in (config_values or {}).items()}
@@ -158,7 +158,14 @@ class Subject:
 
     def train(self, place: str = "runs", **call: Any) -> tuple[TrainingRun, TrainingResult]:
         """Train a run on the sample, with the sample as eval data."""
-        run = self.new_run(place, base_model_name=self.base_model, training_args=TRAINING_ARGS)
+        half = self.steps // 2
+        arguments = {
+            **TRAINING_ARGS,
+            "max_steps": self.steps,
+            "eval_steps": half,
+            "save_steps": half,
+        }
+        run = self.new_run(place, base_model_name=self.base_model, training_args=arguments)
         with quiet():
             return run, run.train(self.sample, self.sample, **call)
 
@@ -316,7 +323,7 @@ def same(one: Any, other: Any, tolerance: float = 1e-4) -> bool:
         return len(one) == len(other) and all(same(a, b, tolerance) for a, b in pairs)
     if isinstance(one, float) or isinstance(other, float):
         try:
-            return abs(one - other) <= tolerance * max(1.0, abs(one))
+            return bool(abs(one - other) <= tolerance * max(1.0, abs(one)))
         except TypeError:
             return False
     return bool(one == other)

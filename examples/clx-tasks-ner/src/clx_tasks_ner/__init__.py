@@ -56,13 +56,24 @@ class NerRun(TrainingRun):
         from transformers import AutoModelForTokenClassification
 
         labels = bio_labels(self.label_names)
-        maps = {"id2label": dict(enumerate(labels)), "label2id": {n: i for i, n in enumerate(labels)}}
-        return AutoModelForTokenClassification.from_pretrained(model_name, **maps, **self.model_args)
+        maps = {
+            "id2label": dict(enumerate(labels)),
+            "label2id": {n: i for i, n in enumerate(labels)},
+        }
+        return AutoModelForTokenClassification.from_pretrained(
+            model_name, **maps, **self.model_args
+        )
 
     def tokenize(self, examples):
         """Return windows of each text with a label id a token."""
-        windows = {"return_overflowing_tokens": True, "return_offsets_mapping": True, "stride": STRIDE}
-        encoded = self.tokenizer(examples["text"], truncation=True, **{**windows, **self.tokenize_args})
+        windows = {
+            "return_overflowing_tokens": True,
+            "return_offsets_mapping": True,
+            "stride": STRIDE,
+        }
+        encoded = self.tokenizer(
+            examples["text"], truncation=True, **{**windows, **self.tokenize_args}
+        )
         labels = token_labels(encoded, examples["spans"], bio_labels(self.label_names))
         return {**encoded, "labels": labels}
 
@@ -74,9 +85,13 @@ class NerRun(TrainingRun):
 
     def compute_metrics(self, eval_pred):
         """Return precision, recall and F1 of whole spans."""
-        return span_metrics(eval_pred.label_ids, eval_pred.predictions, bio_labels(self.label_names))
+        return span_metrics(
+            eval_pred.label_ids, eval_pred.predictions, bio_labels(self.label_names)
+        )
 
     def post_process_prediction(self, prediction):
         """Return the spans of a text."""
         keys = {"start": "start", "end": "end", "label": "entity_group"}
-        return [{k: s[v] for k, v in keys.items()} | {"score": float(s["score"])} for s in prediction]
+        return [
+            {k: s[v] for k, v in keys.items()} | {"score": float(s["score"])} for s in prediction
+        ]
