@@ -183,8 +183,9 @@ MUTANTS = [
     Mutant(
         "a label too few",
         "labels",
-        "        return {**encoded, ",
-        "        labels = [line[:-1] for line in labels]\n        return {**encoded, ",
+        "        return span_windows(self.tokenizer, texts, spans, labels, STRIDE, self.tokenize_args)",
+        "        w = span_windows(self.tokenizer, texts, spans, labels, STRIDE, self.tokenize_args)\n"
+        '        return {**w, "labels": [line[:-1] for line in w["labels"]]}',
         "ner",
     ),
     # ---- Model -----------------------------------------------------------------------------------
@@ -211,7 +212,7 @@ MUTANTS = [
         "labels without names",
         "labels_survive",
         "model_name, **maps, **self.model_args",
-        "model_name, num_labels=len(labels), **self.model_args",
+        "model_name, num_labels=len(maps['id2label']), **self.model_args",
         "ner",
     ),
     Mutant(

@@ -82,7 +82,7 @@ PRIVATE_MODULES = {"clx.cli", *(f"clx.ml.{name}" for name in _PRIVATE)}
 @check(
     "The class has what a task must have.",
     "clx refuses the class when it is first used, so that nobody can use the task.",
-    "name",
+    "class",
 )
 def attributes(subject: Subject) -> None:
     """See :func:`clx.ml.task_checks.task_problems`."""
@@ -129,7 +129,7 @@ def base_options(subject: Subject) -> None:
     }
     try:
         run = subject.new_run(**given)
-    except ClxError as error:
+    except (ClxError, TypeError) as error:
         raise fail(f"{type(error).__name__}: {error}") from error
     for name, value in given.items():
         kept = getattr(run, name)

@@ -48,7 +48,7 @@ def good_frames(subject: Subject) -> None:
         "the sample": sample,
         "the sample with more columns and an index that repeats": strange,
         "the sample with its columns in another order": sample[list(sample.columns)[::-1]],
-        "the second half of the sample": sample.iloc[len(sample) // 2 :],
+        "the sample backwards": sample.iloc[::-1],
     }
     for what, frame in frames.items():
         error = refusal(subject, frame)

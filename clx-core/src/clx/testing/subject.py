@@ -8,6 +8,7 @@ import inspect
 import shutil
 import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ClxWarning, PluginError
 from clx.ml.run import TrainingRun
 from clx.ml.run_dir import CONFIG, RunDir, staged, write_json
-from clx.ml.task_checks import attribute_name
+from clx.ml.task_checks import attribute_name, task_problems
 from clx.problems import cell
 from clx.testing.fresh import ask
 from clx.testing.results import CheckFailedError, NotReachedError
@@ -77,7 +78,6 @@ class Subject:
         self.config_values = {attribute_name(k): v for k, v in (config_values or {}).items()}
         self._sample = sample
         self._base_model = base_model_name
-        self._folder = tempfile.TemporaryDirectory(prefix="clx-testing-")
         self._training_failed: BaseException | None = None
         self.class_before = self.class_state()
 
@@ -98,14 +98,17 @@ class Subject:
 
     def close(self) -> None:
         """Remove what the checks wrote."""
-        self._folder.cleanup()
+        if "folder" in vars(self):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- What there is to work with --------------------------------------------------------------
 
-    @property
+    @functools.cached_property
     def folder(self) -> Path:
         """A folder for runs and models, removed at the end."""
-        return Path(self._folder.name)
+        path = tempfile.mkdtemp(prefix="clx-testing-")
+        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+        return Path(path)
 
     @functools.cached_property
     def _rows(self) -> pd.DataFrame:
@@ -153,6 +156,8 @@ class Subject:
     def new_run(self, place: str = "runs", **options: Any) -> TrainingRun:
         """Return an untrained run of the task."""
         given = {"run_dir_parent": self.folder / place, "base_model_name": "clx-testing/none"}
+        if task_problems(self.task, TrainingRun):
+            raise NotReachedError("it is not a valid task; see the check `attributes`")
         run: TrainingRun = self.task("checked", **{**given, **self.options, **options})
         return run
 
@@ -208,9 +213,14 @@ class Subject:
     @functools.cached_property
     def changed(self) -> tuple[dict[str, Any], list[str], list[str]]:
         """Options other than their defaults: the values, those that got lost, those not found."""
-        values: dict[str, Any] = {}
-        lost, not_found = [], []
+        # The author's values may go together only.
+        values: dict[str, Any] = dict(self.config_values)
+        run = self.new_run(**values)
+        lost = [attr for attr, value in values.items() if getattr(run, attr) != value]
+        not_found = []
         for attr in map(attribute_name, self.task.add_config_attrs):
+            if attr in values:
+                continue
             found, dropped = self._other_value(attr, values)
             if found is not None:
                 values[attr] = found[0]
@@ -236,8 +246,6 @@ class Subject:
         return None, dropped
 
     def _candidates(self, attr: str, default: Any) -> list[Any]:
-        if attr in self.config_values:
-            return [self.config_values[attr]]
         learned = None
         with contextlib.suppress(Exception):
             learned = getattr(self.trained[0], attr)
@@ -294,7 +302,9 @@ class Subject:
         return ", ".join(self._place(name) for name in names)
 
     def _place(self, name: str) -> str:
-        where = f"{self.task.__name__}.{name}" if name != "module" else self.task.__module__
+        where = f"{self.task.__name__}.{name}"
+        if name in ("module", "class"):
+            where = self.task.__module__ if name == "module" else self.task.__name__
         owner = next((k for k in self.task.__mro__ if name in vars(k)), None)
         if owner is not None and owner.__module__.startswith("clx.ml."):
             return f"{where} (to be added: the base class's does not do)"
