@@ -55,6 +55,7 @@ def test_train_returns_figures_and_writes_the_run_directory(tiny_model, fruit):
         "logs",
         "manifest.json",
         "model",
+        "report.html",
         "results.json",
     }
     assert {path.name for path in (run.run_dir / "model").iterdir()} == {
@@ -213,7 +214,7 @@ def test_failed_overwrite_leaves_the_earlier_run(trained, fruit, monkeypatch, fa
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(clx.ml.publishing, "model_card", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OSError, match="is full"):
             run.train(fruit, overwrite=True)
     else:
         with pytest.raises(DataFormatError):

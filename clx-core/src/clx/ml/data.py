@@ -208,5 +208,7 @@ def fingerprint(data: pd.DataFrame) -> str:
     for name in data.columns:
         digest.update(f"\0{name}\0".encode("utf-8", "surrogatepass"))
         for value in data[name]:
-            digest.update(f"{type(value).__name__}:{value}\0".encode("utf-8", "surrogatepass"))
+            text = f"{value}".encode("utf-8", "surrogatepass")
+            # With its length, so that no text can look like two.
+            digest.update(f"{type(value).__name__}:{len(text)}:".encode() + text)
     return digest.hexdigest()

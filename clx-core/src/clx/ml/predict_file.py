@@ -42,9 +42,10 @@ def predict_file(
     columns: list[str] | None,
     resume: bool,
     overwrite: bool,
-    batch_size: int,
+    batch_size: int | None,
     all_scores: bool,
     min_score: float | None,
+    backend: str,
 ) -> Path:
     """See :meth:`TrainingRun.predict_file`."""
     if not source.is_file():
@@ -57,13 +58,14 @@ def predict_file(
         raise DataFormatError(f"{source} cannot be source and target at once")
     parts = target.with_name(f".{target.name}.parts")
     asked = {"all_scores": all_scores, "min_score": min_score}
-    identity = _identity(run, source, text_column, columns, asked)
+    how = {"batch_size": batch_size, "backend": backend}
+    identity = _identity(run, source, text_column, columns, {**asked, "backend": backend})
     done = _begin(parts, identity, resume)
     # A source read as text (csv) gives texts, one of json or parquet gives typed columns.
     for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
         if number < done:
             continue
-        output = _predicted(run, frame, number * PART_ROWS, text_column, columns, batch_size, asked)
+        output = _predicted(run, frame, number * PART_ROWS, text_column, columns, how, asked)
         write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
     join_parts(sorted(parts.glob("*.part")), target, kind)
     shutil.rmtree(parts)
@@ -123,7 +125,7 @@ def _predicted(
     first_row: int,
     text_column: str,
     columns: list[str] | None,
-    batch_size: int,
+    how: dict[str, Any],
     asked: dict[str, Any],
 ) -> pd.DataFrame:
     """Return the carried columns and the predictions of some rows."""
@@ -135,7 +137,7 @@ def _predicted(
     inputs = frame_inputs(frame, input_columns(run.text_columns, text_column))
     rows = [
         run.prediction_row(prediction, **asked)
-        for prediction in islice(run.predict_iter(inputs, batch_size), len(frame))
+        for prediction in islice(run.predict_iter(inputs, **how), len(frame))
     ]
     predicted = pd.DataFrame(rows, index=frame.index)
     taken = set(wanted)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, NotTrainedError, PluginError
+from clx.ml.backends import check_backend, make_engine
 from clx.ml.components import Components
 from clx.ml.data import to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
@@ -266,13 +267,21 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             path.write_text(page, encoding="utf-8")
         return path
 
-    def predict(self, texts: Any, batch_size: int | None = None, **predict_args: Any) -> list[Any]:
+    def predict(
+        self,
+        texts: Any,
+        batch_size: int | None = None,
+        backend: str | None = None,
+        **predict_args: Any,
+    ) -> list[Any]:
         """Return one prediction a text, in order.
 
         Args:
             texts: a list, tuple, Series, array or generator of str, or one str. For a task with
                 several ``text_columns``: of tuples or dicts with a text for each.
-            batch_size: texts of one batch, default 32.
+            batch_size: texts of one batch; None takes as many as suit the device and their length.
+            backend: what computes: ``"torch"`` (None), or ``"onnx"`` or ``"onnx-int8"`` after
+                :meth:`export`.
             **predict_args: to the pipeline's call, over the task's ``predict_args``.
 
         Raises:
@@ -282,34 +291,47 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         candidates = as_texts(as_text_rows(texts, self.text_columns))
         if hasattr(candidates, "__len__"):
             candidates = check_texts(candidates)
-        return list(self.predict_iter(candidates, batch_size, **predict_args))
+        return list(self.predict_iter(candidates, batch_size, backend, **predict_args))
 
     def predict_iter(
-        self, texts: Any, batch_size: int | None = None, **predict_args: Any
+        self,
+        texts: Any,
+        batch_size: int | None = None,
+        backend: str | None = None,
+        **predict_args: Any,
     ) -> Iterator[Any]:
         """Yield one prediction a text, in order, for any number of texts in bounded memory.
 
         Arguments and errors are those of :meth:`predict`; a wrong text is reported when its turn
         comes.
         """
-        size = check_batch_size(batch_size)
+        size, chosen = check_batch_size(batch_size), check_backend(backend)
         candidates = as_texts(as_text_rows(texts, self.text_columns))
         self._require_trained()
         arguments = {**self.predict_args, **predict_args}
-        return observed(self, candidates, size, lambda t: predict_texts(self, t, size, arguments))
+
+        def predictions(some: Iterable[Any]) -> Iterator[Any]:
+            return predict_texts(self, some, lambda: make_engine(self, chosen, size), arguments)
+
+        return observed(self, candidates, size, predictions)
 
     def predict_labels(
-        self, texts: Any, batch_size: int | None = None, min_score: float | None = None
+        self,
+        texts: Any,
+        batch_size: int | None = None,
+        min_score: float | None = None,
+        backend: str | None = None,
     ) -> list[Any]:
         """Return what is chosen for each text: a name, a list of names, or None for an abstention.
 
         Args:
             texts: as for :meth:`predict`.
-            batch_size: texts of one batch, default 32.
+            batch_size: as for :meth:`predict`.
             min_score: what a score has to reach to count; over what the run has learnt.
+            backend: as for :meth:`predict`.
         """
         check_min_score(min_score)
-        return [self.decide(each, min_score) for each in self.predict(texts, batch_size)]
+        return [self.decide(each, min_score) for each in self.predict(texts, batch_size, backend)]
 
     def predict_frame(
         self,
@@ -318,15 +340,17 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         batch_size: int | None = None,
         all_scores: bool = False,
         min_score: float | None = None,
+        backend: str | None = None,
     ) -> pd.DataFrame:
         """Return predictions as a frame on the same index.
 
         Args:
             data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
             text_column: the column of texts; ``"text"`` stands for the task's ``text_columns``.
-            batch_size: texts of one batch, default 32.
+            batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
             min_score: what a score has to reach to count; over what the run has learnt.
+            backend: as for :meth:`predict`.
 
         Raises:
             DataFormatError: there is no such column, or it has something else than texts.
@@ -336,7 +360,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         check_min_score(min_score)
         frame = to_frame(data)
         inputs = frame_inputs(frame, input_columns(self.text_columns, text_column))
-        predictions = self.predict_iter(inputs, batch_size)
+        predictions = self.predict_iter(inputs, batch_size, backend)
         rows = [
             self.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
             for prediction in predictions
@@ -354,6 +378,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         batch_size: int | None = None,
         all_scores: bool = False,
         min_score: float | None = None,
+        backend: str | None = None,
     ) -> Path:
         """Predict every row of a file into another, in bounded memory, and return its path.
 
@@ -364,9 +389,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             columns: the input columns to carry through, default all.
             resume: continue what an interrupted call left.
             overwrite: replace an existing target.
-            batch_size: texts of one batch, default 32.
+            batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
             min_score: what a score has to reach to count; over what the run has learnt.
+            backend: as for :meth:`predict`.
 
         Raises:
             RunExistsError: the target exists.
@@ -387,6 +413,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             batch_size=check_batch_size(batch_size),
             all_scores=all_scores,
             min_score=check_min_score(min_score),
+            backend=check_backend(backend),
         )
 
     # ---- What a run has --------------------------------------------------------------------------

@@ -32,7 +32,7 @@ RESERVED = (
 )
 """Names that a config attribute cannot have: the base's arguments and the config's own keys."""
 
-_TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def attribute_name(option: str) -> str:
@@ -100,7 +100,7 @@ def _name_problems(candidate: type, base: type, registered_as: str | None) -> li
     name, aliases = getattr(candidate, "name", None), candidate.aliases  # type: ignore[attr-defined]
     if name is None or name == base.name:  # type: ignore[attr-defined]
         return ['it has no name: set the class attribute, such as name = "my-task"']
-    if not isinstance(name, str) or not _TASK_NAME.fullmatch(name):
+    if not isinstance(name, str) or not TASK_NAME.fullmatch(name):
         return [f"its name {cell(name)} is not made of letters, digits, '-', '_' and '.'"]
     if not _are_strings(aliases):
         return [f'aliases must be a tuple of names, such as ("short",), but is {cell(aliases)}']

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from filelock import FileLock, Timeout
 from transformers import set_seed
 
-from clx.errors import RunBusyError, RunDirError
 from clx.ml import checkpoints, hook_calls
 from clx.ml.arguments import check_training_args, choose_arguments
 from clx.ml.author_code import author_code
@@ -24,14 +21,20 @@ from clx.ml.base_models import resolve_base_model
 from clx.ml.config import raise_config_problems
 from clx.ml.data import fingerprint, to_frame
 from clx.ml.data_checking import check_splits, warn_or_stop
+from clx.ml.disk_space import full_disk_named, training_bytes, warn_if_short
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
+from clx.ml.interrupts import StopOnInterrupt
 from clx.ml.loading import load_model, load_tokenizer
+from clx.ml.loss_guard import refuse_not_finite
+from clx.ml.out_of_memory import memory_for_training
 from clx.ml.publishing import write_run
 from clx.ml.quiet import quiet_transformers
 from clx.ml.results import EvaluationResult, TrainingResult
-from clx.ml.run_dir import RunDir, recover, staged, write_json
+from clx.ml.run_dir import RunDir
+from clx.ml.run_lock import only_writer
 from clx.ml.splits import Split, tokenised_split
+from clx.ml.staging import recover, staged
 from clx.ml.task_hooks import TaskHooks
 from clx.ml.trainer import checked_metrics, make_trainer
 
@@ -57,7 +60,7 @@ def train_run(
     train_frame, eval_frame = validated_frames(run, train_data, eval_data)
     arguments, problems = check_training_args(run.training_args)
     raise_config_problems(problems, f"The training of {run.run_name!r}")
-    with _only_writer(target):
+    with only_writer(target), ExitStack() as faults:
         run._resolve_metrics()
         recover(target)
         refuse_existing(target, overwrite, resume)
@@ -72,12 +75,12 @@ def train_run(
             hidden_size=_hidden_size(base),
             cuda=torch.cuda.is_available() and run.device != "cpu",
         )
+        needed = training_bytes(base, arguments)
+        warn_if_short(target.path.parent, needed)
         identity = _identity(run, train_frame, eval_frame, arguments)
-        resume_from = None
-        if resume:
-            resume_from = checkpoints.resume_point(target.checkpoints, identity)
-        else:
-            checkpoints.begin(target.checkpoints, identity)
+        faults.enter_context(full_disk_named(target.path.parent, needed))
+        faults.enter_context(memory_for_training(arguments))
+        resume_from = checkpoints.enter(target.checkpoints, identity, resume)
         try:
             splits = tokenised_splits(run, train_frame, eval_frame)
             check = check_splits(run, splits)
@@ -182,6 +185,10 @@ def _fit(
         model.float()
     has_metrics = type(run).compute_metrics is not TaskHooks.compute_metrics
     datasets = {split.name: split.dataset for split in splits}
+    interrupt = StopOnInterrupt()
+    # Old checkpoints go when the new one is marked: the Trainer would remove them before.
+    kept = arguments.get("save_total_limit")
+    arguments = {**arguments, "save_total_limit": None}
     trainer = make_trainer(
         run,
         model,
@@ -193,12 +200,18 @@ def _fit(
         [
             *(callbacks or ()),
             *hook_calls.trainer_callbacks(run, target.checkpoints),
+            interrupt,
             checkpoints.SaveNowAndThen(),
-            checkpoints.MarkComplete(),
+            checkpoints.MarkComplete(kept, interrupt),
+            checkpoints.BestInThisPlace(resume_from),
         ],
     )
-    with quiet_transformers(), author_code(run, "train"):
-        trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    with quiet_transformers(), author_code(run, "train"), interrupt.listening():
+        if resume_from is not None and checkpoints.is_finished(resume_from):
+            checkpoints.restore(trainer, resume_from)
+        else:
+            trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    refuse_not_finite(trainer)
     return trainer.accelerator.unwrap_model(trainer.model).eval(), trainer
 
 
@@ -221,42 +234,9 @@ def _evaluation(
     return None
 
 
-@contextlib.contextmanager
-def _only_writer(target: RunDir) -> Iterator[None]:
-    """Hold the run's lock; a second trainer is told who holds it.
-
-    The lock is the system's (flock), so that it goes with a killed process; the file beside it
-    with the holder's name is information only. It excludes processes of one machine.
-    """
-    try:
-        target.path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunDirError(f"{target.path.parent} cannot be made: {error}") from error
-    holder = target.lock.with_name(target.lock.name + ".json")
-    lock = FileLock(target.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        try:
-            who = json.loads(holder.read_text(encoding="utf-8"))
-            who = f"process {who['pid']} on {who['host']}, since {who['since']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            who = "another process"
-        raise RunBusyError(
-            f"{target.path} is being trained by {who}. Wait, or take another run_name."
-        ) from error
-    try:
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": since})
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
-
-
 def _tidy(target: RunDir) -> None:
     """After a failure keep checkpoints that can be resumed, and no empty folders."""
-    if not checkpoints.complete_checkpoints(target.checkpoints):
+    if not checkpoints.sweep_incomplete(target.checkpoints):
         shutil.rmtree(target.checkpoints, ignore_errors=True)
         with contextlib.suppress(OSError):
             target.path.rmdir()

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, PluginError
 from clx.ml.run import TrainingRun
-from clx.ml.run_dir import CONFIG, RunDir, staged, write_json
+from clx.ml.run_dir import CONFIG, RunDir, write_json
+from clx.ml.staging import staged
 from clx.ml.task_checks import attribute_name, task_problems
 from clx.problems import cell
 from clx.testing.fresh import ask
