@@ -58,6 +58,9 @@ template: ## Copy the example that `clx new-task` writes into clx-core
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
 	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
 
+cleanroom: ## Install the wheels in a fresh environment and try them there (uses the registry)
+	@PYTHON=$(PYTHON) .ci/cleanroom
+
 check: lint test ## Everything that .ci/run checks
 
 clean: ## Remove what the targets made
