@@ -60,7 +60,7 @@ def _wrong(text: str, spans: Any, label_names: Sequence[str] | None) -> set[str]
     for span in sorted(spans, key=lambda span: span["start"]):
         if not 0 <= span["start"] < span["end"] <= len(text):
             wrong.add("a span is not within its text")
-        if span["start"] < end:
+        if max(span["start"], 0) < end:
             wrong.add("spans overlap")
         end = span["end"]
         label = span["label"]
