@@ -85,6 +85,16 @@ class ClassificationRun(TrainingRun):
         self.min_score = min_score
         self.target_accuracy = target_accuracy
 
+    @classmethod
+    def sample_data(cls) -> pd.DataFrame:
+        """Return rows to try the task with."""
+        import pandas as pd
+
+        fruit = ["a red apple", "ripe pears", "lemon and melon", "an apple pie"]
+        animals = ["a small cat", "wild horses", "dog and goat", "a cat sleeps"]
+        rows = [(text, "fruit") for text in fruit] + [(text, "animal") for text in animals]
+        return pd.DataFrame(rows, columns=["text", "label"])
+
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and the limits of abstaining."""
         names = self.label_names

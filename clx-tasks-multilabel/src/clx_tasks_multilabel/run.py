@@ -101,6 +101,23 @@ class MultiLabelRun(TrainingRun):
         self.threshold_objective = threshold_objective
         self.threshold_target = threshold_target
 
+    @classmethod
+    def sample_data(cls) -> pd.DataFrame:
+        """Return rows to try the task with."""
+        import pandas as pd
+
+        rows = [
+            ("a red apple", ["fruit", "red"]),
+            ("ripe pears", ["fruit"]),
+            ("a red car", ["red"]),
+            ("lemon and melon", ["fruit"]),
+            ("an apple pie, red and sweet", ["fruit", "red"]),
+            ("it rained all day", []),
+            ("a red door", ["red"]),
+            ("nobody came", []),
+        ]
+        return pd.DataFrame(rows, columns=["text", "labels"])
+
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and thresholds."""
         names = self.label_names
