@@ -192,7 +192,10 @@ WRONG_FRAMES = {
     "texts are all numbers": (frame([1, 2, 3, 4]), "not a string .* in 4 of 4 rows"),
     "texts are bytes": (frame([b"a", "b", "c", "d"]), "not a string .* in 1 of 4 rows: 0"),
     "texts are lists": (frame([["a"], "b", "c", "d"]), "not a string .* in 1 of 4 rows: 0"),
-    "text with a lone surrogate": (frame(["a\ud800", "b", "c", "d"], dtype=object), "half of a surrogate pair"),
+    "text with a lone surrogate": (
+        frame(["a\ud800", "b", "c", "d"], dtype=object),
+        "half of a surrogate pair",
+    ),
     "label missing": (frame(label=["x", None, "y", NAN]), "label is missing in 2 of 4 rows: 1, 3"),
     "whole label with a NaN": (frame(label=[0, 1, NAN, 1]), "label is missing in 1 of 4 rows: 2"),
     "float labels": (frame(label=[0.0, 1.0, 0.0, 1.0]), r"\(floats: .astype\(int\)\)"),
@@ -210,7 +213,10 @@ WRONG_FRAMES = {
     "one label": (frame(label=["x"] * 4), "single label 'x': a model needs at least two"),
     "blank label": (frame(label=["x", " ", "x", " "]), "blank name ' '"),
     "labels that differ by blanks": (frame(label=["pos", "pos ", "neg", "neg"]), "only by blanks"),
-    "label with a surrogate": (frame(label=["x", "y\ud800", "x", "x"], dtype=object), "not Unicode text"),
+    "label with a surrogate": (
+        frame(label=["x", "y\ud800", "x", "x"], dtype=object),
+        "not Unicode text",
+    ),
     "no label column": (frame().drop(columns="label"), "no column 'label'; the columns are text"),
     "other case": (frame().rename(columns={"text": "Text"}), "did you mean 'Text'"),
     "numbers as column names": (

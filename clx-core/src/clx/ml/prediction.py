@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
 
 BATCH_SIZE = 32
+MAX_BATCH_SIZE = 1_000_000
 WINDOW_BATCHES = 32
 """Batches that are sorted by length together; a window is what is in memory at once."""
 
@@ -73,7 +74,7 @@ def check_batch_size(batch_size: Any) -> int:
     """Return the batch size, the default for None.
 
     Raises:
-        ConfigError: it is not a whole number of at least 1.
+        ConfigError: it is not a whole number of at least 1, or more than memory can have.
     """
     if batch_size is None:
         return BATCH_SIZE
@@ -81,6 +82,8 @@ def check_batch_size(batch_size: Any) -> int:
         raise ConfigError(
             f"batch_size must be a whole number of at least 1, but is {cell(batch_size)}"
         )
+    if batch_size > MAX_BATCH_SIZE:
+        raise ConfigError(f"batch_size must be at most {MAX_BATCH_SIZE}, but is {cell(batch_size)}")
     return batch_size
 
 
