@@ -100,7 +100,7 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
                 )
             )
     title = f"cost: rate of the forward pass over that of a matrix product, {device}"
-    return [Table(title, "matrix product", rows)]
+    return [Table(title, "matrix product", rows, "rate, as a share of that of")]
 
 
 def _matmul_rate(tokens: int, numbers: dict[str, Any], device: str) -> float:

@@ -57,8 +57,10 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
             row.notes["text in memory as Arrow"] = f"{size:.0f} MB"
             train.append(row)
     return [
-        Table("peak memory of predict_iter", "the fewest rows", _ratios(predict)),
-        Table("peak memory of train", "the fewest rows", _ratios(train)),
+        Table(
+            "peak memory of predict_iter", "the fewest rows", _ratios(predict), "times the peak of"
+        ),
+        Table("peak memory of train", "the fewest rows", _ratios(train), "times the peak of"),
     ]
 
 

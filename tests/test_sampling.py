@@ -83,7 +83,9 @@ def _training(tiny_model, trainer_class=None, **arguments):
     from clx.ml import training_run
     from clx.ml.trainer import make_trainer
 
-    run = training_run("classification", "order", base_model_name=tiny_model, label_names=["a", "b"])
+    run = training_run(
+        "classification", "order", base_model_name=tiny_model, label_names=["a", "b"]
+    )
     if trainer_class is not None:
         run.trainer_class = trainer_class
     run._components.use_tokenizer(run.load_tokenizer(str(tiny_model)))

@@ -1,6 +1,5 @@
-from clx_tasks_ner import NerRun
-
 from clx.testing import TaskConformance
+from clx_tasks_ner import NerRun
 
 
 class TestNer(TaskConformance):

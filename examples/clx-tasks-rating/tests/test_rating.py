@@ -1,6 +1,5 @@
-from clx_tasks_rating import RatingRun
-
 from clx.testing import TaskConformance
+from clx_tasks_rating import RatingRun
 
 
 class TestRating(TaskConformance):

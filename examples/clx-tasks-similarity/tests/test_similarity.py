@@ -1,6 +1,5 @@
-from clx_tasks_similarity import SimilarityRun
-
 from clx.testing import TaskConformance
+from clx_tasks_similarity import SimilarityRun
 
 
 class TestSimilarity(TaskConformance):

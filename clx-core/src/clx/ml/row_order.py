@@ -95,9 +95,7 @@ def _in_data_order(prediction: EvalPrediction, where: Sequence[int]) -> EvalPred
     )
 
 
-def trainer_type(
-    task_trainer: type, group_by_length: bool, *mixed_in: type
-) -> type[Trainer]:
+def trainer_type(task_trainer: type, group_by_length: bool, *mixed_in: type) -> type[Trainer]:
     """Return the task's Trainer with our row order, where it has none of its own, and more mixed in."""
     own_evaluation = any(_overrides(task_trainer, name) for name in _OWN_EVALUATION)
     order = {
