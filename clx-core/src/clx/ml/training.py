@@ -29,6 +29,7 @@ from clx.ml.fitting import Call, Fitted, calibrate_model, fit
 from clx.ml.label_errors import find_label_errors
 from clx.ml.loading import load_tokenizer
 from clx.ml.out_of_memory import memory_for_training
+from clx.ml.processes import by_writer, is_writer, join, wait, writer_first
 from clx.ml.publishing import write_run
 from clx.ml.results import EvaluationResult, TrainingResult
 from clx.ml.run_dir import RunDir
@@ -66,10 +67,12 @@ def train_run(
     train_frame, eval_frame = validated_frames(run, train_data, eval_data)
     arguments, problems = check_training_args(run.training_args)
     raise_config_problems(problems, f"The training of {run.run_name!r}")
-    with only_writer(target), ExitStack() as faults:
+    join(on_cpu=run.device == "cpu")
+    with by_writer(only_writer(target)), ExitStack() as faults:
         run._resolve_metrics()
-        recover(target)
-        refuse_existing(target, overwrite, resume)
+        if is_writer():
+            recover(target)
+            refuse_existing(target, overwrite, resume)
         hook_calls.before_training(run, train_frame, eval_frame)
         has_eval = eval_frame is not None
         arguments = hook_calls.proposed_arguments(run, arguments, len(train_frame), has_eval)
@@ -88,7 +91,10 @@ def train_run(
         identity = _identity(run, train_frame, eval_frame, arguments)
         faults.enter_context(full_disk_named(target.path.parent, needed))
         faults.enter_context(memory_for_training(arguments))
-        resume_from = checkpoints.enter(target.checkpoints, identity, resume)
+        # What the writing process finds or begins, the others find: they take up its identity.
+        resume_from = writer_first(
+            lambda: checkpoints.enter(target.checkpoints, identity, resume or not is_writer())
+        )
         try:
             splits = tokenised_splits(run, train_frame, eval_frame)
             check = check_splits(run, splits)
@@ -108,20 +114,34 @@ def train_run(
                 truncated={split.name: split.truncated for split in splits},
                 data_check=check,
             )
-            with staged(target) as new:
-                write_run(
-                    new,
-                    run,
-                    fitted,
-                    splits[0].dataset,
-                    result,
-                    {"data": identity["data"]},
-                    target.checkpoints,
-                )
+            if is_writer():
+                _publish(run, target, fitted, splits, result, identity)
+            wait()
         except BaseException:
-            _tidy(target)
+            if is_writer():
+                _tidy(target)
             raise
     return result
+
+
+def _publish(
+    run: TrainingRun,
+    target: RunDir,
+    fitted: Fitted,
+    splits: Sequence[Split],
+    result: TrainingResult,
+    identity: dict[str, Any],
+) -> None:
+    with staged(target) as new:
+        write_run(
+            new,
+            run,
+            fitted,
+            splits[0].dataset,
+            result,
+            {"data": identity["data"]},
+            target.checkpoints,
+        )
 
 
 def check_run_data(run: TrainingRun, train_data: Any, eval_data: Any) -> DataCheck:

@@ -1,0 +1,76 @@
+"""Training by two processes: the same run as by one, written once."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from clx.ml import training_run
+from clx.ml.sampling import LengthGroupedSampler
+from conftest import fruit_frame
+
+SCRIPT = """
+import json, os, sys
+import pandas as pd
+from clx.ml import training_run
+
+folder, model = sys.argv[1:]
+data = pd.read_json(folder + "/rows.json")
+run = training_run(
+    "classification",
+    "two",
+    run_dir_parent=folder,
+    base_model_name=model,
+    device="cpu",
+    training_args={
+        "num_train_epochs": 6,
+        "learning_rate": 5e-3,
+        "per_device_train_batch_size": 4,
+        "disable_tqdm": True,
+    },
+)
+result = run.train(data, data.iloc[:20], overwrite=True)
+told = {"steps": result.steps, "metrics": result.metrics, "scores": run.predict("the apple is red")}
+with open(f"{folder}/rank{os.environ['RANK']}.json", "w") as file:
+    json.dump(told, file)
+"""
+
+
+def test_two_processes_train_one_run(tiny_model, tmp_path):
+    fruit_frame(40).to_json(tmp_path / "rows.json")
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    command += ["--standalone", str(script), str(tmp_path), str(tiny_model)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    one, other = (json.loads((tmp_path / f"rank{n}.json").read_text()) for n in (0, 1))
+    assert one["steps"] == other["steps"] == 6 * 5
+    assert one["metrics"]["accuracy"] == other["metrics"]["accuracy"] > 0.9
+    run = training_run(load=tmp_path / "two", verify=True)
+    scores = run.predict("the apple is red")[0]
+    assert scores == pytest.approx(one["scores"][0], abs=1e-5)
+    assert scores == pytest.approx(other["scores"][0], abs=1e-5)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".two.staging")]
+    log = (run.run_dir / "logs" / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in log if "loss" in json.loads(line)]
+    assert steps == sorted(set(steps))
+
+
+def test_each_process_has_batches_of_like_length():
+    from accelerate.data_loader import BatchSamplerShard
+    from torch.utils.data import BatchSampler
+
+    lengths = np.random.default_rng(0).integers(3, 200, size=1000).tolist()
+    sampler = LengthGroupedSampler(lengths, 2 * 8, seed=1)
+    shards = [
+        list(BatchSamplerShard(BatchSampler(sampler, 8, drop_last=False), 2, number))
+        for number in range(2)
+    ]
+    assert len(shards[0]) == len(shards[1])
+    assert {row for shard in shards for batch in shard for row in batch} == set(range(1000))
+    for one, other in list(zip(*shards, strict=True))[:-1]:
+        together = [lengths[row] for row in [*one, *other]]
+        assert max(together) - min(together) < 12 or one is shards[0][0]
