@@ -71,6 +71,7 @@ def test_each_process_has_batches_of_like_length():
     ]
     assert len(shards[0]) == len(shards[1])
     assert {row for shard in shards for batch in shard for row in batch} == set(range(1000))
-    for one, other in list(zip(*shards, strict=True))[:-1]:
-        together = [lengths[row] for row in [*one, *other]]
-        assert max(together) - min(together) < 12 or one is shards[0][0]
+    pairs = [[lengths[row] for row in [*one, *other]] for one, other in zip(*shards, strict=True)]
+    # Both take a step together: the one with the longer batch is waited for.
+    assert np.mean([max(pair) - min(pair) for pair in pairs[:-1]]) < 8
+    assert max(pairs[0]) == max(lengths)
