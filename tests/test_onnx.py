@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from transformers import TextClassificationPipeline
 
@@ -19,7 +20,7 @@ from clx.errors import (
     RunBusyError,
     RunDirError,
 )
-from clx.ml import exporting, training_run
+from clx.ml import TrainingRun, exporting, training_run
 from clx.ml.added_folder import added_folder
 from clx.ml.run_dir import MANIFEST, RunDir
 from conftest import fruit_frame
@@ -306,3 +307,36 @@ def test_the_command_exports_and_predicts(trained, tmp_path, capsys, monkeypatch
     exported = json.loads(clx("export", trained, "--no-int8", "--json").out)
     assert list(exported["checks"]) == ["onnx"]
     assert clx("predict", trained, "cat", "--backend", "onnx-int8").status != 0
+
+
+def test_pairs_of_texts_are_exported_too(tiny_model):
+    from transformers import AutoModelForSequenceClassification
+
+    class PairRun(TrainingRun):
+        name = "pairs"
+        text_columns = ["one", "other"]
+        pipeline_args = {"task": "text-classification"}
+        predict_args = {"top_k": None}
+
+        def validate_data_format(self, data):
+            pass
+
+        def load_model(self, model_name=None):
+            return AutoModelForSequenceClassification.from_pretrained(model_name, num_labels=2)
+
+        def tokenize(self, examples):
+            rows = self.tokenizer(examples["one"], examples["other"], truncation=True)
+            return {**rows, "labels": examples["label"]}
+
+    frame = fruit_frame(20)
+    data = {"one": frame["text"], "other": frame["text"][::-1].to_numpy(), "label": [0, 1] * 10}
+    run = PairRun("pairs", base_model_name=tiny_model, training_args={"max_steps": 1})
+    run.train(pd.DataFrame(data))
+    pairs = list(zip(data["one"], data["other"], strict=True))
+    assert run.export("onnx", texts=pairs).checks["onnx"].equal_decisions == 1
+    expected = run.predict(pairs)
+    for ours, theirs in zip(run.predict(pairs, backend="onnx"), expected, strict=True):
+        assert [e["label"] for e in ours] == [e["label"] for e in theirs]
+        assert ours[0]["score"] == pytest.approx(theirs[0]["score"], abs=1e-5)
+    with pytest.warns(ClxWarning, match="pass texts="):
+        assert run.export("onnx", int8=False).texts == 300
