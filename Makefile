@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test lint fix wheels check clean
+.PHONY: help install demo test lint fix template wheels cleanroom check clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -52,8 +52,14 @@ fix: $(VENV)/installed-dev ## Format, and mend what the linter can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+template: ## Copy the example that `clx new-task` writes into clx-core
+	@$(BIN)/python tests/copy_template.py
+
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
 	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
+
+cleanroom: ## Install the wheels in a fresh environment and try them there (uses the registry)
+	@PYTHON=$(PYTHON) .ci/cleanroom
 
 check: lint test ## Everything that .ci/run checks
 

@@ -25,7 +25,7 @@ from clx.errors import ClxWarning, ConfigError
 from clx.ml import training_run
 
 HEAVY = {"torch", "transformers", "datasets", "pandas", "numpy", "rich"}
-COMMANDS = ("train", "evaluate", "predict", "tasks", "runs", "show", "doctor")
+COMMANDS = ("train", "evaluate", "predict", "tasks", "runs", "show", "verify", "doctor")
 
 TEXTS = ["the apple is a lemon", "the cow is a dog", "a red sheep"]
 
@@ -567,7 +567,13 @@ def test_an_evaluation_in_a_pipe_and_as_json(cli, trained, fruit_csv, tmp_path):
     assert document["rows"] == 40
     assert document["tables"]["confusion"]["columns"] == ["animal", "fruit"]
     saved = sorted(path.name for path in (tmp_path / "saved").iterdir())
-    assert saved == ["confusion.csv", "evaluation.json", "per_label.csv"]
+    assert saved == [
+        "calibration.csv",
+        "confusion.csv",
+        "evaluation.json",
+        "per_label.csv",
+        "report.html",
+    ]
 
     assert cli("evaluate", trained, fruit_csv).status == 0
     metrics, per_label = cli.out.split("\n\n")
@@ -613,8 +619,8 @@ def test_texts_as_arguments(cli, trained):
     for fields, text, scores in zip(cli.lines, TEXTS, expected, strict=True):
         assert fields[:2] == [text, max(scores, key=scores.get)]
         assert float(fields[2]) == pytest.approx(max(scores.values()), abs=1e-5)
-    assert {len(fields) for fields in cli.lines} == {4}
-    assert {len(fields) for fields in cli("predict", trained, *TEXTS, "--all-scores").lines} == {6}
+    assert {len(fields) for fields in cli.lines} == {5}
+    assert {len(fields) for fields in cli("predict", trained, *TEXTS, "--all-scores").lines} == {7}
 
 
 def test_a_record_is_one_line_and_never_cut(cli, trained):
@@ -683,7 +689,8 @@ def test_a_file_into_a_file(cli, trained, fruit_csv, tmp_path):
     assert cli.lines == [["written", str(target)]]
     rows = [json.loads(line) for line in target.read_text().splitlines()]
     assert len(rows) == 40
-    assert set(rows[0]) == {"text", "label", "score", "margin", "score_animal", "score_fruit"}
+    scores = {"score_animal", "score_fruit"}
+    assert set(rows[0]) == {"text", "label", "score", "margin", "abstained", *scores}
 
     assert cli(*arguments).status == 2
     assert "--overwrite" in cli.err
@@ -697,6 +704,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
     monkeypatch.setattr("clx.ml.training_run", Recorder)
     options = ["-o", "t.csv", "--text-column", "body", "--columns", "a, b", "--batch-size", "7"]
     options += ["--resume", "--overwrite", "--all-scores", "--device", "cpu"]
+    options += ["--min-score", "0.7"]
     assert cli("predict", "mine", fruit_csv, *options).status == 2
     assert Recorder.last.made == ((), {"load": "mine", "device": "cpu"})
     assert Recorder.last.used == (
@@ -708,6 +716,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
             "overwrite": True,
             "batch_size": 7,
             "all_scores": True,
+            "min_score": 0.7,
         },
     )
 
@@ -814,6 +823,34 @@ def test_a_run_without_results_is_shown_too(cli, trained):
         (trained / file).unlink()
     assert cli("show", trained).status == 0
     assert dict(cli.lines)["task"].startswith("classification")
+
+
+# ---- verify --------------------------------------------------------------------------------------
+
+
+def test_verify_says_whether_the_files_are_those_that_were_written(cli, trained):
+    assert cli("verify", trained).status == 0
+    assert "files are as they were written" in cli.out
+    weights = trained / "model" / "model.safetensors"
+    flipped = bytearray(weights.read_bytes())
+    flipped[-1] ^= 1
+    weights.write_bytes(flipped)
+    assert cli("verify", trained).status == 1
+    assert "model/model.safetensors (its SHA-256 differs)" in cli.err
+    assert cli("verify", trained, "--json").status == 1
+    assert json.loads(cli.out)["ok"] is False
+    (trained / "manifest.json").unlink()
+    assert cli("verify", trained).status == 2
+    assert cli("verify", trained.parent / "nope").status == 2
+
+
+def test_the_doctor_tells_of_what_only_loading_shows(cli, trained):
+    from hostile.cases import CASES, make
+
+    make(CASES["weights_that_are_nan"], trained)
+    assert cli("doctor", trained).status == 1
+    assert "are not finite numbers" in cli.out
+    assert cli("verify", trained).status == 1
 
 
 # ---- doctor --------------------------------------------------------------------------------------

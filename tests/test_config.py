@@ -279,7 +279,9 @@ def test_attributes_that_shadow_the_base_are_refused(attr):
 def test_config_has_every_key_and_is_read_only():
     config = Task("x", tokenize_args={"max_length": 5}).config
     keys = "schema_version clx_version task task_distribution task_version run_name base_model_name"
-    keys += " tokenizer_name tokenize_args model_args training_args device"
+    keys += (
+        " tokenizer_name tokenize_args model_args training_args device metrics strict_data learned"
+    )
     assert list(config) == keys.split()
     with pytest.raises(TypeError):
         config["task"] = "other"
@@ -331,12 +333,15 @@ def test_read_config_refuses(text, said):
 
 @pytest.fixture
 def saved(tmp_path):
-    """A directory with the config of a run and no model."""
+    """A directory with the config of a run, and a model of nothing."""
     folder = tmp_path / "saved"
     folder.mkdir()
     run = ClassificationRun("made-as", label_names=["b", "a"], tokenize_args={"max_length": 9})
     (folder / "config.json").write_text(json.dumps(dict(run.config)))
     (folder / "manifest.json").write_text('{"files": {}}')
+    (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "model" / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     return folder
 
 

@@ -175,8 +175,8 @@ def test_broken_and_malformed_distributions_harm_nobody_else(mine, tmp_path):
 @pytest.mark.parametrize(
     ("value", "names"),
     [
-        (None, ["classification", "my-custom-task"]),
-        ("", ["classification"]),
+        (None, ["classification", "multi-label-classification", "multilabel", "my-custom-task"]),
+        ("", ["classification", "multi-label-classification", "multilabel"]),
         ("my_package", ["my-custom-task"]),
         ("MY.PACKAGE,clx_tasks_classification", ["classification", "my-custom-task"]),
         ("nothing", []),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clx.errors import ClxWarning, ConfigError, DataFormatError
+from clx.errors import ClxWarning, ConfigError, DataFormatError, DataWarning
 from clx.ml import task_registry, training_run
 from clx.ml.label_lists import column_lists, label_list, label_lists, multi_hot
 
@@ -211,10 +211,11 @@ def test_labels_that_never_or_always_occur_are_reported(tiny_model):
     data = frame(8).assign(labels=lambda d: [[*v, "text"] for v in d["labels"]])
     run = make(tiny_model, label_names=["animal", "fruit", "red", "text", "never"])
     with pytest.warns(ClxWarning) as caught:
-        run.train(data, data)
-    said = " ".join(str(warning.message) for warning in caught)
-    assert "no training rows and cannot be learnt: 'never'" in said
-    assert "all training rows and cannot be learnt: 'text'" in said
+        result = run.train(data, data)
+    (said,) = (str(warning.message) for warning in caught if warning.category is DataWarning)
+    assert "labels have no rows: 'never'" in said
+    assert "labels are in each of the 8 rows: 'text'" in said
+    assert result.data_check.label_counts["train_data"]["text"] == 8
     assert np.isfinite(list(run.evaluate(data).metrics.values())).all()
 
 

@@ -159,7 +159,8 @@ def test_training_argument_unknown_to_this_transformers_still_loads(trained, fru
         ({"label_names": ["a", "a"]}, "more than once"),
         ({"tokenize_args": 5}, "tokenize_args must be a dict"),
         ({"task": 5}, "no name"),
-        ({"task": "os:system"}, "no task 'os:system'"),
+        ({"task": "os:system"}, "never followed"),
+        ({"task": "no-such"}, "no task 'no-such'"),
     ],
 )
 def test_config_that_cannot_be_used(trained, changes, message):
@@ -230,7 +231,7 @@ def test_loads_in_a_fresh_process_from_another_folder(trained, tmp_path):
 
 def test_no_pickle_in_a_run(trained):
     suffixes = {path.suffix for path in trained.rglob("*") if path.is_file()}
-    assert suffixes <= {".json", ".jsonl", ".safetensors", ".md", ".txt"}
+    assert suffixes <= {".json", ".jsonl", ".safetensors", ".md", ".txt", ".html"}
 
 
 def test_config_attributes_change_nothing_on_the_way(tiny_model, fruit):

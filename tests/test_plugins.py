@@ -16,7 +16,14 @@ from clx.ml.plugins import BUILT_IN, GROUP, Plugins
 HOOKS = {
     "clx_resolve_base_model": {"name": "x/y"},
     "clx_open_data": {"source": "somewhere"},
+    "clx_training_arguments": {"run": None, "rows": 5, "has_eval": True},
+    "clx_before_training": {"run": None, "train_data": 1, "eval_data": None},
     "clx_trainer_callbacks": {"run": None, "work_dir": None},
+    "clx_after_training": {"run": None, "result": None},
+    "clx_after_evaluation": {"run": None, "evaluation": None},
+    "clx_after_prediction": {"run": None, "texts": ["a"], "predictions": [1]},
+    "clx_report_sections": {"run": None, "evaluation": None},
+    "clx_commands": {},
 }
 FIRST_RESULT = {"clx_resolve_base_model", "clx_open_data"}
 
@@ -27,20 +34,17 @@ class Giving:
     def __init__(self, hook, value):
         self.calls = []
 
-        def clx_resolve_base_model(name):
-            return self.called(value, name=name)
+        # pluggy looks at the names of the arguments: a function of exactly those is made.
+        names = ", ".join(HOOKS[hook])
+        pairs = ", ".join(f"{name}={name}" for name in HOOKS[hook])
+        answer = eval(f"lambda {names}: called({pairs})", {"called": self.called})
+        self.value = value
+        answer.__name__ = hook
+        setattr(self, hook, hookimpl(answer))
 
-        def clx_open_data(source):
-            return self.called(value, source=source)
-
-        def clx_trainer_callbacks(run, work_dir):
-            return self.called(value, run=run, work_dir=work_dir)
-
-        setattr(self, hook, hookimpl(locals()[hook]))
-
-    def called(self, value, **arguments):
+    def called(self, **arguments):
         self.calls.append(arguments)
-        return value
+        return self.value
 
 
 def none_installed(built_in=()):
@@ -72,7 +76,7 @@ def module(monkeypatch):
 
 def test_the_table_above_has_every_hook():
     specs = {name for name in vars(hookspecs) if name.startswith("clx_")}
-    assert specs == set(HOOKS)
+    assert specs == set(HOOKS) == set(hookspecs.DOING)
     for name in specs:
         assert len(inspect.getdoc(getattr(hookspecs, name))) > 80, name
 
@@ -255,7 +259,10 @@ def test_a_hook_that_raises_names_plugin_distribution_and_hook(module):
     plugins.register(Giving("clx_resolve_base_model", "innocent"))
     with pytest.raises(PluginError) as caught:
         plugins.call("clx_open_data", source="x")
-    assert "'ours' of acme 1.5 raised RuntimeError in clx_open_data: boom" in str(caught.value)
+    assert (
+        "'ours' of acme 1.5 raised RuntimeError in clx_open_data: boom (while opening the data)"
+        in str(caught.value)
+    )
     assert caught.value.__cause__ is error
 
 
@@ -274,6 +281,106 @@ def test_an_error_of_clx_reaches_the_user_as_it_is():
     with pytest.raises(DataFormatError) as caught:
         plugins.call("clx_open_data", source="x")
     assert caught.value is error
+
+
+def test_a_hook_that_exits_does_not_end_its_host():
+    plugins = none_installed()
+    plugins.register(Raises(SystemExit(3)), name="rude")
+    with pytest.raises(PluginError, match="'rude' of this process raised SystemExit"):
+        plugins.call("clx_open_data", source="x")
+
+
+def test_plugin_by_plugin_in_pluggys_order_with_who_said_what():
+    plugins = none_installed()
+
+    class First:
+        @hookimpl(tryfirst=True)
+        def clx_report_sections(self):
+            return ["first"]
+
+    class Last:
+        @hookimpl(trylast=True)
+        def clx_report_sections(self, run):
+            return ["last"]
+
+    plugins.register(Last, "last")
+    plugins.register(First, "first")
+    plugins.register(Giving("clx_report_sections", ["middle"]), "middle")
+    plugins.register(Giving("clx_report_sections", None), "silent")
+    results = list(plugins.each("clx_report_sections", list, run=None, evaluation=None))
+    assert [result for _, result in results] == [["first"], ["middle"], ["last"]]
+    assert [plugin.name for plugin, _ in results] == ["'first'", "'middle'", "'last'"]
+
+
+def test_a_result_of_another_type_names_its_plugin(module):
+    module("acme_hooks", Giving("clx_training_arguments", [1]))
+    plugins = Plugins([distribution("acme", ("ours", "acme_hooks"), version="1.5")], built_in=())
+    with pytest.raises(PluginError, match=r"'ours' of acme 1\.5 must return a dict from clx_tr"):
+        list(plugins.each("clx_training_arguments", dict, **HOOKS["clx_training_arguments"]))
+
+
+def test_what_raises_when_called_by_turns_names_its_plugin():
+    plugins = none_installed()
+
+    class Guilty:
+        @hookimpl
+        def clx_commands(self):
+            raise LookupError("gone")
+
+    plugins.register(Giving("clx_commands", []), "innocent")
+    plugins.register(Guilty, "guilty")
+    with pytest.raises(PluginError, match=r"'guilty' of this process raised LookupError.*ands"):
+        list(plugins.each("clx_commands", list))
+
+
+def test_what_is_loaded(module):
+    module("acme_hooks", Giving("clx_open_data", "acme"))
+    both = [distribution("acme", ("ours", "acme_hooks"), version="1.5")]
+    plugins = Plugins(distributions=both, built_in=BUILT_IN)
+    plugins.register(Giving("clx_commands", []), "mine")
+    found = {plugin.name: plugin for plugin in plugins.loaded()}
+    assert list(found) == [*BUILT_IN, "ours", "'mine'"]
+    assert (found["ours"].distribution, found["ours"].version) == ("acme", "1.5")
+    assert found["ours"].hooks == ("clx_open_data",)
+    assert (found["'mine'"].distribution, found["'mine'"].hooks) == (None, ("clx_commands",))
+    assert found[BUILT_IN[0]].distribution == "clx-core"
+    plugins.unregister("mine")
+    assert [plugin.name for plugin in plugins.loaded()] == [*BUILT_IN, "ours"]
+
+
+def test_an_object_without_hooks_is_refused():
+    plugins = none_installed()
+    with pytest.raises(PluginError, match=r"has no hook.*@hookimpl"):
+        plugins.register(object(), name="empty")
+    assert plugins.loaded() == []
+
+
+def test_registering_in_the_process_from_the_facade():
+    from clx.ml import register_plugin, unregister_plugin
+    from clx.ml.data import to_frame
+    from clx.ml.plugins import plugins
+
+    for version in ("one", "two"):  # as a notebook cell that is run twice
+
+        @register_plugin
+        class Constants:
+            text = version
+
+            @hookimpl
+            def clx_open_data(self, source):
+                import pandas as pd
+
+                return pd.DataFrame({"text": [self.text]}) if source == "constant:" else None
+
+        assert isinstance(Constants, type)
+        assert to_frame("constant:")["text"].tolist() == [version]
+    mine = [plugin for plugin in plugins().loaded() if plugin.distribution is None]
+    assert len(mine) == 1
+    unregister_plugin(Constants)
+    with pytest.raises(PluginError, match="not registered"):
+        unregister_plugin(Constants)
+    with pytest.raises(DataFormatError):
+        to_frame("constant:")
 
 
 def test_the_process_has_one_set_of_plugins():

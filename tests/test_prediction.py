@@ -137,7 +137,7 @@ def test_tokenize_args_hold_in_training_and_prediction(tiny_model, fruit):
         tokenize_args={"max_length": 4},
         training_args={"max_steps": 1, "disable_tqdm": True},
     )
-    with pytest.warns(ClxWarning, match="30 of 40 texts in the train data are longer than 4"):
+    with pytest.warns(ClxWarning, match="longer than 4 tokens in 30 of 40 rows"):
         result = run.train(fruit)
     assert result.truncated == {"train": 30}
     reloaded = training_run(load=run.run_dir)
@@ -201,6 +201,7 @@ def test_evaluation_is_saved_where_the_caller_says_only(run, tmp_path):
         "per_label.csv",
         "confusion.csv",
         "calibration.csv",
+        "report.html",
     }
 
 

@@ -49,6 +49,7 @@ def test_clean_data_has_no_findings():
     assert check.to_dict() == {
         "ok": True,
         "rows": {"train_data": 20, "eval_data": 20},
+        "label_counts": {part: {"animal": 10, "fruit": 10} for part in ("train_data", "eval_data")},
         "findings": [],
     }
     assert list(check.to_frame().columns)[:4] == ["kind", "severity", "where", "count"]

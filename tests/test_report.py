@@ -143,19 +143,20 @@ def data_of(labels=77, rows=3000, length=60, **more):
 
 def hostile_data(text=HOSTILE):
     """A report in which every text is hostile, names of metrics and columns included."""
-    frame = pd.DataFrame([[text, text, [text, "b"], 0.5, text]] * 12)
-    frame.columns = ["text", "label", "predicted", "score", text]
-    square = pd.DataFrame([[5, 3], [2, 7]], index=[text, "b"], columns=[text, "b"])
+    cell = text.replace("\ud800", "\ufffd")  # a frame of pandas 3 has no place for a lone surrogate
+    frame = pd.DataFrame([[cell, cell, [text, "b"], 0.5, cell]] * 12)
+    frame.columns = ["text", "label", "predicted", "score", cell]
+    square = pd.DataFrame([[5, 3], [2, 7]], index=[cell, "b"], columns=[cell, "b"])
     return ReportData(
         title=text, subtitle=text, facts={text: text},
         metrics={text: 0.5, f"{text}_low": 0.4, f"{text}_high": 0.6, "a": text},
         headline=[text],
         log=[{"step": step, f"eval_{text}": 0.5, "eval_b": 0.25, text: text} for step in (1, 2)],
-        per_label=pd.DataFrame({"f1": [0.5, 1.0], text: [text, text]}, index=[text, "b"]),
+        per_label=pd.DataFrame({"f1": [0.5, 1.0], cell: [cell, cell]}, index=[cell, "b"]),
         confusion=square, cooccurrence=square, mistakes=frame, suspicious=frame,
-        data=DataSummary({text: 5}, {text: 1}, pd.DataFrame({text: [4, 1]}, index=[text, "b"]),
+        data=DataSummary({text: 5}, {text: 1}, pd.DataFrame({cell: [4, 1]}, index=[cell, "b"]),
                          [{"kind": text, "message": text, "count": 1, "rows": [text, {text: text}]}]),
-        comparison=Comparison((text, text), pd.DataFrame({"this": [0.5], text: [text]}, index=[text]),
+        comparison=Comparison((text, text), pd.DataFrame({"this": [0.5], cell: [cell]}, index=[cell]),
                               frame, frame, {"fixed": 1, "broken": 2, "p_value": 0.2}),
         sections=[Section(text, text, frame.set_index("label")), Section(text, text)],
         environment={text: {text: text}}, config={text: [text]},
@@ -383,7 +384,6 @@ def test_of_a_step_logged_twice_the_last_counts():
     assert once == render_report(
         ReportData("t", log=[{"step": 1, "loss": 3.0}, {"step": 3, "loss": 2.0}])
     )
-    assert "plot-loss" not in once  # nothing refers to anything in it
     assert 'aria-label="Loss (lower is better) over training steps"' in once
 
 

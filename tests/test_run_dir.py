@@ -6,8 +6,9 @@ import os
 import pytest
 
 from clx.errors import RunDirError, RunNotFoundError
-from clx.ml import run_dir
-from clx.ml.run_dir import RunDir, find_run, staged, write_json
+from clx.ml import staging
+from clx.ml.run_dir import RunDir, find_run, write_json
+from clx.ml.staging import staged
 
 
 def publish(run, tag):
@@ -31,7 +32,7 @@ def run(tmp_path):
 @pytest.fixture(params=["exchange", "two renames"])
 def way(request, monkeypatch):
     if request.param == "two renames":
-        monkeypatch.setattr(run_dir, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(staging, "_exchange", lambda one, other: False)
     return request.param
 
 
@@ -44,9 +45,9 @@ def test_new_content_replaces_the_old_whole(run, way):
 
 def test_exchange_is_used_on_this_system(run, monkeypatch):
     used = []
-    original = run_dir._exchange
+    original = staging._exchange
     monkeypatch.setattr(
-        run_dir, "_exchange", lambda one, other: used.append(original(one, other)) or used[-1]
+        staging, "_exchange", lambda one, other: used.append(original(one, other)) or used[-1]
     )
     publish(run, "two")
     assert used == [os.uname().sysname == "Linux"]
@@ -64,7 +65,7 @@ def test_failure_at_any_step_keeps_the_old(run, monkeypatch, step):
 
     with monkeypatch.context() as patch:
         if step != "write_json":
-            patch.setattr(run_dir, step, fail)
+            patch.setattr(staging, step, fail)
         with pytest.raises(OSError, match="No space"):
             half() if step == "write_json" else publish(run, "two")
     assert tags(run) == ("one", "one")
@@ -79,7 +80,7 @@ class Killed(BaseException):
 
 def test_every_break_between_two_renames_leaves_one_whole_run(tmp_path, monkeypatch):
     """Break off before the n-th rename or removal, until nothing breaks any more."""
-    monkeypatch.setattr(run_dir, "_exchange", lambda one, other: False)
+    monkeypatch.setattr(staging, "_exchange", lambda one, other: False)
     seen = []
     for n in range(10):
         run = RunDir(tmp_path / str(n) / "run")
@@ -98,8 +99,8 @@ def test_every_break_between_two_renames_leaves_one_whole_run(tmp_path, monkeypa
 
         with monkeypatch.context() as patch:
             patch.setattr(type(run.path), "rename", step(type(run.path).rename))
-            removal = step(run_dir._remove)
-            patch.setattr(run_dir, "_remove", removal)
+            removal = step(staging.remove)
+            patch.setattr(staging, "remove", removal)
             try:
                 publish(run, "two")
             except Killed:

@@ -59,6 +59,18 @@ class RunBusyError(RunDirError):
     """Another process is training into this run: wait for it, or take another run name."""
 
 
+class DiskFullError(RunDirError):
+    """The disk is full: free as much as the message says, or take another folder."""
+
+
+class TrainingError(ClxError, RuntimeError):
+    """The training went wrong and was stopped: look into the causes that the message lists."""
+
+
+class OutOfMemoryError(ClxError, MemoryError):
+    """The batches do not fit into memory: take smaller ones, as the message says."""
+
+
 class NotTrainedError(ClxError, RuntimeError):
     """The run has no trained model yet: call ``train`` first, or load one that has."""
 

@@ -85,11 +85,21 @@ class ClassificationRun(TrainingRun):
         self.min_score = min_score
         self.target_accuracy = target_accuracy
 
+    @classmethod
+    def sample_data(cls) -> pd.DataFrame:
+        """Return rows to try the task with."""
+        import pandas as pd
+
+        fruit = ["a red apple", "ripe pears", "lemon and melon", "an apple pie"]
+        animals = ["a small cat", "wild horses", "dog and goat", "a cat sleeps"]
+        rows = [(text, "fruit") for text in fruit] + [(text, "animal") for text in animals]
+        return pd.DataFrame(rows, columns=["text", "label"])
+
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and the limits of abstaining."""
-        problems = [] if self.label_names is None else label_names_problems(self.label_names)
-        if not problems:
-            problems += label_type_problems(self.label_type, self.label_names)
+        names = self.label_names
+        problems = [] if names is None else label_names_problems(names)
+        problems += label_type_problems(self.label_type, None if problems else names)
         for name in ("target_accuracy", "min_score"):
             value = getattr(self, name)
             if value is not None and not _is_share(value):

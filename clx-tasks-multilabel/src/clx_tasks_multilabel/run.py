@@ -101,11 +101,28 @@ class MultiLabelRun(TrainingRun):
         self.threshold_objective = threshold_objective
         self.threshold_target = threshold_target
 
+    @classmethod
+    def sample_data(cls) -> pd.DataFrame:
+        """Return rows to try the task with."""
+        import pandas as pd
+
+        rows = [
+            ("a red apple", ["fruit", "red"]),
+            ("ripe pears", ["fruit"]),
+            ("a red car", ["red"]),
+            ("lemon and melon", ["fruit"]),
+            ("an apple pie, red and sweet", ["fruit", "red"]),
+            ("it rained all day", []),
+            ("a red door", ["red"]),
+            ("nobody came", []),
+        ]
+        return pd.DataFrame(rows, columns=["text", "labels"])
+
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and thresholds."""
-        problems = [] if self.label_names is None else label_names_problems(self.label_names)
-        if not problems:
-            problems += label_type_problems(self.label_type, self.label_names)
+        names = self.label_names
+        problems = [] if names is None else label_names_problems(names)
+        problems += label_type_problems(self.label_type, None if problems else names)
         if not isinstance(self.label_separator, str) or not self.label_separator.strip():
             problems.append(f"label_separator must be a str, but is {cell(self.label_separator)}")
         if self.threshold_objective not in OBJECTIVES:
@@ -308,5 +325,7 @@ def _labels_and_scores(
     """Return the 0/1 labels and the sigmoid scores, both of shape (rows, labels)."""
     import numpy as np
 
+    from clx.ml.multilabel_metrics import sigmoid
+
     logits, labels = eval_pred
-    return labels.astype(np.int64), 1 / (1 + np.exp(-logits.astype(np.float64)))
+    return labels.astype(np.int64), sigmoid(logits)

@@ -11,16 +11,37 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from clx import __version__
+from clx.cli.check_task import check_task
+from clx.cli.compare import compare
 from clx.cli.doctor import doctor
 from clx.cli.evaluate import evaluate
+from clx.cli.new_task import new_task
+from clx.cli.plugin_commands import command_name, commands_of_plugins
+from clx.cli.plugins import plugins
 from clx.cli.predict import predict
+from clx.cli.report import report
 from clx.cli.runs import runs
 from clx.cli.show import show
 from clx.cli.tasks import tasks
 from clx.cli.train import train
+from clx.cli.verify import verify
 
 PROGRAM = "clx"
-COMMANDS = (train, evaluate, predict, tasks, runs, show, doctor)
+COMMANDS = (
+    train,
+    evaluate,
+    predict,
+    compare,
+    report,
+    tasks,
+    plugins,
+    runs,
+    show,
+    verify,
+    new_task,
+    check_task,
+    doctor,
+)
 
 
 @dataclass
@@ -81,6 +102,7 @@ def make_command(arguments: Sequence[str]) -> Any:
     options_first = not arguments or arguments[0].startswith("-")
     app = typer.Typer(
         cls=_Group,
+        epilog="Plugins may add commands: `clx plugins` lists the plugins.",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=options_first,
@@ -88,4 +110,9 @@ def make_command(arguments: Sequence[str]) -> Any:
     app.callback(invoke_without_command=True)(before_command)
     for command in COMMANDS:
         app.command(cls=_Command)(command)
+    own = {str(command_name(command)) for command in COMMANDS}
+    word = next((word for word in arguments if not word.startswith("-")), None)
+    if word is not None and word not in own:
+        for name, command in commands_of_plugins(own).items():
+            app.command(name, cls=_Command)(command)
     return get_command(app)

@@ -12,8 +12,8 @@ from clx.cli.metrics import write_frame, write_metrics
 from clx.cli.output import Output
 from clx.cli.parameters import DeviceOption, JsonOption, RunArgument
 
-LARGE_TABLES = ("confusion",)
-"""Tables as wide as there are labels: left to ``--json`` and ``--save``."""
+NOT_PRINTED = ("confusion", "co_occurrence", "calibration")
+"""Tables as wide as there are labels, or for plots: left to ``--json`` and ``--save``."""
 
 
 def evaluate(
@@ -28,7 +28,9 @@ def evaluate(
     save: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", file_okay=False, help="Write evaluation.json and all tables there."
+            metavar="FOLDER",
+            file_okay=False,
+            help="Write evaluation.json, report.html and all tables there.",
         ),
     ] = None,
     device: DeviceOption = None,
@@ -52,5 +54,5 @@ def evaluate(
         title = f"{run.run_name} on {result.rows} rows, {result.seconds:.1f} s"
         write_metrics(out, result.metrics, title)
         for name, frame in result.tables.items():
-            if name not in LARGE_TABLES:
+            if name not in NOT_PRINTED:
                 write_frame(out, name, frame)

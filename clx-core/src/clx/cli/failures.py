@@ -42,7 +42,7 @@ def exit_status(error: BaseException, debug: bool) -> int:
     if isinstance(error, OutputClosedError):
         return OUTPUT_CLOSED
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        complain("interrupted")
+        complain(_in_our_words(str(error)) or "interrupted")
         return INTERRUPTED
     if debug:
         traceback.print_exception(error)

@@ -27,8 +27,22 @@ def headline(metrics: Mapping[str, Any]) -> tuple[str, float] | None:
 
 
 def write_metrics(out: Output, metrics: Mapping[str, Any], title: str | None = None) -> None:
-    """Write metrics as names with values."""
-    out.table(("metric", "value"), metrics.items(), title)
+    """Write metrics as names with values; on a terminal an interval stands beside its metric."""
+    if not out.is_terminal:
+        out.table(("metric", "value"), metrics.items(), title)
+        return
+    ends = {f"{name}{end}" for name in metrics for end in ("_low", "_high")}
+    rows = [
+        (name, value, _interval(metrics, name))
+        for name, value in metrics.items()
+        if name not in ends
+    ]
+    out.table(("metric", "value", "95 % interval"), rows, title)
+
+
+def _interval(metrics: Mapping[str, Any], name: str) -> str:
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    return "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
 
 
 def write_frame(out: Output, name: str, frame: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from clx.cli.output import Output, clipped
 from clx.cli.parameters import DeviceOption, JsonOption, RunArgument, comma_separated
-from clx.cli.sources import Source, source_of
+from clx.cli.sources import source_of
 from clx.errors import ConfigError
 from clx.problems import raise_problems
 
@@ -62,6 +62,10 @@ def predict(
     all_scores: Annotated[
         bool, typer.Option("--all-scores", help="Give the score of every label.")
     ] = False,
+    min_score: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Score to reach, 0 to 1 [default: what the run learnt]"),
+    ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,10 +94,13 @@ def predict(
         raise_problems(ConfigError, "These do not go together:", problems)
 
         from clx.ml import training_run
+        from clx.ml.prediction import check_min_score
 
         run = training_run(load=run_name, device=device)
+        asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.file is None:
-            _print(out, run, source, text_column or "text", batch_size, all_scores)
+            texts = source.read(text_column or "text")
+            _print(out, run, predicted(run, texts, batch_size), bool(source.texts), asked)
             return
         written = run.predict_file(
             source.file,
@@ -103,7 +110,7 @@ def predict(
             resume=resume,
             overwrite=overwrite,
             batch_size=batch_size,
-            all_scores=all_scores,
+            **asked,
         )
         if as_json:
             out.json({"run_dir": run.run_dir, "source": source.file, "target": written})
@@ -114,23 +121,17 @@ def predict(
 def _print(
     out: Output,
     run: TrainingRun,
-    source: Source,
-    text_column: str,
-    batch_size: int | None,
-    all_scores: bool,
+    predictions: Iterator[tuple[str, Any]],
+    typed: bool,
+    asked: dict[str, Any],
 ) -> None:
-    texts = source.read(text_column)
-    predictions = predicted(run, texts, batch_size)
-    if not out.is_terminal and not source.texts:
+    if not out.is_terminal and not typed:
         predictions = _bar(predictions)
     if out.as_json:
         # Held back, since an error in a later text must not leave half a document.
         out.json([{"text": text, "prediction": prediction} for text, prediction in predictions])
         return
-    rows = (
-        (text, run.prediction_row(prediction, all_scores=all_scores))
-        for text, prediction in predictions
-    )
+    rows = ((text, run.prediction_row(prediction, **asked)) for text, prediction in predictions)
     if not out.is_terminal:
         out.records([text, *row.values()] for text, row in rows)
         return

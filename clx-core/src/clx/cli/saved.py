@@ -7,7 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from clx.ml.disk_space import readable as readable_size
 from clx.ml.run_dir import CONFIG, ENVIRONMENT, MANIFEST, RunDir
+
+__all__ = ["environment", "readable_size", "sizes", "trained_at"]
 
 
 def trained_at(run: RunDir) -> datetime:
@@ -34,12 +37,3 @@ def sizes(folder: Path) -> dict[str, int]:
 def _size(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() and not path.is_symlink() else [path]
     return sum(file.lstat().st_size for file in files if not file.is_dir())
-
-
-def readable_size(size: float) -> str:
-    """Return bytes in the unit that people would take."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -12,6 +12,14 @@ from __future__ import annotations
 
 from clx.ml.hookspecs import hookimpl
 from clx.ml.opening import task_registry, training_run
+from clx.ml.plugins import register_plugin, unregister_plugin
 from clx.ml.run import TrainingRun
 
-__all__ = ["TrainingRun", "hookimpl", "task_registry", "training_run"]
+__all__ = [
+    "TrainingRun",
+    "hookimpl",
+    "register_plugin",
+    "task_registry",
+    "training_run",
+    "unregister_plugin",
+]

@@ -157,12 +157,12 @@ def read_model_config(folder: Path) -> dict[str, Any]:
 
 
 def set_input_limit(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Give the tokenizer the model's input limit where it has none of its own.
+    """Give the tokenizer the model's input limit where it has none, or a larger one, of its own.
 
     Position embeddings that begin after the padding id (RoBERTa and its relatives) leave that many
     fewer tokens.
     """
-    if tokenizer.model_max_length <= UNLIMITED or not (folder / "config.json").is_file():
+    if not (folder / "config.json").is_file():
         return
     config = read_model_config(folder)
     positions = config.get("max_position_embeddings") or config.get("n_positions")
@@ -171,7 +171,7 @@ def set_input_limit(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         offset = 0
         if kind.startswith(POSITIONS_AFTER_PADDING):
             offset = 1 + (pad if isinstance(pad, int) and kind != "mpnet" else 1)
-        tokenizer.model_max_length = positions - offset
+        tokenizer.model_max_length = min(tokenizer.model_max_length, positions - offset)
 
 
 def ensure_pad_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

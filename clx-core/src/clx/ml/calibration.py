@@ -62,7 +62,7 @@ def calibrate(labels: Any, logits: Any, kind: Kind) -> Calibration | None:
         scores, truth = scores[truth >= 0], truth[truth >= 0].long()
     else:
         truth = truth.to(scores)
-    temperature = _lowest(scores, truth, kind)
+    temperature = _lowest(scores, _softened(truth, scores, kind), kind)
     return Calibration(
         temperature=round(temperature, 6),
         rows=len(scores),
@@ -71,6 +71,20 @@ def calibrate(labels: Any, logits: Any, kind: Kind) -> Calibration | None:
         ece_before=_ece(scores, truth, kind),
         ece_after=_ece(scores / temperature, truth, kind),
     )
+
+
+def _softened(truth: torch.Tensor, scores: torch.Tensor, kind: Kind) -> torch.Tensor:
+    """Return the truth as probabilities that n rows allow to claim: none is surer than 1 - 1/(n + 2).
+
+    Where scores separate the rows without a mistake, no temperature would be low enough. Source: the
+    targets of Platt (1999), "Probabilistic Outputs for Support Vector Machines".
+    """
+    labels = scores.shape[1]
+    doubt = 1 / (len(scores) + 2)
+    if kind == "multi":
+        return truth * (1 - doubt) + (1 - truth) * doubt
+    sure = functional.one_hot(truth, labels).to(scores)
+    return sure * (1 - doubt) + (1 - sure) * doubt / max(1, labels - 1)
 
 
 def log_loss(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:

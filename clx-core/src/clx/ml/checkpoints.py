@@ -15,20 +15,32 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
 from clx.errors import ResumeError
+from clx.ml.interrupts import StopOnInterrupt
 from clx.ml.run_dir import LOGS, METRICS_LOG, write_json
+from clx.ml.staging import remove
 from clx.problems import cell, raise_problems
 
 MARK = "clx-complete.json"
 IDENTITY = "training.json"
+STATE = "trainer_state.json"
 SAVE_EVERY_S = 300.0
 """A training that saves by no other rule is checkpointed this often."""
 
 
 class MarkComplete(TrainerCallback):  # type: ignore[misc]
-    """Marks each checkpoint after the Trainer has written all of it."""
+    """Marks each checkpoint after the Trainer has written all of it, then removes older ones.
+
+    Args:
+        kept: how many to keep beside the best one, None for all.
+        interrupt: what may have stopped the training before its end.
+    """
+
+    def __init__(self, kept: int | None = None, interrupt: StopOnInterrupt | None = None) -> None:
+        self.kept = kept
+        self.interrupt = interrupt
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Write the sizes of the checkpoint's files into its mark, with all of them on disk."""
@@ -38,7 +50,55 @@ class MarkComplete(TrainerCallback):  # type: ignore[misc]
         for path in folder.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        write_json(folder / MARK, _sizes(folder))
+        interrupted = self.interrupt is not None and self.interrupt.asked
+        finished = state.global_step >= state.max_steps or (
+            control.should_training_stop and not interrupted
+        )
+        write_json(folder / MARK, {"files": _sizes(folder), "finished": finished})
+        self._remove_old(folder.parent, state.best_model_checkpoint)
+
+    def _remove_old(self, folder: Path, best: str | None) -> None:
+        complete = complete_checkpoints(folder)
+        for path in complete[: -self.kept] if self.kept else ():
+            if best is None or path.name != Path(best).name:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+class BestInThisPlace(TrainerCallback):  # type: ignore[misc]
+    """Finds the best checkpoint again when a resumed training's directory was moved or copied."""
+
+    def __init__(self, resume_from: Path | None) -> None:
+        self.resume_from = resume_from
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Point the Trainer to the checkpoint of that name here."""
+        if self.resume_from is not None:
+            best = _best_beside(self.resume_from)
+            state.best_model_checkpoint = None if best is None else str(best)
+
+
+def _best_beside(folder: Path) -> Path | None:
+    """Return the best checkpoint that a checkpoint names, if it is complete beside it."""
+    named = json.loads((folder / STATE).read_text(encoding="utf-8")).get("best_model_checkpoint")
+    best = folder.parent / Path(named).name if isinstance(named, str) else None
+    return best if best is not None and _mark(best) is not None else None
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a complete checkpoint is that of a training's last step."""
+    mark = _mark(folder)
+    return mark is not None and mark.get("finished") is True
+
+
+def restore(trainer: Any, folder: Path) -> None:
+    """Give a Trainer the model and state of a finished training.
+
+    The Trainer itself would take one more step when it resumes from a last step within an epoch.
+    """
+    state = TrainerState.load_from_json(str(folder / STATE))
+    best = _best_beside(folder) if trainer.args.load_best_model_at_end else None
+    trainer._load_from_checkpoint(str(best or folder))
+    trainer.state = state
 
 
 class SaveNowAndThen(TrainerCallback):  # type: ignore[misc]
@@ -63,24 +123,45 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {p.name: p.stat().st_size for p in sorted(folder.iterdir()) if p.name != MARK}
 
 
+def _mark(folder: Path) -> dict[str, Any] | None:
+    """Return a checkpoint's mark, None when it has none that fits its files."""
+    try:
+        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        whole = mark["files"] and _sizes(folder) == mark["files"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return mark if whole else None
+
+
 def complete_checkpoints(folder: Path) -> list[Path]:
     """Return the complete checkpoints in ``folder``, oldest first."""
     found = []
     for path in folder.glob("checkpoint-*"):
-        try:
-            expected = json.loads((path / MARK).read_text(encoding="utf-8"))
-            step = int(path.name.removeprefix("checkpoint-"))
-            if expected and _sizes(path) == expected:
-                found.append((step, path))
-        except (OSError, ValueError):
-            continue
+        step = path.name.removeprefix("checkpoint-")
+        if step.isdecimal() and not path.is_symlink() and _mark(path) is not None:
+            found.append((int(step), path))
     return [path for _, path in sorted(found)]
+
+
+def sweep_incomplete(folder: Path) -> list[Path]:
+    """Remove the checkpoints that cannot be resumed, and return the others, oldest first."""
+    complete = complete_checkpoints(folder)
+    for stray in set(folder.glob("checkpoint-*")) - set(complete):
+        remove(stray)
+    return complete
+
+
+def enter(folder: Path, identity: Mapping[str, Any], resume: bool) -> Path | None:
+    """Begin a training, or find where an unfinished one goes on: see :func:`resume_point`."""
+    if resume:
+        return resume_point(folder, identity)
+    begin(folder, identity)
+    return None
 
 
 def begin(folder: Path, identity: Mapping[str, Any]) -> None:
     """Start afresh: sweep what an earlier training left and note what this one is made of."""
-    if folder.exists():
-        shutil.rmtree(folder)
+    remove(folder)
     (folder / LOGS).mkdir(parents=True)
     write_json(folder / IDENTITY, dict(identity))
 
@@ -92,6 +173,10 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
         ResumeError: no training was begun there, or its data, labels or arguments were others.
     """
     path = folder / IDENTITY
+    if folder.is_symlink():
+        raise ResumeError(
+            f"{folder} is a link, and checkpoints are only read where they were written"
+        )
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -110,9 +195,7 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
         changed,
         "Make them the same again, or leave resume out to start afresh.",
     )
-    complete = complete_checkpoints(folder)
-    for stray in set(folder.glob("checkpoint-*")) - set(complete):
-        shutil.rmtree(stray)
+    complete = sweep_incomplete(folder)
     if complete:
         trim_log(folder / LOGS / METRICS_LOG, int(complete[-1].name.removeprefix("checkpoint-")))
     return complete[-1] if complete else None
@@ -139,4 +222,6 @@ def trim_log(path: Path, last_step: int) -> None:
                 kept.append(line + "\n")
         except ValueError:
             continue
-    path.write_text("".join(kept), encoding="utf-8")
+    new = path.with_suffix(".new")
+    new.write_text("".join(kept), encoding="utf-8")
+    new.replace(path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from clx.errors import NotTrainedError, RunDirError
 from clx.ml.run_dir import RunDir
+from clx.ml.safe_run import refuse_unsafe
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
@@ -54,14 +55,15 @@ class Components:
             if self._tokenizer is None:
                 from clx.ml.base_models import resolve_base_model
                 from clx.ml.loading import load_tokenizer
+                from clx.ml.saved_model import load_saved_tokenizer
 
                 run = self._run
                 if run.is_trained:
-                    folder = self._checked().model
+                    self._tokenizer = load_saved_tokenizer(run, self._checked().model)
                 else:
                     name = run.tokenizer_name or run.base_model_name
                     folder = resolve_base_model(name, weights=False)
-                self._tokenizer = load_tokenizer(run, folder)
+                    self._tokenizer = load_tokenizer(run, folder)
             return self._tokenizer
 
     @property
@@ -69,10 +71,11 @@ class Components:
         """The trained model, on the device of the run."""
         with self._lock:
             if self._model is None:
-                from clx.ml.loading import choose_device, load_model
+                from clx.ml.loading import choose_device
+                from clx.ml.saved_model import load_saved_model
 
                 folder = self._checked().model
-                model = load_model(self._run, folder, self.tokenizer)
+                model = load_saved_model(self._run, folder, self.tokenizer)
                 model.to(choose_device(self._run.device, stored=self._run._device_is_stored))
                 self._model = model
             return self._model
@@ -104,4 +107,5 @@ class Components:
             )
         self._identity = identity
         directory.check()
+        refuse_unsafe(directory, run.trust_remote_code)
         return directory

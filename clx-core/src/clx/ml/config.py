@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clx.errors import ConfigError, RunDirError
-from clx.ml.task_checks import attribute_name
+from clx.ml.task_checks import TASK_NAME, attribute_name
 from clx.problems import cell
 
 SCHEMA_VERSION = 1
@@ -126,8 +126,12 @@ def read_config(text: str, where: str) -> dict[str, Any]:
             f"{where} was written by a newer clx ({config.get('clx_version', 'unknown')}, schema "
             f"{version}; this one reads up to {SCHEMA_VERSION}): pip install --upgrade clx-core"
         )
-    if not isinstance(config["task"], str):
-        raise RunDirError(f"{where} names the task {cell(config['task'])}, which is no name")
+    task = config["task"]
+    if not isinstance(task, str) or not TASK_NAME.fullmatch(task):
+        raise RunDirError(
+            f"{where} names the task {cell(task)}, which is no name of a task (the path of a class is "
+            f"never followed)"
+        )
     return config
 
 

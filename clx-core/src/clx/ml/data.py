@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, PluginError
 from clx.ml.plugins import plugins
-from clx.problems import did_you_mean, examples, names, raise_problems
+from clx.problems import cell, did_you_mean, examples, names, raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
 
 CHUNK_ROWS = 1000
+
+ROW_OF_RESULT = "overflow_to_sample_mapping"
+"""What a tokenizer calls the column that says which row each of several results is of."""
 
 
 def to_frame(data: Any, what: str = "data") -> pd.DataFrame:
@@ -144,8 +147,9 @@ def to_dataset(
     """Tokenise a frame and keep the columns that the model is fed.
 
     ``tokenize`` gets ``{column: values}`` for some rows at a time and returns lists of the same
-    length. A wanted column that it does not return is taken from the frame; one that neither has
-    is left out when the model can do without it, which is for the model to say.
+    length, or longer ones with :data:`ROW_OF_RESULT` beside them. A wanted column that it does not
+    return is taken from the frame; one that neither has is left out when the model can do without
+    it, which is for the model to say.
 
     Raises:
         PluginError: ``tokenize`` returned something of another form.
@@ -159,6 +163,9 @@ def to_dataset(
         rows = data.iloc[start : start + CHUNK_ROWS]
         examples = {str(name): rows[name].tolist() for name in data.columns}
         tokenised = _check_tokenised(tokenize(examples), len(rows))
+        if ROW_OF_RESULT in tokenised:
+            of_row = tokenised[ROW_OF_RESULT]
+            examples = {name: [values[i] for i in of_row] for name, values in examples.items()}
         kept = {
             name: tokenised.get(name, examples.get(name))
             for name in columns
@@ -179,6 +186,14 @@ def _check_tokenised(tokenised: Any, rows: int) -> dict[str, list[Any]]:
             f"tokenize() must return a dict, but returned a {type(tokenised).__name__}"
         )
     columns = {name: list(values) for name, values in tokenised.items()}
+    of_row = columns.get(ROW_OF_RESULT)
+    if of_row is not None:
+        if sorted(set(of_row)) != list(range(rows)) or of_row != sorted(of_row):
+            raise PluginError(
+                f"tokenize() was given {rows} rows, but {ROW_OF_RESULT} is {cell(of_row)}: it must "
+                f"name each row, counted from 0, in order"
+            )
+        rows = len(of_row)
     lengths = {name: len(values) for name, values in columns.items() if len(values) != rows}
     if lengths:
         raise PluginError(
@@ -193,5 +208,7 @@ def fingerprint(data: pd.DataFrame) -> str:
     for name in data.columns:
         digest.update(f"\0{name}\0".encode("utf-8", "surrogatepass"))
         for value in data[name]:
-            digest.update(f"{type(value).__name__}:{value}\0".encode("utf-8", "surrogatepass"))
+            text = f"{value}".encode("utf-8", "surrogatepass")
+            # With its length, so that no text can look like two.
+            digest.update(f"{type(value).__name__}:{len(text)}:".encode() + text)
     return digest.hexdigest()

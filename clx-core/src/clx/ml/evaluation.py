@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import PluginError
+from clx.errors import PluginError, RunDirError
+from clx.ml.arguments import check_training_args
 from clx.ml.author_code import author_code
+from clx.ml.out_of_memory import memory_for_prediction
 from clx.ml.results import EvaluationResult
 from clx.ml.splits import Split, tokenised_split
 from clx.ml.trainer import checked_metrics, make_trainer, predict_dataset
 from clx.ml.truncation import warn_truncated
+from clx.problems import raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,10 +54,16 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
     """Return a model's predictions of tokenised rows, made by the task's Trainer."""
     started = time.monotonic()
     chosen = {key: run.training_args[key] for key in KEPT_ARGUMENTS if key in run.training_args}
+    # Those of a saved run were not checked when it was opened: some may be of another transformers.
+    problems = check_training_args(chosen)[1]
+    raise_problems(RunDirError, f"The config of {run.run_dir} cannot be used:", problems)
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(run, model, {**EVALUATION_ARGUMENTS, **chosen}, Path(folder))
-        prediction, loss = predict_dataset(trainer, split.dataset)
+        batch = trainer.args.per_device_eval_batch_size
+        way = "training_args={{'per_device_eval_batch_size': {}}}"
+        with memory_for_prediction(batch, way):
+            prediction, loss = predict_dataset(trainer, split.dataset)
     return Predicted(prediction, loss, split.truncated, time.monotonic() - started)
 
 

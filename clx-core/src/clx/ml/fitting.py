@@ -13,7 +13,7 @@ import torch
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_seed
 
 from clx.errors import ConfigError
-from clx.ml import checkpoints
+from clx.ml import checkpoints, hook_calls
 from clx.ml.arguments import PATIENCE
 from clx.ml.author_code import author_code
 from clx.ml.calibration import Calibration, calibrate
@@ -21,8 +21,9 @@ from clx.ml.class_weights import label_weights, weighted_loss
 from clx.ml.config import TEMPERATURE
 from clx.ml.head import divide_head
 from clx.ml.head_init import Head, label_kind_of, prepare_head
+from clx.ml.interrupts import StopOnInterrupt
 from clx.ml.loading import load_model
-from clx.ml.plugins import plugins
+from clx.ml.loss_guard import refuse_not_finite
 from clx.ml.quality_options import unknown_labels
 from clx.ml.quiet import quiet_transformers
 from clx.ml.run_dir import write_json
@@ -118,7 +119,18 @@ def fit(
     if not {"dtype", "torch_dtype"} & set(run.model_args):
         model.float()
     datasets = {split.name: split.dataset for split in splits}
-    trainer = _make_trainer(run, model, datasets, arguments, work_dir, call)
+    interrupt = StopOnInterrupt()
+    trainer = _make_trainer(
+        run,
+        model,
+        datasets,
+        arguments,
+        work_dir,
+        [*call.callbacks],
+        call.budget,
+        interrupt,
+        resume_from,
+    )
     weights = _use_class_weights(run, trainer, datasets["train"])
     plan = _read_plan(work_dir) if resume_from is not None else {}
     with quiet_transformers():
@@ -151,8 +163,12 @@ def fit(
         return fitted
     if steps is not None:
         _limit_steps(trainer, max(1, steps))
-    with quiet_transformers(), author_code(run, "train"):
-        trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    with quiet_transformers(), author_code(run, "train"), interrupt.listening():
+        if resume_from is not None and checkpoints.is_finished(resume_from):
+            checkpoints.restore(trainer, resume_from)
+        else:
+            trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    refuse_not_finite(trainer)
     fitted.model = trainer.accelerator.unwrap_model(trainer.model).eval()
     fitted.trainer = trainer
     return fitted
@@ -164,18 +180,24 @@ def _make_trainer(
     datasets: dict[str, Any],
     arguments: dict[str, Any],
     work_dir: Path,
-    call: Call,
+    callbacks: list[Any],
+    budget: Budget | None,
+    interrupt: StopOnInterrupt,
+    resume_from: Path | None,
 ) -> Trainer:
     has_metrics = type(run).compute_metrics is not TaskHooks.compute_metrics
-    from_plugins = plugins().call("clx_trainer_callbacks", run=run, work_dir=work_dir)
-    callbacks = [
-        *call.callbacks,
-        *(callback for some in from_plugins for callback in some),
-        *([] if call.budget is None else [StopInTime(call.budget)]),
+    # Old checkpoints go when the new one is marked: the Trainer would remove them before.
+    kept = arguments.get("save_total_limit")
+    callbacks += [
+        *hook_calls.trainer_callbacks(run, work_dir),
+        *([] if budget is None else [StopInTime(budget)]),
+        interrupt,
         checkpoints.SaveNowAndThen(),
-        checkpoints.MarkComplete(),
+        checkpoints.MarkComplete(kept, interrupt),
+        checkpoints.BestInThisPlace(resume_from),
     ]
-    if arguments.get("load_best_model_at_end") and not _stops_early(call.callbacks):
+    arguments = {**arguments, "save_total_limit": None}
+    if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=PATIENCE))
     return make_trainer(
         run,

@@ -11,6 +11,8 @@ from clx.errors import ClxWarning, ConfigError, ModelError
 from clx.ml.author_code import author_code
 from clx.ml.base_models import read_model_config, refuse_foreign_code, set_input_limit
 from clx.ml.quiet import quiet_transformers
+from clx.ml.text_rows import apart
+from clx.problems import names
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
@@ -25,6 +27,11 @@ def load_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:
         refuse_foreign_code(folder, run.trust_remote_code)
     with author_code(run, "load_tokenizer"):
         tokenizer = run.load_tokenizer(str(folder))
+    _refuse_empty_vocabulary(tokenizer, folder)
+    # What a user typed is text, even when it reads like a special token. Set here, so that it is
+    # saved with the tokenizer and every reader of the model does the same.
+    as_text = bool(run.tokenize_args.get("split_special_tokens", True))
+    tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = as_text
     set_input_limit(tokenizer, folder)
     return tokenizer
 
@@ -56,10 +63,38 @@ def load_model(
         raise
     finally:
         run.model_args = stored
+    _refuse_other_vocabulary(model, tokenizer, folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     model.eval()
     return model
+
+
+def _refuse_empty_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Refuse a tokenizer that transformers made up where there is none: to it all words are unknown."""
+    files = (*(getattr(tokenizer, "vocab_files_names", None) or {}).values(), "tokenizer.json")
+    if getattr(tokenizer, "is_fast", False) and not any(
+        (folder / name).is_file() for name in files
+    ):
+        raise ModelError(
+            f"{folder} has no tokenizer: none of {names(dict.fromkeys(files))} is there"
+        )
+
+
+def _refuse_other_vocabulary(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> None:
+    """Refuse a tokenizer with more tokens than the model, which would fail at some text."""
+    try:
+        rows = model.get_input_embeddings().weight.shape[0]
+    except (NotImplementedError, AttributeError):
+        return
+    highest = max(tokenizer.get_vocab().values(), default=0)
+    if rows and highest >= rows:
+        raise ModelError(
+            f"The tokenizer has tokens up to {highest}, but the model in {folder} knows {rows}: take "
+            f"the tokenizer that belongs to it (tokenizer_name=None)"
+        )
 
 
 def bound_tokenizer(
@@ -74,6 +109,8 @@ def bound_tokenizer(
 
     class Bound(original):  # type: ignore[misc, valid-type]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if len(args) == 1:
+                args = apart(args[0])
             return super().__call__(*args, **{**arguments, **kwargs})
 
     # save_pretrained writes the class's name: a reader has to find the original one.
@@ -120,7 +157,8 @@ def choose_device(wanted: str | None, stored: bool = False) -> Any:
         return torch.device(best)
     try:
         device = torch.device(wanted)
-        torch.empty(0, device=device)
+        # A meta tensor has no numbers to copy.
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         message = f"The device {wanted!r} cannot be used here ({str(error).splitlines()[0]})"
         if not stored:

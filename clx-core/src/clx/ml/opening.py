@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ from clx.ml.config import contradictions, options_of
 from clx.ml.registry import TaskRegistry
 from clx.ml.run import TrainingRun
 from clx.ml.run_dir import RunDir, find_run
+from clx.ml.safe_run import refuse_unsafe
 from clx.problems import cell, did_you_mean, raise_problems
 from clx.settings import runs_dir
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*")
 
 task_registry = TaskRegistry(base=lambda: TrainingRun)
 """The tasks of this process: see :class:`clx.ml.registry.TaskRegistry`."""
@@ -82,6 +87,7 @@ def open_run(
         wrong.append(f"device must be a str such as 'cpu', but is {cell(device)}")
     _refuse_contradictions(task_class, config, directory, task, run_name, options, wrong)
     directory.check(hashes=verify)
+    refuse_unsafe(directory, trust_remote_code is True, config)
     run: TrainingRun = task_class._open_saved(directory, config, device)
     run.trust_remote_code = trust_remote_code
     return run
@@ -95,15 +101,18 @@ def locate(load: str | Path) -> Path:
     """
     if not isinstance(load, str | os.PathLike):
         raise ConfigError(f"load must be a path or a run's name, but is {cell(load)}")
-    path = Path(load).expanduser().absolute()
-    if path.exists():
-        return path
     is_name = isinstance(load, str) and os.sep not in load and load not in ("", ".", "..")
-    named = runs_dir() / str(load)
-    if is_name and (named.exists() or _left_beside(named)):
-        return named
-    if _left_beside(path):
-        return path
+    try:
+        path = Path(load).expanduser().absolute()
+        if path.exists():
+            return path
+        named = runs_dir() / str(load)
+        if is_name and (named.exists() or _left_beside(named)):
+            return named
+        if _left_beside(path):
+            return path
+    except (OSError, ValueError, RuntimeError) as error:
+        raise RunNotFoundError(f"There is no run to load at {cell(load)}: {error}") from error
     others = [run.name for run in saved_runs()]
     where = f"{path} does not exist" + (f", and there is no run {load!r} in {runs_dir()}" * is_name)
     raise RunNotFoundError(
@@ -134,12 +143,15 @@ def _task_of(config: dict[str, Any], directory: RunDir) -> type[TrainingRun]:
         return task_registry[config["task"]]
     except (TaskNotFoundError, PluginError) as error:
         distribution, version = config.get("task_distribution"), config.get("task_version")
-        if not isinstance(distribution, str):
+        # The line is one to be pasted into a shell, and the config may be a stranger's.
+        if not isinstance(distribution, str) or not _DISTRIBUTION.fullmatch(distribution):
             raise
+        version = version if isinstance(version, str) and _VERSION.fullmatch(version) else ""
         line = f"pip install {distribution}" + (f"=={version}" if version else "")
         message = (
             f"The run in {directory.path} is of the task {config['task']!r} of {distribution} "
-            f"{version or ''}, which cannot be used here. To get it: {line}\n{error}"
+            f"{version}, which cannot be used here. To get it, if you trust its makers: {line}\n"
+            f"{error}"
         )
         raise type(error)(message) from error
 

@@ -29,6 +29,7 @@ from clx.ml.entry_points import distribution_of
 from clx.ml.quality_options import quality_problems
 from clx.ml.run_dir import RunDir
 from clx.ml.task_checks import attribute_name, check_task
+from clx.ml.tokenize_arguments import tokenize_args_problems
 from clx.problems import cell, did_you_mean, raise_problems
 from clx.settings import runs_dir
 
@@ -66,6 +67,8 @@ class CheckedWhenMade(type):
         """
         check_task(cls, base_class(cls), f"The class {cls.__module__}:{cls.__qualname__}")
         options = options_of(config)
+        # Trust is the caller's to give, never a directory's.
+        options.pop("trust_remote_code", None)
         accepted = accepted_options(cls)
         attrs = {attribute_name(attr) for attr in cls.add_config_attrs}  # type: ignore[attr-defined]
         known = {key: value for key, value in options.items() if key in accepted}
@@ -195,10 +198,14 @@ class RunOptions:
         self._given = set()
         # Naming a metric loads its code: what a directory names is never run.
         self._metric_sources = []
+        wrong: list[str] = []
+        if not isinstance(self.training_args, dict):
+            wrong = [f"training_args must be a dict, but is {cell(self.training_args)}"]
+            self.training_args = {}
         raise_problems(
             RunDirError,
             f"The config of {directory.path} cannot be used:",
-            self._option_problems(),
+            wrong + self._option_problems(),
             "Restore it from a copy or train again.",
         )
         self._adopted = self._was_opened = True
@@ -214,6 +221,8 @@ class RunOptions:
         for name in _DICTS:
             if not isinstance(getattr(self, name), dict):
                 problems.append(f"{name} must be a dict, but is {cell(getattr(self, name))}")
+        if isinstance(self.tokenize_args, dict):
+            problems += tokenize_args_problems(self.tokenize_args)
         if "trust_remote_code" in (self.model_args if isinstance(self.model_args, dict) else ()):
             problems.append(
                 "model_args must not have trust_remote_code, which is never kept: pass "

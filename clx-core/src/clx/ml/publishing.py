@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.author_code import author_code
+from clx.ml.hook_calls import report_sections
 from clx.ml.model_card import model_card
 from clx.ml.published_check import score_difference
 from clx.ml.quiet import quiet_transformers
@@ -64,9 +66,19 @@ def write_run(
     write_json(new.path / ENVIRONMENT, environment(run))
     if (work_dir / LOGS).is_dir():
         shutil.copytree(work_dir / LOGS, new.path / LOGS)
-    page = run_report(new, name=run.run_name)
+    _write_extra(run, new.extra)
+    page = run_report(new, sections=report_sections(run, result.evaluation), name=run.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")
     _carry_over(run.run_dir, new.path)
+
+
+def _write_extra(run: TrainingRun, folder: Path) -> None:
+    """Let the task write files of its own; a folder that stays empty is not kept."""
+    folder.mkdir()
+    with author_code(run, "save_extra"):
+        run.save_extra(folder)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _score_difference(run: TrainingRun, fitted: Fitted, new: RunDir, rows: Dataset) -> float | None:

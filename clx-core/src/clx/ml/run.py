@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, NotTrainedError, PluginError
+from clx.ml.backends import check_backend, make_engine
 from clx.ml.components import Components
-from clx.ml.data import raise_data_problems, to_frame
+from clx.ml.data import to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.existing import refuse_existing
+from clx.ml.hook_calls import after_evaluation, after_training, observed, report_sections
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
+from clx.ml.out_of_memory import with_memory_named
 from clx.ml.prediction import (
     as_texts,
     check_batch_size,
@@ -27,6 +30,7 @@ from clx.ml.prediction import (
 from clx.ml.quality_options import set_quality_options
 from clx.ml.run_dir import REPORT, RunDir, writing
 from clx.ml.task_hooks import TaskHooks
+from clx.ml.text_rows import as_text_rows, frame_inputs, input_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +73,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             name with underscores; the value has to be JSON-serialisable when ``__init__`` is done.
             A class without an ``__init__`` of its own gets them as keyword arguments; their default
             is the class attribute of that name, else None.
+        text_columns: the columns of the texts that a prediction is made from, one or two. With two,
+            ``predict`` takes pairs, and the tokenizer and the pipeline get them as text and pair.
         pipeline_args: arguments of ``transformers.pipeline``, at least ``task``. Required.
         predict_args: arguments of each call of the pipeline.
         trainer_class: the Trainer to train with, for instance for a loss of its own.
@@ -207,6 +213,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             self._components.release()
         self._components.opened(RunDir(self.run_dir))
         self._adopted = True
+        after_evaluation(self, result.evaluation)
+        after_training(self, result)
         return result
 
     def check(self, train_data: Any, eval_data: Any = None) -> DataCheck:
@@ -272,7 +280,9 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._require_trained()
         frame = to_frame(data)
         self._validate_frame(frame, "data")
-        return evaluate_predictions(self, frame, predict_frame_rows(self, frame))
+        evaluation = evaluate_predictions(self, frame, predict_frame_rows(self, frame))
+        after_evaluation(self, evaluation)
+        return evaluation
 
     def compare(self, other: TrainingRun, data: Any) -> Comparison:
         """Return how another trained run of the same task and labels does on the same rows.
@@ -307,57 +317,84 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         from clx.ml.reporting import run_report
 
         self._require_trained()
-        evaluation = None if data is None else self.evaluate(data).to_dict()
+        evaluation = None if data is None else self.evaluate(data)
         path = self.run_dir if target is None else Path(target)
         path = path if path.suffix == ".html" else path / REPORT
-        page = run_report(RunDir(self.run_dir), evaluation)
+        page = run_report(
+            RunDir(self.run_dir),
+            None if evaluation is None else evaluation.to_dict(),
+            report_sections(self, evaluation),
+        )
         with writing(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(page, encoding="utf-8")
         return path
 
-    def predict(self, texts: Any, batch_size: int | None = None, **predict_args: Any) -> list[Any]:
+    def predict(
+        self,
+        texts: Any,
+        batch_size: int | None = None,
+        backend: str | None = None,
+        **predict_args: Any,
+    ) -> list[Any]:
         """Return one prediction a text, in order.
 
         Args:
-            texts: a list, tuple, Series, array or generator of str, or one str.
-            batch_size: texts of one batch, default 32.
+            texts: a list, tuple, Series, array or generator of str, or one str. For a task with
+                several ``text_columns``: of tuples or dicts with a text for each.
+            batch_size: texts of one batch; None takes as many as suit the device and their length.
+            backend: what computes: ``"torch"`` (None), or ``"onnx"`` or ``"onnx-int8"`` after
+                :meth:`export`.
             **predict_args: to the pipeline's call, over the task's ``predict_args``.
 
         Raises:
             DataFormatError: something else than texts; positions are listed.
             NotTrainedError: there is no trained model.
         """
-        candidates = as_texts(texts)
+        candidates = as_texts(as_text_rows(texts, self.text_columns))
         if hasattr(candidates, "__len__"):
             candidates = check_texts(candidates)
-        return list(self.predict_iter(candidates, batch_size, **predict_args))
+        return list(self.predict_iter(candidates, batch_size, backend, **predict_args))
 
     def predict_iter(
-        self, texts: Any, batch_size: int | None = None, **predict_args: Any
+        self,
+        texts: Any,
+        batch_size: int | None = None,
+        backend: str | None = None,
+        **predict_args: Any,
     ) -> Iterator[Any]:
         """Yield one prediction a text, in order, for any number of texts in bounded memory.
 
         Arguments and errors are those of :meth:`predict`; a wrong text is reported when its turn
         comes.
         """
-        size = check_batch_size(batch_size)
-        candidates = as_texts(texts)
+        size, chosen = check_batch_size(batch_size), check_backend(backend)
+        candidates = as_texts(as_text_rows(texts, self.text_columns))
         self._require_trained()
-        return predict_texts(self, candidates, size, {**self.predict_args, **predict_args})
+        arguments = {**self.predict_args, **predict_args}
+
+        def predictions(some: Iterable[Any]) -> Iterator[Any]:
+            return predict_texts(self, some, lambda: make_engine(self, chosen, size), arguments)
+
+        return with_memory_named(observed(self, candidates, size, predictions), size)
 
     def predict_labels(
-        self, texts: Any, batch_size: int | None = None, min_score: float | None = None
+        self,
+        texts: Any,
+        batch_size: int | None = None,
+        min_score: float | None = None,
+        backend: str | None = None,
     ) -> list[Any]:
         """Return what is chosen for each text: a name, a list of names, or None for an abstention.
 
         Args:
             texts: as for :meth:`predict`.
-            batch_size: texts of one batch, default 32.
+            batch_size: as for :meth:`predict`.
             min_score: what a score has to reach to count; over what the run has learnt.
+            backend: as for :meth:`predict`.
         """
         check_min_score(min_score)
-        return [self.decide(each, min_score) for each in self.predict(texts, batch_size)]
+        return [self.decide(each, min_score) for each in self.predict(texts, batch_size, backend)]
 
     def predict_frame(
         self,
@@ -366,29 +403,27 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         batch_size: int | None = None,
         all_scores: bool = False,
         min_score: float | None = None,
+        backend: str | None = None,
     ) -> pd.DataFrame:
         """Return predictions as a frame on the same index.
 
         Args:
             data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
-            text_column: the column of texts.
-            batch_size: texts of one batch, default 32.
+            text_column: the column of texts; ``"text"`` stands for the task's ``text_columns``.
+            batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
             min_score: what a score has to reach to count; over what the run has learnt.
+            backend: as for :meth:`predict`.
 
         Raises:
             DataFormatError: there is no such column, or it has something else than texts.
         """
         import pandas as pd
 
-        from clx.ml.data import column_problems, text_problems
-
         check_min_score(min_score)
         frame = to_frame(data)
-        problems = column_problems(frame, [text_column])
-        problems = problems or text_problems(frame, text_column)
-        raise_data_problems(problems, f"a column {text_column!r} of texts")
-        predictions = self.predict_iter(frame[text_column].tolist(), batch_size)
+        inputs = frame_inputs(frame, input_columns(self.text_columns, text_column))
+        predictions = self.predict_iter(inputs, batch_size, backend)
         rows = [
             self.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
             for prediction in predictions
@@ -406,6 +441,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         batch_size: int | None = None,
         all_scores: bool = False,
         min_score: float | None = None,
+        backend: str | None = None,
     ) -> Path:
         """Predict every row of a file into another, in bounded memory, and return its path.
 
@@ -416,9 +452,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             columns: the input columns to carry through, default all.
             resume: continue what an interrupted call left.
             overwrite: replace an existing target.
-            batch_size: texts of one batch, default 32.
+            batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
             min_score: what a score has to reach to count; over what the run has learnt.
+            backend: as for :meth:`predict`.
 
         Raises:
             RunExistsError: the target exists.
@@ -439,6 +476,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             batch_size=check_batch_size(batch_size),
             all_scores=all_scores,
             min_score=check_min_score(min_score),
+            backend=check_backend(backend),
         )
 
     # ---- What a run has --------------------------------------------------------------------------
@@ -447,6 +485,11 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
     def run_dir(self) -> Path:
         """Where the run is or will be."""
         return self._run_dir
+
+    @property
+    def extra_dir(self) -> Path:
+        """The folder of the files that the task's ``save_extra`` wrote; it may not exist."""
+        return RunDir(self.run_dir).extra
 
     @property
     def is_trained(self) -> bool:

@@ -1,21 +1,15 @@
-"""The run directory: its file names, how it is read, and how a new one replaces an old one.
+"""The run directory: its file names and how it is read; ``staging.py`` is how one is written.
 
-A training writes a whole new directory beside the target, flushes it to disk, writes the manifest
-last, and takes the target's place by rename. So the target is always one complete run or the
-other. The names beside ``<run>`` are ``.<run>.staging`` (being written), ``.<run>.previous``
-(being replaced, only where two renames are needed) and ``.<run>.lock``.
+The names beside ``<run>`` are ``.<run>.staging`` (being written), ``.<run>.previous`` (being
+replaced, only where two renames are needed) and ``.<run>.lock``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import ctypes.util
-import errno
 import hashlib
 import json
-import os
-import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +17,8 @@ from typing import Any
 
 from clx.errors import RunDirError, RunNotFoundError
 from clx.ml.config import read_config
+from clx.ml.disk_space import full_disk_named
+from clx.ml.untrusted_files import json_object, read_text
 
 CONFIG = "config.json"
 MODEL = "model"
@@ -35,15 +31,17 @@ MANIFEST = "manifest.json"
 
 REPORT = "report.html"
 ONNX = "onnx"
+EXTRA = "extra"
 
 OUR_NAMES = frozenset(
-    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX}
+    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX, EXTRA}
 )
 """What clx writes into a run directory; anything else is the user's and is carried over."""
 
-_IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX)
-_RENAME_EXCHANGE = 2
-_AT_FDCWD = -100
+IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX, EXTRA)
+
+_LOOKS = 20
+_BETWEEN_LOOKS_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,11 @@ class RunDir:
     def model(self) -> Path:
         """The folder that plain transformers reads."""
         return self.path / MODEL
+
+    @property
+    def extra(self) -> Path:
+        """The folder of a task's own files."""
+        return self.path / EXTRA
 
     @property
     def checkpoints(self) -> Path:
@@ -108,17 +111,26 @@ class RunDir:
         name = MANIFEST if (self.path / MANIFEST).is_file() else CONFIG
         return hashlib.sha256(self._read(name).encode()).hexdigest()
 
+    def manifest(self) -> dict[str, Any]:
+        """Return the size and SHA-256 of each file that counts; empty when there is no manifest.
+
+        Raises:
+            RunDirError: the manifest is damaged.
+        """
+        if not (self.path / MANIFEST).is_file():
+            return {}
+        files = self._json(MANIFEST).get("files")
+        if not isinstance(files, dict):
+            raise RunDirError(f"{self.path / MANIFEST} has no list of files")
+        return files
+
     def check(self, hashes: bool = False) -> None:
         """Compare the files with the manifest: their sizes, and their SHA-256 if ``hashes``.
 
         Raises:
             RunDirError: files are missing or differ; all of them are named.
         """
-        if not (self.path / MANIFEST).is_file():
-            return
-        files = self._json(MANIFEST).get("files")
-        if not isinstance(files, dict):
-            raise RunDirError(f"{self.path / MANIFEST} has no list of files")
+        files = self.manifest()
         bad = [
             f"{name} ({reason})"
             for name, expected in files.items()
@@ -131,19 +143,10 @@ class RunDir:
             )
 
     def _read(self, name: str) -> str:
-        try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunDirError(f"{self.path / name} cannot be read: {error}") from error
+        return read_text(self.path / name)
 
     def _json(self, name: str) -> dict[str, Any]:
-        try:
-            value = json.loads(self._read(name))
-        except (ValueError, RecursionError) as error:
-            raise RunDirError(f"{self.path / name} is not valid JSON ({error})") from error
-        if not isinstance(value, dict):
-            raise RunDirError(f"{self.path / name} is not a JSON object")
-        return value
+        return json_object(self._read(name), self.path / name)
 
 
 def _difference(folder: Path, name: str, expected: Any, hashes: bool) -> str | None:
@@ -169,10 +172,14 @@ def find_run(path: Path) -> RunDir:
     """
     run = RunDir(path)
     if not path.exists():
-        for left in (run.staging, run.previous):
-            # Between two renames both are complete: the new one is, since its manifest is last.
-            if (left / MANIFEST).is_file():
-                return RunDir(left)
+        left = left_of(run)
+        # A writer may be between its two renames: soon the run is where it belongs.
+        for _ in range(_LOOKS if left else 0):
+            if path.exists():
+                return find_run(path)
+            time.sleep(_BETWEEN_LOOKS_S)
+        if left is not None:
+            return RunDir(left)
         raise RunNotFoundError(f"There is no run directory {path}")
     if not run.is_complete():
         unfinished = (
@@ -181,6 +188,14 @@ def find_run(path: Path) -> RunDir:
         what = "file" if path.is_file() else "folder"
         raise RunDirError(f"The {what} {path} holds no trained run{unfinished}")
     return run
+
+
+def left_of(run: RunDir) -> Path | None:
+    """Return the complete content that a replacement left beside ``run``, if it was broken off."""
+    # Between two renames both are complete: the new one is, since its manifest is last.
+    if (run.staging / MANIFEST).is_file():
+        return run.staging
+    return run.previous if RunDir(run.previous).is_complete() else None
 
 
 def file_sha256(path: Path) -> str:
@@ -197,109 +212,18 @@ def writing(folder: Path) -> Iterator[None]:
         RunDirError: in place of the system's error.
     """
     try:
-        yield
+        with full_disk_named(folder):
+            yield
+    except RunDirError:
+        raise
     except OSError as error:
         reason = error.strerror or error
         raise RunDirError(f"{folder} cannot be written: {reason}. Choose another place.") from error
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that people can read, in UTF-8."""
+    """Write JSON that people can read, in UTF-8; the file is complete or as it was before."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-@contextlib.contextmanager
-def staged(run: RunDir) -> Iterator[RunDir]:
-    """Give an empty directory beside ``run`` to be filled; it takes the run's place at the end.
-
-    When the body raises, the run stays as it was and the staging directory is removed.
-    """
-    recover(run)
-    new = RunDir(run.staging)
-    _remove(new.path)
-    new.path.mkdir(parents=True)
-    try:
-        yield new
-        _seal(new.path)
-    except BaseException:
-        _remove(new.path)
-        raise
-    _publish(new.path, run)
-
-
-def recover(run: RunDir) -> None:
-    """Finish a replacement that was broken off between its two renames. Only a writer calls this."""
-    if run.previous.exists() and not run.path.exists():
-        complete = (run.staging / MANIFEST).is_file()
-        (run.staging if complete else run.previous).rename(run.path)
-    _remove(run.previous)
-
-
-def _seal(folder: Path) -> None:
-    """Write the manifest last, with everything before it on disk; give files the umask's modes."""
-    umask = os.umask(0)
-    os.umask(umask)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            # safetensors writes its files 0600, which another user cannot read.
-            path.chmod(0o666 & ~umask)
-            _fsync(path)
-    files = {
-        path.relative_to(folder).as_posix(): {
-            "size": path.stat().st_size,
-            "sha256": file_sha256(path),
-        }
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).parts[0] in _IN_MANIFEST
-    }
-    write_json(folder / MANIFEST, {"files": files})
-    _fsync(folder / MANIFEST)
-    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
-        _fsync(path)
-
-
-def _publish(new: Path, run: RunDir) -> None:
-    if not run.path.exists():
-        new.rename(run.path)
-    elif _exchange(new, run.path):
-        _fsync(run.path.parent)
-        _remove(new)
-    else:
-        run.path.rename(run.previous)
-        new.rename(run.path)
-        _fsync(run.path.parent)
-        _remove(run.previous)
-    _fsync(run.path.parent)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Let two directories change names in one step; return False where the system cannot."""
-    library = ctypes.util.find_library("c")
-    function = getattr(ctypes.CDLL(library, use_errno=True), "renameat2", None) if library else None
-    if function is None:
-        return False
-    result = function(
-        _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), ctypes.c_uint(_RENAME_EXCHANGE)
-    )
-    if result == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(other))
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(path: Path) -> None:
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text + "\n", encoding="utf-8")
+    new.replace(path)

@@ -36,7 +36,7 @@ RESERVED = (
 )
 """Names that a config attribute cannot have: the base's arguments and the config's own keys."""
 
-_TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def attribute_name(option: str) -> str:
@@ -72,6 +72,12 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         )
     if not isinstance(getattr(candidate, "predict_args", None), dict):
         problems.append(f"predict_args must be a dict, but is {cell(candidate.predict_args)}")
+    columns = candidate.text_columns
+    if not _are_strings(columns) or not 1 <= len(columns) <= 2:
+        problems.append(
+            f'text_columns must be a tuple of one or two column names, such as ("text",), but is '
+            f"{cell(columns)}"
+        )
     if not _are_strings(candidate.dataset_cols) or not candidate.dataset_cols:
         problems.append(
             f"dataset_cols must be a list of column names, but is {cell(candidate.dataset_cols)}"
@@ -98,7 +104,7 @@ def _name_problems(candidate: type, base: type, registered_as: str | None) -> li
     name, aliases = getattr(candidate, "name", None), candidate.aliases  # type: ignore[attr-defined]
     if name is None or name == base.name:  # type: ignore[attr-defined]
         return ['it has no name: set the class attribute, such as name = "my-task"']
-    if not isinstance(name, str) or not _TASK_NAME.fullmatch(name):
+    if not isinstance(name, str) or not TASK_NAME.fullmatch(name):
         return [f"its name {cell(name)} is not made of letters, digits, '-', '_' and '.'"]
     if not _are_strings(aliases):
         return [f'aliases must be a tuple of names, such as ("short",), but is {cell(aliases)}']

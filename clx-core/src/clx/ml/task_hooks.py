@@ -6,6 +6,7 @@ The methods are called with exactly these signatures. Everything else of a run i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import PluginError
@@ -34,6 +35,7 @@ class TaskHooks:
     add_config_attrs: ClassVar[list[str]] = []
     pipeline_args: ClassVar[dict[str, Any]] = {}
     predict_args: ClassVar[dict[str, Any]] = {}
+    text_columns: ClassVar[tuple[str, ...]] = ("text",)
     trainer_class: Any = _StockTrainer()
     head_init: Any = "random"
     pooling: Any = "model"
@@ -69,10 +71,12 @@ class TaskHooks:
     def tokenize(self, examples: dict[str, list[Any]]) -> Any:
         """Return model inputs, with ``labels``, for ``{column: values}`` of some rows.
 
-        The base tokenises the column ``text`` with truncation, no padding and ``tokenize_args``.
+        The base tokenises ``text_columns`` with truncation, no padding and ``tokenize_args``. There
+        may be several results a row, as when a tokenizer returns overflowing tokens: then the
+        column ``overflow_to_sample_mapping`` says of each which row, counted from 0, it is of.
         """
         arguments = {"padding": False, "truncation": True, **self.tokenize_args}
-        return self.tokenizer(examples["text"], **arguments)
+        return self.tokenizer(*(examples[name] for name in self.text_columns), **arguments)
 
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return names and numbers for numpy ``(predictions, label_ids)``. The base has none."""
@@ -97,6 +101,18 @@ class TaskHooks:
     def post_process_prediction(self, prediction: Any) -> Any:
         """Return the user's form of what the pipeline gave for one text; the base changes nothing."""
         return prediction
+
+    @classmethod
+    def sample_data(cls) -> pd.DataFrame | None:
+        """Return a few rows in the task's format: for ``clx check-task`` and for who reads the task."""
+        return None
+
+    def save_extra(self, folder: Path) -> None:
+        """Write files of the task's own, such as a word list, into an empty folder.
+
+        Called by ``train`` before the run is complete. The folder becomes ``run.extra_dir``; the
+        manifest covers it. Nothing that has to be unpickled. The base writes nothing.
+        """
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
         """Set config attributes that come from the data, such as label names.

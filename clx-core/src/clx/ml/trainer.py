@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from clx.errors import PluginError
+from clx.ml.loss_guard import GuardedLoss
 from clx.ml.progress import use_our_progress
 from clx.ml.sampling import LengthGroupedSampler, input_lengths, restored, sorted_by_length
 from clx.problems import cell
@@ -36,10 +37,10 @@ class _Ordered:
 
 
 def trainer_type(task_trainer: type, group_by_length: bool) -> type[Trainer]:
-    """Return the task's Trainer with our row order, unless it has a sampler of its own."""
+    """Return the task's Trainer, guarded, with our row order unless it has a sampler of its own."""
     if task_trainer._get_train_sampler is not Trainer._get_train_sampler:  # type: ignore[attr-defined]
-        return task_trainer
-    bases = (_Ordered, task_trainer)
+        return type(task_trainer.__name__, (GuardedLoss, task_trainer), {})
+    bases = (GuardedLoss, _Ordered, task_trainer)
     return type(task_trainer.__name__, bases, {"group_by_length": group_by_length})
 
 

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import socket
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from filelock import FileLock, Timeout
 
-from clx.errors import RunBusyError, RunDirError
-from clx.ml import checkpoints
+from clx.ml import checkpoints, hook_calls
 from clx.ml.arguments import check_training_args, choose_arguments
 from clx.ml.author_code import author_code
 from clx.ml.base_models import resolve_base_model
 from clx.ml.config import raise_config_problems
 from clx.ml.data import fingerprint, to_frame
 from clx.ml.data_checking import check_splits, warn_or_stop
+from clx.ml.disk_space import full_disk_named, training_bytes, warn_if_short
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
 from clx.ml.fitting import Call, Fitted, calibrate_model, fit
 from clx.ml.label_errors import find_label_errors
 from clx.ml.loading import load_tokenizer
+from clx.ml.out_of_memory import memory_for_training
 from clx.ml.publishing import write_run
 from clx.ml.results import EvaluationResult, TrainingResult
-from clx.ml.run_dir import RunDir, recover, staged, write_json
+from clx.ml.run_dir import RunDir
+from clx.ml.run_lock import only_writer
 from clx.ml.splits import Split, tokenised_split
+from clx.ml.staging import recover, staged
 from clx.ml.time_budget import Budget, seconds_of
 
 if TYPE_CHECKING:
@@ -65,10 +66,13 @@ def train_run(
     train_frame, eval_frame = validated_frames(run, train_data, eval_data)
     arguments, problems = check_training_args(run.training_args)
     raise_config_problems(problems, f"The training of {run.run_name!r}")
-    with _only_writer(target):
+    with only_writer(target), ExitStack() as faults:
         run._resolve_metrics()
         recover(target)
         refuse_existing(target, overwrite, resume)
+        hook_calls.before_training(run, train_frame, eval_frame)
+        has_eval = eval_frame is not None
+        arguments = hook_calls.proposed_arguments(run, arguments, len(train_frame), has_eval)
         base = resolve_base_model(run.base_model_name)
         arguments = choose_arguments(
             arguments,
@@ -79,12 +83,12 @@ def train_run(
             probe=run.head_init == "probe",
             metric=run.imbalanced_metric if _is_imbalanced(run, train_frame) else None,
         )
+        needed = training_bytes(base, arguments)
+        warn_if_short(target.path.parent, needed)
         identity = _identity(run, train_frame, eval_frame, arguments)
-        resume_from = None
-        if resume:
-            resume_from = checkpoints.resume_point(target.checkpoints, identity)
-        else:
-            checkpoints.begin(target.checkpoints, identity)
+        faults.enter_context(full_disk_named(target.path.parent, needed))
+        faults.enter_context(memory_for_training(arguments))
+        resume_from = checkpoints.enter(target.checkpoints, identity, resume)
         try:
             splits = tokenised_splits(run, train_frame, eval_frame)
             check = check_splits(run, splits)
@@ -208,42 +212,9 @@ def _evaluation(
     return None
 
 
-@contextlib.contextmanager
-def _only_writer(target: RunDir) -> Iterator[None]:
-    """Hold the run's lock; a second trainer is told who holds it.
-
-    The lock is the system's (flock), so that it goes with a killed process; the file beside it
-    with the holder's name is information only. It excludes processes of one machine.
-    """
-    try:
-        target.path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunDirError(f"{target.path.parent} cannot be made: {error}") from error
-    holder = target.lock.with_name(target.lock.name + ".json")
-    lock = FileLock(target.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        try:
-            who = json.loads(holder.read_text(encoding="utf-8"))
-            who = f"process {who['pid']} on {who['host']}, since {who['since']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            who = "another process"
-        raise RunBusyError(
-            f"{target.path} is being trained by {who}. Wait, or take another run_name."
-        ) from error
-    try:
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": since})
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
-
-
 def _tidy(target: RunDir) -> None:
     """After a failure keep checkpoints that can be resumed, and no empty folders."""
-    if not checkpoints.complete_checkpoints(target.checkpoints):
+    if not checkpoints.sweep_incomplete(target.checkpoints):
         shutil.rmtree(target.checkpoints, ignore_errors=True)
         with contextlib.suppress(OSError):
             target.path.rmdir()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import TruncationWarning
+from clx.ml.text_rows import apart
 
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 def input_limit(run: TrainingRun) -> int | None:
     """Return the most tokens that the run's model is given, None when texts are not cut."""
-    if not run.tokenize_args.get("truncation", True):
+    if not run.tokenize_args.get("truncation", True) or run.predict_args.get("stride") is not None:
+        # With a stride the pipeline goes over the whole text, window by window.
         return None
     limit = run.tokenize_args.get("max_length") or run.tokenizer.model_max_length
     return int(limit) if limit and limit < 1_000_000 else None
@@ -56,9 +58,8 @@ def count_truncated(run: TrainingRun, texts: Sequence[str]) -> int:
     candidates = [t for t in texts if isinstance(t, str) and len(t) > limit - special]
     count = 0
     for start in range(0, len(candidates), 1000):
-        encoded = run.tokenizer(
-            candidates[start : start + 1000], truncation=False, padding=False, verbose=False
-        )
+        some = apart(candidates[start : start + 1000])
+        encoded = run.tokenizer(*some, truncation=False, padding=False, verbose=False)
         count += sum(len(ids) > limit for ids in encoded["input_ids"])
     return count
 
@@ -66,9 +67,15 @@ def count_truncated(run: TrainingRun, texts: Sequence[str]) -> int:
 def warn_truncated(run: TrainingRun, count: int, rows: int, what: str) -> None:
     """Say how many texts were cut, when any was."""
     if count:
+        warn_cut(input_limit(run), count, rows, what, stacklevel=4)
+
+
+def warn_cut(limit: int | None, count: int, rows: int, what: str, stacklevel: int = 3) -> None:
+    """Say how many texts were cut at ``limit`` tokens, when any was."""
+    if count:
         warnings.warn(
-            f"{count} of {rows} texts in {what} are longer than {input_limit(run)} tokens and are "
+            f"{count} of {rows} texts in {what} are longer than {limit} tokens and are "
             f"cut there (tokenize_args={{'max_length': …}} sets the limit)",
             TruncationWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )

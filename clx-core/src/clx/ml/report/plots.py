@@ -141,10 +141,11 @@ def heat_map(
     svg.set_ticks(axes, "y", [at + 0.5 for at in range(len(rows))], short[0], **middle)
     places = [at + 0.5 for at in range(len(columns))]
     svg.set_ticks(axes, "x", places, short[1], rotation=90, **middle)
+    line: dict[str, Any] = {"linestyle": "-", "marker": "None", "clip_on": False}
     for place in range(len(rows) + 1):
-        axes.axhline(place, color=svg.RULE, linewidth=0.7, linestyle="-", clip_on=False)
+        axes.axhline(place, color=svg.RULE, linewidth=0.7, **line)
     for place in range(len(columns) + 1):
-        axes.axvline(place, color=svg.RULE, linewidth=0.7, linestyle="-", clip_on=False)
+        axes.axvline(place, color=svg.RULE, linewidth=0.7, **line)
     same = [[row == column for column in columns] for row in rows]
     highest = [max((count for row, marks in zip(counts, same, strict=True)
                     for count, mark in zip(row, marks, strict=True) if mark is kind), default=0)

@@ -108,9 +108,13 @@ def to_svg(figure: Figure, *, name: str, label: str, tips: Mapping[str, str] | N
         label: what the drawing shows, in a sentence.
         tips: an artist's gid → the text to show when a pointer rests on it.
     """
+    from matplotlib.text import Text
+
     width, height = figure.get_size_inches() * 72
     file = io.StringIO()
     renderer = _renderer_class()(width, height, file, image_dpi=72)
+    for text in figure.findobj(Text):
+        text.set_usetex(False)
     figure.draw(renderer)
     renderer.finalize()
     root = ElementTree.fromstring(file.getvalue())

@@ -65,6 +65,7 @@ COLUMNS = {
     "predicted": "Predicted",
     "suggested": "Suggested",
     "score": "Score",
+    "given_score": "Score of given",
     "margin": "Margin",
     "precision": "Precision",
     "recall": "Recall",

@@ -1,0 +1,63 @@
+"""``clx compare``: two runs on the same rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clx.cli.failures import complain
+from clx.cli.metrics import write_frame
+from clx.cli.output import Output
+from clx.cli.parameters import DeviceOption, JsonOption, RunArgument
+
+
+def compare(
+    run_name: RunArgument,
+    other: Annotated[
+        str, typer.Argument(metavar="OTHER", help="The run that RUN is compared with.")
+    ],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="Labelled data: csv, tsv, jsonl or parquet, a folder or a quoted glob.",
+        ),
+    ],
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            file_okay=False,
+            help="Write comparison.json, the fixed and broken rows, and report.html there.",
+        ),
+    ] = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two runs on labelled data.
+
+    Prints the metrics of RUN and OTHER with the difference and its 95 % interval, and how many rows
+    OTHER fixes and breaks.
+    """
+    with Output(as_json) as out:
+        from clx.ml import training_run
+
+        run = training_run(load=run_name, device=device)
+        result = run.compare(training_run(load=other, device=device), data)
+        if save is not None:
+            complain(f"saved in {result.save(save)}")
+        if as_json:
+            out.json(result.to_dict())
+            return
+        write_frame(out, f"own: {result.names[0]}, other: {result.names[1]}", result.metrics)
+        out.blank()
+        out.fields(
+            [
+                ("rows", result.rows),
+                ("fixed", len(result.fixed)),
+                ("broken", len(result.broken)),
+                ("p_value", result.p_value),
+            ]
+        )

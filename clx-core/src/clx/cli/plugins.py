@@ -1,0 +1,66 @@
+"""``clx plugins``: which hook plugins are in use, and which failed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from clx.cli.failures import BROKEN
+from clx.cli.output import Output
+from clx.cli.parameters import JsonOption
+
+if TYPE_CHECKING:
+    from clx.ml.entry_points import Failure
+    from clx.ml.plugins import Loaded
+
+
+def plugins(as_json: JsonOption = False) -> None:
+    """Import the hook plugins and list them.
+
+    Prints name, distribution with version, hooks, and for a plugin that failed the cause; then the
+    exit status is 1. In a pipe: a plugin a line, fields separated by tabs.
+    """
+    with Output(as_json) as out:
+        from clx.errors import ClxWarning
+        from clx.ml.plugins import plugins as of_process
+
+        with warnings.catch_warnings():
+            # The list says what the warnings would.
+            warnings.simplefilter("ignore", ClxWarning)
+            loaded, failures = of_process().loaded(), of_process().failures
+        found = [*map(_described, loaded), *map(_failed, failures)]
+        if as_json:
+            out.json(found)
+        else:
+            out.table(("plugin", "distribution", "hooks", "state"), map(_row, found))
+    if failures:
+        raise typer.Exit(BROKEN)
+
+
+def _described(plugin: Loaded) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "hooks": list(plugin.hooks),
+        "problem": None,
+    }
+
+
+def _failed(failure: Failure) -> dict[str, Any]:
+    distribution, _, version = failure.origin.partition(" ")
+    return {
+        "name": failure.what,
+        "distribution": distribution,
+        "version": version,
+        "hooks": [],
+        "problem": f"{type(failure.cause).__name__}: {failure.cause}",
+    }
+
+
+def _row(plugin: dict[str, Any]) -> list[str]:
+    origin = f"{plugin['distribution'] or 'this process'} {plugin['version'] or ''}".strip()
+    state = f"failed: {plugin['problem']}" if plugin["problem"] else "works"
+    return [plugin["name"], origin, ", ".join(plugin["hooks"]), state]

@@ -1,0 +1,41 @@
+"""``clx report``: the page that says how good a run is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clx.cli.output import Output
+from clx.cli.parameters import DeviceOption, JsonOption, RunArgument
+
+
+def report(
+    run_name: RunArgument,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Labelled data to evaluate on [default: what the training found on its eval data]",
+        ),
+    ] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="TARGET", help="File or folder [default: the run directory]"
+        ),
+    ] = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write report.html: one file to open in a browser or to send."""
+    with Output(as_json) as out:
+        from clx.ml import training_run
+
+        run = training_run(load=run_name, device=device)
+        written = run.report(target, data)
+        if as_json:
+            out.json({"run_dir": run.run_dir, "report": written})
+        else:
+            out.fields([("written", written)])

@@ -1,0 +1,126 @@
+"""A saved run's own tokenizer and model: loaded as they were saved, or not at all.
+
+A run directory may come from a stranger or from a broken disk. What cannot be used is a
+``RunDirError`` that says what is wrong with it, whatever library noticed it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clx.errors import ModelError, RunDirError
+from clx.ml.finite import not_finite
+from clx.ml.loading import load_model, load_tokenizer
+from clx.ml.safe_run import REMEDY
+from clx.ml.untrusted_files import read_object
+from clx.ml.untrusted_model import OF_THE_BASE
+from clx.ml.untrusted_weights import weight_shapes
+from clx.problems import examples, raise_problems
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from clx.ml.run import TrainingRun
+
+READERS = frozenset(
+    ["accelerate", "huggingface_hub", "json", "safetensors", "tokenizers", "torch", "transformers"]
+)
+"""Packages that read the files; what they raise says something about the files."""
+
+
+def load_saved_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a trained run.
+
+    Raises:
+        RunDirError: its files cannot be used.
+    """
+    with _damage_named(folder, "tokenizer"):
+        return load_tokenizer(run, folder)
+
+
+def load_saved_model(
+    run: TrainingRun, folder: Path, tokenizer: PreTrainedTokenizerBase
+) -> PreTrainedModel:
+    """Return the model of a trained run, as it was saved and nothing else.
+
+    Raises:
+        RunDirError: weights are missing or not finite, or do not fit the labels or the tokenizer.
+    """
+    stored = run.model_args
+    run.model_args = {key: value for key, value in stored.items() if key not in OF_THE_BASE}
+    try:
+        with _damage_named(folder, "model"):
+            model = load_model(run, folder, tokenizer)
+    finally:
+        run.model_args = stored
+    problems = [*_weight_problems(model, folder), *_label_problems(model, folder)]
+    raise_problems(RunDirError, f"The model in {folder} cannot be used:", problems, REMEDY)
+    return model
+
+
+@contextlib.contextmanager
+def _damage_named(folder: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except RunDirError:
+        raise
+    except ModelError as error:
+        raise RunDirError(f"The {what} in {folder} cannot be used: {error}\n{REMEDY}") from error
+    except (Exception, MemoryError) as error:
+        if not _raised_by_a_reader(error):
+            raise
+        said = (str(error).strip().splitlines() or ["no message"])[0][:300]
+        raise RunDirError(
+            f"The {what} in {folder} cannot be loaded ({type(error).__name__}: {said}). {REMEDY}"
+        ) from error
+
+
+def _raised_by_a_reader(error: BaseException) -> bool:
+    trace, package = error.__traceback__, ""
+    while trace is not None:
+        package = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        trace = trace.tb_next
+    return package in READERS
+
+
+def _weight_problems(model: PreTrainedModel, folder: Path) -> Iterator[str]:
+    missing = missing_weights(model, folder)
+    if missing:
+        yield f"it lacks the weights {examples(missing)}, which would be random numbers"
+    infinite = not_finite(model)
+    if infinite:
+        yield f"its weights {examples(infinite)} are not finite numbers"
+
+
+def missing_weights(model: PreTrainedModel, folder: Path) -> list[str]:
+    """Return the names of weights that the model has and its folder has not."""
+    there = weight_shapes(folder)
+    tied = {*getattr(model, "all_tied_weights_keys", ())}
+    state = {name: value for name, value in model.state_dict().items() if name not in tied}
+    missing = sorted(set(state) - set(there))
+    if not missing:
+        return []
+    from transformers.core_model_loading import revert_weight_conversion
+
+    # Some architectures have other names, or joined weights, in their files.
+    return sorted(set(revert_weight_conversion(model, state)) - set(there))
+
+
+def _label_problems(model: PreTrainedModel, folder: Path) -> Iterator[str]:
+    """Yield that the task's labels are not those that the model was saved with."""
+    saved = read_object(folder / "config.json").get("id2label")
+    wanted = model.config.id2label
+    if not isinstance(saved, dict) or not wanted:
+        return
+    said = {str(number): str(name) for number, name in saved.items()}
+    unnamed = all(name == f"LABEL_{number}" for number, name in said.items())
+    if len(said) != len(wanted):
+        yield f"it has {len(said)} labels, and the run's config has {len(wanted)}"
+    elif not unnamed and said != {str(number): str(name) for number, name in wanted.items()}:
+        yield (
+            f"its labels are {examples(list(said.values()))}, and those of the run's config are "
+            f"{examples(list(map(str, wanted.values())))}"
+        )

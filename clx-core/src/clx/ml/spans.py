@@ -1,0 +1,225 @@
+"""Spans of characters and the labels of tokens: what token classification needs.
+
+A span is ``{"start": 0, "end": 3, "label": "animal"}`` with character offsets, ``end`` behind the last
+one. The tokens of a span are labelled ``B-animal`` and, behind the first, ``I-animal``; all others
+``O``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import ConfigError
+from clx.ml.data import ROW_OF_RESULT, row_problems
+from clx.problems import cell, did_you_mean, names
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+IGNORED = -100
+"""The label id of tokens that do not count, as PyTorch's losses have it."""
+
+
+def bio_labels(label_names: Iterable[str]) -> list[str]:
+    """Return the labels of tokens: ``O``, then ``B-`` and ``I-`` for each label of spans."""
+    return ["O", *(f"{tag}-{name}" for name in label_names for tag in "BI")]
+
+
+def span_problems(
+    data: pd.DataFrame,
+    column: str = "spans",
+    text_column: str = "text",
+    label_names: Sequence[str] | None = None,
+) -> list[str]:
+    """Return what is wrong with a column of spans, for ``validate_data_format``.
+
+    Found are cells that are no lists of spans, offsets outside of the text or of no length, spans that
+    overlap, and labels that are not in ``label_names``, where they are given.
+    """
+    found: dict[str, list[bool]] = {}
+    for row, (text, spans) in enumerate(zip(data[text_column], data[column], strict=True)):
+        for what in _wrong(text, spans, label_names):
+            found.setdefault(what, [False] * len(data))[row] = True
+    return [
+        problem
+        for what, rows in found.items()
+        for problem in row_problems(data, rows, f"column {column!r}: {what}")
+    ]
+
+
+def _wrong(text: str, spans: Any, label_names: Sequence[str] | None) -> set[str]:
+    if not hasattr(spans, "__len__") or isinstance(spans, str | Mapping):
+        return {"not a list of spans"}
+    wrong, end = set(), 0
+    if not all(isinstance(s, Mapping) and {"start", "end", "label"} <= set(s) for s in spans):
+        return {"a span is not a dict with start, end and label"}
+    if not all(_is_whole(s["start"]) and _is_whole(s["end"]) for s in spans):
+        return {"start and end of a span must be whole numbers"}
+    for span in sorted(spans, key=lambda span: span["start"]):
+        if not 0 <= span["start"] < span["end"] <= len(text):
+            wrong.add("a span is not within its text")
+        if max(span["start"], 0) < end:
+            wrong.add("spans overlap")
+        end = span["end"]
+        label = span["label"]
+        if not isinstance(label, str) or not label:
+            wrong.add(f"the label {cell(label)} is not a name")
+        elif label_names is not None and label not in label_names:
+            wrong.add(
+                f"the label {label!r} is not one of {names(label_names)}"
+                f"{did_you_mean(label, label_names)}"
+            )
+    return wrong
+
+
+def _is_whole(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def span_label_names(spans: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Return the labels that occur in a column of spans, sorted."""
+    return sorted({span["label"] for row in spans for span in row})
+
+
+def token_labels(
+    encoded: Any, spans: Sequence[Sequence[Mapping[str, Any]]], labels: Sequence[str]
+) -> list[list[int]]:
+    """Return the label id of each token, for the tokens that a tokenizer returned.
+
+    Labelled is the first token of each word; the others, special tokens, and tokens that an earlier
+    window of the same text has too, are :data:`IGNORED`. A word is in a span where its first
+    character is.
+
+    Args:
+        encoded: what a fast tokenizer returned for texts, with ``return_offsets_mapping=True``; with
+            ``return_overflowing_tokens=True`` there are several windows a text.
+        spans: the spans of each text.
+        labels: those of :func:`bio_labels`, in the order of the ids.
+
+    Returns:
+        A list a window, as long as its tokens.
+    """
+    ids = {label: number for number, label in enumerate(labels)}
+    row_of = encoded.get(ROW_OF_RESULT) or range(len(encoded["input_ids"]))
+    result, done, current = [], -1, None
+    begun: set[int] = set()
+    for window, row in enumerate(row_of):
+        if row != current:
+            current, done, begun = row, -1, set()
+        words, offsets = encoded.word_ids(window), encoded["offset_mapping"][window]
+        line = []
+        for word, (start, _) in zip(words, offsets, strict=True):
+            if word is None or word <= done:
+                line.append(IGNORED)
+                continue
+            done = word
+            span = next((s for s in spans[row] if s["start"] <= start < s["end"]), None)
+            if span is None:
+                line.append(ids["O"])
+                continue
+            tag = "I" if span["start"] in begun else "B"
+            begun.add(span["start"])
+            line.append(ids[f"{tag}-{span['label']}"])
+        result.append(line)
+    return result
+
+
+def span_windows(
+    tokenizer: Any,
+    texts: Sequence[str],
+    spans: Sequence[Sequence[Mapping[str, Any]]],
+    labels: Sequence[str],
+    stride: int,
+    tokenize_args: Mapping[str, Any],
+) -> dict[str, list[Any]]:
+    """Return what a task's ``tokenize`` returns for texts with spans: windows with labelled tokens.
+
+    A text that is longer than the model takes becomes several windows, each of which begins with the
+    last tokens of the one before, so that nothing is cut.
+
+    Args:
+        tokenizer: a fast one.
+        texts: the texts.
+        spans: the spans of each.
+        labels: those of :func:`bio_labels`.
+        stride: how many tokens windows have in common; the pipeline is given the same.
+        tokenize_args: the run's.
+
+    Raises:
+        ConfigError: the user's ``max_length`` leaves no room for windows that overlap so far.
+    """
+    limit = tokenize_args.get("max_length")
+    if limit is not None and limit < 2 * stride:
+        raise ConfigError(
+            f"tokenize_args: max_length must be at least {2 * stride}, since windows overlap by "
+            f"{stride} tokens, but is {limit}"
+        )
+    windows = {"return_overflowing_tokens": True, "return_offsets_mapping": True, "stride": stride}
+    encoded = tokenizer(list(texts), **{"truncation": True, **tokenize_args, **windows})
+    return {**encoded, "labels": token_labels(encoded, spans, labels)}
+
+
+def tagged_spans(tags: Iterable[str]) -> set[tuple[str, int, int]]:
+    """Return ``(label, first, behind)`` of each span in a row of ``B-``, ``I-`` and ``O`` tags.
+
+    A span begins at ``B-``, and at ``I-`` where the tag before is of another label, as in seqeval's
+    default mode.
+    """
+    found, label, first, position = set(), "", 0, 0
+    for position, tag in enumerate([*tags, "O"]):
+        kind, _, name = tag.partition("-")
+        if label and (kind != "I" or name != label):
+            found.add((label, first, position))
+            label = ""
+        if kind != "O" and not label:
+            label, first = name, position
+    return found
+
+
+def span_metrics(
+    label_ids: np.ndarray, logits: np.ndarray, labels: Sequence[str]
+) -> dict[str, float]:
+    """Return precision, recall and F1 of whole spans, micro and macro, and the tokens' accuracy.
+
+    A span counts as found when its label and both ends are right, as in seqeval (Ramshaw and Marcus
+    1995 for the tags). What is divided by zero is zero.
+
+    Args:
+        label_ids: shape (rows, tokens); :data:`IGNORED` where a token does not count.
+        logits: shape (rows, tokens, labels).
+        labels: the names of the ids.
+    """
+    predicted = logits.argmax(axis=-1)
+    right: dict[str, int] = {}
+    given, said = dict[str, int](), dict[str, int]()
+    for true_row, said_row in zip(label_ids, predicted, strict=True):
+        counts = true_row != IGNORED
+        true_spans = tagged_spans(labels[i] for i in true_row[counts])
+        said_spans = tagged_spans(labels[i] for i in said_row[counts])
+        for target, some in (
+            (given, true_spans),
+            (said, said_spans),
+            (right, true_spans & said_spans),
+        ):
+            for label, _, _ in some:
+                target[label] = target.get(label, 0) + 1
+    each = [_f1(right.get(n, 0), said.get(n, 0), given.get(n, 0)) for n in sorted({*given, *said})]
+    total = (sum(right.values()), sum(said.values()), sum(given.values()))
+    counted = label_ids != IGNORED
+    return {
+        "precision": _ratio(total[0], total[1]),
+        "recall": _ratio(total[0], total[2]),
+        "f1": _f1(*total),
+        "f1_macro": sum(each) / len(each) if each else 0.0,
+        "token_accuracy": _ratio(int((predicted == label_ids)[counted].sum()), int(counted.sum())),
+    }
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _f1(right: int, said: int, given: int) -> float:
+    return _ratio(2 * right, said + given)

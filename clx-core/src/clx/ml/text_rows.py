@@ -1,0 +1,128 @@
+"""Inputs of more than one text: rows of a premise and a hypothesis, a question and a passage.
+
+Everything between ``predict`` and the tokenizer handles texts: it counts, sorts, and computes equal
+ones once. A row of several texts goes that way as one str, which the run's tokenizer takes apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import ConfigError, DataFormatError
+from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.problems import cell, names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TextRow(str):
+    """The texts of one row as one str; ``texts`` has them apart."""
+
+    texts: tuple[str, ...]
+
+    __slots__ = ("texts",)
+
+    def __new__(cls, texts: Iterable[str]) -> TextRow:
+        """Join the texts."""
+        parts = tuple(texts)
+        row = super().__new__(cls, "\n".join(parts))
+        row.texts = parts
+        return row
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TextRow) and self.texts == other.texts
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.texts)
+
+
+def apart(texts: Any) -> tuple[Any, ...]:
+    """Return what a tokenizer is called with: the texts, or a list of texts for each column."""
+    if isinstance(texts, TextRow):
+        return texts.texts
+    rows = texts if isinstance(texts, list) else []
+    if rows and all(isinstance(row, TextRow) for row in rows):
+        return tuple(list(column) for column in zip(*(row.texts for row in rows), strict=True))
+    return (texts,)
+
+
+def as_text_rows(inputs: Any, columns: Sequence[str]) -> Any:
+    """Return the inputs of ``predict`` for a task that reads these columns.
+
+    For one column they are returned as they are. For more, each input is a tuple or list of that
+    many texts, or a dict with the columns as keys.
+
+    Raises:
+        DataFormatError: of a type that cannot be rows of several texts. What is wrong with a single
+            row is raised when its turn comes, for a list at once.
+    """
+    if len(columns) == 1:
+        return inputs
+    kind = type(inputs).__name__
+    if isinstance(inputs, str | bytes | dict | set) or kind == "DataFrame":
+        hint = "; use predict_frame" if kind == "DataFrame" else ""
+        raise DataFormatError(f"predict needs {_expected(columns)}, but got a {kind}{hint}")
+    if not hasattr(inputs, "__iter__"):
+        raise DataFormatError(f"predict needs {_expected(columns)}, but got {cell(inputs)}")
+    rows = _rows(inputs, columns)
+    return list(rows) if hasattr(inputs, "__len__") else rows
+
+
+def _rows(inputs: Iterable[Any], columns: Sequence[str]) -> Iterator[TextRow]:
+    for position, given in enumerate(inputs):
+        if isinstance(given, TextRow):
+            yield given
+            continue
+        row: Any = [given.get(name) for name in columns] if isinstance(given, dict) else given
+        is_row = isinstance(row, list | tuple) and len(row) == len(columns)
+        if not is_row or not all(isinstance(text, str) for text in row):
+            raise DataFormatError(
+                f"predict needs {_expected(columns)}, but at position {position} is {cell(given)}"
+            )
+        yield TextRow(row)
+
+
+def _expected(columns: Sequence[str]) -> str:
+    example = ", ".join(f"{name!r}: …" for name in columns)
+    rows = f"a list of rows ({', '.join(columns)})"
+    return f"{rows}, each a tuple of {len(columns)} texts or {{{example}}}"
+
+
+def input_columns(columns: Sequence[str], text_column: str) -> list[str]:
+    """Return the columns that predictions are made from.
+
+    Args:
+        columns: those of the task.
+        text_column: the caller's wish; ``"text"`` is the default and means the task's own.
+
+    Raises:
+        ConfigError: one column is named for a task that reads several.
+    """
+    if text_column == "text" or text_column in columns:
+        return list(columns)
+    if len(columns) > 1:
+        raise ConfigError(
+            f"text_column is for a task that reads one column; this one reads {names(columns)}: "
+            f"rename the columns of the data"
+        )
+    return [text_column]
+
+
+def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Return what ``predict`` takes for each row of a frame.
+
+    Raises:
+        DataFormatError: a column is missing or has something else than texts.
+    """
+    problems = column_problems(frame, columns)
+    problems = problems or [p for column in columns for p in text_problems(frame, column)]
+    what = f"a column {columns[0]!r}" if len(columns) == 1 else f"the columns {names(columns)}"
+    raise_data_problems(problems, f"{what} of texts")
+    if len(columns) == 1:
+        return list(frame[columns[0]])
+    return [TextRow(row) for row in zip(*(frame[name] for name in columns), strict=True)]

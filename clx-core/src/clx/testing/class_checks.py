@@ -1,0 +1,227 @@
+"""Checks of the class itself: nothing is trained."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clx.errors import ClxError
+from clx.ml.run import TrainingRun
+from clx.ml.task_checks import _private_names, attribute_name, task_problems
+from clx.testing.results import CheckWarningError, check
+from clx.testing.subject import Subject, fail
+
+CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "validate_data_format": (("frame",), {}),
+    "load_model": (("folder",), {}),
+    "load_tokenizer": (("folder",), {}),
+    "load_data_collator": ((), {}),
+    "tokenize": (({},), {}),
+    "compute_metrics": (("eval_pred",), {}),
+    "post_process_prediction": (("prediction",), {}),
+    "infer_config": (("frame",), {}),
+    "check_config": ((), {}),
+    "evaluation_tables": (("eval_pred",), {}),
+    "evaluation_intervals": (("eval_pred",), {}),
+    "evaluation_rows": (("eval_pred",), {}),
+    "metric_differences": (("other", "eval_pred", "other_pred"), {}),
+    "fit_decisions": (("eval_pred",), {}),
+    "decide": (("prediction",), {"min_score": None}),
+    "prediction_row": (("prediction",), {"all_scores": False, "min_score": None}),
+    "row_labels": (("frame",), {}),
+    "save_extra": (("folder",), {}),
+}
+"""How core calls what a task overrides."""
+
+_PRIVATE = (
+    "arguments",
+    "author_code",
+    "checkpoints",
+    "compare",
+    "components",
+    "config",
+    "data_checking",
+    "data_files",
+    "entry_points",
+    "evaluation",
+    "existing",
+    "hook_calls",
+    "legacy_arguments",
+    "loading",
+    "model_card",
+    "opening",
+    "options",
+    "plugins",
+    "predict_file",
+    "prediction",
+    "progress",
+    "publishing",
+    "quiet",
+    "registry",
+    "reporting",
+    "row_files",
+    "run",
+    "run_dir",
+    "sampling",
+    "splits",
+    "task_checks",
+    "task_hooks",
+    "text_rows",
+    "trainer",
+    "training",
+    "truncation",
+)
+PRIVATE_MODULES = {"clx.cli", *(f"clx.ml.{name}" for name in _PRIVATE)}
+"""What a task may not import: it may change with any release."""
+
+
+@check(
+    "The class has what a task must have.",
+    "clx refuses the class when it is first used, so that nobody can use the task.",
+    "class",
+)
+def attributes(subject: Subject) -> None:
+    """See :func:`clx.ml.task_checks.task_problems`."""
+    problems = task_problems(subject.task, TrainingRun)
+    if problems:
+        raise fail(
+            f"PluginError: {subject.task.__name__} is not a valid task: {'; '.join(problems)}"
+        )
+
+
+@check(
+    "What the class overrides can be called as core calls it.",
+    "The call fails in the middle of a training or a prediction.",
+    "load_model tokenize post_process_prediction",
+)
+def signatures(subject: Subject) -> None:
+    """Bind core's arguments to each method."""
+    wrong = []
+    for name, (args, kwargs) in CALLS.items():
+        method = inspect.getattr_static(subject.task, name, None)
+        if not inspect.isfunction(method):
+            continue
+        try:
+            inspect.signature(method).bind(subject.task, *args, **kwargs)
+        except TypeError as error:
+            wrong.append(f"{name}{inspect.signature(method)}: {error}")
+    if wrong:
+        raise fail(f"TypeError when clx calls {'; '.join(wrong)}")
+
+
+@check(
+    "The options of every task reach the base class.",
+    "A user sets a learning rate or a token limit, and it is dropped without a word.",
+    "__init__",
+)
+def base_options(subject: Subject) -> None:
+    """Make a run with each of them."""
+    given: dict[str, Any] = {
+        "tokenize_args": {"max_length": 48},
+        "model_args": {"hidden_dropout_prob": 0.25},
+        "training_args": {"seed": 5},
+        "tokenizer_name": "clx-testing/other",
+        "device": "cpu",
+    }
+    try:
+        run = subject.new_run(**given)
+    except (ClxError, TypeError) as error:
+        raise fail(f"{type(error).__name__}: {error}") from error
+    for name, value in given.items():
+        kept = getattr(run, name)
+        if kept != value:
+            raise fail(
+                f"training_run({subject.task.name!r}, …, {name}={value!r}) has {name} {kept!r}"
+            )
+
+
+@check(
+    "Nothing private to clx is used.",
+    "The next release of clx may break the task: only what is public is kept for ever.",
+    "module",
+)
+def public_names(subject: Subject) -> None:
+    """Look through the source of the task's package."""
+    private = set(_private_names(TrainingRun)) | {
+        name for name in vars(subject.new_run()) if name.startswith("_")
+    }
+    own = {name for k in subject.task.__mro__[:-1] if _foreign(k) for name in vars(k)}
+    found = [
+        f"{path.name}:{line} uses {what}"
+        for path in _sources(subject)
+        for line, what in _private_uses(path, private - own)
+    ]
+    if found:
+        raise fail(f"after an upgrade of clx, an ImportError or AttributeError: {'; '.join(found)}")
+
+
+def _foreign(klass: type) -> bool:
+    return not klass.__module__.startswith(("clx.ml.", "builtins"))
+
+
+def _sources(subject: Subject) -> list[Path]:
+    """Return the source files of the package that the class is in."""
+    file = subject.source_file
+    if file is None:
+        return []
+    package = sys.modules.get(subject.task.__module__.partition(".")[0])
+    root = getattr(package, "__path__", None)
+    if root is None:
+        return [Path(file)]
+    return sorted(Path(next(iter(root))).rglob("*.py"))
+
+
+def _private_uses(path: Path, private: set[str]) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            is_clx = node.module.split(".")[0] == "clx"
+            hidden = [alias.name for alias in node.names if is_clx and alias.name.startswith("_")]
+        elif isinstance(node, ast.Import):
+            names, hidden = [alias.name for alias in node.names], []
+        elif isinstance(node, ast.Attribute) and node.attr in private:
+            yield node.lineno, node.attr
+            continue
+        else:
+            continue
+        for name in [*(n for n in names if n in PRIVATE_MODULES), *hidden]:
+            yield node.lineno, name
+
+
+@check(
+    "Every option of the task's own can be given, and is kept.",
+    "A user gives an option and the run does something else.",
+    "__init__ add_config_attrs",
+)
+def own_options(subject: Subject) -> None:
+    """Give each of add_config_attrs another value."""
+    values, lost, not_found = subject.changed
+    if lost:
+        raise fail(
+            f"training_run({subject.task.name!r}, …, {lost[0]}=…) makes a run whose {lost[0]} is still "
+            f"{getattr(subject.new_run(**values), lost[0])!r}"
+        )
+    if not_found:
+        raise CheckWarningError(
+            f"no value but the default was found for {', '.join(not_found)}, so that nothing is known "
+            f"of what happens to it: give the kit one, config_values = {{{not_found[0]!r}: …}}"
+        )
+
+
+@check(
+    "Runs do not share what they are made with.",
+    "Changing one run changes another, or every run that is made after it.",
+    "__init__ add_config_attrs",
+)
+def own_values(subject: Subject) -> None:
+    """Change the values of one run in place and make another."""
+    names = ["tokenize_args", "model_args", *map(attribute_name, subject.task.add_config_attrs)]
+    first, second = subject.new_run(), subject.new_run()
+    for name in names:
+        value = getattr(first, name)
+        if isinstance(value, list | dict | set) and value is getattr(second, name):
+            raise fail(f"run.{name} of two runs is the same {type(value).__name__} object")

@@ -1,0 +1,366 @@
+"""Kill trials: end trainings, evaluations and predictions at any instant, and look what is left.
+
+    python tests/crash/campaign.py --trials 500 --seed 1
+
+Each trial is a process forked from this one, which has imported everything. It is killed either
+before the n-th file-system call that it makes, n being random, or after a random time. Then other
+processes look: is there one whole run whose config, labels, weights and results belong together, or
+none where there was none? Can what was begun be finished, to the same end?
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import datasets
+import pyarrow.parquet  # noqa: F401
+import torch
+import transformers
+from safetensors.torch import load_file
+from transformers import Trainer, TrainerCallback  # noqa: F401
+
+import clx.ml.evaluation
+import clx.ml.predict_file as predict_file_module
+import clx.ml.training  # noqa: F401
+from clx.errors import ClxError, ResumeError, RunDirError
+from clx.ml import training_run
+from conftest import fruit_frame, make_tiny_model
+from crash.faults import Injected, in_fork
+
+torch.set_num_threads(1)
+warnings.simplefilter("ignore")
+transformers.logging.set_verbosity_error()
+datasets.disable_progress_bars()
+
+OLD, NEW = 1, 2
+PART_ROWS = 4
+ROWS = 14
+
+
+class Tag(TrainerCallback):
+    """Writes the tag into the weights."""
+
+    def __init__(self, tag):
+        self.tag = tag
+
+    def on_train_end(self, args, state, control, model=None, **kwargs):
+        with torch.no_grad():
+            model.classifier.bias.fill_(self.tag)
+
+
+def make(parent, tag, **changes):
+    arguments = {"max_steps": 2, "seed": tag, "per_device_train_batch_size": 4}
+    arguments |= {"disable_tqdm": True, "save_strategy": "no", **changes}
+    return training_run(
+        "classification",
+        "run",
+        run_dir_parent=parent,
+        base_model_name=parent.parent / "model",
+        label_names=[f"a{tag}", f"b{tag}"],
+        training_args=arguments,
+    )
+
+
+def data(tag):
+    frame = fruit_frame(8 + tag)
+    return frame.assign(
+        label=[("a" if label == "animal" else "b") + str(tag) for label in frame["label"]]
+    )
+
+
+def train(parent, tag, **options):
+    make(parent, tag).train(data(tag), callbacks=[Tag(tag)], **options)
+
+
+LONG = {"max_steps": -1, "num_train_epochs": 3, "save_strategy": "steps", "save_steps": 1}
+LONG |= {"save_total_limit": 2, "logging_steps": 1}
+
+
+def train_long(parent, resume=False):
+    make(parent, NEW, **LONG).train(data(NEW), resume=resume, callbacks=[Tag(NEW)])
+
+
+def evaluate(parent):
+    result = training_run(load=parent / "run").evaluate(data(OLD))
+    result.save(parent / "evaluation")
+
+
+def predict_file(parent, resume=False):
+    predict_file_module.PART_ROWS = PART_ROWS
+    run = training_run(load=parent / "run")
+    run.predict_file(parent / "in.csv", parent / "out.jsonl", resume=resume)
+
+
+# ---- What is there ------------------------------------------------------------------------------------
+
+
+def tag_of(parent):
+    """Return the tag of the run that is there, None for none; everything has to have the same one."""
+    try:
+        run = training_run(load=parent / "run", verify=True)
+    except RunDirError as error:
+        if "no trained run" in str(error) or "no run" in str(error).lower():
+            return None
+        raise
+    scores = run.predict(["the cat", "a grape"])
+    folder = run.run_dir
+    results = json.loads((folder / "results.json").read_text())
+    tags = {
+        "config": [int(name[1:]) for name in run.config["label_names"]],
+        "scores": [int(name[1:]) for name in scores[0]],
+        "model": [int(name[1:]) for name in run.model.config.id2label.values()],
+        "weights": load_file(folder / "model" / "model.safetensors")["classifier.bias"]
+        .int()
+        .tolist(),
+        "rows": results["rows"]["train"] - 8,
+        "seed": json.loads((folder / "environment.json").read_text())["seed"],
+        "arguments": run.training_args["seed"],
+    }
+    found = {
+        tag for value in tags.values() for tag in (value if isinstance(value, list) else [value])
+    }
+    assert len(found) == 1, f"a mix: {tags}"
+    return found.pop()
+
+
+def weights_of(parent):
+    tensors = load_file(parent / "run" / "model" / "model.safetensors")
+    return {name: value.flatten().tolist() for name, value in sorted(tensors.items())}
+
+
+def leftovers(parent):
+    expected = {"run", "in.csv", "out.jsonl", "evaluation", ".run.lock"}
+    inside = {p.name for p in (parent / "run").iterdir() if p.name.startswith(".")}
+    return sorted({path.name for path in parent.iterdir()} - expected | inside)
+
+
+# ---- Scenarios: what is there before, what is killed, what must hold after --------------------------
+
+
+def empty(place, parent):
+    parent.mkdir()
+
+
+def with_old(place, parent):
+    shutil.copytree(place / "old", parent)
+
+
+def after_first(place, parent):
+    said = ask(tag_of, parent)
+    if said is None:
+        ask(train, parent, NEW)
+        assert ask(tag_of, parent) == NEW
+    else:
+        assert said == NEW, said
+        ask(overwrite_new, parent)
+    assert leftovers(parent) == [], leftovers(parent)
+
+
+def overwrite_new(parent):
+    train(parent, NEW, overwrite=True)
+
+
+def after_overwrite(place, parent):
+    said = ask(tag_of, parent)
+    assert said in (OLD, NEW), said
+    if random.random() < 0.3:
+        ask(overwrite_new, parent)
+        assert ask(tag_of, parent) == NEW
+        assert leftovers(parent) == [], leftovers(parent)
+
+
+def resume_long(parent):
+    try:
+        train_long(parent, resume=True)
+    except ResumeError as error:
+        # It was killed before it began, or after it was published.
+        if "no unfinished training" in str(error):
+            train_long(parent)
+
+
+def after_long(place, parent):
+    assert ask(tag_of, parent) in (None, NEW)
+    ask(resume_long, parent)
+    assert ask(tag_of, parent) == NEW
+    assert ask(weights_of, parent) == json.loads((place / "long.json").read_text())
+    assert leftovers(parent) == [], leftovers(parent)
+
+
+def before_resume(place, parent):
+    shutil.copytree(place / "begun", parent)
+
+
+def resume(parent):
+    train_long(parent, resume=True)
+
+
+def after_evaluate(place, parent):
+    assert ask(tag_of, parent) == OLD
+    assert leftovers(parent) == [], leftovers(parent)
+
+
+def resume_predict(parent):
+    predict_file(parent, resume=True)
+
+
+def after_predict(place, parent):
+    expected = (place / "expected.jsonl").read_text()
+    target = parent / "out.jsonl"
+    if target.exists():
+        assert target.read_text() == expected, "a target that is not complete"
+    ask(resume_predict, parent)
+    assert target.read_text() == expected, "rows lost, doubled or out of order"
+    assert leftovers(parent) == [], leftovers(parent)
+    assert ask(tag_of, parent) == OLD
+
+
+SCENARIOS = {
+    "first training": (empty, lambda parent: train(parent, NEW), after_first, 3),
+    "overwrite=True": (with_old, overwrite_new, after_overwrite, 5),
+    "training with checkpoints": (empty, train_long, after_long, 3),
+    "resume=True": (before_resume, resume, after_long, 2),
+    "evaluate": (with_old, evaluate, after_evaluate, 2),
+    "predict_file": (with_old, predict_file, after_predict, 3),
+    "predict_file, resumed": (with_old, resume_predict, after_predict, 1),
+}
+
+
+def ask(function, *args):
+    """Run in a process of its own, and raise here what was raised there."""
+    said, status = in_fork(function, *args)
+    if status != 0:
+        raise AssertionError(f"{function.__name__}: {said}")
+    return said
+
+
+def count_steps(action, parent):
+    with Injected(parent) as injected:
+        action(parent)
+    return injected.count
+
+
+def killed_at(action, parent, step):
+    with Injected(parent, at=step):
+        action(parent)
+
+
+def prepare(place):
+    """Make what the scenarios begin with; in a process of its own, since this one is forked."""
+    make_tiny_model(place / "model")
+    old = place / "old"
+    old.mkdir()
+    train(old, OLD)
+    fruit_frame(ROWS).to_csv(old / "in.csv", index=False)
+    predict_file(old)
+    (old / "out.jsonl").rename(place / "expected.jsonl")
+    (place / "whole").mkdir()
+    train_long(place / "whole")
+    (place / "long.json").write_text(json.dumps(weights_of(place / "whole")))
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step == 4:
+                raise KeyboardInterrupt
+
+    (place / "begun").mkdir()
+    try:
+        make(place / "begun", NEW, **LONG).train(data(NEW), callbacks=[Tag(NEW), Stop()])
+    except KeyboardInterrupt:
+        return
+
+
+def measure(place, names):
+    """Return how many steps each scenario has, and how long it takes."""
+    found = {}
+    for name in names:
+        before, action, _, _ = SCENARIOS[name]
+        parent = place / "measure"
+        before(place, parent)
+        started = time.monotonic()
+        steps = ask(count_steps, action, parent)
+        found[name] = (steps, time.monotonic() - started)
+        shutil.rmtree(parent)
+    return found
+
+
+def trial(place, number, name, measured, by_step):
+    before, action, after, _ = SCENARIOS[name]
+    steps, seconds = measured[name]
+    parent = place / f"trial-{number}"
+    before(place, parent)
+    if by_step:
+        step = random.randint(1, steps)
+        said, status = in_fork(killed_at, action, parent, step)
+        where = f"step {step} of {steps}"
+    else:
+        delay = random.uniform(0, seconds * 1.1)
+        said, status = in_fork(action, parent, seconds=delay)
+        where = f"after {delay:.3f} s"
+    was_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    if not was_killed and status != 0:
+        return was_killed, f"{name}, {where}: {said}"
+    try:
+        after(place, parent)
+    except (AssertionError, ClxError, OSError, ValueError) as error:
+        return was_killed, f"{name}, {where}: {error}"
+    shutil.rmtree(parent)
+    return was_killed, None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=SCENARIOS, nargs="*", default=list(SCENARIOS))
+    parser.add_argument("--keep", action="store_true", help="keep the folder of failed trials")
+    options = parser.parse_args()
+    random.seed(options.seed)
+    place = Path(tempfile.mkdtemp(prefix="clx-crash-"))
+    os.environ["LOCAL_DATA_DIR"] = str(place / "data")
+    ask(prepare, place)
+    measured = measure(place, options.only)
+    names = [name for name in options.only for _ in range(SCENARIOS[name][3])]
+    trials, kills, losses = Counter(), Counter(), []
+    started = time.monotonic()
+    for number in range(options.trials):
+        # Every scenario by turns, so that a small campaign has them all.
+        name = options.only[number] if number < len(options.only) else random.choice(names)
+        was_killed, loss = trial(place, number, name, measured, by_step=number % 3 != 2)
+        trials[name] += 1
+        kills[name] += was_killed
+        if loss:
+            losses.append(loss)
+            print(f"LOSS in trial {number}: {loss}", flush=True)
+        if (number + 1) % 50 == 0:
+            spent = time.monotonic() - started
+            print(f"{number + 1} trials, {len(losses)} losses, {spent:.0f} s", flush=True)
+    for name in options.only:
+        steps, seconds = measured[name]
+        print(
+            f"{name}: {trials[name]} trials, {kills[name]} killed on the way "
+            f"({steps} steps, {seconds:.1f} s)"
+        )
+    print(f"{sum(trials.values())} trials, {sum(kills.values())} killed, {len(losses)} losses")
+    if not (losses and options.keep):
+        shutil.rmtree(place)
+    return 1 if losses else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
