@@ -144,6 +144,7 @@ def fit(
             wanted=run.calibrate or not call.fine_tune,
             model_args=run.model_args,
             label_weights=weights,
+            fine_tune=call.fine_tune,
             seed=arguments.get("seed", 42),
         )
     fitted = Fitted(model, head)
