@@ -25,7 +25,7 @@ from clx.errors import ClxWarning, ConfigError
 from clx.ml import training_run
 
 HEAVY = {"torch", "transformers", "datasets", "pandas", "numpy", "rich"}
-COMMANDS = ("train", "evaluate", "predict", "tasks", "runs", "show", "doctor")
+COMMANDS = ("train", "evaluate", "predict", "tasks", "runs", "show", "verify", "doctor")
 
 TEXTS = ["the apple is a lemon", "the cow is a dog", "a red sheep"]
 
@@ -823,6 +823,34 @@ def test_a_run_without_results_is_shown_too(cli, trained):
         (trained / file).unlink()
     assert cli("show", trained).status == 0
     assert dict(cli.lines)["task"].startswith("classification")
+
+
+# ---- verify --------------------------------------------------------------------------------------
+
+
+def test_verify_says_whether_the_files_are_those_that_were_written(cli, trained):
+    assert cli("verify", trained).status == 0
+    assert "files are as they were written" in cli.out
+    weights = trained / "model" / "model.safetensors"
+    flipped = bytearray(weights.read_bytes())
+    flipped[-1] ^= 1
+    weights.write_bytes(flipped)
+    assert cli("verify", trained).status == 1
+    assert "model/model.safetensors (its SHA-256 differs)" in cli.err
+    assert cli("verify", trained, "--json").status == 1
+    assert json.loads(cli.out)["ok"] is False
+    (trained / "manifest.json").unlink()
+    assert cli("verify", trained).status == 2
+    assert cli("verify", trained.parent / "nope").status == 2
+
+
+def test_the_doctor_tells_of_what_only_loading_shows(cli, trained):
+    from hostile.cases import CASES, make
+
+    make(CASES["weights_that_are_nan"], trained)
+    assert cli("doctor", trained).status == 1
+    assert "are not finite numbers" in cli.out
+    assert cli("verify", trained).status == 1
 
 
 # ---- doctor --------------------------------------------------------------------------------------

@@ -333,12 +333,15 @@ def test_read_config_refuses(text, said):
 
 @pytest.fixture
 def saved(tmp_path):
-    """A directory with the config of a run and no model."""
+    """A directory with the config of a run, and a model of nothing."""
     folder = tmp_path / "saved"
     folder.mkdir()
     run = ClassificationRun("made-as", label_names=["b", "a"], tokenize_args={"max_length": 9})
     (folder / "config.json").write_text(json.dumps(dict(run.config)))
     (folder / "manifest.json").write_text('{"files": {}}')
+    (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "model" / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     return folder
 
 

@@ -5,9 +5,16 @@ import json
 import pandas as pd
 import pytest
 
-from clx.errors import DataFormatError, ResumeError, RunExistsError
+from clx.errors import (
+    DataFormatError,
+    DiskFullError,
+    ResumeError,
+    RunBusyError,
+    RunExistsError,
+)
 from clx.ml import predict_file as module
 from clx.ml import training_run
+from clx.ml.run_lock import only_writer_of_file
 from conftest import fruit_frame
 
 
@@ -168,3 +175,54 @@ def test_values_that_json_lacks_are_null_and_odd_headings_stay_whole(run, tmp_pa
     table = pd.read_csv(run.predict_file(source, tmp_path / "out.csv"))
     assert len(table) == 9
     assert "two\nlines" in table.columns
+
+
+def test_broken_off_when_all_was_done_is_noticed_by_resume(run, tmp_path, monkeypatch):
+    source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.csv"
+
+    def killed(path):
+        if path.name.endswith(".parts"):
+            raise KeyboardInterrupt
+
+    target.write_text("of before")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "remove", lambda path: killed(path) if target.exists() else None)
+        patch.setattr(module, "_begin", lambda *args: make_parts(*args))
+        with pytest.raises(KeyboardInterrupt):
+            run.predict_file(source, target, overwrite=True)
+    done = target.read_text()
+    assert done != "of before"
+    assert run.predict_file(source, target, resume=True).read_text() == done
+    assert sorted(p.name for p in tmp_path.iterdir() if "out" in p.name) == ["out.csv"]
+    with pytest.raises(RunExistsError):
+        run.predict_file(source, target, resume=True)
+
+
+def make_parts(parts, identity, resume):
+    parts.mkdir()
+    (parts / "state.json").write_text(json.dumps(identity))
+    return 0
+
+
+def test_two_writers_of_one_target(run, tmp_path):
+    source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.csv"
+    with (
+        only_writer_of_file(target),
+        pytest.raises(RunBusyError, match=r"out\.csv is being written"),
+    ):
+        run.predict_file(source, target)
+    assert len(read(run.predict_file(source, target))) == 20
+
+
+def test_a_full_disk_is_named_and_nothing_appears(run, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.csv"
+    for step in ("write_part", "join_parts"):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, step, full)
+            with pytest.raises(DiskFullError, match=f"The disk of {tmp_path} is full"):
+                run.predict_file(source, target)
+        assert not target.exists()
+    assert len(read(run.predict_file(source, target, resume=True))) == 20

@@ -86,7 +86,7 @@ def header(folder, change):
     path.write_bytes(len(new).to_bytes(8, "little") + new + data[8 + length :])
 
 
-# ---- Code ------------------------------------------------------------------------------------------
+# ---- Code -------------------------------------------------------------------------------------------
 
 
 @case("own Python code run")
@@ -317,7 +317,7 @@ def results_that_are_a_pipe(folder):
     os.mkfifo(folder / "results.json")
 
 
-# ---- Wrong content that would load ---------------------------------------------------------------------
+# ---- Wrong content that would load ------------------------------------------------------------------
 
 
 @case("it has 2 labels, and the run's config has 3|do not fit")
@@ -425,7 +425,7 @@ def tokenizer_that_is_none(folder):
     (folder / "model" / "tokenizer.json").write_text('{"version": "1.0"}')
 
 
-# ---- Too much ----------------------------------------------------------------------------------------
+# ---- Too much ---------------------------------------------------------------------------------------
 
 
 @case("absurd size vocab_size")

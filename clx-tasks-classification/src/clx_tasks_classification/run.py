@@ -60,6 +60,10 @@ class ClassificationRun(TrainingRun):
     add_config_attrs = ["label_names", "label_type", "min_score", "target_accuracy"]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}
+    head_init = "probe"
+    pooling = "auto"
+    calibrate = True
+    imbalanced_metric = "f1_macro"
 
     def __init__(
         self,

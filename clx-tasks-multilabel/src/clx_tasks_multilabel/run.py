@@ -73,6 +73,9 @@ class MultiLabelRun(TrainingRun):
     ]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}
+    head_init = "probe"
+    pooling = "auto"
+    calibrate = True
 
     def __init__(
         self,
@@ -322,5 +325,7 @@ def _labels_and_scores(
     """Return the 0/1 labels and the sigmoid scores, both of shape (rows, labels)."""
     import numpy as np
 
+    from clx.ml.multilabel_metrics import sigmoid
+
     logits, labels = eval_pred
-    return labels.astype(np.int64), 1 / (1 + np.exp(-logits.astype(np.float64)))
+    return labels.astype(np.int64), sigmoid(logits)

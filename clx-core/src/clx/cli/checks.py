@@ -174,13 +174,15 @@ def hook_plugins() -> Iterator[Finding]:
 
 
 def whole_run(path: Path) -> Finding:
-    """Open a run and compare all of its files with its manifest."""
+    """Open a run, compare all of its files with its manifest, and load its model."""
     from clx.ml.opening import training_run
     from clx.ml.run_dir import MANIFEST
 
     what = f"run {path.name}"
     try:
-        run = training_run(load=path, verify=True)
+        run = training_run(load=path, verify=True, device="cpu")
+        # Missing weights, NaN, and labels of another model are seen only then.
+        _ = run.pipe
     except ClxError as error:
         return Finding("broken", what, str(error))
     if (run.run_dir / MANIFEST).is_file():

@@ -1,4 +1,4 @@
-"""Full disks: a look before a training, and an error that says where, how much, and how much there is."""
+"""Full disks: a look before a training, and an error that says where, and how much is needed."""
 
 from __future__ import annotations
 

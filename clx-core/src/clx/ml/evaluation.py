@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import PluginError, RunDirError
 from clx.ml.arguments import check_training_args
 from clx.ml.author_code import author_code
+from clx.ml.out_of_memory import memory_for_prediction
 from clx.ml.results import EvaluationResult
 from clx.ml.splits import Split, tokenised_split
 from clx.ml.trainer import checked_metrics, make_trainer, predict_dataset
@@ -59,7 +60,10 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(run, model, {**EVALUATION_ARGUMENTS, **chosen}, Path(folder))
-        prediction, loss = predict_dataset(trainer, split.dataset)
+        batch = trainer.args.per_device_eval_batch_size
+        way = "training_args={{'per_device_eval_batch_size': {}}}"
+        with memory_for_prediction(batch, way):
+            prediction, loss = predict_dataset(trainer, split.dataset)
     return Predicted(prediction, loss, split.truncated, time.monotonic() - started)
 
 

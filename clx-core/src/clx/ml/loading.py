@@ -30,7 +30,8 @@ def load_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:
     _refuse_empty_vocabulary(tokenizer, folder)
     # What a user typed is text, even when it reads like a special token. Set here, so that it is
     # saved with the tokenizer and every reader of the model does the same.
-    tokenizer.split_special_tokens = bool(run.tokenize_args.get("split_special_tokens", True))
+    as_text = bool(run.tokenize_args.get("split_special_tokens", True))
+    tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = as_text
     set_input_limit(tokenizer, folder)
     return tokenizer
 

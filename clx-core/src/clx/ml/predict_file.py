@@ -2,13 +2,12 @@
 
 The output is written in parts into a folder beside the target, each complete by rename; when all
 are there they are joined and the target appears by rename. A resumed call skips the rows that
-complete parts hold.
+complete parts hold, or finds that all was done.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -19,9 +18,13 @@ from tqdm.auto import tqdm
 from clx.errors import DataFormatError, ResumeError, RunExistsError
 from clx.ml.data import column_problems, raise_data_problems
 from clx.ml.data_files import file_format
-from clx.ml.row_files import join_parts, read_chunks, write_part
+from clx.ml.disk_space import full_disk_named
+from clx.ml.row_files import flush, join_parts, read_chunks, write_part
 from clx.ml.run_dir import RunDir, write_json
+from clx.ml.run_lock import only_writer_of_file
+from clx.ml.staging import remove
 from clx.ml.text_rows import frame_inputs, input_columns
+from clx.ml.untrusted_files import read_object
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 PART_ROWS = 4096
 STATE = "state.json"
+JOINED = "joined.json"
 
 
 def predict_file(
@@ -52,24 +56,47 @@ def predict_file(
         raise DataFormatError(f"There is no file {source}")
     file_format(source)
     kind = file_format(target)
-    if target.exists() and not overwrite:
-        raise RunExistsError(f"{target} exists: pass overwrite=True or give another target")
-    if target.exists() and target.samefile(source):
-        raise DataFormatError(f"{source} cannot be source and target at once")
     parts = target.with_name(f".{target.name}.parts")
     asked = {"all_scores": all_scores, "min_score": min_score}
     how = {"batch_size": batch_size, "backend": backend}
     identity = _identity(run, source, text_column, columns, {**asked, "backend": backend})
-    done = _begin(parts, identity, resume)
-    # A source read as text (csv) gives texts, one of json or parquet gives typed columns.
-    for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
-        if number < done:
-            continue
-        output = _predicted(run, frame, number * PART_ROWS, text_column, columns, how, asked)
-        write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
-    join_parts(sorted(parts.glob("*.part")), target, kind)
-    shutil.rmtree(parts)
+    with only_writer_of_file(target), full_disk_named(target.parent):
+        if resume and _was_finished(parts, identity, target):
+            remove(parts)
+            return target
+        if target.exists() and not overwrite:
+            raise RunExistsError(f"{target} exists: pass overwrite=True or give another target")
+        if target.exists() and target.samefile(source):
+            raise DataFormatError(f"{source} cannot be source and target at once")
+        done = _begin(parts, identity, resume)
+        # A source read as text (csv) gives texts, one of json or parquet gives typed columns.
+        for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
+            if number < done:
+                continue
+            output = _predicted(run, frame, number * PART_ROWS, text_column, columns, how, asked)
+            write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
+        new = join_parts(sorted(parts.glob("*.part")), target, kind)
+        write_json(parts / JOINED, _fingerprint(new))
+        new.replace(target)
+        flush(target.parent)
+        remove(parts)
     return target
+
+
+def _fingerprint(path: Path) -> list[int]:
+    """Return what a file keeps when it is renamed, and another one in its place has not."""
+    status = path.stat()
+    return [status.st_ino, status.st_size, status.st_mtime_ns]
+
+
+def _was_finished(parts: Path, identity: dict[str, Any], target: Path) -> bool:
+    """Return whether the same call was broken off when its target was there already."""
+    try:
+        same = json.loads((parts / STATE).read_text(encoding="utf-8")) == identity
+        joined = json.loads((parts / JOINED).read_text(encoding="utf-8"))
+        return bool(same and joined == _fingerprint(target))
+    except (OSError, ValueError):
+        return False
 
 
 def _bar(chunks: Iterator[pd.DataFrame], source: Path) -> Iterator[pd.DataFrame]:
@@ -101,7 +128,7 @@ def _begin(parts: Path, identity: dict[str, Any], resume: bool) -> int:
     """Make the folder of parts; return how many complete ones are there from before."""
     state = parts / STATE
     if resume and state.is_file():
-        before = json.loads(state.read_text(encoding="utf-8"))
+        before = read_object(state)
         raise_problems(
             ResumeError,
             f"The interrupted prediction in {parts} was another one:",
@@ -112,8 +139,7 @@ def _begin(parts: Path, identity: dict[str, Any], resume: bool) -> int:
         while (parts / f"{done:08d}.part").is_file():
             done += 1
         return done
-    if parts.exists():
-        shutil.rmtree(parts)
+    remove(parts)
     parts.mkdir(parents=True)
     write_json(state, identity)
     return 0

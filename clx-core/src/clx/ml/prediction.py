@@ -35,7 +35,7 @@ def as_texts(texts: Any) -> Iterable[Any]:
         raise DataFormatError(
             f"predict needs {EXPECTED}, but got an array of {texts.ndim} dimensions"
         )
-    if not hasattr(texts, "__iter__"):
+    if isinstance(texts, type) or not hasattr(texts, "__iter__"):
         raise DataFormatError(f"predict needs {EXPECTED}, but got {cell(texts)}")
     return texts  # type: ignore[no-any-return]
 

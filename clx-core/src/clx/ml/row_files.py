@@ -83,7 +83,7 @@ def write_part(frame: pd.DataFrame, path: Path, kind: str, first: bool) -> None:
                 file.write(json.dumps(plain, ensure_ascii=False) + "\n")
     else:
         frame.to_parquet(new, index=False)
-    _flush(new)
+    flush(new)
     new.replace(path)
 
 
@@ -102,8 +102,8 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool) else str(value)
 
 
-def join_parts(parts: Sequence[Path], target: Path, kind: str) -> None:
-    """Make the target of its parts; it appears by rename when it is complete.
+def join_parts(parts: Sequence[Path], target: Path, kind: str) -> Path:
+    """Make of its parts what is to be renamed to the target, and return its path.
 
     Raises:
         DataFormatError: parts of a parquet file have columns of types that do not go together.
@@ -117,8 +117,8 @@ def join_parts(parts: Sequence[Path], target: Path, kind: str) -> None:
                 with part.open("rb") as file:
                     while block := file.read(1 << 20):
                         out.write(block)
-    _flush(new)
-    new.replace(target)
+    flush(new)
+    return new
 
 
 def _join_parquet(parts: Sequence[Path], new: Path) -> None:
@@ -139,6 +139,10 @@ def _join_parquet(parts: Sequence[Path], new: Path) -> None:
         ) from error
 
 
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def flush(path: Path) -> None:
+    """Have a file, or the names in a folder, on disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, NotTrainedError, PluginError
 from clx.ml.backends import check_backend, make_engine
+from clx.ml.collecting import new_garbage_only
 from clx.ml.components import Components
 from clx.ml.data import to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.existing import refuse_existing
 from clx.ml.hook_calls import after_evaluation, after_training, observed, report_sections
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
+from clx.ml.out_of_memory import with_memory_named
 from clx.ml.prediction import (
     as_texts,
     check_batch_size,
@@ -26,6 +28,7 @@ from clx.ml.prediction import (
     check_texts,
     predict_texts,
 )
+from clx.ml.quality_options import set_quality_options
 from clx.ml.run_dir import REPORT, RunDir, writing
 from clx.ml.task_hooks import TaskHooks
 from clx.ml.text_rows import as_text_rows, frame_inputs, input_columns
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     from clx.ml.compare import Comparison
     from clx.ml.data_check import DataCheck
+    from clx.ml.exporting import ExportReport
     from clx.ml.results import EvaluationResult, TrainingResult
 
 
@@ -76,6 +80,12 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         pipeline_args: arguments of ``transformers.pipeline``, at least ``task``. Required.
         predict_args: arguments of each call of the pipeline.
         trainer_class: the Trainer to train with, for instance for a loss of its own.
+        head_init: the default of that option: ``"probe"`` opts in to a head that begins as a linear
+            model on the frozen features.
+        pooling: the default of that option; ``"auto"`` opts in to the checkpoint's own pooling.
+        calibrate: the default of that option.
+        imbalanced_metric: a key of ``compute_metrics``, the higher the better, by which the best
+            model is chosen when the labels of the training rows are imbalanced; else it is the loss.
 
     Args:
         run_name: one path component; None makes one from task and time.
@@ -90,6 +100,14 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         metrics: more metrics, each the name of an ``evaluate`` metric (local script or Hub) or an
             object with ``compute(predictions=, references=)``. The config keeps their names only;
             a loaded run does not run them, since naming one loads its code.
+        head_init: ``"probe"`` fits the model's last layer to the base model's features before the
+            fine-tuning, ``"random"`` leaves it as it was loaded; default the task's.
+        pooling: how tokens become the vector that the head reads: ``"mean"``, ``"cls"`` (the first
+            token), ``"model"`` (as its class does), or ``"auto"``: as the checkpoint says it was
+            trained, else what proves best; default the task's.
+        class_weights: ``"balanced"``, or ``{label: weight}``, the weights of labels in the loss.
+        calibrate: divide the scores by the temperature that fits the eval data best; default the
+            task's.
         strict_data: stop before a training when the check of the data finds anything, instead of
             warning; see :meth:`check`.
         trust_remote_code: run the Python code that a base model brings. Never kept in the config.
@@ -111,6 +129,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         training_args: dict[str, Any] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
+        head_init: str | None = None,
+        pooling: str | None = None,
+        class_weights: str | dict[str, float] | None = None,
+        calibrate: bool | None = None,
         strict_data: bool = False,
         trust_remote_code: bool = False,
         **config_attrs: Any,
@@ -123,6 +145,9 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self.training_args = {} if training_args is None else training_args
         self.device = device
         self._set_metrics(metrics)
+        set_quality_options(
+            self, class_weights, head_init=head_init, pooling=pooling, calibrate=calibrate
+        )
         self.strict_data = strict_data
         self.trust_remote_code = trust_remote_code
         self._set_config_attrs(config_attrs)
@@ -137,6 +162,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         overwrite: bool = False,
         resume: bool = False,
         callbacks: Iterable[Any] | None = None,
+        fine_tune: bool = True,
+        time_budget: str | float | None = None,
     ) -> TrainingResult:
         """Fine-tune the base model and write the run directory.
 
@@ -150,6 +177,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             overwrite: replace a trained run of this name.
             resume: continue a training that was broken off, from its newest complete checkpoint.
             callbacks: ``transformers.TrainerCallback`` objects or classes.
+            fine_tune: False keeps the base model as it is and fits its last layer only, which takes
+                seconds; it needs ``head_init="probe"``.
+            time_budget: the time that all of this may take, in seconds or such as ``"5m"``: what a
+                step takes is measured, and so many are made as fit.
 
         Raises:
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume``.
@@ -163,18 +194,26 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         from clx.ml.training import train_run
 
         self._restore_constructed()
-        self._components.forget()
-        try:
-            result = train_run(
-                self, train_data, eval_data, overwrite, resume, tuple(callbacks or ())
-            )
-        except BaseException:
-            self._restore_constructed()
-            if self._was_opened:
-                self._adopt_saved()
-            raise
-        finally:
-            self._components.release()
+        self._components.free()
+        with new_garbage_only():
+            try:
+                result = train_run(
+                    self,
+                    train_data,
+                    eval_data,
+                    overwrite,
+                    resume,
+                    tuple(callbacks or ()),
+                    fine_tune=fine_tune,
+                    time_budget=time_budget,
+                )
+            except BaseException:
+                self._restore_constructed()
+                if self._was_opened:
+                    self._adopt_saved()
+                raise
+            finally:
+                self._components.release()
         self._components.opened(RunDir(self.run_dir))
         self._adopted = True
         after_evaluation(self, result.evaluation)
@@ -200,6 +239,33 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._components.forget()
         try:
             return check_run_data(self, train_data, eval_data)
+        finally:
+            for name, value in options.items():
+                setattr(self, name, value)
+            self._components.release()
+
+    def find_label_errors(self, data: Any, folds: int = 5, top: int | None = None) -> pd.DataFrame:
+        """Return the rows whose labels look wrong, the most suspicious first; nothing is trained.
+
+        Each row is judged by linear models on the base model's features that have not seen it
+        (confident learning). The columns are ``text``, ``given``, ``suggested`` and ``score``, the
+        probability of what was given; the index is the data's.
+
+        Args:
+            data: labelled, as for :meth:`train`.
+            folds: into how many parts it is cut, each judged by what the others teach.
+            top: return so many rows, whether they are suspicious or not; None for those that are.
+
+        Raises:
+            DataFormatError: the data is not in the task's format, or has too few rows.
+            ConfigError: the task's model has no linear layer for labels.
+        """
+        from clx.ml.training import label_errors
+
+        options = copy.deepcopy(self._options())
+        self._components.forget()
+        try:
+            return label_errors(self, data, folds, top)
         finally:
             for name, value in options.items():
                 setattr(self, name, value)
@@ -313,7 +379,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         def predictions(some: Iterable[Any]) -> Iterator[Any]:
             return predict_texts(self, some, lambda: make_engine(self, chosen, size), arguments)
 
-        return observed(self, candidates, size, predictions)
+        return with_memory_named(observed(self, candidates, size, predictions), size)
 
     def predict_labels(
         self,
@@ -415,6 +481,36 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             min_score=check_min_score(min_score),
             backend=check_backend(backend),
         )
+
+    def export(
+        self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True
+    ) -> ExportReport:
+        """Write the trained model for ONNX Runtime into the run, in fp32 and with weights of int8.
+
+        ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it, without torch. Its answers are
+        compared with torch's; of several ways to make eight bits, the first is taken that decides
+        at least 99 % of the texts like torch, else the best one. Training anew removes the export.
+
+        Args:
+            kind: ``"onnx"``.
+            texts: some that the run is for (not a test split), to compare on; at most 500 are
+                used. None takes sentences from Python's documentation.
+            int8: whether to write the copy with weights of eight bits.
+
+        Raises:
+            MissingDependencyError: the extra is needed: ``pip install 'clx-core[onnx]'``.
+            ExportError: the model, pipeline or tokenizer cannot be exported, or computes something
+                else there.
+            RunBusyError: a training writes into the run.
+        """
+        from clx.ml.exporting import export_run
+        from clx.ml.run_lock import only_writer
+
+        self._require_trained()
+        with only_writer(RunDir(self.run_dir)):
+            report = export_run(self, kind, texts, int8)
+        self._components.forget_exports()
+        return report
 
     # ---- What a run has --------------------------------------------------------------------------
 

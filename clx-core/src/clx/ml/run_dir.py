@@ -17,6 +17,7 @@ from typing import Any
 
 from clx.errors import RunDirError, RunNotFoundError
 from clx.ml.config import read_config
+from clx.ml.disk_space import full_disk_named
 from clx.ml.untrusted_files import json_object, read_text
 
 CONFIG = "config.json"
@@ -106,9 +107,29 @@ class RunDir:
         return self._json(RESULTS)
 
     def identity(self) -> str:
-        """Return what tells this content from what may take its place later."""
-        name = MANIFEST if (self.path / MANIFEST).is_file() else CONFIG
-        return hashlib.sha256(self._read(name).encode()).hexdigest()
+        """Return what tells this content from what may take its place later.
+
+        An export adds to a run and leaves it the one that it was.
+        """
+        if not (self.path / MANIFEST).is_file():
+            return hashlib.sha256(self._read(CONFIG).encode()).hexdigest()
+        files = self._json(MANIFEST).get("files")
+        if isinstance(files, dict):
+            files = {k: v for k, v in files.items() if not k.startswith(f"{ONNX}/")}
+        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the size and SHA-256 of each file that counts; empty when there is no manifest.
+
+        Raises:
+            RunDirError: the manifest is damaged.
+        """
+        if not (self.path / MANIFEST).is_file():
+            return {}
+        files = self._json(MANIFEST).get("files")
+        if not isinstance(files, dict):
+            raise RunDirError(f"{self.path / MANIFEST} has no list of files")
+        return files
 
     def check(self, hashes: bool = False) -> None:
         """Compare the files with the manifest: their sizes, and their SHA-256 if ``hashes``.
@@ -116,11 +137,7 @@ class RunDir:
         Raises:
             RunDirError: files are missing or differ; all of them are named.
         """
-        if not (self.path / MANIFEST).is_file():
-            return
-        files = self._json(MANIFEST).get("files")
-        if not isinstance(files, dict):
-            raise RunDirError(f"{self.path / MANIFEST} has no list of files")
+        files = self.manifest()
         bad = [
             f"{name} ({reason})"
             for name, expected in files.items()
@@ -131,6 +148,12 @@ class RunDir:
                 f"The run in {self.path} is damaged: {', '.join(bad)}. Restore it from a copy or "
                 f"train again with overwrite=True."
             )
+
+    def listed_files(self) -> set[str]:
+        """Return the names of the files that the manifest lists, none without a manifest."""
+        if not (self.path / MANIFEST).is_file():
+            return set()
+        return set(self._json(MANIFEST).get("files", {}))
 
     def _read(self, name: str) -> str:
         return read_text(self.path / name)
@@ -202,7 +225,10 @@ def writing(folder: Path) -> Iterator[None]:
         RunDirError: in place of the system's error.
     """
     try:
-        yield
+        with full_disk_named(folder):
+            yield
+    except RunDirError:
+        raise
     except OSError as error:
         reason = error.strerror or error
         raise RunDirError(f"{folder} cannot be written: {reason}. Choose another place.") from error

@@ -54,6 +54,33 @@ def only_writer(target: RunDir) -> Iterator[None]:
         lock.release()
 
 
+@contextlib.contextmanager
+def only_writer_of_file(target: Path) -> Iterator[None]:
+    """Hold a lock beside a file that is to be written; it is gone when the file is there.
+
+    Raises:
+        RunBusyError: another process, or another thread of this one, writes it.
+        RunDirError: its folder cannot be written.
+    """
+    path = target.with_name(f".{target.name}.lock")
+    lock = FileLock(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunBusyError(f"{target} is being written by another process: wait for it") from error
+    except OSError as error:
+        raise RunDirError(
+            f"{target.parent} cannot be written ({error.strerror or error}): give another target"
+        ) from error
+    try:
+        yield
+    finally:
+        # While it is held: who gets the lock of a removed file notices, and tries again.
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
 def _named(path: Path) -> str:
     """Return who holds the lock. A holder writes its name a moment after it got the lock."""
     who: dict[str, Any] = {}

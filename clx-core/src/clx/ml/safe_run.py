@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from clx.errors import RunDirError
-from clx.ml.run_dir import CONFIG, ENVIRONMENT, MANIFEST, MODEL, RESULTS, RunDir
+from clx.ml.run_dir import CONFIG, ENVIRONMENT, EXTRA, MANIFEST, MODEL, ONNX, RESULTS, RunDir
 from clx.ml.untrusted_files import file_problems
 from clx.ml.untrusted_model import model_args_problems, model_problems
 from clx.problems import raise_problems
 
 REMEDY = "Restore it from a copy you trust, or train again with overwrite=True."
+
+_READ = (CONFIG, MANIFEST, RESULTS, ENVIRONMENT, MODEL, ONNX, EXTRA)
 
 
 def refuse_unsafe(
@@ -27,7 +29,7 @@ def refuse_unsafe(
     Raises:
         RunDirError: everything that is wrong, in one message.
     """
-    problems = file_problems(directory.path, (CONFIG, MANIFEST, RESULTS, ENVIRONMENT, MODEL))
+    problems = file_problems(directory.path, _READ)
     if not problems:
         problems = model_problems(directory.model, trusted)
     model_args = (config or {}).get("model_args")

@@ -1,0 +1,43 @@
+"""``clx verify``: whether a run's files are those that were written."""
+
+from __future__ import annotations
+
+import typer
+
+from clx.cli.failures import BROKEN, complain
+from clx.cli.output import Output
+from clx.cli.parameters import JsonOption, RunArgument
+
+
+def verify(run_name: RunArgument, as_json: JsonOption = False) -> None:
+    """Compare a run's files with its manifest, by size and SHA-256.
+
+    Loads no model. The exit status is 1 when a file is missing or differs, when something in the
+    directory is not safe to load, or when there is no manifest to compare with.
+    """
+    with Output(as_json) as out:
+        from clx.errors import RunDirError
+        from clx.ml.opening import locate
+        from clx.ml.run_dir import find_run
+        from clx.ml.safe_run import refuse_unsafe
+
+        run = find_run(locate(run_name))
+        files, problem = run.manifest(), ""
+        try:
+            if not files:
+                raise RunDirError(
+                    f"The run in {run.path} has no manifest to compare its files with"
+                )
+            run.check(hashes=True)
+            refuse_unsafe(run, trusted=False, config=run.read_config())
+        except RunDirError as error:
+            problem = str(error)
+        if as_json:
+            out.json({"ok": not problem, "path": run.path, "files": len(files), "problem": problem})
+        elif not problem:
+            found = f"all {len(files)} files are as they were written"
+            out.fields([("path", run.path), ("found", found)], "Run")
+        else:
+            complain(f"error: {problem}")
+    if problem:
+        raise typer.Exit(BROKEN)
