@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test lint fix wheels check clean
+.PHONY: help install demo test lint fix wheels crash endurance check clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -54,6 +54,12 @@ fix: $(VENV)/installed-dev ## Format, and mend what the linter can
 
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
 	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
+
+crash: $(VENV)/installed-dev ## Kill trainings, resumes and predictions 500 times, and look what is left
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/crash/campaign.py --trials 500
+
+endurance: $(VENV)/installed-dev ## 2,000 predictions, 50 loads, 20 trainings and 8 threads in one process
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/endurance/endurance.py
 
 check: lint test ## Everything that .ci/run checks
 

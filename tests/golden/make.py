@@ -67,7 +67,9 @@ def main():
     fruit = fruit_frame(24)
     version = f"v{SCHEMA_VERSION}"
     made = make(f"{version}-classification", "classification", fruit)
-    both = fruit.assign(labels=[[label, "living"] for label in fruit["label"]]).drop(columns="label")
+    both = fruit.assign(labels=[[label, "living"] for label in fruit["label"]]).drop(
+        columns="label"
+    )
     both.at[0, "labels"] = []
     make(f"{version}-multilabel", "multi-label-classification", both)
     if made is not None and not (HERE / "v0-classification").exists():
