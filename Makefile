@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test lint fix wheels crash endurance check clean
+.PHONY: help install demo test lint fix template wheels crash endurance cleanroom check clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -52,6 +52,9 @@ fix: $(VENV)/installed-dev ## Format, and mend what the linter can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+template: ## Copy the example that `clx new-task` writes into clx-core
+	@$(BIN)/python tests/copy_template.py
+
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
 	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
 
@@ -60,6 +63,9 @@ crash: $(VENV)/installed-dev ## Kill trainings, resumes and predictions 500 time
 
 endurance: $(VENV)/installed-dev ## 2,000 predictions, 50 loads, 20 trainings and 8 threads in one process
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/endurance/endurance.py
+
+cleanroom: ## Install the wheels in a fresh environment and try them there (uses the registry)
+	@PYTHON=$(PYTHON) .ci/cleanroom
 
 check: lint test ## Everything that .ci/run checks
 

@@ -359,10 +359,28 @@ def test_small_data_gets_enough_steps_and_few_evaluations():
     small = choose_arguments({}, rows=3, has_eval=True)
     assert small["num_train_epochs"] == 50
     assert small["eval_strategy"] == "steps"
-    assert 50 / small["eval_steps"] == 5
+    assert small["eval_steps"] == 7
+    medium = choose_arguments({}, rows=10_000, has_eval=True)
+    assert medium["num_train_epochs"] == 3
+    assert medium["eval_strategy"] == "epoch"
     large = choose_arguments({}, rows=100_000, has_eval=True)
     assert large["num_train_epochs"] == 3
-    assert large["eval_strategy"] == "epoch"
+    assert large["eval_strategy"] == "steps"
+
+
+def test_a_probe_needs_fewer_passes():
+    assert choose_arguments({}, rows=3, has_eval=False, probe=True)["num_train_epochs"] == 20
+    assert choose_arguments({}, rows=320, has_eval=False, probe=True)["num_train_epochs"] == 10
+    assert choose_arguments({}, rows=9999, has_eval=False, probe=True)["num_train_epochs"] == 3
+
+
+def test_the_metric_of_the_best_model_gives_way_to_the_users():
+    chosen = choose_arguments({}, rows=100, has_eval=True, metric="f1_macro")
+    assert (chosen["metric_for_best_model"], chosen["greater_is_better"]) == ("f1_macro", True)
+    user = {"metric_for_best_model": "accuracy"}
+    chosen = choose_arguments(user, rows=100, has_eval=True, metric="f1_macro")
+    assert "greater_is_better" not in chosen
+    assert "metric_for_best_model" not in choose_arguments({}, rows=100, has_eval=False, metric="x")
 
 
 def test_learning_rate_falls_with_the_width_of_the_model():

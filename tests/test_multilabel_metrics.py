@@ -11,6 +11,7 @@ from clx.ml.multilabel_metrics import (
     multilabel_calibration_table,
     multilabel_metrics,
     multilabel_table,
+    sigmoid,
 )
 
 KEYS = [
@@ -214,3 +215,8 @@ def test_scores_that_are_not_numbers_do_not_crash():
     got = multilabel_metrics(LABELS, scores, THRESHOLDS)
     assert np.isnan(got["log_loss"])
     assert got["recall_micro"] == 2 / 4
+
+
+def test_sigmoid_is_exact_and_does_not_overflow():
+    logits = np.array([-1000.0, -2.0, 0.0, 2.0, 1000.0], dtype=np.float32)
+    assert sigmoid(logits) == pytest.approx([0.0, 0.11920292, 0.5, 0.88079708, 1.0])

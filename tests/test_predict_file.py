@@ -123,7 +123,7 @@ def test_interrupted_prediction_is_resumed_without_doing_rows_twice(run, tmp_pat
     predicted = []
     iterate = run.predict_iter
     monkeypatch.setattr(
-        run, "predict_iter", lambda texts, size: predicted.extend(texts) or iterate(texts, size)
+        run, "predict_iter", lambda texts, **how: predicted.extend(texts) or iterate(texts, **how)
     )
     run.predict_file(source, target, resume=True)
     assert target.read_text() == whole

@@ -60,6 +60,10 @@ class ClassificationRun(TrainingRun):
     add_config_attrs = ["label_names", "label_type", "min_score", "target_accuracy"]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}
+    head_init = "probe"
+    pooling = "auto"
+    calibrate = True
+    imbalanced_metric = "f1_macro"
 
     def __init__(
         self,
@@ -80,6 +84,16 @@ class ClassificationRun(TrainingRun):
         self.label_type = label_type
         self.min_score = min_score
         self.target_accuracy = target_accuracy
+
+    @classmethod
+    def sample_data(cls) -> pd.DataFrame:
+        """Return rows to try the task with."""
+        import pandas as pd
+
+        fruit = ["a red apple", "ripe pears", "lemon and melon", "an apple pie"]
+        animals = ["a small cat", "wild horses", "dog and goat", "a cat sleeps"]
+        rows = [(text, "fruit") for text in fruit] + [(text, "animal") for text in animals]
+        return pd.DataFrame(rows, columns=["text", "label"])
 
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and the limits of abstaining."""

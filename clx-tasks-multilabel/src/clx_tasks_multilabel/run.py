@@ -73,6 +73,9 @@ class MultiLabelRun(TrainingRun):
     ]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}
+    head_init = "probe"
+    pooling = "auto"
+    calibrate = True
 
     def __init__(
         self,
@@ -97,6 +100,23 @@ class MultiLabelRun(TrainingRun):
         self.thresholds: Any = thresholds
         self.threshold_objective = threshold_objective
         self.threshold_target = threshold_target
+
+    @classmethod
+    def sample_data(cls) -> pd.DataFrame:
+        """Return rows to try the task with."""
+        import pandas as pd
+
+        rows = [
+            ("a red apple", ["fruit", "red"]),
+            ("ripe pears", ["fruit"]),
+            ("a red car", ["red"]),
+            ("lemon and melon", ["fruit"]),
+            ("an apple pie, red and sweet", ["fruit", "red"]),
+            ("it rained all day", []),
+            ("a red door", ["red"]),
+            ("nobody came", []),
+        ]
+        return pd.DataFrame(rows, columns=["text", "labels"])
 
     def check_config(self) -> list[str]:
         """Return what is wrong with the label names and thresholds."""
@@ -305,5 +325,7 @@ def _labels_and_scores(
     """Return the 0/1 labels and the sigmoid scores, both of shape (rows, labels)."""
     import numpy as np
 
+    from clx.ml.multilabel_metrics import sigmoid
+
     logits, labels = eval_pred
-    return labels.astype(np.int64), 1 / (1 + np.exp(-logits.astype(np.float64)))
+    return labels.astype(np.int64), sigmoid(logits)

@@ -11,9 +11,12 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from clx import __version__
+from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.doctor import doctor
 from clx.cli.evaluate import evaluate
+from clx.cli.export import export
+from clx.cli.new_task import new_task
 from clx.cli.plugin_commands import command_name, commands_of_plugins
 from clx.cli.plugins import plugins
 from clx.cli.predict import predict
@@ -25,7 +28,22 @@ from clx.cli.train import train
 from clx.cli.verify import verify
 
 PROGRAM = "clx"
-COMMANDS = (train, evaluate, predict, compare, report, tasks, plugins, runs, show, verify, doctor)
+COMMANDS = (
+    train,
+    evaluate,
+    predict,
+    compare,
+    report,
+    export,
+    tasks,
+    plugins,
+    runs,
+    show,
+    verify,
+    new_task,
+    check_task,
+    doctor,
+)
 
 
 @dataclass

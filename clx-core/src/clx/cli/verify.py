@@ -25,7 +25,9 @@ def verify(run_name: RunArgument, as_json: JsonOption = False) -> None:
         files, problem = run.manifest(), ""
         try:
             if not files:
-                raise RunDirError(f"The run in {run.path} has no manifest to compare its files with")
+                raise RunDirError(
+                    f"The run in {run.path} has no manifest to compare its files with"
+                )
             run.check(hashes=True)
             refuse_unsafe(run, trusted=False, config=run.read_config())
         except RunDirError as error:

@@ -39,9 +39,20 @@ _NOT_NEGATIVE = (
 )
 _FRACTION = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
 
-MIN_STEPS = 100
-MAX_EPOCHS = 50
-EVALUATIONS = 5
+MIN_STEPS = 200
+"""Small data is gone through so often that there are so many steps, as far as ``MAX_EPOCHS`` lets."""
+
+MAX_EPOCHS = 20
+MAX_EPOCHS_RANDOM = 50
+"""A head that begins at random has more to learn."""
+
+EVALUATIONS = 8
+PATIENCE = 3
+"""Evaluations without a better one before a training ends."""
+
+MANY_STEPS = 2000
+"""An epoch of more steps is evaluated more than once."""
+
 DEFAULT_STEPS = 500
 
 
@@ -166,11 +177,22 @@ def choose_arguments(
     has_eval: bool,
     hidden_size: int | None = None,
     cuda: bool = False,
+    probe: bool = False,
+    metric: str | None = None,
 ) -> dict[str, Any]:
     """Return all training arguments that clx sets: its own defaults, then what the user set.
 
     The number of epochs gives small data enough steps; the learning rate falls with the width of
-    the model. ``rows`` is the number of training rows.
+    the model.
+
+    Args:
+        user: what the user set.
+        rows: the number of training rows.
+        has_eval: whether there is eval data.
+        hidden_size: the width of the model, None if it is not known.
+        cuda: whether it is trained on a GPU.
+        probe: whether the head begins as a probe.
+        metric: by which the best model is chosen, None for the loss.
 
     Raises:
         ConfigError: the user asks for evaluation, but there is no eval data.
@@ -188,7 +210,8 @@ def choose_arguments(
     )
     batch = int(user.get("per_device_train_batch_size", 16))
     updates = max(1, math.ceil(rows / batch / int(user.get("gradient_accumulation_steps", 1))))
-    epochs = user.get("num_train_epochs", min(MAX_EPOCHS, max(3, math.ceil(MIN_STEPS / updates))))
+    most = MAX_EPOCHS if probe else MAX_EPOCHS_RANDOM
+    epochs = user.get("num_train_epochs", min(most, max(3, math.ceil(MIN_STEPS / updates))))
     steps = user.get("max_steps", -1)
     total = steps if steps and steps > 0 else math.ceil(updates * epochs)
     defaults: dict[str, Any] = {
@@ -207,9 +230,12 @@ def choose_arguments(
     every = max(1, math.ceil(total / EVALUATIONS))
     open_strategies = not {"eval_strategy", "save_strategy"} & set(user)
     goes_together = _divides(*(user.get(name, every) for name in ("eval_steps", "save_steps")))
-    if has_eval and epochs > EVALUATIONS and open_strategies and goes_together:
-        # Epochs of few steps are evaluated together: five times in all is enough for small data.
+    uneven = epochs > EVALUATIONS or updates > MANY_STEPS
+    if has_eval and uneven and open_strategies and goes_together:
+        # Epochs of few steps are evaluated together, and long ones more than once.
         defaults |= {"eval_strategy": "steps", "save_strategy": "steps"}
+    if metric is not None and has_eval and "metric_for_best_model" not in user:
+        defaults |= {"metric_for_best_model": metric, "greater_is_better": True}
     strategies = _with_matching_strategies({**defaults, **user}, has_eval, every)
     return {**defaults, **user, **strategies}
 

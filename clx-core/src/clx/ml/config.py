@@ -16,6 +16,9 @@ SCHEMA_VERSION = 1
 LEARNED = "learned"
 """The key of what training found out: option → what the run was made with, mostly null."""
 
+TEMPERATURE = "temperature"
+"""The key of what the scores of the saved head were divided by; for readers, nothing uses it."""
+
 BOOKKEEPING = (
     "schema_version",
     "clx_version",
@@ -35,6 +38,10 @@ BASE_OPTIONS = (
     "device",
     "metrics",
     "strict_data",
+    "head_init",
+    "pooling",
+    "class_weights",
+    "calibrate",
 )
 """Options of every task that the config keeps."""
 

@@ -42,6 +42,14 @@ def checked_matrices(labels: Any, scores: Any) -> tuple[Any, Any]:
     return present, scores if floating else scores.astype(np.float64)
 
 
+def sigmoid(logits: Any) -> np.ndarray[Any, Any]:
+    """Return ``1 / (1 + exp(-logits))`` in float64, without overflow, in the shape of ``logits``."""
+    import numpy as np
+
+    result: np.ndarray[Any, Any] = np.exp(-np.logaddexp(0.0, -np.asarray(logits, dtype=np.float64)))
+    return result
+
+
 def decisions(scores: Any, thresholds: Any) -> np.ndarray[Any, Any]:
     """Return which labels are predicted, bool of shape (rows, num_labels): score ≥ threshold.
 

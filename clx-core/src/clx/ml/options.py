@@ -18,6 +18,7 @@ from clx.ml.config import (
     BASE_OPTIONS,
     LEARNED,
     SCHEMA_VERSION,
+    TEMPERATURE,
     contradictions,
     json_problems,
     options_of,
@@ -25,6 +26,7 @@ from clx.ml.config import (
     run_name_problems,
 )
 from clx.ml.entry_points import distribution_of
+from clx.ml.quality_options import quality_problems
 from clx.ml.run_dir import RunDir
 from clx.ml.task_checks import attribute_name, check_task
 from clx.ml.tokenize_arguments import tokenize_args_problems
@@ -123,10 +125,11 @@ class RunOptions:
     base_model_name: Any
     tokenizer_name: Any
     strict_data: Any
+    class_weights: Any
     trust_remote_code: Any
     tokenize_args: dict[str, Any]
     model_args: dict[str, Any]
-    training_args: dict[str, Any]
+    training_args: Any
     device: Any
     _components: Components
 
@@ -247,6 +250,7 @@ class RunOptions:
                 )
         if self.device is not None and not isinstance(self.device, str):
             problems.append(f"device must be a str such as 'cpu', but is {cell(self.device)}")
+        problems += quality_problems(self)
         with author_code(self, "check_config"):
             problems += self.check_config()
         unnamed = {
@@ -285,6 +289,7 @@ class RunOptions:
         """Return to the options that the run was made with, before what data or disk added."""
         for name, value in copy.deepcopy(self._constructed).items():
             setattr(self, name, value)
+        self._extra_config.pop(TEMPERATURE, None)
         self._adopted = False
 
     def _adopt_saved(self) -> None:

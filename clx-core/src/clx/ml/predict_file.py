@@ -46,9 +46,10 @@ def predict_file(
     columns: list[str] | None,
     resume: bool,
     overwrite: bool,
-    batch_size: int,
+    batch_size: int | None,
     all_scores: bool,
     min_score: float | None,
+    backend: str,
 ) -> Path:
     """See :meth:`TrainingRun.predict_file`."""
     if not source.is_file():
@@ -57,7 +58,8 @@ def predict_file(
     kind = file_format(target)
     parts = target.with_name(f".{target.name}.parts")
     asked = {"all_scores": all_scores, "min_score": min_score}
-    identity = _identity(run, source, text_column, columns, asked)
+    how = {"batch_size": batch_size, "backend": backend}
+    identity = _identity(run, source, text_column, columns, {**asked, "backend": backend})
     with only_writer_of_file(target), full_disk_named(target.parent):
         if resume and _was_finished(parts, identity, target):
             remove(parts)
@@ -71,9 +73,7 @@ def predict_file(
         for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
             if number < done:
                 continue
-            output = _predicted(
-                run, frame, number * PART_ROWS, text_column, columns, batch_size, asked
-            )
+            output = _predicted(run, frame, number * PART_ROWS, text_column, columns, how, asked)
             write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
         new = join_parts(sorted(parts.glob("*.part")), target, kind)
         write_json(parts / JOINED, _fingerprint(new))
@@ -94,7 +94,7 @@ def _was_finished(parts: Path, identity: dict[str, Any], target: Path) -> bool:
     try:
         same = json.loads((parts / STATE).read_text(encoding="utf-8")) == identity
         joined = json.loads((parts / JOINED).read_text(encoding="utf-8"))
-        return same and joined == _fingerprint(target)
+        return bool(same and joined == _fingerprint(target))
     except (OSError, ValueError):
         return False
 
@@ -151,7 +151,7 @@ def _predicted(
     first_row: int,
     text_column: str,
     columns: list[str] | None,
-    batch_size: int,
+    how: dict[str, Any],
     asked: dict[str, Any],
 ) -> pd.DataFrame:
     """Return the carried columns and the predictions of some rows."""
@@ -163,7 +163,7 @@ def _predicted(
     inputs = frame_inputs(frame, input_columns(run.text_columns, text_column))
     rows = [
         run.prediction_row(prediction, **asked)
-        for prediction in islice(run.predict_iter(inputs, batch_size), len(frame))
+        for prediction in islice(run.predict_iter(inputs, **how), len(frame))
     ]
     predicted = pd.DataFrame(rows, index=frame.index)
     taken = set(wanted)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clx.errors import ConfigError, DataFormatError
 from clx.ml.author_code import author_code
 from clx.ml.data import has_surrogate
-from clx.ml.truncation import count_truncated, warn_truncated
+from clx.ml.truncation import count_truncated, warn_cut
 from clx.problems import cell, raise_problems
 
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
 
-BATCH_SIZE = 32
 MAX_BATCH_SIZE = 1_000_000
-WINDOW_BATCHES = 32
-"""Batches that are sorted by length together; a window is what is in memory at once."""
 
 EXPECTED = "a list, tuple, Series, array or generator of texts, or one text"
 
@@ -70,14 +68,14 @@ def check_texts(texts: Iterable[Any], start: int = 0) -> list[str]:
     return checked
 
 
-def check_batch_size(batch_size: Any) -> int:
-    """Return the batch size, the default for None.
+def check_batch_size(batch_size: Any) -> int | None:
+    """Return the batch size; None leaves it to the device.
 
     Raises:
         ConfigError: it is not a whole number of at least 1, or more than memory can have.
     """
     if batch_size is None:
-        return BATCH_SIZE
+        return None
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise ConfigError(
             f"batch_size must be a whole number of at least 1, but is {cell(batch_size)}"
@@ -99,28 +97,65 @@ def check_min_score(min_score: Any) -> float | None:
     return min_score  # type: ignore[no-any-return]
 
 
+class Engine(Protocol):
+    """What runs texts through a model and gives what the run's pipeline would give.
+
+    Attributes:
+        window: how many texts should be passed at once.
+    """
+
+    window: int
+
+    def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
+        """Return the pipeline's output for each text, in order."""
+
+    def truncated(self) -> int | None:
+        """Return how many texts of the last call were cut, None when that was not to be seen."""
+
+    def limit(self) -> int | None:
+        """Return the most tokens that the model is given of a text."""
+
+
 def predict_texts(
-    run: TrainingRun, texts: Iterable[str], batch_size: int, pipe_args: dict[str, Any]
+    run: TrainingRun,
+    texts: Iterable[str],
+    make_engine: Callable[[], Engine],
+    pipe_args: dict[str, Any],
 ) -> Iterator[Any]:
     """Yield the task's prediction for each text, in order, holding one window at a time.
 
-    Within a window equal texts are computed once, and texts go through the pipeline sorted by
-    length, so that a batch is padded little.
+    The model is loaded when the first prediction is asked for. Within a window equal texts are
+    computed once.
     """
     source = iter(texts)
+    first = list(islice(source, 1))
+    if not first:
+        return
+    engine = make_engine()
+    source = chain(first, source)
     position = truncated = 0
-    while window := list(islice(source, batch_size * WINDOW_BATCHES)):
+    while window := list(islice(source, engine.window)):
         window = check_texts(window, position)
         position += len(window)
-        distinct = sorted(set(window), key=len, reverse=True)
-        truncated += count_truncated(run, distinct)
-        outputs = run.pipe(distinct, batch_size=batch_size, **pipe_args)
-        by_text = dict(zip(distinct, outputs, strict=True))
-        for text in window:
-            with author_code(run, "post_process_prediction"):
-                prediction = run.post_process_prediction(_own(by_text[text]))
-            yield prediction
-    warn_truncated(run, truncated, position, "the input")
+        distinct = list(dict.fromkeys(window))
+        outputs = dict(zip(distinct, engine(distinct, pipe_args), strict=True))
+        cut = engine.truncated()
+        truncated += count_truncated(run, distinct) if cut is None else cut
+        yield from _predictions(run, window, outputs)
+    if truncated:
+        warn_cut(engine.limit(), truncated, position, "the input")
+
+
+def _predictions(run: TrainingRun, window: list[str], outputs: dict[str, Any]) -> list[Any]:
+    """Return the task's predictions of a window; equal texts do not share an object."""
+    left = Counter(window)
+    predictions = []
+    for text in window:
+        left[text] -= 1
+        output = _own(outputs[text]) if left[text] else outputs[text]
+        with author_code(run, "post_process_prediction"):
+            predictions.append(run.post_process_prediction(output))
+    return predictions
 
 
 def _own(output: Any) -> Any:

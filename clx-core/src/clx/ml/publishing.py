@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.author_code import author_code
 from clx.ml.hook_calls import report_sections
 from clx.ml.model_card import model_card
+from clx.ml.published_check import score_difference
 from clx.ml.quiet import quiet_transformers
 from clx.ml.reporting import run_report
 from clx.ml.results import TrainingResult
@@ -27,8 +28,9 @@ from clx.ml.run_dir import (
 )
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from datasets import Dataset
 
+    from clx.ml.fitting import Fitted
     from clx.ml.run import TrainingRun
 
 PACKAGES = (
@@ -47,8 +49,8 @@ PACKAGES = (
 def write_run(
     new: RunDir,
     run: TrainingRun,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    fitted: Fitted,
+    rows: Dataset,
     result: TrainingResult,
     extra_results: dict[str, Any],
     work_dir: Path,
@@ -56,11 +58,11 @@ def write_run(
     """Write config, model, results, environment, card, logs and report of a trained run."""
     write_json(new.path / CONFIG, run._config_to_save())
     with quiet_transformers():
-        model.save_pretrained(new.model)
-        tokenizer.save_pretrained(new.model)
+        fitted.model.save_pretrained(new.model)
+        run.tokenizer.save_pretrained(new.model)
+        fitted.head.score_difference = _score_difference(run, fitted, new, rows)
     (new.model / "README.md").write_text(model_card(run, result), encoding="utf-8")
-    finished = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    write_json(new.path / RESULTS, {**result.to_dict(), "finished": finished, **extra_results})
+    write_json(new.path / RESULTS, _results(result, fitted, extra_results))
     write_json(new.path / ENVIRONMENT, environment(run))
     if (work_dir / LOGS).is_dir():
         shutil.copytree(work_dir / LOGS, new.path / LOGS)
@@ -77,6 +79,17 @@ def _write_extra(run: TrainingRun, folder: Path) -> None:
         run.save_extra(folder)
     if not any(folder.iterdir()):
         folder.rmdir()
+
+
+def _score_difference(run: TrainingRun, fitted: Fitted, new: RunDir, rows: Dataset) -> float | None:
+    if fitted.head.layer is None:
+        return None
+    return score_difference(fitted.model, new.model, rows, run.load_data_collator())
+
+
+def _results(result: TrainingResult, fitted: Fitted, extra: dict[str, Any]) -> dict[str, Any]:
+    finished = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    return {**result.to_dict(), "finished": finished, **fitted.to_dict(), **extra}
 
 
 def _carry_over(old: Path, new: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, NotTrainedError, PluginError
+from clx.ml.backends import check_backend, make_engine
+from clx.ml.collecting import new_garbage_only
 from clx.ml.components import Components
 from clx.ml.data import to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
@@ -26,6 +28,7 @@ from clx.ml.prediction import (
     check_texts,
     predict_texts,
 )
+from clx.ml.quality_options import set_quality_options
 from clx.ml.run_dir import REPORT, RunDir, writing
 from clx.ml.task_hooks import TaskHooks
 from clx.ml.text_rows import as_text_rows, frame_inputs, input_columns
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     from clx.ml.compare import Comparison
     from clx.ml.data_check import DataCheck
+    from clx.ml.exporting import ExportReport
     from clx.ml.results import EvaluationResult, TrainingResult
 
 
@@ -76,6 +80,12 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         pipeline_args: arguments of ``transformers.pipeline``, at least ``task``. Required.
         predict_args: arguments of each call of the pipeline.
         trainer_class: the Trainer to train with, for instance for a loss of its own.
+        head_init: the default of that option: ``"probe"`` opts in to a head that begins as a linear
+            model on the frozen features.
+        pooling: the default of that option; ``"auto"`` opts in to the checkpoint's own pooling.
+        calibrate: the default of that option.
+        imbalanced_metric: a key of ``compute_metrics``, the higher the better, by which the best
+            model is chosen when the labels of the training rows are imbalanced; else it is the loss.
 
     Args:
         run_name: one path component; None makes one from task and time.
@@ -90,6 +100,14 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         metrics: more metrics, each the name of an ``evaluate`` metric (local script or Hub) or an
             object with ``compute(predictions=, references=)``. The config keeps their names only;
             a loaded run does not run them, since naming one loads its code.
+        head_init: ``"probe"`` fits the model's last layer to the base model's features before the
+            fine-tuning, ``"random"`` leaves it as it was loaded; default the task's.
+        pooling: how tokens become the vector that the head reads: ``"mean"``, ``"cls"`` (the first
+            token), ``"model"`` (as its class does), or ``"auto"``: as the checkpoint says it was
+            trained, else what proves best; default the task's.
+        class_weights: ``"balanced"``, or ``{label: weight}``, the weights of labels in the loss.
+        calibrate: divide the scores by the temperature that fits the eval data best; default the
+            task's.
         strict_data: stop before a training when the check of the data finds anything, instead of
             warning; see :meth:`check`.
         trust_remote_code: run the Python code that a base model brings. Never kept in the config.
@@ -111,6 +129,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         training_args: dict[str, Any] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
+        head_init: str | None = None,
+        pooling: str | None = None,
+        class_weights: str | dict[str, float] | None = None,
+        calibrate: bool | None = None,
         strict_data: bool = False,
         trust_remote_code: bool = False,
         **config_attrs: Any,
@@ -123,6 +145,9 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self.training_args = {} if training_args is None else training_args
         self.device = device
         self._set_metrics(metrics)
+        set_quality_options(
+            self, class_weights, head_init=head_init, pooling=pooling, calibrate=calibrate
+        )
         self.strict_data = strict_data
         self.trust_remote_code = trust_remote_code
         self._set_config_attrs(config_attrs)
@@ -137,6 +162,8 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         overwrite: bool = False,
         resume: bool = False,
         callbacks: Iterable[Any] | None = None,
+        fine_tune: bool = True,
+        time_budget: str | float | None = None,
     ) -> TrainingResult:
         """Fine-tune the base model and write the run directory.
 
@@ -150,6 +177,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             overwrite: replace a trained run of this name.
             resume: continue a training that was broken off, from its newest complete checkpoint.
             callbacks: ``transformers.TrainerCallback`` objects or classes.
+            fine_tune: False keeps the base model as it is and fits its last layer only, which takes
+                seconds; it needs ``head_init="probe"``.
+            time_budget: the time that all of this may take, in seconds or such as ``"5m"``: what a
+                step takes is measured, and so many are made as fit.
 
         Raises:
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume``.
@@ -163,18 +194,26 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         from clx.ml.training import train_run
 
         self._restore_constructed()
-        self._components.forget()
-        try:
-            result = train_run(
-                self, train_data, eval_data, overwrite, resume, tuple(callbacks or ())
-            )
-        except BaseException:
-            self._restore_constructed()
-            if self._was_opened:
-                self._adopt_saved()
-            raise
-        finally:
-            self._components.release()
+        self._components.free()
+        with new_garbage_only():
+            try:
+                result = train_run(
+                    self,
+                    train_data,
+                    eval_data,
+                    overwrite,
+                    resume,
+                    tuple(callbacks or ()),
+                    fine_tune=fine_tune,
+                    time_budget=time_budget,
+                )
+            except BaseException:
+                self._restore_constructed()
+                if self._was_opened:
+                    self._adopt_saved()
+                raise
+            finally:
+                self._components.release()
         self._components.opened(RunDir(self.run_dir))
         self._adopted = True
         after_evaluation(self, result.evaluation)
@@ -200,6 +239,33 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         self._components.forget()
         try:
             return check_run_data(self, train_data, eval_data)
+        finally:
+            for name, value in options.items():
+                setattr(self, name, value)
+            self._components.release()
+
+    def find_label_errors(self, data: Any, folds: int = 5, top: int | None = None) -> pd.DataFrame:
+        """Return the rows whose labels look wrong, the most suspicious first; nothing is trained.
+
+        Each row is judged by linear models on the base model's features that have not seen it
+        (confident learning). The columns are ``text``, ``given``, ``suggested`` and ``score``, the
+        probability of what was given; the index is the data's.
+
+        Args:
+            data: labelled, as for :meth:`train`.
+            folds: into how many parts it is cut, each judged by what the others teach.
+            top: return so many rows, whether they are suspicious or not; None for those that are.
+
+        Raises:
+            DataFormatError: the data is not in the task's format, or has too few rows.
+            ConfigError: the task's model has no linear layer for labels.
+        """
+        from clx.ml.training import label_errors
+
+        options = copy.deepcopy(self._options())
+        self._components.forget()
+        try:
+            return label_errors(self, data, folds, top)
         finally:
             for name, value in options.items():
                 setattr(self, name, value)
@@ -267,13 +333,21 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             path.write_text(page, encoding="utf-8")
         return path
 
-    def predict(self, texts: Any, batch_size: int | None = None, **predict_args: Any) -> list[Any]:
+    def predict(
+        self,
+        texts: Any,
+        batch_size: int | None = None,
+        backend: str | None = None,
+        **predict_args: Any,
+    ) -> list[Any]:
         """Return one prediction a text, in order.
 
         Args:
             texts: a list, tuple, Series, array or generator of str, or one str. For a task with
                 several ``text_columns``: of tuples or dicts with a text for each.
-            batch_size: texts of one batch, default 32.
+            batch_size: texts of one batch; None takes as many as suit the device and their length.
+            backend: what computes: ``"torch"`` (None), or ``"onnx"`` or ``"onnx-int8"`` after
+                :meth:`export`.
             **predict_args: to the pipeline's call, over the task's ``predict_args``.
 
         Raises:
@@ -283,37 +357,47 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         candidates = as_texts(as_text_rows(texts, self.text_columns))
         if hasattr(candidates, "__len__"):
             candidates = check_texts(candidates)
-        return list(self.predict_iter(candidates, batch_size, **predict_args))
+        return list(self.predict_iter(candidates, batch_size, backend, **predict_args))
 
     def predict_iter(
-        self, texts: Any, batch_size: int | None = None, **predict_args: Any
+        self,
+        texts: Any,
+        batch_size: int | None = None,
+        backend: str | None = None,
+        **predict_args: Any,
     ) -> Iterator[Any]:
         """Yield one prediction a text, in order, for any number of texts in bounded memory.
 
         Arguments and errors are those of :meth:`predict`; a wrong text is reported when its turn
         comes.
         """
-        size = check_batch_size(batch_size)
+        size, chosen = check_batch_size(batch_size), check_backend(backend)
         candidates = as_texts(as_text_rows(texts, self.text_columns))
         self._require_trained()
         arguments = {**self.predict_args, **predict_args}
-        predictions = observed(
-            self, candidates, size, lambda t: predict_texts(self, t, size, arguments)
-        )
-        return with_memory_named(predictions, size)
+
+        def predictions(some: Iterable[Any]) -> Iterator[Any]:
+            return predict_texts(self, some, lambda: make_engine(self, chosen, size), arguments)
+
+        return with_memory_named(observed(self, candidates, size, predictions), size)
 
     def predict_labels(
-        self, texts: Any, batch_size: int | None = None, min_score: float | None = None
+        self,
+        texts: Any,
+        batch_size: int | None = None,
+        min_score: float | None = None,
+        backend: str | None = None,
     ) -> list[Any]:
         """Return what is chosen for each text: a name, a list of names, or None for an abstention.
 
         Args:
             texts: as for :meth:`predict`.
-            batch_size: texts of one batch, default 32.
+            batch_size: as for :meth:`predict`.
             min_score: what a score has to reach to count; over what the run has learnt.
+            backend: as for :meth:`predict`.
         """
         check_min_score(min_score)
-        return [self.decide(each, min_score) for each in self.predict(texts, batch_size)]
+        return [self.decide(each, min_score) for each in self.predict(texts, batch_size, backend)]
 
     def predict_frame(
         self,
@@ -322,15 +406,17 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         batch_size: int | None = None,
         all_scores: bool = False,
         min_score: float | None = None,
+        backend: str | None = None,
     ) -> pd.DataFrame:
         """Return predictions as a frame on the same index.
 
         Args:
             data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
             text_column: the column of texts; ``"text"`` stands for the task's ``text_columns``.
-            batch_size: texts of one batch, default 32.
+            batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
             min_score: what a score has to reach to count; over what the run has learnt.
+            backend: as for :meth:`predict`.
 
         Raises:
             DataFormatError: there is no such column, or it has something else than texts.
@@ -340,7 +426,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         check_min_score(min_score)
         frame = to_frame(data)
         inputs = frame_inputs(frame, input_columns(self.text_columns, text_column))
-        predictions = self.predict_iter(inputs, batch_size)
+        predictions = self.predict_iter(inputs, batch_size, backend)
         rows = [
             self.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
             for prediction in predictions
@@ -358,6 +444,7 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         batch_size: int | None = None,
         all_scores: bool = False,
         min_score: float | None = None,
+        backend: str | None = None,
     ) -> Path:
         """Predict every row of a file into another, in bounded memory, and return its path.
 
@@ -368,9 +455,10 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             columns: the input columns to carry through, default all.
             resume: continue what an interrupted call left.
             overwrite: replace an existing target.
-            batch_size: texts of one batch, default 32.
+            batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
             min_score: what a score has to reach to count; over what the run has learnt.
+            backend: as for :meth:`predict`.
 
         Raises:
             RunExistsError: the target exists.
@@ -391,7 +479,38 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             batch_size=check_batch_size(batch_size),
             all_scores=all_scores,
             min_score=check_min_score(min_score),
+            backend=check_backend(backend),
         )
+
+    def export(
+        self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True
+    ) -> ExportReport:
+        """Write the trained model for ONNX Runtime into the run, in fp32 and with weights of int8.
+
+        ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it, without torch. Its answers are
+        compared with torch's; of several ways to make eight bits, the first is taken that decides
+        at least 99 % of the texts like torch, else the best one. Training anew removes the export.
+
+        Args:
+            kind: ``"onnx"``.
+            texts: some that the run is for (not a test split), to compare on; at most 500 are
+                used. None takes sentences from Python's documentation.
+            int8: whether to write the copy with weights of eight bits.
+
+        Raises:
+            MissingDependencyError: the extra is needed: ``pip install 'clx-core[onnx]'``.
+            ExportError: the model, pipeline or tokenizer cannot be exported, or computes something
+                else there.
+            RunBusyError: a training writes into the run.
+        """
+        from clx.ml.exporting import export_run
+        from clx.ml.run_lock import only_writer
+
+        self._require_trained()
+        with only_writer(RunDir(self.run_dir)):
+            report = export_run(self, kind, texts, int8)
+        self._components.forget_exports()
+        return report
 
     # ---- What a run has --------------------------------------------------------------------------
 

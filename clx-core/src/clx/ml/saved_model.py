@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
 
 READERS = frozenset(
-    {
-        *("accelerate", "huggingface_hub", "json", "safetensors", "tokenizers", "torch"),
-        "transformers",
-    }
+    ["accelerate", "huggingface_hub", "json", "safetensors", "tokenizers", "torch", "transformers"]
 )
 """Packages that read the files; what they raise says something about the files."""
 

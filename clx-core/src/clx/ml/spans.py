@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from clx.errors import ConfigError
 from clx.ml.data import ROW_OF_RESULT, row_problems
 from clx.problems import cell, did_you_mean, names
 
@@ -59,7 +60,7 @@ def _wrong(text: str, spans: Any, label_names: Sequence[str] | None) -> set[str]
     for span in sorted(spans, key=lambda span: span["start"]):
         if not 0 <= span["start"] < span["end"] <= len(text):
             wrong.add("a span is not within its text")
-        if span["start"] < end:
+        if max(span["start"], 0) < end:
             wrong.add("spans overlap")
         end = span["end"]
         label = span["label"]
@@ -123,6 +124,41 @@ def token_labels(
             line.append(ids[f"{tag}-{span['label']}"])
         result.append(line)
     return result
+
+
+def span_windows(
+    tokenizer: Any,
+    texts: Sequence[str],
+    spans: Sequence[Sequence[Mapping[str, Any]]],
+    labels: Sequence[str],
+    stride: int,
+    tokenize_args: Mapping[str, Any],
+) -> dict[str, list[Any]]:
+    """Return what a task's ``tokenize`` returns for texts with spans: windows with labelled tokens.
+
+    A text that is longer than the model takes becomes several windows, each of which begins with the
+    last tokens of the one before, so that nothing is cut.
+
+    Args:
+        tokenizer: a fast one.
+        texts: the texts.
+        spans: the spans of each.
+        labels: those of :func:`bio_labels`.
+        stride: how many tokens windows have in common; the pipeline is given the same.
+        tokenize_args: the run's.
+
+    Raises:
+        ConfigError: the user's ``max_length`` leaves no room for windows that overlap so far.
+    """
+    limit = tokenize_args.get("max_length")
+    if limit is not None and limit < 2 * stride:
+        raise ConfigError(
+            f"tokenize_args: max_length must be at least {2 * stride}, since windows overlap by "
+            f"{stride} tokens, but is {limit}"
+        )
+    windows = {"return_overflowing_tokens": True, "return_offsets_mapping": True, "stride": stride}
+    encoded = tokenizer(list(texts), **{"truncation": True, **tokenize_args, **windows})
+    return {**encoded, "labels": token_labels(encoded, spans, labels)}
 
 
 def tagged_spans(tags: Iterable[str]) -> set[tuple[str, int, int]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clx.ml.author_code import author_code
 from clx.ml.data import to_dataset
 from clx.ml.sampling import input_lengths
+from clx.ml.token_counts import watching
 from clx.ml.truncation import input_limit, uncut_lengths
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ class Split:
         name: ``train``, ``eval`` or ``evaluation``.
         frame: the rows as the user gave them.
         dataset: the same rows as the model is fed.
-        lengths: how many tokens each text has before anything is cut; None for a task whose rows
-            have no column ``text`` or no ``input_ids``.
+        lengths: how many tokens each text has before anything is cut; None where that cannot be
+            told, such as for pairs of texts.
         truncated: how many texts are cut.
     """
 
@@ -39,9 +40,18 @@ class Split:
 
 
 def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
-    """Return a frame with its tokenised dataset."""
-    with author_code(run, "tokenize"):
+    """Return a frame with its tokenised dataset.
+
+    What the task's ``tokenize`` asks of the run's tokenizer is watched, so that no text has to be
+    tokenised again to know how long it is. A slow tokenizer, and a task that does not call it once
+    for each row, leave less to see: then texts that fill the limit are tokenised a second time.
+    """
+    with watching(run.tokenizer) as seen, author_code(run, "tokenize"):
         dataset = to_dataset(frame, run.tokenize, run.dataset_cols, name)
+    if seen.complete and len(seen.cut) == len(frame):
+        lengths = [size for size in seen.lengths if size is not None]
+        known = lengths if len(lengths) == len(frame) else None
+        return Split(name, frame, dataset, known, sum(seen.cut))
     cut, limit = input_lengths(dataset), input_limit(run)
     if cut is None or "text" not in frame.columns or len(cut) != len(frame):
         return Split(name, frame, dataset, None, 0)

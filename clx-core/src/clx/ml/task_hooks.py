@@ -37,6 +37,10 @@ class TaskHooks:
     predict_args: ClassVar[dict[str, Any]] = {}
     text_columns: ClassVar[tuple[str, ...]] = ("text",)
     trainer_class: Any = _StockTrainer()
+    head_init: Any = "random"
+    pooling: Any = "model"
+    calibrate: Any = False
+    imbalanced_metric: ClassVar[str | None] = None
 
     # Set by TrainingRun.__init__; here for what the methods below use.
     tokenize_args: dict[str, Any]

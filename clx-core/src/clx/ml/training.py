@@ -6,13 +6,14 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import set_seed
 
 from clx.ml import checkpoints, hook_calls
 from clx.ml.arguments import check_training_args, choose_arguments
@@ -24,26 +25,27 @@ from clx.ml.data_checking import check_splits, warn_or_stop
 from clx.ml.disk_space import full_disk_named, training_bytes, warn_if_short
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
-from clx.ml.interrupts import StopOnInterrupt
-from clx.ml.loading import load_model, load_tokenizer
-from clx.ml.loss_guard import refuse_not_finite
+from clx.ml.fitting import Call, Fitted, calibrate_model, fit
+from clx.ml.label_errors import find_label_errors
+from clx.ml.loading import load_tokenizer
 from clx.ml.out_of_memory import memory_for_training
 from clx.ml.publishing import write_run
-from clx.ml.quiet import quiet_transformers
 from clx.ml.results import EvaluationResult, TrainingResult
 from clx.ml.run_dir import RunDir
 from clx.ml.run_lock import only_writer
 from clx.ml.splits import Split, tokenised_split
 from clx.ml.staging import recover, staged
-from clx.ml.task_hooks import TaskHooks
-from clx.ml.trainer import checked_metrics, make_trainer
+from clx.ml.time_budget import Budget, seconds_of
 
 if TYPE_CHECKING:
     import pandas as pd
-    from transformers import PreTrainedModel, Trainer
 
     from clx.ml.data_check import DataCheck
     from clx.ml.run import TrainingRun
+
+
+IMBALANCED = 3
+"""Labels count as imbalanced when the commonest has so many times the rows of the rarest."""
 
 
 def train_run(
@@ -53,9 +55,13 @@ def train_run(
     overwrite: bool,
     resume: bool,
     callbacks: Sequence[Any] | None,
+    fine_tune: bool = True,
+    time_budget: Any = None,
 ) -> TrainingResult:
     """Train ``run`` and publish it in its directory; see :meth:`TrainingRun.train`."""
     started = time.monotonic()
+    seconds = seconds_of(time_budget)
+    budget = None if seconds is None else Budget(seconds, started)
     target = RunDir(run.run_dir)
     train_frame, eval_frame = validated_frames(run, train_data, eval_data)
     arguments, problems = check_training_args(run.training_args)
@@ -74,6 +80,8 @@ def train_run(
             has_eval=eval_frame is not None,
             hidden_size=_hidden_size(base),
             cuda=torch.cuda.is_available() and run.device != "cpu",
+            probe=run.head_init == "probe",
+            metric=run.imbalanced_metric if _is_imbalanced(run, train_frame) else None,
         )
         needed = training_bytes(base, arguments)
         warn_if_short(target.path.parent, needed)
@@ -85,15 +93,16 @@ def train_run(
             splits = tokenised_splits(run, train_frame, eval_frame)
             check = check_splits(run, splits)
             warn_or_stop(check, run.strict_data)
-            model, trainer = _fit(run, base, splits, arguments, target, callbacks, resume_from)
-            evaluation = _evaluation(run, model, splits)
+            call = Call(fine_tune, budget, callbacks or ())
+            fitted = fit(run, base, splits, arguments, target.checkpoints, resume_from, call)
+            evaluation = _evaluation(run, fitted, splits)
             result = TrainingResult(
                 run_dir=target.path,
                 metrics={} if evaluation is None else evaluation.metrics,
                 evaluation=evaluation,
-                train_loss=_train_loss(trainer),
-                steps=trainer.state.global_step,
-                epochs=float(trainer.state.epoch or 0),
+                train_loss=fitted.train_loss,
+                steps=fitted.steps,
+                epochs=fitted.epochs,
                 seconds=time.monotonic() - started,
                 rows={split.name: len(split.frame) for split in splits},
                 truncated={split.name: split.truncated for split in splits},
@@ -103,8 +112,8 @@ def train_run(
                 write_run(
                     new,
                     run,
-                    model,
-                    run.tokenizer,
+                    fitted,
+                    splits[0].dataset,
                     result,
                     {"data": identity["data"]},
                     target.checkpoints,
@@ -119,6 +128,13 @@ def check_run_data(run: TrainingRun, train_data: Any, eval_data: Any) -> DataChe
     """Return what is found in the data; see :meth:`TrainingRun.check`."""
     frames = validated_frames(run, train_data, eval_data)
     return check_splits(run, tokenised_splits(run, *frames))
+
+
+def label_errors(run: TrainingRun, data: Any, folds: int, top: int | None) -> pd.DataFrame:
+    """Return rows whose labels look wrong; see :meth:`TrainingRun.find_label_errors`."""
+    frame, _ = validated_frames(run, data, None)
+    (split,) = tokenised_splits(run, frame, None)
+    return find_label_errors(run, split, folds, top)
 
 
 def validated_frames(
@@ -140,6 +156,16 @@ def _hidden_size(folder: Path) -> int | None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     size = config.get("hidden_size") or config.get("dim") or config.get("d_model")
     return size if isinstance(size, int) else None
+
+
+def _is_imbalanced(run: TrainingRun, frame: pd.DataFrame) -> bool:
+    """Return whether the commonest label has several times the rows of the rarest."""
+    with author_code(run, "row_labels"):
+        labels = run.row_labels(frame)
+    if not labels or not all(isinstance(label, Hashable) for label in labels):
+        return False
+    counts = Counter(labels)
+    return max(counts.values()) > IMBALANCED * min(counts.values())
 
 
 def _identity(
@@ -169,65 +195,17 @@ def tokenised_splits(
     return [tokenised_split(run, name, frame) for name, frame in frames.items()]
 
 
-def _fit(
-    run: TrainingRun,
-    base: Path,
-    splits: Sequence[Split],
-    arguments: dict[str, Any],
-    target: RunDir,
-    callbacks: Sequence[Any] | None,
-    resume_from: Path | None,
-) -> tuple[PreTrainedModel, Trainer]:
-    # Before the model is loaded: its new head is random too.
-    set_seed(arguments.get("seed", 42))
-    model = load_model(run, base, run.tokenizer)
-    if not {"dtype", "torch_dtype"} & set(run.model_args):
-        model.float()
-    has_metrics = type(run).compute_metrics is not TaskHooks.compute_metrics
-    datasets = {split.name: split.dataset for split in splits}
-    interrupt = StopOnInterrupt()
-    # Old checkpoints go when the new one is marked: the Trainer would remove them before.
-    kept = arguments.get("save_total_limit")
-    arguments = {**arguments, "save_total_limit": None}
-    trainer = make_trainer(
-        run,
-        model,
-        arguments,
-        target.checkpoints,
-        datasets["train"],
-        datasets.get("eval"),
-        checked_metrics(run) if has_metrics else None,
-        [
-            *(callbacks or ()),
-            *hook_calls.trainer_callbacks(run, target.checkpoints),
-            interrupt,
-            checkpoints.SaveNowAndThen(),
-            checkpoints.MarkComplete(kept, interrupt),
-            checkpoints.BestInThisPlace(resume_from),
-        ],
-    )
-    with quiet_transformers(), author_code(run, "train"), interrupt.listening():
-        if resume_from is not None and checkpoints.is_finished(resume_from):
-            checkpoints.restore(trainer, resume_from)
-        else:
-            trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
-    refuse_not_finite(trainer)
-    return trainer.accelerator.unwrap_model(trainer.model).eval(), trainer
-
-
-def _train_loss(trainer: Trainer) -> float:
-    losses = [line["train_loss"] for line in trainer.state.log_history if "train_loss" in line]
-    return float(losses[-1]) if losses else float("nan")
-
-
 def _evaluation(
-    run: TrainingRun, model: PreTrainedModel, splits: Sequence[Split]
+    run: TrainingRun, fitted: Fitted, splits: Sequence[Split]
 ) -> EvaluationResult | None:
-    """Evaluate on the eval rows, after the task has fitted its decisions to them."""
+    """Evaluate on the eval rows, after probabilities and decisions were fitted to them."""
     for split in splits:
         if split.name != "eval":
             continue
-        predicted = predict_split(run, model, split)
+        predicted = predict_split(run, fitted.model, split)
+        predicted = replace(
+            predicted, prediction=calibrate_model(run, fitted, predicted.prediction)
+        )
         with author_code(run, "fit_decisions"):
             run.fit_decisions(predicted.prediction)
         return evaluate_predictions(run, split.frame, predicted)

@@ -67,9 +67,15 @@ def count_truncated(run: TrainingRun, texts: Sequence[str]) -> int:
 def warn_truncated(run: TrainingRun, count: int, rows: int, what: str) -> None:
     """Say how many texts were cut, when any was."""
     if count:
+        warn_cut(input_limit(run), count, rows, what, stacklevel=4)
+
+
+def warn_cut(limit: int | None, count: int, rows: int, what: str, stacklevel: int = 3) -> None:
+    """Say how many texts were cut at ``limit`` tokens, when any was."""
+    if count:
         warnings.warn(
-            f"{count} of {rows} texts in {what} are longer than {input_limit(run)} tokens and are "
+            f"{count} of {rows} texts in {what} are longer than {limit} tokens and are "
             f"cut there (tokenize_args={{'max_length': …}} sets the limit)",
             TruncationWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )

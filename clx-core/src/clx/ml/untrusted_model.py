@@ -28,19 +28,37 @@ MAX_SPECIAL = 64
 MAX_PADDING = 65_536
 
 OF_THE_BASE = frozenset(
-    {
-        *("adapter_kwargs", "cache_dir", "code_revision", "force_download", "from_flax", "from_tf"),
-        *("gguf_file", "local_files_only", "proxies", "resume_download", "revision", "subfolder"),
-        *("token", "use_auth_token", "use_safetensors", "variant", "weights_only"),
-    }
+    [
+        "adapter_kwargs",
+        "cache_dir",
+        "code_revision",
+        "force_download",
+        "from_flax",
+        "from_tf",
+        "gguf_file",
+        "local_files_only",
+        "proxies",
+        "resume_download",
+        "revision",
+        "subfolder",
+        "token",
+        "use_auth_token",
+        "use_safetensors",
+        "variant",
+        "weights_only",
+    ]
 )
 """Entries of ``model_args`` that say where and how a base model is fetched; a saved model is here."""
 
 NEEDS_TRUST = frozenset(
-    {
-        *("config", "kernel_config", "offload_folder", "quantization_config", "state_dict"),
+    [
+        "config",
+        "kernel_config",
+        "offload_folder",
+        "quantization_config",
+        "state_dict",
         "use_kernels",
-    }
+    ]
 )
 """Entries of ``model_args`` that fetch code, write elsewhere or replace what was saved."""
 

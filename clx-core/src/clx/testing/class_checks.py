@@ -37,21 +37,52 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 }
 """How core calls what a task overrides."""
 
-PRIVATE_MODULES = {
-    f"clx.ml.{name}"
-    for name in (
-        "run opening registry options components training trainer evaluation prediction publishing "
-        "run_dir checkpoints existing loading splits sampling truncation task_checks task_hooks "
-        "hook_calls plugins entry_points config arguments legacy_arguments author_code quiet progress "
-        "predict_file row_files data_files data_checking compare reporting model_card text_rows"
-    ).split()
-} | {"clx.cli"}
+_PRIVATE = (
+    "arguments",
+    "author_code",
+    "checkpoints",
+    "compare",
+    "components",
+    "config",
+    "data_checking",
+    "data_files",
+    "entry_points",
+    "evaluation",
+    "existing",
+    "hook_calls",
+    "legacy_arguments",
+    "loading",
+    "model_card",
+    "opening",
+    "options",
+    "plugins",
+    "predict_file",
+    "prediction",
+    "progress",
+    "publishing",
+    "quiet",
+    "registry",
+    "reporting",
+    "row_files",
+    "run",
+    "run_dir",
+    "sampling",
+    "splits",
+    "task_checks",
+    "task_hooks",
+    "text_rows",
+    "trainer",
+    "training",
+    "truncation",
+)
+PRIVATE_MODULES = {"clx.cli", *(f"clx.ml.{name}" for name in _PRIVATE)}
+"""What a task may not import: it may change with any release."""
 
 
 @check(
     "The class has what a task must have.",
     "clx refuses the class when it is first used, so that nobody can use the task.",
-    "name",
+    "class",
 )
 def attributes(subject: Subject) -> None:
     """See :func:`clx.ml.task_checks.task_problems`."""
@@ -89,7 +120,7 @@ def signatures(subject: Subject) -> None:
 )
 def base_options(subject: Subject) -> None:
     """Make a run with each of them."""
-    given = {
+    given: dict[str, Any] = {
         "tokenize_args": {"max_length": 48},
         "model_args": {"hidden_dropout_prob": 0.25},
         "training_args": {"seed": 5},
@@ -98,7 +129,7 @@ def base_options(subject: Subject) -> None:
     }
     try:
         run = subject.new_run(**given)
-    except ClxError as error:
+    except (ClxError, TypeError) as error:
         raise fail(f"{type(error).__name__}: {error}") from error
     for name, value in given.items():
         kept = getattr(run, name)

@@ -122,7 +122,9 @@ def _tell(result: CheckResult) -> None:
 
 
 class TaskConformance:
-    """A test class: one test a check. A task's whole test file::
+    """A test class: one test a check.
+
+    A task's whole test file::
 
         from clx.testing import TaskConformance
         from my_package import MyTrainingRun
@@ -190,7 +192,9 @@ def parametrize_with_checks(
     skip: Mapping[str, str] | None = None,
     **how: Any,
 ) -> Any:
-    """Return a decorator that runs a test once for each check, with its name as the id::
+    """Return a decorator that runs a test once for each check, with its name as the id.
+
+    Use it like this::
 
         @parametrize_with_checks(MyTrainingRun)
         def test_my_task(check):

@@ -48,7 +48,7 @@ def good_frames(subject: Subject) -> None:
         "the sample": sample,
         "the sample with more columns and an index that repeats": strange,
         "the sample with its columns in another order": sample[list(sample.columns)[::-1]],
-        "the second half of the sample": sample.iloc[len(sample) // 2 :],
+        "the sample backwards": sample.iloc[::-1],
     }
     for what, frame in frames.items():
         error = refusal(subject, frame)
@@ -69,13 +69,15 @@ def bad_frames(subject: Subject) -> None:
             raise fail(f"the sample has no column {name!r}, which text_columns names")
     only_texts = sample[subject.text_columns]
     if len(only_texts.columns) < len(sample.columns) and not refusal(subject, only_texts):
-        raise fail(f"data without labels is taken for training: only {', '.join(only_texts)}")
+        raise fail(
+            f"data without labels is taken for training: only {', '.join(subject.text_columns)}"
+        )
     for column, what, frame in _spoilt(subject):
         error = refusal(subject, frame)
         if error is None:
             raise fail(f"nothing: {what} is taken as good data")
         cause = error.__cause__
-        if isinstance(cause, ACCIDENTS) or isinstance(cause, AssertionError) and not str(cause):
+        if isinstance(cause, ACCIDENTS) or (isinstance(cause, AssertionError) and not str(cause)):
             raise fail(f"for {what}, an exception that nobody meant: {_shown(error)}")
         if isinstance(cause, ClxError) and not isinstance(cause, DataFormatError):
             raise fail(f"for {what}, another error than one of the data: {_shown(error)}")

@@ -8,6 +8,7 @@ import inspect
 import shutil
 import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from clx.errors import ClxWarning, PluginError
 from clx.ml.run import TrainingRun
 from clx.ml.run_dir import CONFIG, RunDir, write_json
 from clx.ml.staging import staged
-from clx.ml.task_checks import attribute_name
+from clx.ml.task_checks import attribute_name, task_problems
 from clx.problems import cell
 from clx.testing.fresh import ask
 from clx.testing.results import CheckFailedError, NotReachedError
@@ -27,17 +28,14 @@ if TYPE_CHECKING:
 
     from clx.ml.results import TrainingResult
 
-STEPS = 40
-HALF = STEPS // 2
+STEPS = 24
 TRAINING_ARGS = {
-    "max_steps": STEPS,
     "learning_rate": 5e-3,
     "per_device_train_batch_size": 4,
     "logging_steps": 1,
+    "eval_on_start": True,
     "eval_strategy": "steps",
-    "eval_steps": HALF,
     "save_strategy": "steps",
-    "save_steps": HALF,
     "load_best_model_at_end": False,
     "disable_tqdm": True,
 }
@@ -63,6 +61,7 @@ class Subject:
         config_values: values for ``add_config_attrs`` other than their defaults, where the kit finds
             none that the task takes.
         base_model_name: the folder of a small model, for a task that no BERT fits.
+        steps: of the training; half way there is an evaluation and a checkpoint.
     """
 
     def __init__(
@@ -72,13 +71,14 @@ class Subject:
         options: Mapping[str, Any] | None = None,
         config_values: Mapping[str, Any] | None = None,
         base_model_name: str | Path | None = None,
+        steps: int = STEPS,
     ) -> None:
+        self.steps = steps
         self.task = task
         self.options = dict(options or {})
         self.config_values = {attribute_name(k): v for k, v in (config_values or {}).items()}
         self._sample = sample
         self._base_model = base_model_name
-        self._folder = tempfile.TemporaryDirectory(prefix="clx-testing-")
         self._training_failed: BaseException | None = None
         self.class_before = self.class_state()
 
@@ -99,14 +99,17 @@ class Subject:
 
     def close(self) -> None:
         """Remove what the checks wrote."""
-        self._folder.cleanup()
+        if "folder" in vars(self):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- What there is to work with --------------------------------------------------------------
 
-    @property
+    @functools.cached_property
     def folder(self) -> Path:
         """A folder for runs and models, removed at the end."""
-        return Path(self._folder.name)
+        path = tempfile.mkdtemp(prefix="clx-testing-")
+        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+        return Path(path)
 
     @functools.cached_property
     def _rows(self) -> pd.DataFrame:
@@ -154,12 +157,21 @@ class Subject:
     def new_run(self, place: str = "runs", **options: Any) -> TrainingRun:
         """Return an untrained run of the task."""
         given = {"run_dir_parent": self.folder / place, "base_model_name": "clx-testing/none"}
+        if task_problems(self.task, TrainingRun):
+            raise NotReachedError("it is not a valid task; see the check `attributes`")
         run: TrainingRun = self.task("checked", **{**given, **self.options, **options})
         return run
 
     def train(self, place: str = "runs", **call: Any) -> tuple[TrainingRun, TrainingResult]:
         """Train a run on the sample, with the sample as eval data."""
-        run = self.new_run(place, base_model_name=self.base_model, training_args=TRAINING_ARGS)
+        half = self.steps // 2
+        arguments = {
+            **TRAINING_ARGS,
+            "max_steps": self.steps,
+            "eval_steps": half,
+            "save_steps": half,
+        }
+        run = self.new_run(place, base_model_name=self.base_model, training_args=arguments)
         with quiet():
             return run, run.train(self.sample, self.sample, **call)
 
@@ -202,9 +214,14 @@ class Subject:
     @functools.cached_property
     def changed(self) -> tuple[dict[str, Any], list[str], list[str]]:
         """Options other than their defaults: the values, those that got lost, those not found."""
-        values: dict[str, Any] = {}
-        lost, not_found = [], []
+        # The author's values may go together only.
+        values: dict[str, Any] = dict(self.config_values)
+        run = self.new_run(**values)
+        lost = [attr for attr, value in values.items() if getattr(run, attr) != value]
+        not_found = []
         for attr in map(attribute_name, self.task.add_config_attrs):
+            if attr in values:
+                continue
             found, dropped = self._other_value(attr, values)
             if found is not None:
                 values[attr] = found[0]
@@ -230,8 +247,6 @@ class Subject:
         return None, dropped
 
     def _candidates(self, attr: str, default: Any) -> list[Any]:
-        if attr in self.config_values:
-            return [self.config_values[attr]]
         learned = None
         with contextlib.suppress(Exception):
             learned = getattr(self.trained[0], attr)
@@ -288,7 +303,9 @@ class Subject:
         return ", ".join(self._place(name) for name in names)
 
     def _place(self, name: str) -> str:
-        where = f"{self.task.__name__}.{name}" if name != "module" else self.task.__module__
+        where = f"{self.task.__name__}.{name}"
+        if name in ("module", "class"):
+            where = self.task.__module__ if name == "module" else self.task.__name__
         owner = next((k for k in self.task.__mro__ if name in vars(k)), None)
         if owner is not None and owner.__module__.startswith("clx.ml."):
             return f"{where} (to be added: the base class's does not do)"
@@ -317,7 +334,7 @@ def same(one: Any, other: Any, tolerance: float = 1e-4) -> bool:
         return len(one) == len(other) and all(same(a, b, tolerance) for a, b in pairs)
     if isinstance(one, float) or isinstance(other, float):
         try:
-            return abs(one - other) <= tolerance * max(1.0, abs(one))
+            return bool(abs(one - other) <= tolerance * max(1.0, abs(one)))
         except TypeError:
             return False
     return bool(one == other)

@@ -5,7 +5,9 @@ import json
 from clx.ml import TrainingRun
 from clx.ml.data import column_problems, raise_data_problems, row_problems, text_problems
 
-EXPECTED = "columns 'first' and 'second' of strings and a column 'similarity' of numbers from 0 to 1"
+EXPECTED = (
+    "columns 'first' and 'second' of strings and a column 'similarity' of numbers from 0 to 1"
+)
 QUANTILES = "quantiles.json"
 
 
@@ -34,8 +36,9 @@ class SimilarityRun(TrainingRun):
         """Return rows to try the task with."""
         import pandas as pd
 
-        words = ["red apple", "green pear", "old boat", "big ship"]
-        rows = [(a, b, float(a == b)) for a in words for b in words if a == b or a < b]
+        alike = [("an apple", "a red apple"), ("ripe pear", "a pear"), ("apple pie", "apple cake")]
+        other = [("old boat", "new door"), ("a ship", "the house"), ("new boat", "old house")]
+        rows = [(*pair, 1.0) for pair in alike] + [(*pair, 0.0) for pair in other]
         return pd.DataFrame(rows, columns=["first", "second", "similarity"])
 
     @property

@@ -1,0 +1,163 @@
+"""Measuring in turn: what is compared runs in one process, one after the other, several times.
+
+Only ratios to a yardstick are reported: absolute times say more of the machine and its other
+users. Each round runs everything once, in an order that moves on by one; a ratio is the median of
+the rounds' ratios, so that a disturbance hits one round and not one contestant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Row:
+    """One figure of a benchmark.
+
+    Attributes:
+        name: what was run.
+        seconds: median time of one run.
+        ratio: how many times as fast as the yardstick; 1 for the yardstick itself.
+        spread: lowest and highest ratio of a round.
+        goal: the ratio that DESIGN wants, if it wants one.
+        notes: other figures, such as an accuracy.
+    """
+
+    name: str
+    seconds: float
+    ratio: float = 1.0
+    spread: tuple[float, float] = (1.0, 1.0)
+    goal: float | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Table:
+    """The figures of one benchmark against one yardstick."""
+
+    title: str
+    yardstick: str
+    rows: list[Row]
+
+    def show(self) -> str:
+        """Return the table as text."""
+        width = max(len(row.name) for row in self.rows)
+        lines = [f"{self.title} (times as fast as: {self.yardstick})"]
+        for row in self.rows:
+            low, high = row.spread
+            goal = "" if row.goal is None else f"  goal {row.goal:g}"
+            notes = "".join(f"  {key} {value}" for key, value in row.notes.items())
+            lines.append(
+                f"  {row.name:<{width}}  {row.ratio:6.2f}x  ({low:.2f} to {high:.2f})"
+                f"  {row.seconds:8.3f} s{goal}{notes}"
+            )
+        return "\n".join(lines)
+
+
+def in_turn(
+    contestants: Mapping[str, Callable[[], Any]],
+    yardstick: str,
+    rounds: int,
+    title: str,
+    goals: Mapping[str, float] | None = None,
+    warm_up: bool = True,
+) -> Table:
+    """Run everything in turn and return how many times as fast as the yardstick each is.
+
+    Args:
+        contestants: name → what to run.
+        yardstick: the name that the others are compared with.
+        rounds: how often each is run and counted.
+        title: of the table.
+        goals: name → wanted ratio.
+        warm_up: whether each is run once before.
+    """
+    names = list(contestants)
+    if warm_up:
+        for name in names:
+            contestants[name]()
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        shift = number % len(names)
+        for name in names[shift:] + names[:shift]:
+            started = time.perf_counter()
+            contestants[name]()
+            times[name].append(time.perf_counter() - started)
+    rows = []
+    for name in names:
+        ratios = [base / own for base, own in zip(times[yardstick], times[name], strict=True)]
+        rows.append(
+            Row(
+                name,
+                statistics.median(times[name]),
+                statistics.median(ratios),
+                (min(ratios), max(ratios)),
+                (goals or {}).get(name),
+            )
+        )
+    return Table(title, yardstick, rows)
+
+
+def machine() -> dict[str, Any]:
+    """Return where and when the figures were taken, with the load at that moment."""
+    import torch
+    import transformers
+
+    revision = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "revision": revision,
+        "time": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": [round(value, 2) for value in os.getloadavg()],
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def to_json(tables: list[Table], where: Mapping[str, Any]) -> str:
+    """Return the figures as JSON."""
+    return json.dumps({"machine": where, "tables": [asdict(each) for each in tables]}, indent=2)
+
+
+def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Return how the ratios of two JSON files differ, a line each."""
+    old = {
+        (table["title"], row["name"]): row["ratio"]
+        for table in before["tables"]
+        for row in table["rows"]
+    }
+    lines = [f"{before['machine']['revision']} -> {after['machine']['revision']}"]
+    for table in after["tables"]:
+        for row in table["rows"]:
+            was = old.get((table["title"], row["name"]))
+            if was is not None and row["name"] != table["yardstick"]:
+                change = row["ratio"] / was - 1
+                lines.append(
+                    f"  {table['title']}: {row['name']}  {was:.2f}x -> {row['ratio']:.2f}x "
+                    f"({change:+.0%})"
+                )
+    return "\n".join(lines)

@@ -1,0 +1,107 @@
+"""Prediction: ``run.predict`` against what a user would otherwise write, on the same texts."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from measuring import Table, in_turn
+from texts import MODULES, mixed_texts, short_texts
+
+LABELS = list(MODULES)
+
+
+def trained_run(folder: Path, rows: int = 200) -> Any:
+    """Return a run with the shape of a fine-tuned MiniLM; how well it predicts does not matter."""
+    import pandas as pd
+    from texts import paragraphs
+
+    from clx.ml import training_run
+
+    some = pd.DataFrame(paragraphs()[:rows], columns=["text", "label"])
+    run = training_run(
+        "classification",
+        "bench",
+        run_dir_parent=folder,
+        label_names=LABELS,
+        training_args={"max_steps": 1, "disable_tqdm": True},
+    )
+    run.train(some, overwrite=True)
+    return run
+
+
+def hand_loop(run: Any, texts: list[str], size: int = 32) -> list[Any]:
+    """Predict as a careful user writes it: sorted, in batches, padded to the longest."""
+    import torch
+
+    tokenizer, model = run.tokenizer, run.model
+    rows = tokenizer(texts, truncation=True)["input_ids"]
+    order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+    results: list[Any] = [None] * len(rows)
+    names = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    with torch.inference_mode():
+        for start in range(0, len(order), size):
+            some = order[start : start + size]
+            batch = tokenizer.pad({"input_ids": [rows[i] for i in some]}, return_tensors="pt")
+            scores = model(**batch.to(model.device)).logits.float().softmax(-1).cpu().tolist()
+            for i, row in zip(some, scores, strict=True):
+                results[i] = dict(zip(names, row, strict=True))
+    return results
+
+
+def run_benchmark(rounds: int, small: bool) -> list[Table]:
+    """Return the tables of mixed and of short texts."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = trained_run(Path(folder))
+        tables = [
+            _table(run, mixed_texts(256 if small else 1024), rounds, "prediction, mixed lengths"),
+            _table(run, short_texts(256 if small else 1024), rounds, "prediction, short texts"),
+        ]
+        tables += _onnx_tables(run, mixed_texts(256 if small else 1024), rounds)
+    return tables
+
+
+def _table(run: Any, texts: list[str], rounds: int, title: str) -> Table:
+    pipe = run.pipe
+    contestants = {
+        f"pipeline, batch {size}": lambda size=size: pipe(texts, top_k=None, batch_size=size)
+        for size in (32, 8, 1)
+    }
+    contestants |= {
+        "pipeline, sorted, batch 32": lambda: pipe(
+            sorted(texts, key=len), top_k=None, batch_size=32
+        ),
+        "hand loop, sorted, batch 32": lambda: hand_loop(run, texts),
+        "run.predict": lambda: run.predict(texts),
+        "run.predict, batch 32": lambda: run.predict(texts, batch_size=32),
+    }
+    goals = {"run.predict": 3.0} if "mixed" in title else {"run.predict": 1.0}
+    return in_turn(contestants, "pipeline, batch 32", rounds, title, goals)
+
+
+def _onnx_tables(run: Any, texts: list[str], rounds: int) -> list[Table]:
+    from clx.errors import MissingDependencyError
+
+    try:
+        report = run.export("onnx", texts=texts[:200])
+    except MissingDependencyError as error:
+        print(f"ONNX is left out: {error}")
+        return []
+    table = in_turn(
+        {
+            "pipeline, batch 32": lambda: run.pipe(texts, top_k=None, batch_size=32),
+            "run.predict": lambda: run.predict(texts),
+            "run.predict, onnx": lambda: run.predict(texts, backend="onnx"),
+            "run.predict, onnx-int8": lambda: run.predict(texts, backend="onnx-int8"),
+        },
+        "pipeline, batch 32",
+        rounds,
+        "prediction, mixed lengths, ONNX Runtime",
+        {"run.predict, onnx-int8": 6.0},
+    )
+    for row in table.rows:
+        check = report.checks.get(row.name.rpartition(" ")[2])
+        if check is not None:
+            row.notes["equal decisions"] = f"{check.equal_decisions:.1%}"
+    return [table]

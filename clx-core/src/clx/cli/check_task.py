@@ -1,0 +1,59 @@
+"""``clx check-task``: the conformance kit without pytest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clx.cli.failures import BROKEN, complain
+from clx.cli.output import Output
+from clx.cli.parameters import JsonOption, comma_separated
+
+
+def check_task(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="An installed task's name.")],
+    sample: Annotated[
+        Path | None,
+        typer.Option(help="A file with a few rows in its format [default: the task's own]"),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Run these checks only [default: all]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that a task does all that its users rely on.
+
+    It is trained on its sample with a tiny model, offline, which takes half a minute. Prints each
+    check with its outcome: passed, warned, failed or skipped. The exit status is 1 when one failed.
+    In a pipe: a check a line, fields separated by tabs.
+    """
+    with Output(as_json) as out:
+        from clx.ml.data import to_frame
+        from clx.ml.opening import task_registry
+        from clx.testing import check_task as run_checks
+
+        results = []
+        found = run_checks(
+            task_registry[task],
+            None if sample is None else to_frame(str(sample)),
+            checks=None if only is None else comma_separated(only),
+        )
+        for result in found:
+            results.append(result)
+            if not as_json:
+                out.records([_row(result)])
+        failed = [result for result in results if not result.ok]
+        if as_json:
+            checks = [result.to_dict() for result in results]
+            out.json({"task": task, "ok": not failed, "checks": checks})
+        for result in results:
+            if result.outcome in ("failed", "warned") and not as_json:
+                complain(f"\n{result}")
+    if failed:
+        raise typer.Exit(BROKEN)
+
+
+def _row(result: Any) -> list[str]:
+    return [result.name, result.outcome, f"{result.seconds:.1f} s"]

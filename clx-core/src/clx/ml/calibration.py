@@ -1,0 +1,131 @@
+"""Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+
+Scores are divided by one number, chosen so that their log-loss on data that was not trained on is
+lowest. No decision of a single-label model changes by it; its probabilities become ones to rely on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from clx.ml.metrics import expected_calibration_error
+from clx.ml.probe import Kind
+
+RANGE = (0.05, 20.0)
+MIN_ROWS = 20
+"""Fewer rows say nothing about probabilities."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What temperature scaling did on the rows that it was chosen on.
+
+    Attributes:
+        temperature: what scores are divided by; above 1 the model was too sure of itself.
+        rows: how many rows it was chosen on.
+        log_loss_before: the mean log-loss with the scores as they were.
+        log_loss_after: with the scores divided.
+        ece_before: the expected calibration error as it was.
+        ece_after: with the scores divided.
+    """
+
+    temperature: float
+    rows: int
+    log_loss_before: float
+    log_loss_after: float
+    ece_before: float
+    ece_after: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def calibrate(labels: Any, logits: Any, kind: Kind) -> Calibration | None:
+    """Return the best temperature and what it changes; None for too few rows, or numbers.
+
+    Args:
+        labels: label ids, shape (rows,), or 0 and 1, shape (rows, labels).
+        logits: shape (rows, labels).
+        kind: ``single`` or ``multi``; there is nothing to calibrate in a regression.
+    """
+    scores = torch.as_tensor(np.asarray(logits), dtype=torch.float64)
+    truth = torch.as_tensor(np.asarray(labels))
+    if kind == "regression" or len(scores) < MIN_ROWS or not torch.isfinite(scores).all():
+        return None
+    if kind == "single":
+        scores, truth = scores[truth >= 0], truth[truth >= 0].long()
+    else:
+        truth = truth.to(scores)
+    temperature = _lowest(scores, _softened(truth, scores, kind), kind)
+    return Calibration(
+        temperature=round(temperature, 6),
+        rows=len(scores),
+        log_loss_before=log_loss(scores, truth, kind),
+        log_loss_after=log_loss(scores / temperature, truth, kind),
+        ece_before=_ece(scores, truth, kind),
+        ece_after=_ece(scores / temperature, truth, kind),
+    )
+
+
+def _softened(truth: torch.Tensor, scores: torch.Tensor, kind: Kind) -> torch.Tensor:
+    """Return the truth as probabilities that n rows allow to claim: none is surer than 1 - 1/(n + 2).
+
+    Where scores separate the rows without a mistake, no temperature would be low enough. Source: the
+    targets of Platt (1999), "Probabilistic Outputs for Support Vector Machines".
+    """
+    labels = scores.shape[1]
+    doubt = 1 / (len(scores) + 2)
+    if kind == "multi":
+        return truth * (1 - doubt) + (1 - truth) * doubt
+    sure = functional.one_hot(truth, labels).to(scores)
+    return sure * (1 - doubt) + (1 - sure) * doubt / max(1, labels - 1)
+
+
+def log_loss(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
+    """Return the mean log-loss of a row, or of a decision where a row has several."""
+    if kind == "multi":
+        return float(functional.binary_cross_entropy_with_logits(scores, truth))
+    return float(functional.cross_entropy(scores, truth))
+
+
+def _lowest(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
+    """Return the temperature with the lowest log-loss by golden section on its logarithm.
+
+    The loss is convex in ``1 / T``, so that it has one minimum.
+    """
+    ratio = (5**0.5 - 1) / 2
+    low, high = np.log(RANGE[0]), np.log(RANGE[1])
+
+    def loss(at: float) -> float:
+        return log_loss(scores / float(np.exp(at)), truth, kind)
+
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    while high - low > 1e-4:
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - ratio * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + ratio * (high - low)
+            at_right = loss(right)
+    return float(np.exp((low + high) / 2))
+
+
+def _ece(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
+    if kind == "multi":
+        probabilities = scores.sigmoid().numpy().ravel()
+        confidence = np.maximum(probabilities, 1 - probabilities)
+        correct = (probabilities >= 0.5) == (truth.numpy().ravel() == 1)
+    else:
+        probabilities = scores.softmax(dim=1).numpy()
+        confidence = probabilities.max(axis=1)
+        correct = probabilities.argmax(axis=1) == truth.numpy()
+    return expected_calibration_error(correct, confidence)

@@ -1,0 +1,189 @@
+"""The linear layer that makes a model's scores: found, fed, set.
+
+It is found by what it does (its output is the model's logits), and its inputs are collected by a
+forward pre-hook, so that it works for any class of model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from clx.ml.probe import Kind, LinearHead
+from clx.ml.sampling import input_lengths
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+BATCH_ROWS = 64
+BATCH_TOKENS = 4096
+"""A batch of features has at most so many tokens, padding counted."""
+
+
+def find_head(model: PreTrainedModel, batch: dict[str, Tensor]) -> nn.Linear | None:
+    """Return the linear layer with a bias whose output is the model's logits, a vector a row.
+
+    None when there is no such layer: scores of tokens, or logits made in another way.
+    """
+    outputs: list[tuple[nn.Linear, Tensor]] = []
+    candidates = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Linear) and module.bias is not None
+    ]
+    handles = [
+        module.register_forward_hook(lambda m, _, output: outputs.append((m, output)))
+        for module in candidates
+    ]
+    try:
+        with _evaluating(model):
+            logits = getattr(model(**batch), "logits", None)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        return None
+    for module, output in reversed(outputs):
+        if output.shape == logits.shape and torch.equal(output, logits):
+            return module
+    return None
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
+
+
+def batches(
+    dataset: Dataset, collator: Callable[[list[dict[str, Any]]], Any], device: torch.device
+) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
+    """Yield row numbers and what the model is fed for them, without labels, longest rows first."""
+    lengths = input_lengths(dataset)
+    order = list(range(len(dataset)))
+    if lengths is not None:
+        order.sort(key=lambda row: -lengths[row])
+    columns = [name for name in dataset.column_names if name not in ("labels", "label")]
+    inputs = dataset.select_columns(columns)
+    start = 0
+    while start < len(order):
+        longest = 1 if lengths is None else max(1, lengths[order[start]])
+        size = max(1, min(BATCH_ROWS, BATCH_TOKENS // longest)) if lengths is not None else 32
+        rows = order[start : start + size]
+        fed = collator([inputs[row] for row in rows])
+        yield rows, {key: value.to(device) for key, value in fed.items()}
+        start += size
+
+
+def collect_features(
+    model: PreTrainedModel,
+    head: nn.Linear,
+    dataset: Dataset,
+    collator: Callable[[list[dict[str, Any]]], Any],
+) -> Tensor:
+    """Return what the head is fed for each row, shape (rows, features), in the dataset's order."""
+    features = torch.empty(len(dataset), head.in_features)
+    caught: list[Tensor] = []
+    handle = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
+    try:
+        with _evaluating(model):
+            for rows, fed in batches(dataset, collator, model.device):
+                model(**fed)
+                features[rows] = caught.pop().float().cpu()
+                caught.clear()
+    finally:
+        handle.remove()
+    return features
+
+
+def token_features(
+    model: PreTrainedModel,
+    dataset: Dataset,
+    collator: Callable[[list[dict[str, Any]]], Any],
+    head: nn.Linear,
+) -> dict[str, Tensor]:
+    """Return each row's features by all poolings, in one pass: ``mean``, ``cls`` and ``model``."""
+    found = {"model": torch.empty(len(dataset), head.in_features)}
+    caught: list[Tensor] = []
+    hidden: list[Tensor] = []
+    handles = [
+        head.register_forward_pre_hook(lambda _, args: caught.append(args[0])),
+        model.base_model.register_forward_hook(lambda _, __, output: hidden.append(output[0])),
+    ]
+    try:
+        with _evaluating(model):
+            for rows, fed in batches(dataset, collator, model.device):
+                model(**fed)
+                tokens, mask = hidden.pop(), fed["attention_mask"].unsqueeze(-1)
+                mean = (tokens * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+                for name, values in (
+                    ("model", caught.pop()),
+                    ("mean", nn.functional.layer_norm(mean, mean.shape[-1:])),
+                    ("cls", tokens[:, 0]),
+                ):
+                    table = found.setdefault(name, torch.empty(len(dataset), values.shape[1]))
+                    table[rows] = values.float().cpu()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def label_kind(model: PreTrainedModel, labels: Any) -> Kind | None:
+    """Return what kind of labels the model's own loss takes, None when a probe cannot fit them."""
+    problem = model.config.problem_type
+    outputs = model.config.num_labels
+    if labels is None or not len(labels):
+        return None
+    values = torch.as_tensor(labels) if _is_plain(labels) else None
+    if values is None or values.ndim > 2 or (values.ndim == 2 and values.shape[1] != outputs):
+        return None
+    if problem is None:
+        whole = not values.is_floating_point()
+        problem = "regression" if outputs == 1 else f"{'single' if whole else 'multi'}_label_"
+    kind: Kind = (
+        "regression" if problem == "regression" else "multi" if "multi" in problem else "single"
+    )
+    if (kind == "single" and (values.ndim != 1 or values.is_floating_point())) or (
+        kind == "multi" and values.ndim != 2
+    ):
+        return None
+    return kind
+
+
+def _is_plain(labels: Sequence[Any]) -> bool:
+    """Return whether the labels are numbers, or rows of equally many numbers."""
+    first = labels[0]
+    if isinstance(first, int | float):
+        return all(isinstance(label, int | float) for label in labels)
+    return isinstance(first, list) and all(
+        isinstance(row, list)
+        and len(row) == len(first)
+        and all(isinstance(value, int | float) for value in row)
+        for row in labels
+    )
+
+
+@torch.no_grad()
+def set_head(linear: nn.Linear, head: LinearHead) -> None:
+    """Write a fitted head into the model's layer."""
+    linear.weight.copy_(head.weight.to(linear.weight))
+    linear.bias.copy_(head.bias.to(linear.bias))
+
+
+@torch.no_grad()
+def divide_head(linear: nn.Linear, temperature: Any) -> None:
+    """Divide the head's scores by a temperature, or by one for each output."""
+    divisor = torch.as_tensor(temperature, dtype=linear.weight.dtype, device=linear.weight.device)
+    linear.weight.div_(divisor.reshape(-1, 1))
+    linear.bias.div_(divisor.reshape(-1))

@@ -1,0 +1,260 @@
+"""A model's head before the fine-tuning: the checkpoint's own pooling, and a linear probe.
+
+First the probe, then the fine-tuning is LP-FT (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained
+Features and Underperform Out-of-Distribution").
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from clx.errors import ConfigError
+from clx.ml.head import (
+    batches,
+    collect_features,
+    find_head,
+    label_kind,
+    set_head,
+    token_features,
+)
+from clx.ml.pooling import (
+    checkpoint_pooling,
+    install_pooling,
+    installed_pooling,
+    possible_poolings,
+)
+from clx.ml.probe import Choice, Kind, choose_strength, fit_head, mean_loss
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+HEAD_INITS = ("probe", "random")
+MIN_CHOICE_ROWS = 16
+"""Fewer rows cannot tell one ``C`` or pooling from another."""
+
+FEW_ROWS_STRENGTH = 10.0
+POOLING_ROWS = 1500
+MAX_PROBE_ROWS = 50_000
+
+Collator = Callable[[list[dict[str, Any]]], Any]
+
+
+@dataclass
+class Head:
+    """What was done about a model's head; ``to_dict`` is what results keep.
+
+    Attributes:
+        layer: the linear layer that makes the scores, None when there is none.
+        kind: of the labels, None when a probe cannot fit them.
+        pooling: ``mean``, ``cls`` or ``model``.
+        chosen_by: why that pooling.
+        init: ``probe`` or ``random``.
+        reason: why the probe that was asked for was not made.
+        seconds: how long all of it took.
+    """
+
+    layer: nn.Linear | None = None
+    kind: Kind | None = None
+    pooling: str = "model"
+    chosen_by: str = "option"
+    init: str = "random"
+    reason: str | None = None
+    strength: float | None = None
+    rows: int = 0
+    train_loss: float | None = None
+    score_difference: float | None = None
+    forward_seconds: float = 0.0
+    seconds: float = 0.0
+    losses: dict[str, dict[float, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "pooling": self.pooling,
+            "pooling_chosen_by": self.chosen_by,
+            "init": self.init,
+            "reason": self.reason,
+            "strength": self.strength,
+            "probe_rows": self.rows,
+            "probe_train_loss": self.train_loss,
+            "score_difference": self.score_difference,
+            "seconds": round(self.seconds, 3),
+            "validation": {
+                name: {str(c): round(loss, 5) for c, loss in losses.items()}
+                for name, losses in self.losses.items()
+            },
+        }
+
+
+def prepare_head(
+    model: PreTrainedModel,
+    folder: Path,
+    dataset: Dataset,
+    collator: Collator,
+    *,
+    pooling: str,
+    init: str,
+    wanted: bool,
+    model_args: dict[str, Any],
+    label_weights: Tensor | None = None,
+    seed: int = 42,
+) -> Head:
+    """Give a freshly loaded model its pooling, and its head a probe's weights.
+
+    Args:
+        model: on the device where it shall run.
+        folder: the checkpoint that it was loaded from.
+        dataset: tokenised rows with ``labels``.
+        collator: makes a batch of rows.
+        pooling: ``auto``, ``mean``, ``cls`` or ``model``.
+        init: ``probe`` or ``random``.
+        wanted: whether the head's layer has to be found even if nothing is done about it.
+        model_args: what the model was loaded with.
+        label_weights: see :func:`clx.ml.probe.fit_head`.
+        seed: of the rows that a probe on very many rows is fitted to.
+
+    Raises:
+        ConfigError: the model's class has no form of the pooling that was asked for.
+    """
+    started = time.monotonic()
+    head = Head()
+    if pooling == "model" and init == "random" and not wanted and not installed_pooling(model):
+        return head
+    head.layer, head.kind = _layer_and_kind(model, dataset, collator)
+    if head.layer is None or head.kind is None:
+        _choose_by_name(head, model, "model" if pooling == "auto" else pooling, model_args)
+        install_pooling(model, head.pooling)
+        head.reason = _why_not(head)
+        return head
+    rows, targets = _usable(dataset, head.kind, seed)
+    _choose_pooling(head, model, folder, dataset, rows, targets, collator, pooling, model_args)
+    install_pooling(model, head.pooling)
+    if init == "probe":
+        _probe(head, model, dataset, rows, targets, collator, label_weights)
+    head.seconds = time.monotonic() - started
+    return head
+
+
+def _layer_and_kind(
+    model: PreTrainedModel, dataset: Dataset, collator: Collator
+) -> tuple[nn.Linear | None, Kind | None]:
+    """Return the head's layer and the kind of its labels."""
+    _, first = next(batches(dataset.select(range(min(2, len(dataset)))), collator, model.device))
+    return find_head(model, first), label_kind_of(model, dataset)
+
+
+def label_kind_of(model: PreTrainedModel, dataset: Dataset) -> Kind | None:
+    """Return what kind of labels a tokenised dataset has, None when a probe cannot fit them."""
+    return label_kind(model, dataset["labels"][:] if "labels" in dataset.column_names else None)
+
+
+def _why_not(head: Head) -> str:
+    if head.layer is None:
+        return "no linear layer with a bias makes the model's scores"
+    return "the labels are not one label, 0 and 1 for each label, or numbers a row"
+
+
+def _usable(dataset: Dataset, kind: Kind, seed: int) -> tuple[Tensor, Tensor]:
+    """Return row numbers and targets of the rows that have a label, at most ``MAX_PROBE_ROWS``."""
+    targets = torch.as_tensor(dataset["labels"][:])
+    rows = torch.arange(len(targets))
+    if kind == "single":
+        rows = rows[targets >= 0]
+    if len(rows) > MAX_PROBE_ROWS:
+        generator = torch.Generator().manual_seed(seed)
+        rows = rows[torch.randperm(len(rows), generator=generator)[:MAX_PROBE_ROWS]]
+        rows = rows.sort().values
+    return rows, targets[rows]
+
+
+def _choose_pooling(
+    head: Head,
+    model: PreTrainedModel,
+    folder: Path,
+    dataset: Dataset,
+    rows: Tensor,
+    targets: Tensor,
+    collator: Collator,
+    wanted: str,
+    model_args: dict[str, Any],
+) -> None:
+    """Set the head's pooling: as wanted, as in the checkpoint, or by a validation."""
+    if wanted != "auto" or len(possible_poolings(model, model_args)) == 1:
+        _choose_by_name(head, model, wanted, model_args)
+        return
+    possible = possible_poolings(model, model_args)
+    named = checkpoint_pooling(folder)
+    if named in possible:
+        head.pooling, head.chosen_by = str(named), "checkpoint"
+        return
+    head.pooling, head.chosen_by = "model", "too few rows to choose"
+    if len(rows) < MIN_CHOICE_ROWS or hasattr(model.config, "classifier_pooling"):
+        return
+    assert head.layer is not None
+    assert head.kind is not None
+    sample = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:POOLING_ROWS]
+    by_pooling = token_features(model, dataset.select(rows[sample].tolist()), collator, head.layer)
+    choices = {
+        name: choose_strength(by_pooling[name], targets[sample], head.kind, head.layer.out_features)
+        for name in possible
+    }
+    head.losses = {f"pooling {name}": choice.losses for name, choice in choices.items()}
+    head.pooling = min(choices, key=lambda name: choices[name].loss)
+    head.chosen_by = "validation"
+
+
+def _choose_by_name(
+    head: Head, model: PreTrainedModel, wanted: str, model_args: dict[str, Any]
+) -> None:
+    possible = possible_poolings(model, model_args)
+    if wanted == "auto" or (wanted == "model" and installed_pooling(model)):
+        head.pooling = possible[0]
+        head.chosen_by = "the base model" if installed_pooling(model) else "the only one"
+        return
+    if wanted not in possible:
+        raise ConfigError(
+            f"pooling={wanted!r} cannot be had with a {type(model).__name__}: it can have "
+            f"{', '.join(possible)}. pooling='auto' takes what there is."
+        )
+    head.pooling = wanted
+
+
+def _probe(
+    head: Head,
+    model: PreTrainedModel,
+    dataset: Dataset,
+    rows: Tensor,
+    targets: Tensor,
+    collator: Collator,
+    label_weights: Tensor | None,
+) -> None:
+    assert head.layer is not None
+    assert head.kind is not None
+    begun = time.monotonic()
+    chosen = dataset if len(rows) == len(dataset) else dataset.select(rows.tolist())
+    features = collect_features(model, head.layer, chosen, collator)
+    head.forward_seconds = time.monotonic() - begun
+    choice = _strength(features, targets, head.kind, head.layer.out_features, label_weights)
+    fitted = fit_head(
+        features, targets, head.kind, head.layer.out_features, choice.strength, label_weights
+    )
+    set_head(head.layer, fitted)
+    head.init, head.strength, head.rows = "probe", choice.strength, len(rows)
+    head.losses["probe"] = choice.losses
+    head.train_loss = round(mean_loss(fitted, features, targets, head.kind), 5)
+
+
+def _strength(
+    features: Tensor, targets: Tensor, kind: Kind, outputs: int, weights: Tensor | None
+) -> Choice:
+    if len(features) < MIN_CHOICE_ROWS:
+        return Choice(FEW_ROWS_STRENGTH, {})
+    return choose_strength(features, targets, kind, outputs, weights)

@@ -1,0 +1,167 @@
+"""Which labels look wrong: confident learning (Northcutt et al. 2021) on out-of-fold probabilities.
+
+The probabilities are those of probes on the base model's frozen features, each row's by a probe that
+has not seen it. Northcutt, Jiang, Chuang: "Confident Learning: Estimating Uncertainty in Dataset
+Labels", JAIR 70: a row is suspicious when another label than the given one is at least as probable as
+that label is on average in the rows that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clx.errors import ConfigError, DataFormatError
+from clx.ml.base_models import resolve_base_model
+from clx.ml.head import collect_features
+from clx.ml.head_init import prepare_head
+from clx.ml.labels import original
+from clx.ml.loading import choose_device, load_model
+from clx.ml.probe import choose_strength, out_of_fold
+from clx.ml.quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clx.ml.run import TrainingRun
+    from clx.ml.splits import Split
+
+MIN_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """What confident learning says of each row.
+
+    Attributes:
+        score: the probability of what was given, shape (rows,); of the least probable decision where
+            a row has several labels. Low is suspicious.
+        lead: how much more probable something else is, shape (rows,).
+        suspicious: shape (rows,).
+        suggested: label ids, shape (rows,), or 0 and 1, shape (rows, labels).
+    """
+
+    score: Any
+    lead: Any
+    suspicious: Any
+    suggested: Any
+
+
+def suspicion(labels: Any, probabilities: Any) -> Suspicion:
+    """Return what confident learning says of single labels.
+
+    Args:
+        labels: ids, shape (rows,).
+        probabilities: out of fold, shape (rows, labels).
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
+    rows, names = np.arange(len(labels)), range(probabilities.shape[1])
+    # A label's threshold: how probable it is on average where it was given.
+    limits = np.array(
+        [probabilities[labels == n, n].mean() if (labels == n).any() else np.inf for n in names]
+    )
+    confident = np.where(probabilities >= limits, probabilities, -1.0)
+    likeliest = confident.argmax(axis=1)
+    suspicious = (confident.max(axis=1) >= 0) & (likeliest != labels)
+    others = probabilities.copy()
+    others[rows, labels] = -1.0
+    score = probabilities[rows, labels]
+    suggested = np.where(suspicious, likeliest, others.argmax(axis=1))
+    return Suspicion(score, others.max(axis=1) - score, suspicious, suggested)
+
+
+def suspicion_of_several(labels: Any, probabilities: Any) -> Suspicion:
+    """Return what confident learning says of several labels a row: each one is a question of yes or no.
+
+    Args:
+        labels: 0 and 1, shape (rows, labels).
+        probabilities: out of fold, shape (rows, labels).
+    """
+    given = np.asarray(labels) == 1
+    yes = np.asarray(probabilities, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        has = np.where(given, yes, 0).sum(axis=0) / given.sum(axis=0)
+        lacks = np.where(given, 0, 1 - yes).sum(axis=0) / (~given).sum(axis=0)
+    of_given = np.where(given, yes, 1 - yes)
+    # Both sides of a question have a threshold; the other side has to reach its own and to lead.
+    limit_of_other = np.where(
+        given, np.nan_to_num(lacks, nan=np.inf), np.nan_to_num(has, nan=np.inf)
+    )
+    flips = (1 - of_given >= limit_of_other) & (of_given < 0.5)
+    least = of_given.min(axis=1)
+    return Suspicion(least, 1 - 2 * least, flips.any(axis=1), (given ^ flips).astype(int))
+
+
+def find_label_errors(run: TrainingRun, split: Split, folds: int, top: int | None) -> pd.DataFrame:
+    """Return the rows whose labels look wrong; see :meth:`TrainingRun.find_label_errors`."""
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise ConfigError(f"folds must be a whole number from 2 on, but is {folds!r}")
+    if len(split.frame) < MIN_ROWS:
+        raise DataFormatError(
+            f"data has {len(split.frame)} rows: at least {MIN_ROWS} are needed to tell wrong labels"
+        )
+    names, kind, probabilities, labels = _out_of_fold(run, split, folds)
+    judge = suspicion_of_several if kind == "multi" else suspicion
+    return _as_frame(run, split, names, judge(labels, probabilities), labels, top)
+
+
+def _out_of_fold(run: TrainingRun, split: Split, folds: int) -> tuple[list[str], str, Any, Any]:
+    """Return the label names, their kind, out-of-fold probabilities, and the given labels."""
+    folder: Path = resolve_base_model(run.base_model_name)
+    model = load_model(run, folder, run.tokenizer).float()
+    model.to(choose_device(run.device, stored=True))
+    collator = run.load_data_collator()
+    with quiet_transformers():
+        head = prepare_head(
+            model,
+            folder,
+            split.dataset,
+            collator,
+            pooling=run.pooling,
+            init="random",
+            wanted=True,
+            model_args=run.model_args,
+        )
+    if head.layer is None or head.kind not in ("single", "multi"):
+        why = head.reason or "its labels are numbers"
+        raise ConfigError(f"Wrong labels of the task {run.name!r} cannot be told: {why}")
+    features = collect_features(model, head.layer, split.dataset, collator)
+    import torch
+
+    targets, outputs = torch.as_tensor(split.dataset["labels"][:]), head.layer.out_features
+    strength = choose_strength(features, targets, head.kind, outputs).strength
+    scores = out_of_fold(features, targets, head.kind, outputs, strength, folds)
+    found = scores.sigmoid() if head.kind == "multi" else scores.softmax(dim=1)
+    names = [str(name) for _, name in sorted(model.config.id2label.items())]
+    return names, head.kind, found.numpy(), targets.numpy()
+
+
+def _as_frame(
+    run: TrainingRun,
+    split: Split,
+    names: Sequence[str],
+    found: Suspicion,
+    labels: Any,
+    top: int | None,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    values = [original(name, getattr(run, "label_type", None) or "str") for name in names]
+
+    def shown(label: Any) -> Any:
+        several = np.ndim(label) > 0
+        return [values[i] for i in np.flatnonzero(label)] if several else values[int(label)]
+
+    order = np.argsort(-found.lead, kind="stable")
+    order = order[found.suspicious[order]] if top is None else order[:top]
+    columns: dict[str, list[Any]] = {}
+    if "text" in split.frame.columns:
+        columns["text"] = split.frame["text"].iloc[order].tolist()
+    columns["given"] = [shown(labels[row]) for row in order]
+    columns["suggested"] = [shown(found.suggested[row]) for row in order]
+    columns["score"] = [round(float(found.score[row]), 6) for row in order]
+    return pd.DataFrame(columns, index=split.frame.index[order])

@@ -1,0 +1,211 @@
+"""How a text's tokens become the one vector that a head reads, in stock classes alone.
+
+Checkpoints of sentence-transformers were trained with the mean of all tokens, which their
+``…ForSequenceClassification`` class does not compute: it reads the first token through a pooler that
+was never trained. Here the mean is written into that class's own weights, so that plain transformers
+computes it. One more encoder layer attends uniformly (query and key weights are zero), projects the
+values by a large factor beside which the residual is nothing, so that its LayerNorm sees the mean
+alone, and has a feed-forward part of zero; the pooler behind it is a small multiple of the identity,
+where its activation is linear. What a head sees is the normalised mean.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+POOLINGS = ("auto", "mean", "cls", "model")
+MARK = "clx_pooling"
+"""The key in the model's own config that says which pooling its weights hold."""
+
+VALUE_SCALE = 1000.0
+POOLER_SCALE = 0.1
+RELU_OFFSET = 3.0
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Where the parts of a model type are, as attribute paths.
+
+    Attributes:
+        layers: the encoder's layers.
+        count: the key of the config that counts them.
+        pooler: the square linear layer between the first token and the head.
+        offset: what the pooler adds so that its activation is linear (0 for tanh).
+        attention: query, key, value and output projection within a layer, and its LayerNorm.
+        feed_forward: both linear layers and the LayerNorm.
+    """
+
+    layers: str
+    count: str
+    pooler: str
+    offset: float
+    attention: tuple[str, str, str, str, str]
+    feed_forward: tuple[str, str, str]
+
+
+_BERT_ATTENTION = (
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "attention.output.LayerNorm",
+)
+_BERT_FEED_FORWARD = ("intermediate.dense", "output.dense", "output.LayerNorm")
+
+
+def _bert_like(prefix: str, pooler: str) -> _Family:
+    layers = f"{prefix}.encoder.layer"
+    return _Family(layers, "num_hidden_layers", pooler, 0.0, _BERT_ATTENTION, _BERT_FEED_FORWARD)
+
+
+FAMILIES = {
+    "BertForSequenceClassification": _bert_like("bert", "bert.pooler.dense"),
+    "RobertaForSequenceClassification": _bert_like("roberta", "classifier.dense"),
+    "XLMRobertaForSequenceClassification": _bert_like("roberta", "classifier.dense"),
+    "CamembertForSequenceClassification": _bert_like("roberta", "classifier.dense"),
+    "DistilBertForSequenceClassification": _Family(
+        "distilbert.transformer.layer",
+        "n_layers",
+        "pre_classifier",
+        RELU_OFFSET,
+        (
+            "attention.q_lin",
+            "attention.k_lin",
+            "attention.v_lin",
+            "attention.out_lin",
+            "sa_layer_norm",
+        ),
+        ("ffn.lin1", "ffn.lin2", "output_layer_norm"),
+    ),
+}
+"""The classes into whose weights mean and cls can be written."""
+
+
+def checkpoint_pooling(folder: Path) -> str | None:
+    """Return the pooling that a sentence-transformers checkpoint names, None if it names none.
+
+    Max and weighted means have no stock form: they count as none.
+    """
+    try:
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        place = next(m["path"] for m in modules if str(m["type"]).endswith("Pooling"))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        place = "1_Pooling"
+    if not isinstance(place, str) or Path(place).is_absolute() or ".." in Path(place).parts:
+        return None
+    try:
+        config = json.loads((folder / place / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(config, dict):
+        return None
+    modes = {key for key, on in config.items() if key.startswith("pooling_mode_") and on is True}
+    named = config.get("pooling_mode")
+    if modes == {"pooling_mode_mean_tokens"} or (not modes and named == "mean"):
+        return "mean"
+    if modes == {"pooling_mode_cls_token"} or (not modes and named == "cls"):
+        return "cls"
+    return None
+
+
+def installed_pooling(model: PreTrainedModel) -> str | None:
+    """Return the pooling that a model published by clx has in its weights."""
+    pooling = getattr(model.config, MARK, None)
+    return pooling if pooling in POOLINGS and type(model).__name__ in FAMILIES else None
+
+
+def possible_poolings(model: PreTrainedModel, model_args: dict[str, Any]) -> tuple[str, ...]:
+    """Return the poolings for which the model's own class has a form, ``model`` always first.
+
+    A number of layers among ``model_args`` would be applied to the published model again, and cut
+    the layer that pools.
+    """
+    if installed := installed_pooling(model):
+        return (installed,)
+    if hasattr(model.config, "classifier_pooling"):
+        return ("model", "mean", "cls")
+    family = FAMILIES.get(type(model).__name__)
+    if family is None or family.count in model_args or getattr(model.config, "is_decoder", False):
+        return ("model",)
+    if getattr(model.config, "position_embedding_type", None) not in (None, "absolute"):
+        return ("model", "cls")
+    return ("model", "mean", "cls")
+
+
+def install_pooling(model: PreTrainedModel, pooling: str) -> None:
+    """Give the model one of its possible poolings; what that adds is frozen, without dropout."""
+    if pooling == "model":
+        return
+    if hasattr(model.config, "classifier_pooling"):
+        model.config.classifier_pooling = pooling
+        return
+    family = FAMILIES[type(model).__name__]
+    if installed_pooling(model) is None:
+        with torch.no_grad():
+            if pooling == "mean":
+                _add_mean_layer(model, family)
+            _make_linear(model.get_submodule(family.pooler), family.offset)
+        setattr(model.config, MARK, pooling)
+    _freeze(model, family, pooling)
+
+
+def _add_mean_layer(model: PreTrainedModel, family: _Family) -> None:
+    layers: Any = model.get_submodule(family.layers)
+    layer = copy.deepcopy(layers[-1])
+    query, key, value, output, norm = (layer.get_submodule(name) for name in family.attention)
+    for linear in (query, key):
+        linear.weight.zero_()
+        linear.bias.zero_()
+    _identity(value, 1.0)
+    _identity(output, VALUE_SCALE)
+    first, second, last_norm = (layer.get_submodule(name) for name in family.feed_forward)
+    for linear in (first, second):
+        linear.weight.zero_()
+        linear.bias.zero_()
+    for each in (norm, last_norm):
+        each.weight.fill_(1.0)
+        each.bias.zero_()
+    for module in layer.modules():
+        if hasattr(module, "layer_idx"):
+            module.layer_idx = len(layers)
+    layers.append(layer)
+    count = len(layers)
+    setattr(model.config, family.count, count)
+    holder = model.get_submodule(family.layers.rpartition(".")[0])
+    if hasattr(holder, "n_layers"):
+        holder.n_layers = count
+
+
+def _identity(linear: Any, scale: float) -> None:
+    linear.weight.copy_(torch.eye(len(linear.weight)) * scale)
+    linear.bias.zero_()
+
+
+def _make_linear(linear: Any, offset: float) -> None:
+    _identity(linear, POOLER_SCALE)
+    linear.bias.fill_(offset)
+
+
+def _freeze(model: PreTrainedModel, family: _Family, pooling: str) -> None:
+    """Keep what was built from being trained; with it trained too the features are worse."""
+    parts: list[Any] = [model.get_submodule(family.pooler)]
+    if pooling == "mean":
+        layers: Any = model.get_submodule(family.layers)
+        parts.append(layers[-1])
+    for part in parts:
+        part.requires_grad_(False)
+        for module in part.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+    if family.offset:
+        # Dropout would multiply the offset.
+        model.dropout.p = 0.0

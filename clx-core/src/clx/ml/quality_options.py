@@ -1,0 +1,68 @@
+"""The options of every task that are about the quality of a model, and what is wrong with them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from clx.problems import cell, did_you_mean, names
+
+POOLINGS = ("auto", "mean", "cls", "model")
+HEAD_INITS = ("probe", "random")
+
+INHERITED = ("head_init", "pooling", "calibrate")
+"""Options whose default is the task's class attribute of that name."""
+
+
+def set_quality_options(run: Any, class_weights: Any, **given: Any) -> None:
+    """Set the options on a run; those that are None keep what the task's class says."""
+    run.class_weights = class_weights
+    for name in INHERITED:
+        value = given[name]
+        setattr(run, name, getattr(type(run), name) if value is None else value)
+
+
+def quality_problems(run: Any) -> list[str]:
+    """Return what is wrong with these options, as sentences."""
+    problems = []
+    for name, known in (("head_init", HEAD_INITS), ("pooling", POOLINGS)):
+        value = getattr(run, name)
+        if value not in known:
+            hint = did_you_mean(value, known) if isinstance(value, str) else ""
+            problems.append(f"{name} must be one of {names(known)}, but is {cell(value)}{hint}")
+    if not isinstance(run.calibrate, bool):
+        problems.append(f"calibrate must be true or false, but is {cell(run.calibrate)}")
+    return problems + _weight_problems(run.class_weights, getattr(run, "label_names", None))
+
+
+def _weight_problems(weights: Any, labels: Any) -> list[str]:
+    if weights is None or weights == "balanced":
+        return []
+    if not isinstance(weights, dict):
+        return [
+            f"class_weights must be 'balanced' or a dict of a number for each label, but is "
+            f"{cell(weights)}"
+        ]
+    wrong = {name: value for name, value in weights.items() if not _is_weight(value)}
+    problems = [
+        f"class_weights[{cell(name)}] must be a number above 0, but is {cell(value)}"
+        for name, value in wrong.items()
+    ]
+    return problems + unknown_labels(weights, labels)
+
+
+def unknown_labels(weights: Any, labels: Any) -> list[str]:
+    """Return a problem for each name in ``class_weights`` that is no label."""
+    if not isinstance(weights, dict) or not isinstance(labels, list | tuple):
+        return []
+    known = [str(label) for label in labels]
+    return [
+        f"class_weights has {cell(name)}, which is no label{did_you_mean(str(name), known)}"
+        for name in weights
+        if str(name) not in known
+    ]
+
+
+def _is_weight(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value > 0

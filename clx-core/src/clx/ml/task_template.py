@@ -1,0 +1,86 @@
+"""The package that ``clx new-task`` writes: an example of clx's own, under other names.
+
+The template is ``examples/clx-tasks-rating`` of the clx repository, file by file; each has ``.txt``
+behind its name here, so that no tool takes it for code of clx.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from clx.errors import ConfigError, RunExistsError
+from clx.problems import cell
+
+SUFFIX = ".txt"
+ORIGINAL = "rating"
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def write_package(name: str, folder: Path | None = None) -> tuple[Path, list[str]]:
+    """Write a package with a task called ``name``.
+
+    Args:
+        name: the task's name, lower case with hyphens.
+        folder: where; default ``clx-tasks-NAME`` in the current folder.
+
+    Returns:
+        The folder, and the files in it.
+
+    Raises:
+        ConfigError: the name cannot be that of a package.
+        RunExistsError: the folder exists and is not empty.
+    """
+    module = name.replace("-", "_") if isinstance(name, str) else ""
+    if not _NAME.fullmatch(str(name)) or keyword.iskeyword(module):
+        raise ConfigError(
+            f"A task's name is lower-case letters and digits with hyphens between them, such as "
+            f"'my-task', but this is {cell(name)}"
+        )
+    root = Path(f"clx-tasks-{name}") if folder is None else folder
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise RunExistsError(f"{root} is there already: take another name or --folder")
+    written = []
+    for path, text in template_files().items():
+        target = root / renamed(path, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(renamed(text, name), encoding="utf-8")
+        written.append(target.relative_to(root).as_posix())
+    return root, written
+
+
+def template_files() -> dict[str, str]:
+    """Return the template's texts by their paths, under their original names."""
+    found = {
+        path.removesuffix(SUFFIX).replace("dot-", "."): text
+        for path, text in _walk(resources.files("clx.ml") / "task_template_files", "")
+    }
+    return dict(sorted(found.items()))
+
+
+def _walk(folder: Traversable, prefix: str) -> list[tuple[str, str]]:
+    found = []
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found += _walk(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(SUFFIX):
+            found.append((f"{prefix}{entry.name}", entry.read_text(encoding="utf-8")))
+    return found
+
+
+def renamed(text: str, name: str) -> str:
+    """Return a path or text of the template under the names of another task."""
+    module = name.replace("-", "_")
+    title = "".join(part.capitalize() for part in name.split("-"))
+    for old, new in (
+        (f"clx_tasks_{ORIGINAL}", f"clx_tasks_{module}"),
+        (f"clx-tasks-{ORIGINAL}", f"clx-tasks-{name}"),
+        (f"test_{ORIGINAL}", f"test_{module}"),
+        (ORIGINAL.capitalize(), title),
+        (ORIGINAL, name),
+    ):
+        text = text.replace(old, new)
+    return text

@@ -1,0 +1,143 @@
+"""Weights of labels: their numbers, their loss, and what they do to rare labels."""
+
+import pandas as pd
+import pytest
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+from torch.nn import functional
+
+from clx.errors import ConfigError
+from clx.ml import training_run
+from clx.ml.class_weights import label_weights, weighted_loss
+from test_tasks_of_strangers import Full, Minimal
+
+QUIET = {"disable_tqdm": True}
+
+
+def test_balanced_is_that_of_scikit_learn():
+    ids = [0] * 30 + [1] * 10 + [2] * 2
+    ours = label_weights("balanced", ids, "single", "abc")
+    expected = compute_class_weight("balanced", classes=[0, 1, 2], y=ids)
+    assert ours.tolist() == pytest.approx(expected.tolist())
+
+
+def test_balanced_of_several_labels_weighs_positives_against_negatives():
+    rows = [[1, 0, 0]] * 2 + [[0, 1, 0]] * 8
+    assert label_weights("balanced", rows, "multi", "abc").tolist() == [4.0, 0.25, 1.0]
+
+
+def test_given_weights_go_by_name_and_others_are_one():
+    assert label_weights({"b": 3, 7: 2}, [], "single", ["a", "b", "7"]).tolist() == [1.0, 3.0, 2.0]
+
+
+def test_loss_of_single_labels():
+    logits, labels = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, -100, 1])
+    weights = torch.tensor([1.0, 2.0, 5.0])
+    each = functional.cross_entropy(logits, labels, weight=weights, reduction="none")
+    loss = weighted_loss(weights, "single")({"logits": logits}, labels)
+    assert float(loss) == pytest.approx(float(each.sum() / 5), rel=1e-5)
+
+
+def test_loss_of_several_labels():
+    logits, labels = torch.randn(6, 3), torch.randint(0, 2, (6, 3)).float()
+    weights = torch.tensor([1.0, 2.0, 5.0])
+    expected = functional.binary_cross_entropy_with_logits(logits, labels, pos_weight=weights)
+    loss = weighted_loss(weights, "multi")({"logits": logits}, labels)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_loss_of_accumulated_batches_is_the_mean_of_all_rows():
+    logits, labels = torch.randn(8, 3), torch.arange(8) % 3
+    loss = weighted_loss(torch.tensor([1.0, 2.0, 5.0]), "single")
+    whole = loss({"logits": logits}, labels)
+    parts = [loss({"logits": logits[i : i + 2]}, labels[i : i + 2], 8) for i in range(0, 8, 2)]
+    assert float(sum(parts)) == pytest.approx(float(whole), rel=1e-5)
+
+
+def test_accumulating_gradients_changes_nothing(tiny_model, fruit):
+    losses = []
+    for batch, accumulated in ((16, 1), (4, 4)):
+        run = training_run(
+            "classification",
+            f"accumulate-{batch}",
+            base_model_name=tiny_model,
+            class_weights={"fruit": 3.0},
+            model_args={"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
+            training_args={
+                **QUIET,
+                "max_steps": 1,
+                "per_device_train_batch_size": batch,
+                "gradient_accumulation_steps": accumulated,
+                "train_sampling_strategy": "sequential",
+            },
+        )
+        losses.append(run.train(fruit).train_loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def rare_frame():
+    """Noise in which a rare label has one word that a common one has in few rows."""
+    texts = ["apple cat", "dog red"] * 30 + ["cherry red"] * 4 + ["cherry red"] * 2
+    labels = ["common"] * 64 + ["rare"] * 2
+    return pd.DataFrame({"text": texts, "label": labels})
+
+
+def test_weights_raise_the_scores_of_rare_labels(tiny_model):
+    scores = []
+    for weights in (None, "balanced", {"rare": 20.0}):
+        run = training_run(
+            "classification",
+            f"rare-{weights == 'balanced'}-{weights is None}",
+            base_model_name=tiny_model,
+            class_weights=weights,
+            training_args={**QUIET, "max_steps": 5},
+        )
+        run.train(rare_frame())
+        scores.append(run.predict("cherry red")[0]["rare"])
+        assert run.config["class_weights"] == weights
+    plain, balanced, given = scores
+    assert plain < 0.5
+    assert balanced > plain + 0.2
+    assert given > plain + 0.2
+
+
+def test_positive_weights_of_several_labels(tiny_model):
+    frame = rare_frame()
+    frame["labels"] = [[label] for label in frame.pop("label")]
+    scores = []
+    for weights in (None, {"rare": 20.0}):
+        run = training_run(
+            "multilabel",
+            f"rare-{weights is None}",
+            base_model_name=tiny_model,
+            class_weights=weights,
+            training_args={**QUIET, "max_steps": 5},
+        )
+        run.train(frame)
+        scores.append(run.predict("cherry red")[0]["rare"])
+    assert scores[1] > scores[0] + 0.2
+
+
+def test_a_trainer_with_a_loss_of_its_own_is_named(tiny_model, fruit):
+    run = Full("own-loss", base_model_name=tiny_model, class_weights="balanced")
+    with pytest.raises(ConfigError, match=r"CountingTrainer.* computes a loss of its own"):
+        run.train(fruit)
+
+
+def test_a_weight_of_no_label_is_an_error_that_names_it(tiny_model, fruit):
+    run = training_run(
+        "classification", "unknown", base_model_name=tiny_model, class_weights={"friut": 2.0}
+    )
+    with pytest.raises(ConfigError, match=r"'friut', which is no label.*did you mean 'fruit'"):
+        run.train(fruit)
+
+
+def test_strangers_tasks_may_have_weights(tiny_model, fruit):
+    run = Minimal(
+        "weights",
+        base_model_name=tiny_model,
+        class_weights={"LABEL_1": 9.0},
+        training_args={**QUIET, "max_steps": 1},
+    )
+    run.train(fruit)
+    assert run.is_trained

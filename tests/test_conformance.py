@@ -1,0 +1,169 @@
+"""The conformance kit on tasks that are as they should be, and how it tells what it finds."""
+
+import importlib
+import json
+import sys
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cli_helpers import Cli, process
+from clx.errors import ClxWarning, ConfigError
+from clx.testing import CHECKS, TaskConformance, check_task, parametrize_with_checks
+from clx_tasks_classification import ClassificationRun
+from clx_tasks_multilabel import MultiLabelRun
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+for _name in ("rating", "ner", "similarity"):
+    sys.path.append(str(EXAMPLES / f"clx-tasks-{_name}" / "src"))
+
+NerRun = importlib.import_module("clx_tasks_ner").NerRun
+RatingRun = importlib.import_module("clx_tasks_rating").RatingRun
+SimilarityRun = importlib.import_module("clx_tasks_similarity").SimilarityRun
+
+# The kit's warnings are for an author; here there are to be none, and warnings are errors.
+
+
+class TestClassification(TaskConformance):
+    task = ClassificationRun
+
+
+class TestMultiLabel(TaskConformance):
+    task = MultiLabelRun
+    config_values = {"threshold_objective": "precision", "threshold_target": 0.9}
+
+
+class TestNer(TaskConformance):
+    task = NerRun
+
+
+class TestSimilarity(TaskConformance):
+    task = SimilarityRun
+
+
+STATIC = [
+    check.name for check in CHECKS.values() if not check.trains and check.name != "own_options"
+]
+
+
+def test_results_are_values(capsys):
+    results = list(check_task(RatingRun, checks=STATIC, skip={"good_frames": "for a reason"}))
+    assert [result.name for result in results] == STATIC
+    assert {result.outcome for result in results} == {"passed", "skipped"}
+    assert all(result.ok for result in results)
+    skipped = results[STATIC.index("good_frames")]
+    assert str(skipped) == "good_frames: skipped: for a reason"
+    assert json.loads(json.dumps(skipped.to_dict()))["saw"] == "for a reason"
+    assert capsys.readouterr().out == ""
+
+
+def test_checks_that_are_none_are_refused():
+    with pytest.raises(ConfigError, match="'atributes'; did you mean 'attributes'"):
+        list(check_task(RatingRun, checks=["atributes"]))
+    with pytest.raises(ConfigError, match="'frame'; did you mean 'frames'"):
+        list(check_task(RatingRun, checks=[], skip={"frame": "no"}))
+
+
+def test_a_sample_is_needed():
+    (result,) = check_task(RatingRun, pd.DataFrame({"text": ["one"]}), checks=["good_frames"])
+    assert result.outcome == "failed"
+    assert "a sample of at least two rows" in result.saw
+
+
+class Vague(RatingRun):
+    def validate_data_format(self, data):
+        """Say nothing of use."""
+        if "score" not in data:
+            raise ValueError("wrong")
+
+
+def test_a_failure_says_what_is_seen_why_it_matters_and_where_to_mend_it():
+    (result,) = check_task(Vague, checks=["bad_frames"])
+    assert result.outcome == "failed"
+    assert "only text" not in result.saw
+    text = str(result)
+    assert "What a user sees: " in text
+    assert "Why it matters:   The user trains on garbage" in text
+    assert f"Vague.validate_data_format ({__file__}:" in text
+    line = int(text.rpartition(":")[2].rstrip(")"))
+    assert "def validate_data_format" in Path(__file__).read_text().splitlines()[line - 1]
+
+
+AUTHORS = {
+    "test_class.py": """
+        from clx.testing import TaskConformance
+        from clx_tasks_rating import RatingRun
+
+        class TestRating(TaskConformance):
+            task = RatingRun
+    """,
+    "test_function.py": """
+        from clx.testing import parametrize_with_checks
+        from clx_tasks_rating import RatingRun
+
+        @parametrize_with_checks(RatingRun, skip={"attributes": "we know"})
+        def test_rating(check):
+            check()
+    """,
+    "test_broken.py": """
+        from clx.testing import TaskConformance
+        from clx_tasks_rating import RatingRun
+
+        class Broken(RatingRun):
+            pipeline_args = {}
+
+        class TestBroken(TaskConformance):
+            task = Broken
+    """,
+}
+
+
+def test_an_authors_test_files(tmp_path):
+    """One id a check, in a class and in a function; a failure is text and no traceback."""
+    for name, text in AUTHORS.items():
+        (tmp_path / name).write_text(textwrap.dedent(text))
+    code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    done = process(
+        "-q", "-p", "no:cacheprovider", "-rs", str(tmp_path), "-k",
+        "attributes or signatures or bad_frames",
+        folders=[EXAMPLES / "clx-tasks-rating" / "src"], code=code,
+    )  # fmt: skip
+    assert "1 failed, 6 passed, 2 skipped" in done.stdout, done.stdout
+    assert "it is not a valid task; see the check `attributes`" in done.stdout
+    assert "we know" in done.stdout
+    assert "test_broken.py::TestBroken::test_attributes" in done.stdout
+    assert "What a user sees: PluginError: Broken is not a valid task" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_warning_reaches_the_author():
+    (result,) = check_task(MultiLabelRun, checks=["own_options"])
+    assert result.outcome == "warned"
+    assert result.ok
+    assert "config_values = {'threshold_" in result.saw
+    from clx.testing.conformance import _tell
+
+    with pytest.warns(ClxWarning, match="config_values"):
+        _tell(result)
+
+
+def test_the_function_form_needs_no_task_to_be_collected():
+    mark = parametrize_with_checks(RatingRun)
+    ids = [parameter.id for parameter in mark.args[1]]
+    assert ids == list(CHECKS)
+
+
+def test_check_task_by_name(capsys, monkeypatch, tmp_path):
+    clx = Cli(capsys, monkeypatch)
+    assert clx("check-task", "classification", "--only", ",".join(STATIC)).status == 0, clx.err
+    assert [line[:2] for line in clx.lines] == [[name, "passed"] for name in STATIC]
+    sample = tmp_path / "sample.csv"
+    sample.write_text("text,label\na,b\n")
+    only = ("--only", "good_frames", "--json")
+    assert clx("check-task", "classification", "--sample", sample, *only).status == 1
+    (found,) = json.loads(clx.out)["checks"]
+    assert found["outcome"] == "failed"
+    assert clx("check-task", "classification", "--only", "nothing").status == 2
+    assert clx("check-task", "unheard-of").status == 2

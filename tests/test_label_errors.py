@@ -1,0 +1,84 @@
+"""Rows whose labels look wrong: planted ones are found."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clx.errors import ConfigError, DataFormatError
+from clx.ml import training_run
+from clx.ml.label_errors import suspicion, suspicion_of_several
+
+WORDS = {
+    "fruit": "apple banana cherry lemon",
+    "animal": "dog cat cow horse",
+    "tool": "saw axe nail",
+}
+
+
+def planted(rows=90, wrong=5):
+    """Sentences about three things, some with the label of another one; and which."""
+    rng = np.random.default_rng(0)
+    names = list(WORDS)
+    labels = [names[i % 3] for i in range(rows)]
+    texts = [
+        f"a {rng.choice(WORDS[label].split())} on picture {i}" for i, label in enumerate(labels)
+    ]
+    frame = pd.DataFrame({"text": texts, "label": labels}, index=np.arange(rows) + 1000)
+    chosen = rng.choice(frame.index, wrong, replace=False)
+    truth = frame["label"].copy()
+    for row in chosen:
+        frame.loc[row, "label"] = names[(names.index(truth[row]) + 1) % 3]
+    return frame, truth, set(chosen)
+
+
+def test_planted_labels_are_found_with_what_is_right():
+    frame, truth, chosen = planted()
+    run = training_run("classification", "look")
+    found = run.find_label_errors(frame)
+    assert list(found.columns) == ["text", "given", "suggested", "score"]
+    assert chosen <= set(found.index[: len(chosen) + 2])
+    for row in chosen:
+        assert found.loc[row, "given"] == frame.loc[row, "label"]
+        assert found.loc[row, "suggested"] == truth[row]
+    assert len(found) < 20
+    assert not run.is_trained
+    assert run.label_names is None
+    assert len(run.find_label_errors(frame, top=7)) == 7
+
+
+def test_several_labels_a_row():
+    frame, truth, chosen = planted()
+    frame["labels"] = [[label] for label in frame.pop("label")]
+    found = training_run("multilabel", "look").find_label_errors(frame)
+    assert chosen <= set(found.index[: len(chosen) + 3])
+    row = next(iter(chosen))
+    assert truth[row] in found.loc[row, "suggested"]
+
+
+def test_confident_learning_by_hand():
+    labels = np.array([0, 0, 1, 1, 0])
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.2, 0.8], [0.2, 0.8]])
+    found = suspicion(labels, probabilities)
+    # The thresholds are 0.633 and 0.75: only the last row reaches the other label's.
+    assert found.suspicious.tolist() == [False] * 4 + [True]
+    assert found.suggested[4] == 1
+    assert found.score.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.8, 0.2])
+
+
+def test_several_labels_by_hand():
+    labels = np.array([[1, 0], [1, 0], [0, 1], [0, 0]])
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.9], [0.95, 0.1]])
+    found = suspicion_of_several(labels, probabilities)
+    assert found.suspicious.tolist() == [False, False, False, True]
+    assert found.suggested[3].tolist() == [1, 0]
+
+
+def test_errors():
+    frame, _, _ = planted()
+    run = training_run("classification", "look")
+    with pytest.raises(DataFormatError, match="at least 20 are needed"):
+        run.find_label_errors(frame.head(10))
+    with pytest.raises(ConfigError, match="folds must be"):
+        run.find_label_errors(frame, folds=1)
+    with pytest.raises(DataFormatError, match="column 'label'"):
+        run.find_label_errors(frame[["text"]])

@@ -1,0 +1,70 @@
+"""``clx new-task``: the package that it writes, which is the example, and whose tests pass."""
+
+import re
+import tomllib
+
+import pytest
+
+from cli_helpers import Cli, process
+from clx.errors import ConfigError, RunExistsError
+from clx.ml.task_template import renamed, template_files, write_package
+from copy_template import example_files
+
+
+@pytest.fixture
+def clx(capsys, monkeypatch):
+    return Cli(capsys, monkeypatch)
+
+
+def test_the_template_is_the_example():
+    assert len(example_files()) >= 6
+    assert template_files() == example_files(), "run `make template`"
+
+
+def test_names_are_all_renamed(clx, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert clx("new-task", "how-urgent").status == 0
+    root = tmp_path / "clx-tasks-how-urgent"
+    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    assert files == sorted(renamed(path, "how-urgent") for path in example_files())
+    for path in files:
+        assert not re.search("rating", (root / path).read_text(), re.IGNORECASE), path
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert project["name"] == "clx-tasks-how-urgent"
+    assert project["entry-points"]["clx.tasks"] == {
+        "how-urgent": "clx_tasks_how_urgent:HowUrgentRun"
+    }
+    assert clx("new-task", "how-urgent").status == 2
+    assert "is there already" in clx.err
+
+
+@pytest.mark.parametrize("name", ["", "My Task", "../x", "a_b", "class", "-a", "a--b", "ä"])
+def test_names_that_no_package_can_have(tmp_path, name):
+    with pytest.raises(ConfigError, match="lower-case letters"):
+        write_package(name, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunExistsError):
+        write_package("mine", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_its_tests_pass_as_they_stand(tmp_path):
+    root, _ = write_package("how-urgent", tmp_path / "package")
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    info = root / "src" / "clx_tasks_how_urgent-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: clx-tasks-how-urgent\nVersion: 0.1.0\n"
+    )
+    ((name, value),) = project["entry-points"]["clx.tasks"].items()
+    (info / "entry_points.txt").write_text(f"[clx.tasks]\n{name} = {value}\n")
+    code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    options = ("-q", "-W", "error", "-p", "no:cacheprovider", str(root))
+    done = process(*options, folders=[root / "src"], code=code, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^3\d passed", done.stdout, re.MULTILINE), done.stdout
+    assert "how-urgent" in process("tasks", folders=[root / "src"]).stdout
