@@ -240,10 +240,11 @@ def choose_arguments(
     return {**defaults, **user, **strategies}
 
 
+_RATES = ((512, 2e-4), (768, 5e-5))
+"""Up to which hidden size which learning rate; 2e-5 above."""
+
+
 def _learning_rate(hidden_size: int | None, probe: bool) -> float:
     """Return the rate for a width; half of it where the head begins as a probe, which is to last."""
-    if hidden_size is None or hidden_size > 768:
-        rate = 2e-5
-    else:
-        rate = 5e-5 if hidden_size > 512 else 2e-4
+    rate = next((rate for width, rate in _RATES if (hidden_size or 1024) <= width), 2e-5)
     return rate / 2 if probe else rate
