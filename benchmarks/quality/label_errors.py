@@ -1,6 +1,6 @@
 """Plant wrong labels into Banking77's training part and see how many are found.
 
-    python benchmarks/quality/label_errors.py DATA --rows 10003
+python benchmarks/quality/label_errors.py DATA --rows 10003
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Print the table of finished trials, and which ones are missing, as Markdown.
 
-    python benchmarks/quality/table.py > table.md
+python benchmarks/quality/table.py > table.md
 """
 
 from __future__ import annotations
