@@ -10,13 +10,14 @@ import inspect
 import random
 import re
 
-MODULES = (
+_NAMES = (
     "argparse asyncio collections csv datetime decimal difflib email.message fractions ftplib "
     "gzip heapq imaplib inspect ipaddress json logging mailbox multiprocessing.pool optparse "
     "pathlib pickle random shutil smtplib socket sqlite3 statistics string subprocess tarfile "
     "textwrap threading tkinter turtle unittest unittest.mock urllib.request uuid "
     "xml.dom.minidom xml.etree.ElementTree zipfile"
-).split()
+)
+MODULES = _NAMES.split(" ")
 
 
 def paragraphs(max_words: int = 250) -> list[tuple[str, str]]:

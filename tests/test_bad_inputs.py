@@ -372,7 +372,7 @@ WRONG_OPTIONS = {
     "base_model_name": [5, "", None, ["x"]],
     "tokenizer_name": [5, ["x"]],
     "tokenize_args": [5, "x", [1], {"max_length": "x"}, {"max_length": 0}, {"padding": "x"}],
-    "model_args": [5, "x", [1], {"a": object()}, {"a": float("nan")}, {1: "a"}],
+    "model_args": [5, "x", [1], {"a": {1, 2}}, {"a": float("nan")}, {1: "a"}],
     "training_args": [5, "x", [1], {"learning_rate": "x"}, {"no_such": 1}, {"seed": 1.5}],
     "device": [5, ["cpu"]],
     "metrics": ["accuracy", 5, [5]],

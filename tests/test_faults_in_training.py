@@ -114,6 +114,12 @@ def test_training_in_a_thread_leaves_ctrl_c_alone(tiny_model, fruit):
 # ---- Resuming what was finished, moved or rotated ---------------------------------------------------
 
 
+class AtTheEnd(TrainerCallback):
+    def on_train_end(self, args, state, control, model=None, **kwargs):
+        with torch.no_grad():
+            model.classifier.bias.fill_(7)
+
+
 def test_a_training_broken_off_after_its_last_step_takes_no_further_step(
     tiny_model, fruit, monkeypatch
 ):
@@ -125,8 +131,9 @@ def test_a_training_broken_off_after_its_last_step_takes_no_further_step(
         with pytest.raises(KeyboardInterrupt):
             run.train(fruit)
     assert is_finished(run.run_dir / "checkpoints" / "checkpoint-4")
-    assert run.train(fruit, resume=True).steps == 4
-    whole.train(fruit)
+    assert run.train(fruit, resume=True, callbacks=[AtTheEnd()]).steps == 4
+    whole.train(fruit, callbacks=[AtTheEnd()])
+    assert weights(run)["classifier.bias"].tolist() == [7, 7]
     assert same(weights(run), weights(whole))
 
 

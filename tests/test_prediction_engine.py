@@ -12,6 +12,7 @@ from transformers import (
     TextClassificationPipeline,
 )
 
+from clx.errors import OutOfMemoryError
 from clx.ml import TrainingRun, training_run
 from clx.ml.batches import TOKEN_BUDGETS, batches, padded
 from clx.ml.pipe_engine import PipeEngine
@@ -227,6 +228,24 @@ def test_a_token_classification_task_trains_and_predicts(tiny_model, fruit):
     assert predicted[:3] == predicted[3:]
     found = [[e["word"] for e in entries if e["entity"] == "LABEL_1"] for entries in predicted[:3]]
     assert found == [["apple"], [], ["cherry", "melon", "grape"]]
+
+
+def test_a_batch_that_memory_is_too_small_for_is_halved_unless_its_size_was_chosen(run):
+    texts = mixed_texts(40)
+    expected = run.pipe(texts, top_k=None)
+    forward, sizes = run.model.forward, []
+
+    def small_memory(*args, **kwargs):
+        sizes.append(len(kwargs["input_ids"]))
+        if sizes[-1] > 3:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        return forward(*args, **kwargs)
+
+    run.model.forward = small_memory
+    assert_equal_outputs(PipeEngine(run.pipe, None)(texts, {"top_k": None}), expected)
+    assert max(sizes) > 3
+    with pytest.raises(OutOfMemoryError, match="batch_size=4"):
+        run.predict(texts, batch_size=8)
 
 
 # ---- Batches and counts --------------------------------------------------------------------------

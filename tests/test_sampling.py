@@ -73,3 +73,84 @@ def test_sorting_a_dataset_and_restoring_its_order():
     nested = restored((labels, {"a": labels}, None), where)
     assert nested[0].tolist() == nested[1]["a"].tolist() == [0, 1, 2, 3, 4]
     assert nested[2] is None
+
+
+# ---- Evaluation inside a training ----------------------------------------------------------------
+
+
+def _training(tiny_model, trainer_class=None, **arguments):
+    """Train one step and evaluate; return what compute_metrics was given, and the batches' lengths."""
+    from clx.ml import training_run
+    from clx.ml.trainer import make_trainer
+
+    run = training_run(
+        "classification", "order", base_model_name=tiny_model, label_names=["a", "b"]
+    )
+    if trainer_class is not None:
+        run.trainer_class = trainer_class
+    run._components.use_tokenizer(run.load_tokenizer(str(tiny_model)))
+    rows = [{"input_ids": [2, *[5] * (n % 9), 3], "labels": n % 2} for n in range(21)]
+    dataset = Dataset.from_list([{**r, "attention_mask": [1] * len(r["input_ids"])} for r in rows])
+    given, lengths = [], []
+
+    def metrics(prediction):
+        given.append(prediction)
+        return {"right": 1.0}
+
+    model = run.load_model(str(tiny_model))
+    model.register_forward_pre_hook(
+        lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    arguments = {"per_device_eval_batch_size": 4, "report_to": "none", "use_cpu": True, **arguments}
+    trainer = make_trainer(
+        run, model, arguments, run.run_dir, eval_set=dataset, compute_metrics=metrics
+    )
+    return trainer, dataset, given, lengths
+
+
+def test_evaluation_is_sorted_and_metrics_see_the_order_of_the_data(tiny_model):
+    trainer, dataset, given, lengths = _training(tiny_model, include_for_metrics=["inputs", "loss"])
+    trainer.evaluate()
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] > lengths[-1]
+    assert given[0].label_ids.tolist() == [n % 2 for n in range(21)]
+    kept = [(row >= 0).sum() - (row == 0).sum() for row in given[0].inputs]
+    assert [int(size) for size in kept] == [len(ids) for ids in dataset["input_ids"]]
+    assert len(given[0].losses) == 21
+    output = trainer.predict(dataset)
+    assert output.label_ids.tolist() == [n % 2 for n in range(21)]
+    one_by_one = [trainer.predict(dataset.select([n])).predictions[0] for n in range(21)]
+    assert output.predictions == pytest.approx(np.array(one_by_one), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"dataloader_drop_last": True}, {"eval_do_concat_batches": False}]
+)
+def test_evaluation_keeps_the_datas_order_where_it_could_not_be_restored(tiny_model, arguments):
+    trainer, _, given, lengths = _training(tiny_model, **arguments)
+    trainer.evaluate()
+    assert lengths != sorted(lengths, reverse=True)
+    labels = given[0].label_ids
+    flat = np.concatenate(labels) if isinstance(labels, list) else labels
+    assert flat.tolist() == [n % 2 for n in range(len(flat))]
+
+
+def test_a_trainer_with_an_evaluation_of_its_own_keeps_it(tiny_model):
+    from torch.utils.data import SequentialSampler
+    from transformers import Trainer
+
+    class Own(Trainer):
+        def _get_eval_sampler(self, eval_dataset):
+            return SequentialSampler(eval_dataset)
+
+    from clx.ml.trainer import predict_dataset
+
+    trainer, dataset, given, lengths = _training(tiny_model, Own)
+    trainer.evaluate()
+    assert given[0].label_ids.tolist() == [n % 2 for n in range(21)]
+    assert lengths != sorted(lengths, reverse=True)
+    lengths.clear()
+    prediction, loss = predict_dataset(trainer, dataset)
+    assert lengths == sorted(lengths, reverse=True)
+    assert prediction.label_ids.tolist() == [n % 2 for n in range(21)]
+    assert loss > 0

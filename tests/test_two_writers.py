@@ -141,9 +141,9 @@ def test_a_second_training_is_refused_at_once_and_a_killed_one_does_not_block(
 
 def test_the_lock_holds_for_threads_of_one_process_too(tmp_path):
     run = RunDir(tmp_path / "run")
-    with only_writer(run), pytest.raises(RunBusyError, match=f"process {os.getpid()} "):
-        with only_writer(run):
-            pass
+    busy = pytest.raises(RunBusyError, match=f"process {os.getpid()} ")
+    with only_writer(run), busy, only_writer(run):
+        pass
     with only_writer(run):
         pass
 

@@ -87,5 +87,9 @@ class ModelError(ClxError, ValueError):
     """A model does not fit the task or its labels: take another base model or correct the labels."""
 
 
+class ExportError(ClxError, RuntimeError):
+    """A model cannot be written in that format, or answers differently there: predict with torch."""
+
+
 class MissingDependencyError(ClxError, ImportError):
     """An optional package is needed: run the ``pip install`` line of the message."""

@@ -15,6 +15,7 @@ from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.doctor import doctor
 from clx.cli.evaluate import evaluate
+from clx.cli.export import export
 from clx.cli.new_task import new_task
 from clx.cli.plugin_commands import command_name, commands_of_plugins
 from clx.cli.plugins import plugins
@@ -33,6 +34,7 @@ COMMANDS = (
     predict,
     compare,
     report,
+    export,
     tasks,
     plugins,
     runs,

@@ -51,7 +51,13 @@ def predict(
         typer.Option(metavar="A,B", help="With -o: input columns to keep [default: all]"),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Texts of one batch [default: 32]")
+        int | None, typer.Option(metavar="N", help="Texts of one batch [default: by their length]")
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B", help="torch, onnx or onnx-int8 (see `clx export`) [default: torch]"
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="With -o: continue what was broken off.")
@@ -100,7 +106,7 @@ def predict(
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.file is None:
             texts = source.read(text_column or "text")
-            _print(out, run, predicted(run, texts, batch_size), bool(source.texts), asked)
+            _print(out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked)
             return
         written = run.predict_file(
             source.file,
@@ -110,6 +116,7 @@ def predict(
             resume=resume,
             overwrite=overwrite,
             batch_size=batch_size,
+            backend=backend,
             **asked,
         )
         if as_json:
@@ -142,11 +149,11 @@ def _print(
 
 
 def predicted(
-    run: TrainingRun, texts: Iterable[str], batch_size: int | None
+    run: TrainingRun, texts: Iterable[str], batch_size: int | None, backend: str | None = None
 ) -> Iterator[tuple[str, Any]]:
     """Return each text with its prediction, in order, holding one window of them."""
     shown, asked = tee(texts)
-    return zip(shown, run.predict_iter(asked, batch_size), strict=True)
+    return zip(shown, run.predict_iter(asked, batch_size, backend), strict=True)
 
 
 def _bar(predictions: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -99,6 +99,10 @@ def restore(trainer: Any, folder: Path) -> None:
     best = _best_beside(folder) if trainer.args.load_best_model_at_end else None
     trainer._load_from_checkpoint(str(best or folder))
     trainer.state = state
+    # Callbacks may have something to do when a training ends, such as taking averaged weights.
+    handler = trainer.callback_handler
+    trainer.control = handler.on_train_begin(trainer.args, state, trainer.control)
+    trainer.control = handler.on_train_end(trainer.args, state, trainer.control)
 
 
 class SaveNowAndThen(TrainerCallback):  # type: ignore[misc]

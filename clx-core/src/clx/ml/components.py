@@ -13,6 +13,7 @@ from clx.ml.safe_run import refuse_unsafe
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
+    from clx.ml.onnx_model import OnnxModel
     from clx.ml.run import TrainingRun
 
 
@@ -34,11 +35,23 @@ class Components:
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._model: PreTrainedModel | None = None
         self._pipe: Pipeline | None = None
+        self.forget_exports()
+
+    def forget_exports(self) -> None:
+        """Drop the sessions of ONNX Runtime: there may be other files now."""
+        self._onnx: dict[str, OnnxModel] = {}
 
     def release(self) -> None:
         """Forget, and free what only reference cycles still hold: a Trainer has some."""
         self.forget()
         gc.collect()
+
+    def free(self) -> None:
+        """Forget, and free at once a model that was loaded."""
+        if self._model is None:
+            self.forget()
+        else:
+            self.release()
 
     def opened(self, directory: RunDir) -> None:
         """Remember which content the run was opened with."""
@@ -89,6 +102,18 @@ class Components:
 
                 self._pipe = make_pipeline(self._run, self.model, self.tokenizer)
             return self._pipe
+
+    def onnx(self, backend: str) -> OnnxModel:
+        """Return the exported model for ``onnx`` or ``onnx-int8``; torch is not imported for it."""
+        with self._lock:
+            if backend not in self._onnx:
+                from clx.ml.onnx_model import OnnxModel, exported_folder
+
+                folder = exported_folder(self._checked(), backend)
+                run = self._run
+                device = None if run._device_is_stored else run.device
+                self._onnx[backend] = OnnxModel(folder, backend, device)
+            return self._onnx[backend]
 
     def _checked(self) -> RunDir:
         run = self._run

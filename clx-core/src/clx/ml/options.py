@@ -129,7 +129,7 @@ class RunOptions:
     trust_remote_code: Any
     tokenize_args: dict[str, Any]
     model_args: dict[str, Any]
-    training_args: dict[str, Any]
+    training_args: Any
     device: Any
     _components: Components
 

@@ -19,6 +19,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(said in text for said in _SAID)
 
 
+SMALL_BATCH = 8
+"""Rows to try where no batch size was given."""
+
+
 @contextlib.contextmanager
 def memory_for_training(arguments: Mapping[str, Any]) -> Iterator[None]:
     """Turn running out of memory into an error that says which batch to try.
@@ -49,11 +53,11 @@ def memory_for_training(arguments: Mapping[str, Any]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def memory_for_prediction(batch_size: int, way: str = "batch_size={}") -> Iterator[None]:
+def memory_for_prediction(batch_size: int | None, way: str = "batch_size={}") -> Iterator[None]:
     """Turn running out of memory into an error that says which batch size to try.
 
     Args:
-        batch_size: rows of a batch.
+        batch_size: rows of a batch; None where a budget of tokens chose them.
         way: how the caller sets it.
 
     Raises:
@@ -64,9 +68,11 @@ def memory_for_prediction(batch_size: int, way: str = "batch_size={}") -> Iterat
     except Exception as error:
         if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
             raise
-        ways = [way.format(batch_size // 2)] if batch_size > 1 else []
+        rows = SMALL_BATCH if batch_size is None else batch_size // 2
+        ways = [way.format(rows)] if rows else []
         ways.append("a smaller model, or device='cpu'")
-        raise OutOfMemoryError(_message(f"batches of {batch_size}", error, ways)) from error
+        what = "a batch" if batch_size is None else f"batches of {batch_size}"
+        raise OutOfMemoryError(_message(what, error, ways)) from error
 
 
 def _message(what: str, error: Exception, ways: list[str]) -> str:
@@ -75,7 +81,7 @@ def _message(what: str, error: Exception, ways: list[str]) -> str:
     return f"Out of memory: {what} does not fit ({said}). Try:{lines}"
 
 
-def with_memory_named(items: Iterable[Any], batch_size: int) -> Iterator[Any]:
+def with_memory_named(items: Iterable[Any], batch_size: int | None) -> Iterator[Any]:
     """Yield the items; running out of memory on the way is the error of a batch size."""
     with memory_for_prediction(batch_size):
         yield from items

@@ -17,7 +17,9 @@ from transformers import Pipeline, TextClassificationPipeline
 from transformers.pipelines.base import ChunkPipeline, no_collate_fn, pad_collate_fn
 from transformers.pipelines.pt_utils import PipelineIterator
 
+from clx.errors import OutOfMemoryError
 from clx.ml.batches import batches, in_order, padded, window_size
+from clx.ml.out_of_memory import memory_for_prediction
 from clx.ml.text_scores import pipeline_outputs, score_function, scores_of
 from clx.ml.token_counts import TokenCounts, watched_copy
 
@@ -125,8 +127,7 @@ class PipeEngine:
         logits, order = [], []
         with self._pipe.device_placement(), torch.inference_mode():
             for batch in batches(lengths, self._device, self._batch_size):
-                output = self._pipe._forward(self._padded(rows, batch))
-                logits.append(output["logits"])
+                logits += self._logits(rows, batch)
                 order += batch
             # One transfer a window: a GPU goes on while the next batch is made.
             together = torch.cat(logits).float().cpu().numpy()
@@ -145,6 +146,24 @@ class PipeEngine:
             scoring.get("_legacy", True),
         )
         return _restored(outputs, order)
+
+    def _logits(self, rows: dict[str, list[list[int]]], batch: list[int]) -> list[Any]:
+        """Return the logits of a batch, made of halves where memory is too small for the whole.
+
+        Raises:
+            OutOfMemoryError: one text is too much, or the caller chose the batch size.
+        """
+        try:
+            with memory_for_prediction(len(batch)):
+                return [self._pipe._forward(self._padded(rows, batch))["logits"]]
+        except OutOfMemoryError:
+            if self._batch_size is not None or len(batch) == 1:
+                raise
+        # After the handler, which holds the tensors that are to be freed.
+        if self._device == "cuda":
+            torch.cuda.empty_cache()
+        half = len(batch) // 2
+        return self._logits(rows, batch[:half]) + self._logits(rows, batch[half:])
 
     def _tokenised(
         self, texts: list[str], preprocess_params: dict[str, Any]

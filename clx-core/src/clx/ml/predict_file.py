@@ -94,7 +94,7 @@ def _was_finished(parts: Path, identity: dict[str, Any], target: Path) -> bool:
     try:
         same = json.loads((parts / STATE).read_text(encoding="utf-8")) == identity
         joined = json.loads((parts / JOINED).read_text(encoding="utf-8"))
-        return same and joined == _fingerprint(target)
+        return bool(same and joined == _fingerprint(target))
     except (OSError, ValueError):
         return False
 

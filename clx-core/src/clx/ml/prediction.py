@@ -16,6 +16,8 @@ from clx.problems import cell, raise_problems
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun
 
+MAX_BATCH_SIZE = 1_000_000
+
 EXPECTED = "a list, tuple, Series, array or generator of texts, or one text"
 
 
@@ -70,7 +72,7 @@ def check_batch_size(batch_size: Any) -> int | None:
     """Return the batch size; None leaves it to the device.
 
     Raises:
-        ConfigError: it is not a whole number of at least 1.
+        ConfigError: it is not a whole number of at least 1, or more than memory can have.
     """
     if batch_size is None:
         return None
@@ -78,6 +80,8 @@ def check_batch_size(batch_size: Any) -> int | None:
         raise ConfigError(
             f"batch_size must be a whole number of at least 1, but is {cell(batch_size)}"
         )
+    if batch_size > MAX_BATCH_SIZE:
+        raise ConfigError(f"batch_size must be at most {MAX_BATCH_SIZE}, but is {cell(batch_size)}")
     return batch_size
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, NotTrainedError, PluginError
 from clx.ml.backends import check_backend, make_engine
+from clx.ml.collecting import new_garbage_only
 from clx.ml.components import Components
 from clx.ml.data import to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from clx.ml.compare import Comparison
     from clx.ml.data_check import DataCheck
+    from clx.ml.exporting import ExportReport
     from clx.ml.results import EvaluationResult, TrainingResult
 
 
@@ -192,25 +194,26 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
         from clx.ml.training import train_run
 
         self._restore_constructed()
-        self._components.forget()
-        try:
-            result = train_run(
-                self,
-                train_data,
-                eval_data,
-                overwrite,
-                resume,
-                tuple(callbacks or ()),
-                fine_tune=fine_tune,
-                time_budget=time_budget,
-            )
-        except BaseException:
-            self._restore_constructed()
-            if self._was_opened:
-                self._adopt_saved()
-            raise
-        finally:
-            self._components.release()
+        self._components.free()
+        with new_garbage_only():
+            try:
+                result = train_run(
+                    self,
+                    train_data,
+                    eval_data,
+                    overwrite,
+                    resume,
+                    tuple(callbacks or ()),
+                    fine_tune=fine_tune,
+                    time_budget=time_budget,
+                )
+            except BaseException:
+                self._restore_constructed()
+                if self._was_opened:
+                    self._adopt_saved()
+                raise
+            finally:
+                self._components.release()
         self._components.opened(RunDir(self.run_dir))
         self._adopted = True
         after_evaluation(self, result.evaluation)
@@ -478,6 +481,36 @@ class TrainingRun(TaskHooks, RunOptions, metaclass=CheckedWhenMade):
             min_score=check_min_score(min_score),
             backend=check_backend(backend),
         )
+
+    def export(
+        self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True
+    ) -> ExportReport:
+        """Write the trained model for ONNX Runtime into the run, in fp32 and with weights of int8.
+
+        ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it, without torch. Its answers are
+        compared with torch's; of several ways to make eight bits, the first is taken that decides
+        at least 99 % of the texts like torch, else the best one. Training anew removes the export.
+
+        Args:
+            kind: ``"onnx"``.
+            texts: some that the run is for (not a test split), to compare on; at most 500 are
+                used. None takes sentences from Python's documentation.
+            int8: whether to write the copy with weights of eight bits.
+
+        Raises:
+            MissingDependencyError: the extra is needed: ``pip install 'clx-core[onnx]'``.
+            ExportError: the model, pipeline or tokenizer cannot be exported, or computes something
+                else there.
+            RunBusyError: a training writes into the run.
+        """
+        from clx.ml.exporting import export_run
+        from clx.ml.run_lock import only_writer
+
+        self._require_trained()
+        with only_writer(RunDir(self.run_dir)):
+            report = export_run(self, kind, texts, int8)
+        self._components.forget_exports()
+        return report
 
     # ---- What a run has --------------------------------------------------------------------------
 

@@ -107,9 +107,16 @@ class RunDir:
         return self._json(RESULTS)
 
     def identity(self) -> str:
-        """Return what tells this content from what may take its place later."""
-        name = MANIFEST if (self.path / MANIFEST).is_file() else CONFIG
-        return hashlib.sha256(self._read(name).encode()).hexdigest()
+        """Return what tells this content from what may take its place later.
+
+        An export adds to a run and leaves it the one that it was.
+        """
+        if not (self.path / MANIFEST).is_file():
+            return hashlib.sha256(self._read(CONFIG).encode()).hexdigest()
+        files = self._json(MANIFEST).get("files")
+        if isinstance(files, dict):
+            files = {k: v for k, v in files.items() if not k.startswith(f"{ONNX}/")}
+        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
     def manifest(self) -> dict[str, Any]:
         """Return the size and SHA-256 of each file that counts; empty when there is no manifest.
@@ -141,6 +148,12 @@ class RunDir:
                 f"The run in {self.path} is damaged: {', '.join(bad)}. Restore it from a copy or "
                 f"train again with overwrite=True."
             )
+
+    def listed_files(self) -> set[str]:
+        """Return the names of the files that the manifest lists, none without a manifest."""
+        if not (self.path / MANIFEST).is_file():
+            return set()
+        return set(self._json(MANIFEST).get("files", {}))
 
     def _read(self, name: str) -> str:
         return read_text(self.path / name)

@@ -21,7 +21,7 @@ def input_lengths(dataset: Dataset) -> list[int] | None:
     if "input_ids" not in dataset.column_names:
         return None
     lengths: list[int] = pc.list_value_length(
-        dataset.with_format("arrow")[:]["input_ids"]
+        dataset.select_columns("input_ids").with_format("arrow")[:]["input_ids"]
     ).to_pylist()
     return lengths
 
@@ -72,16 +72,26 @@ class LengthGroupedSampler(torch.utils.data.Sampler[int]):
             yield from batch
 
 
+def length_order(lengths: Sequence[int]) -> list[int]:
+    """Return the row numbers, longest row first."""
+    return sorted(range(len(lengths)), key=lambda row: -lengths[row])
+
+
+def positions(order: Sequence[int]) -> list[int]:
+    """Return where each row is in ``order``."""
+    where = [0] * len(order)
+    for position, row in enumerate(order):
+        where[row] = position
+    return where
+
+
 def sorted_by_length(dataset: Dataset) -> tuple[Dataset, list[int]]:
     """Return the dataset with its longest rows first, and where each of its rows now is."""
     lengths = input_lengths(dataset)
     if lengths is None:
         return dataset, list(range(len(dataset)))
-    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    where = [0] * len(order)
-    for position, row in enumerate(order):
-        where[row] = position
-    return dataset.select(order), where
+    order = length_order(lengths)
+    return dataset.select(order), positions(order)
 
 
 def restored(values: Any, where: Sequence[int]) -> Any:

@@ -38,14 +38,13 @@ def scores_of(logits: np.ndarray[Any, Any], function: str) -> np.ndarray[Any, An
     """Return scores for logits of shape (texts, labels)."""
     import numpy as np
 
+    scores = logits
     if function == "sigmoid":
-        result: np.ndarray[Any, Any] = 1.0 / (1.0 + np.exp(-logits))
-        return result
-    if function == "softmax":
+        scores = 1.0 / (1.0 + np.exp(-logits))
+    elif function == "softmax":
         shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        result = shifted / shifted.sum(axis=-1, keepdims=True)
-        return result
-    return logits
+        scores = shifted / shifted.sum(axis=-1, keepdims=True)
+    return scores
 
 
 def pipeline_outputs(

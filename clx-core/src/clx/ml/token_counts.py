@@ -70,7 +70,7 @@ def _uncut_length(encoding: Any, rest: Any, stride: int, padded: bool) -> int | 
 
 
 def _watched_class(original: type, counts: TokenCounts) -> type:
-    class Watched(original):  # type: ignore[misc, valid-type]
+    class Watched(original):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             encoded = super().__call__(*args, **kwargs)
             counts.add(self, encoded)

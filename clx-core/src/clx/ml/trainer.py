@@ -11,7 +11,8 @@ from transformers import EvalPrediction, Trainer, TrainingArguments
 from clx.errors import PluginError
 from clx.ml.loss_guard import GuardedLoss
 from clx.ml.progress import use_our_progress
-from clx.ml.sampling import LengthGroupedSampler, input_lengths, restored, sorted_by_length
+from clx.ml.row_order import trainer_type
+from clx.ml.sampling import restored, sorted_by_length
 from clx.problems import cell
 
 if TYPE_CHECKING:
@@ -19,29 +20,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from clx.ml.run import TrainingRun
-
-
-class _Ordered:
-    """Mixed into a task's Trainer: training rows by length, evaluation rows as they are."""
-
-    group_by_length = True
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        dataset = train_dataset if train_dataset is not None else self.train_dataset  # type: ignore[attr-defined]
-        lengths = input_lengths(dataset) if self.group_by_length else None
-        if lengths is None:
-            return super()._get_train_sampler(train_dataset)  # type: ignore[misc]
-        args = self.args  # type: ignore[attr-defined]
-        seed = args.seed if args.data_seed is None else args.data_seed
-        return LengthGroupedSampler(lengths, args.train_batch_size * args.world_size, seed)
-
-
-def trainer_type(task_trainer: type, group_by_length: bool) -> type[Trainer]:
-    """Return the task's Trainer, guarded, with our row order unless it has a sampler of its own."""
-    if task_trainer._get_train_sampler is not Trainer._get_train_sampler:  # type: ignore[attr-defined]
-        return type(task_trainer.__name__, (GuardedLoss, task_trainer), {})
-    bases = (GuardedLoss, _Ordered, task_trainer)
-    return type(task_trainer.__name__, bases, {"group_by_length": group_by_length})
 
 
 def make_trainer(
@@ -70,7 +48,7 @@ def make_trainer(
         arguments["train_sampling_strategy"] = strategy
     if run.device == "cpu":
         arguments["use_cpu"] = True
-    trainer: Trainer = trainer_type(run.trainer_class, grouped)(
+    trainer: Trainer = trainer_type(run.trainer_class, grouped, GuardedLoss)(
         model=model,
         args=TrainingArguments(output_dir=str(output_dir), **arguments),
         train_dataset=train_set,
@@ -87,9 +65,13 @@ def make_trainer(
 def predict_dataset(trainer: Trainer, dataset: Dataset) -> tuple[EvalPrediction, float | None]:
     """Return predictions and label ids in the dataset's order, and the mean loss if there is one.
 
-    Rows go through the model sorted by length; the Trainer's order is sequential because the
-    evaluation sampler is the Trainer's own with ``train_sampling_strategy`` left at random.
+    Rows go through the model sorted by length: by our own order of evaluation, and for a Trainer
+    with another one by sorting the dataset.
     """
+    if trainer.sort_evaluation:
+        output = trainer.predict(dataset, metric_key_prefix="eval")
+        prediction = EvalPrediction(predictions=output.predictions, label_ids=output.label_ids)
+        return prediction, output.metrics.get("eval_loss")
     ordered, where = sorted_by_length(dataset)
     output = trainer.predict(ordered, metric_key_prefix="eval")
     prediction = EvalPrediction(

@@ -82,7 +82,7 @@ def file_problems(root: Path, names: tuple[str, ...]) -> list[str]:
     are links into the cache's ``blobs``.
     """
     inside = _allowed(root)
-    problems = []
+    problems: list[str] = []
     for number, path in enumerate(_paths(root, names)):
         if number >= MAX_FILES:
             return [*problems, f"there are more than {MAX_FILES} files"]

@@ -1,0 +1,58 @@
+"""``clx export``: write a run's model for ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clx.cli.output import Output
+from clx.cli.parameters import JsonOption, RunArgument
+
+
+def export(
+    run_name: RunArgument,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Texts that the run is for, to compare the answers on: csv, tsv, jsonl or parquet "
+            "[default: English sentences]",
+        ),
+    ] = None,
+    text_column: Annotated[
+        str, typer.Option(metavar="NAME", help="The file's column of texts.")
+    ] = "text",
+    int8: Annotated[
+        bool, typer.Option("--int8/--no-int8", help="Write the model with weights of int8 too.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's model for ONNX Runtime and compare its answers with torch's.
+
+    `clx predict --backend onnx` and `--backend onnx-int8` use it. In a pipe: a line a backend, with
+    the share of equal decisions, the largest difference of a score, megabytes, and what was done to
+    the weights.
+    """
+    with Output(as_json) as out:
+        from clx.ml import training_run
+
+        run = training_run(load=run_name)
+        texts = None
+        if data is not None:
+            from clx.ml.data import to_frame
+            from clx.ml.text_rows import frame_inputs, input_columns
+
+            texts = frame_inputs(to_frame(data), input_columns(run.text_columns, text_column))
+        report = run.export("onnx", texts=texts, int8=int8)
+        if as_json:
+            out.json({"run_dir": run.run_dir, "folder": report.folder, **report.to_dict()})
+            return
+        out.table(
+            ["backend", "equal decisions", "largest difference", "MB", "weights"],
+            [
+                [name, check.equal_decisions, check.largest_difference, check.megabytes, check.how]
+                for name, check in report.checks.items()
+            ],
+        )

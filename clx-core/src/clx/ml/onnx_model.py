@@ -1,0 +1,203 @@
+"""An exported model as ONNX Runtime runs it: no torch and no transformers is imported for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import ConfigError, MissingDependencyError, NotTrainedError, RunDirError
+from clx.ml.batches import padded
+from clx.ml.run_dir import MANIFEST, ONNX, RunDir
+from clx.problems import cell
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FILES = {"onnx": "model.onnx", "onnx-int8": "model.int8.onnx"}
+"""Backend → its file in the run's ``onnx/``."""
+
+TOKENIZER = "tokenizer.json"
+SETTINGS = "settings.json"
+REPORT = "report.json"
+SCHEMA_VERSION = 1
+
+PIP_LINE = "pip install 'clx-core[onnx]'"
+
+
+def missing(package: str, error: ImportError) -> MissingDependencyError:
+    """Return the error for a package of the extra that is not installed."""
+    return MissingDependencyError(f"{package} is needed for ONNX ({error}): {PIP_LINE}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a pipeline knows beside weights and vocabulary.
+
+    Attributes:
+        inputs: the names of the model's inputs, in order.
+        fill: input → what shorter texts are filled up with.
+        side: ``right`` or ``left``, where they are filled up.
+        limit: the most tokens of a text; None when none is cut.
+        labels: the label of each logit.
+        problem_type: of the model's config, which decides between softmax and sigmoid.
+        configured: the config's own ``function_to_apply``.
+        scoring: the pipeline's own ``top_k``, ``legacy`` and ``function``.
+        batch_size: the pipeline's own, None for none.
+    """
+
+    inputs: list[str]
+    fill: dict[str, int]
+    side: str
+    limit: int | None
+    labels: list[str]
+    problem_type: str | None
+    configured: str | None
+    scoring: dict[str, Any]
+    batch_size: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return them for ``settings.json``."""
+        return {"schema_version": SCHEMA_VERSION, **vars(self)}
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings of an exported model.
+
+    Raises:
+        RunDirError: the file is damaged or of a newer clx.
+    """
+    path = folder / SETTINGS
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        version = values.pop("schema_version")
+        if version > SCHEMA_VERSION:
+            raise RunDirError(
+                f"{path} was written by a newer clx: pip install --upgrade clx-core, or export again"
+            )
+        return Settings(**values)
+    except RunDirError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunDirError(f"{path} cannot be used ({error}): export the run again") from error
+
+
+def exported_folder(directory: RunDir, backend: str) -> Path:
+    """Return the run's ``onnx/``, complete and with what the backend needs.
+
+    Raises:
+        NotTrainedError: the run was not exported for that backend.
+    """
+    folder = directory.path / ONNX
+    there = all((folder / name).is_file() for name in (FILES[backend], SETTINGS, TOKENIZER))
+    if there and (directory.path / MANIFEST).is_file():
+        # What a broken-off export left is not in the manifest.
+        there = f"{ONNX}/{SETTINGS}" in directory.listed_files()
+    if not there:
+        raise NotTrainedError(
+            f"The run in {directory.path} was not exported for backend={backend!r}: call "
+            f'run.export("onnx"), or clx export {directory.path.name}'
+        )
+    return folder
+
+
+class OnnxModel:
+    """A session of ONNX Runtime with its tokenizer and settings.
+
+    Args:
+        folder: the run's ``onnx/``.
+        backend: ``onnx`` or ``onnx-int8``.
+        device: as of a run; None takes a GPU if ONNX Runtime has one.
+
+    Raises:
+        MissingDependencyError: ONNX Runtime is not installed.
+        ConfigError: the device cannot be had.
+    """
+
+    def __init__(self, folder: Path, backend: str, device: str | None = None) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise missing("onnxruntime", error) from error
+        from tokenizers import Tokenizer
+
+        self.settings = read_settings(folder)
+        self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self.tokenizer.no_padding()
+        providers = _providers(onnxruntime.get_available_providers(), device)
+        self.device = "cuda" if "CUDAExecutionProvider" in providers else "cpu"
+        self._session = onnxruntime.InferenceSession(
+            str(folder / FILES[backend]), _options(onnxruntime), providers=providers
+        )
+
+    def encode(self, texts: Sequence[Any]) -> list[Any]:
+        """Return the tokens of each text (or pair of texts)."""
+        return list(self.tokenizer.encode_batch(texts))
+
+    def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
+        """Return the logits, shape (texts, labels), of some texts in one batch."""
+        rows = {
+            "input_ids": [encoding.ids for encoding in encodings],
+            "attention_mask": [encoding.attention_mask for encoding in encodings],
+            "token_type_ids": [encoding.type_ids for encoding in encodings],
+        }
+        fill, side = self.settings.fill, self.settings.side
+        feeds = {name: padded(rows[name], fill[name], side) for name in self.settings.inputs}
+        output: np.ndarray[Any, Any] = self._session.run(["logits"], feeds)[0]
+        return output
+
+
+def _options(onnxruntime: Any) -> Any:
+    options = onnxruntime.SessionOptions()
+    # A plan of memory is kept for every shape otherwise, and each batch has one of its own.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and int(threads):
+        options.intra_op_num_threads = int(threads)
+    return options
+
+
+def _providers(available: Sequence[str], device: str | None) -> list[Any]:
+    if device is not None and not device.startswith(("cpu", "cuda")):
+        raise ConfigError(f"ONNX Runtime runs on cpu and cuda here, not on {cell(device)}")
+    has_cuda = "CUDAExecutionProvider" in available
+    if device is not None and device.startswith("cuda"):
+        if not has_cuda:
+            raise ConfigError(
+                f"The device {device!r} cannot be used: this ONNX Runtime has only "
+                f"{', '.join(available)} (pip install onnxruntime-gpu; device='cpu' can)"
+            )
+        number = int(device.partition(":")[2] or 0)
+        return [("CUDAExecutionProvider", {"device_id": number}), "CPUExecutionProvider"]
+    if device is None and has_cuda:
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    return ["CPUExecutionProvider"]
+
+
+def scoring_of(arguments: Mapping[str, Any], settings: Settings) -> tuple[str | None, Any, bool]:
+    """Return function, top_k and legacy as the pipeline would understand its call.
+
+    Raises:
+        ConfigError: an argument that only the torch pipeline takes.
+    """
+    unknown = sorted(set(arguments) - {"top_k", "function_to_apply"})
+    if unknown:
+        raise ConfigError(
+            f"backend='onnx' takes top_k and function_to_apply, but not {', '.join(unknown)}: what "
+            f"the tokenizer does was fixed by the export (backend='torch' takes it)"
+        )
+    own = settings.scoring
+    function = arguments.get("function_to_apply") or own["function"]
+    if function not in (None, "softmax", "sigmoid", "none"):
+        raise ConfigError(
+            f"function_to_apply must be softmax, sigmoid or none, but is {cell(function)}"
+        )
+    top_k, legacy = own["top_k"], own["legacy"]
+    asked = arguments.get("top_k", "")
+    if asked is None or isinstance(asked, int):
+        top_k, legacy = asked, False
+    return function, top_k, legacy

@@ -1,0 +1,109 @@
+"""The order in which a Trainer takes rows: training in batches of like length, evaluation sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from transformers import EvalPrediction, Trainer
+
+from clx.ml.sampling import LengthGroupedSampler, input_lengths, length_order, positions, restored
+
+_OWN_EVALUATION = (
+    "_get_eval_sampler",
+    "get_eval_dataloader",
+    "get_test_dataloader",
+    "evaluation_loop",
+)
+
+
+class _InOrder(torch.utils.data.Sampler[int]):
+    """Yields given row numbers."""
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.rows)
+
+
+class RowOrder:
+    """Mixed into a task's Trainer.
+
+    Attributes:
+        group_by_length: whether training batches hold rows of like length.
+        sort_evaluation: whether evaluation takes the longest rows first; what comes out, and what
+            ``compute_metrics`` gets, is in the order of the data all the same.
+    """
+
+    group_by_length = True
+    sort_evaluation = True
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        dataset = train_dataset if train_dataset is not None else self.train_dataset  # type: ignore[attr-defined]
+        lengths = input_lengths(dataset) if self.group_by_length else None
+        if lengths is None:
+            return super()._get_train_sampler(train_dataset)  # type: ignore[misc]
+        args = self.args  # type: ignore[attr-defined]
+        seed = args.seed if args.data_seed is None else args.data_seed
+        return LengthGroupedSampler(lengths, args.train_batch_size * args.world_size, seed)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+        order = self._evaluation_order(eval_dataset)
+        if order is None:
+            return super()._get_eval_sampler(eval_dataset)  # type: ignore[misc]
+        return _InOrder(order)
+
+    def _evaluation_order(self, dataset: Any) -> list[int] | None:
+        """Return the row numbers, longest row first; None where the data's order is kept."""
+        args = self.args  # type: ignore[attr-defined]
+        kept = args.batch_eval_metrics or args.dataloader_drop_last
+        if not self.sort_evaluation or kept or not args.eval_do_concat_batches:
+            return None
+        lengths = input_lengths(dataset) if hasattr(dataset, "column_names") else None
+        return None if lengths is None else length_order(lengths)
+
+    def evaluation_loop(self, dataloader: Any, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate in the order of length, and give everything back in the order of the data."""
+        order = self._evaluation_order(getattr(dataloader, "dataset", None))
+        if order is None:
+            return super().evaluation_loop(dataloader, *args, **kwargs)  # type: ignore[misc]
+        where = positions(order)
+        compute = self.compute_metrics  # type: ignore[has-type]
+        if compute is not None:
+            self.compute_metrics = lambda given: compute(_in_data_order(given, where))
+        try:
+            output = super().evaluation_loop(dataloader, *args, **kwargs)  # type: ignore[misc]
+        finally:
+            self.compute_metrics = compute
+        return output._replace(
+            predictions=restored(output.predictions, where),
+            label_ids=restored(output.label_ids, where),
+        )
+
+
+def _in_data_order(prediction: EvalPrediction, where: Sequence[int]) -> EvalPrediction:
+    return EvalPrediction(
+        predictions=restored(prediction.predictions, where),
+        label_ids=restored(prediction.label_ids, where),
+        inputs=restored(prediction.inputs, where),
+        losses=restored(prediction.losses, where),
+    )
+
+
+def trainer_type(task_trainer: type, group_by_length: bool, *mixed_in: type) -> type[Trainer]:
+    """Return the task's Trainer with our row order, where it has none of its own, and more mixed in."""
+    own_evaluation = any(_overrides(task_trainer, name) for name in _OWN_EVALUATION)
+    order = {
+        "group_by_length": group_by_length and not _overrides(task_trainer, "_get_train_sampler"),
+        "sort_evaluation": not own_evaluation,
+    }
+    return type(task_trainer.__name__, (*mixed_in, RowOrder, task_trainer), order)
+
+
+def _overrides(task_trainer: type, name: str) -> bool:
+    return getattr(task_trainer, name) is not getattr(Trainer, name)
