@@ -1,5 +1,6 @@
 """Weights of labels: their numbers, their loss, and what they do to rare labels."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -17,7 +18,7 @@ QUIET = {"disable_tqdm": True}
 def test_balanced_is_that_of_scikit_learn():
     ids = [0] * 30 + [1] * 10 + [2] * 2
     ours = label_weights("balanced", ids, "single", "abc")
-    expected = compute_class_weight("balanced", classes=[0, 1, 2], y=ids)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=ids)
     assert ours.tolist() == pytest.approx(expected.tolist())
 
 
@@ -90,7 +91,8 @@ def test_weights_raise_the_scores_of_rare_labels(tiny_model):
             f"rare-{weights == 'balanced'}-{weights is None}",
             base_model_name=tiny_model,
             class_weights=weights,
-            training_args={**QUIET, "max_steps": 5},
+            head_init="random",
+            training_args={**QUIET, "max_steps": 20, "learning_rate": 5e-3},
         )
         run.train(rare_frame())
         scores.append(run.predict("cherry red")[0]["rare"])
@@ -111,7 +113,8 @@ def test_positive_weights_of_several_labels(tiny_model):
             f"rare-{weights is None}",
             base_model_name=tiny_model,
             class_weights=weights,
-            training_args={**QUIET, "max_steps": 5},
+            head_init="random",
+            training_args={**QUIET, "max_steps": 20, "learning_rate": 5e-3},
         )
         run.train(frame)
         scores.append(run.predict("cherry red")[0]["rare"])

@@ -303,3 +303,24 @@ def test_a_pipeline_stays_as_it_was(run):
     run.predict([text for text in mixed_texts(30) if len(text.split()) < 60])
     assert dict(vars(run.pipe)) == before
     assert isinstance(run.pipe, Pipeline)
+
+
+def test_memory_does_not_grow_with_the_texts(run):
+    import tracemalloc
+
+    def texts(count):
+        return (f"{FRUIT[n % 6]} {ANIMALS[n // 6 % 6]} and {n}" for n in range(count))
+
+    for _ in run.predict_iter(texts(3000)):
+        pass
+    tracemalloc.start()
+    try:
+        peaks = []
+        for count in (2048, 8192):
+            tracemalloc.reset_peak()
+            for _ in run.predict_iter(texts(count)):
+                pass
+            peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]

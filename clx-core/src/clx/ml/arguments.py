@@ -218,7 +218,7 @@ def choose_arguments(
         "per_device_train_batch_size": batch,
         "per_device_eval_batch_size": 32,
         "num_train_epochs": epochs,
-        "learning_rate": _learning_rate(hidden_size),
+        "learning_rate": _learning_rate(hidden_size, probe),
         "warmup_steps": math.ceil(0.1 * total),
         "weight_decay": 0.01,
         "logging_steps": max(1, total // 50),
@@ -240,7 +240,11 @@ def choose_arguments(
     return {**defaults, **user, **strategies}
 
 
-def _learning_rate(hidden_size: int | None) -> float:
-    if hidden_size is None or hidden_size > 768:
-        return 2e-5
-    return 5e-5 if hidden_size > 512 else 2e-4
+_RATES = ((512, 2e-4), (768, 5e-5))
+"""Up to which hidden size which learning rate; 2e-5 above."""
+
+
+def _learning_rate(hidden_size: int | None, probe: bool) -> float:
+    """Return the rate for a width; half of it where the head begins as a probe, which is to last."""
+    rate = next((rate for width, rate in _RATES if (hidden_size or 1024) <= width), 2e-5)
+    return rate / 2 if probe else rate

@@ -209,6 +209,12 @@ def mean_loss(head: LinearHead, features: Tensor, targets: Tensor, kind: Kind) -
     return loss / len(features)
 
 
+def steepness(head: LinearHead, features: Tensor) -> float:
+    """Return by how much the steepest score changes when a row's features change by their own length."""
+    length = float(features.float().pow(2).sum(dim=1).mean().sqrt())
+    return length * float(head.weight.norm(dim=1).max())
+
+
 def folds_of(targets: Tensor, kind: Kind, folds: int, seed: int = 0) -> Tensor:
     """Return the fold of each row, the rows of a label spread evenly over the folds.
 
