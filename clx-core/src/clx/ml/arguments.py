@@ -55,6 +55,9 @@ MANY_STEPS = 2000
 
 DEFAULT_STEPS = 500
 
+RATES = ((512, 2e-4), (768, 5e-5), (math.inf, 2e-5))
+"""Up to which width of the model which learning rate."""
+
 
 def check_training_args(given: Any) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments under today's names, and all that is wrong with them, as sentences.
@@ -240,11 +243,8 @@ def choose_arguments(
     return {**defaults, **user, **strategies}
 
 
-_RATES = ((512, 2e-4), (768, 5e-5))
-"""Up to which hidden size which learning rate; 2e-5 above."""
-
-
 def _learning_rate(hidden_size: int | None, probe: bool) -> float:
     """Return the rate for a width; half of it where the head begins as a probe, which is to last."""
-    rate = next((rate for width, rate in _RATES if (hidden_size or 1024) <= width), 2e-5)
+    width = math.inf if hidden_size is None else hidden_size
+    rate = next(rate for widest, rate in RATES if width <= widest)
     return rate / 2 if probe else rate

@@ -158,7 +158,18 @@ def fit(
             "seconds": call.budget and call.budget.seconds,
             "steps": steps,
         }
-    write_json(work_dir / PLAN, {"pooling": head.pooling, "max_steps": steps})
+    if plan:
+        # The weights of the probe are in the checkpoint.
+        head.init, head.strength = plan.get("init", head.init), plan.get("strength")
+    write_json(
+        work_dir / PLAN,
+        {
+            "pooling": head.pooling,
+            "init": head.init,
+            "strength": head.strength,
+            "max_steps": steps,
+        },
+    )
     if steps is not None and steps < MIN_STEPS and head.init == "probe":
         model.eval()
         return fitted
