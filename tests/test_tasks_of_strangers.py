@@ -1,6 +1,7 @@
 """The subclass template of the contract, line by line, with a real (tiny) model."""
 
 import json
+import math
 
 import pandas as pd
 import pytest
@@ -184,6 +185,21 @@ def test_wrong_results_of_a_task_say_what_is_wrong(tiny_model, fruit):
         Short("x", base_model_name=tiny_model).train(fruit)
     with pytest.raises(PluginError, match="'verdict' is 'good'"):
         Wordy("x", base_model_name=tiny_model, training_args=FAST).train(fruit, fruit)
+
+
+class Undefined(Minimal):
+    name = "undefined"
+
+    def compute_metrics(self, eval_pred):
+        return {"correlation": float("nan")}
+
+
+def test_a_metric_that_is_undefined_costs_no_training(tiny_model, fruit):
+    run = Undefined("x", base_model_name=tiny_model, training_args=FAST)
+    assert math.isnan(run.train(fruit, fruit).metrics["correlation"])
+    assert run.is_trained
+    results = json.loads((run.run_dir / "results.json").read_text())
+    assert results["metrics"]["correlation"] is None
 
 
 def test_a_task_made_in_a_notebook_is_saved_without_a_distribution(tiny_model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,11 @@ def metrics_frame(metrics: Mapping[str, float]) -> pd.DataFrame:
     return pd.DataFrame(
         {"value": list(metrics.values())}, index=pd.Index(list(metrics), name="metric")
     )
+
+
+def _json_numbers(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Return metrics for JSON, which has no NaN: a training is not lost for a metric."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class EvaluationResult:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
         return {
-            "metrics": self.metrics,
+            "metrics": _json_numbers(self.metrics),
             "rows": self.rows,
             "truncated": self.truncated,
             "seconds": round(self.seconds, 3),
@@ -138,7 +144,7 @@ class TrainingResult:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON (``results.json``)."""
         return {
-            "metrics": self.metrics,
+            "metrics": _json_numbers(self.metrics),
             "train_loss": self.train_loss if self.train_loss == self.train_loss else None,
             "steps": self.steps,
             "epochs": self.epochs,

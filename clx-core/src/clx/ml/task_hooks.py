@@ -93,9 +93,14 @@ class TaskHooks:
         )
 
     def load_data_collator(self) -> Any:
-        """Return what makes a batch of rows; the base pads to the longest of the batch."""
-        from transformers import DataCollatorWithPadding
+        """Return what makes a batch of rows; the base pads to the longest of the batch.
 
+        For the pipeline ``token-classification`` the base pads the labels, one a token, too.
+        """
+        from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding
+
+        if self.pipeline_args["task"] == "token-classification":
+            return DataCollatorForTokenClassification(self.tokenizer)
         return DataCollatorWithPadding(self.tokenizer)
 
     def post_process_prediction(self, prediction: Any) -> Any:

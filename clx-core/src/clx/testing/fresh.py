@@ -90,12 +90,17 @@ def _task(module: str, file: str | None, name: str) -> Any:
     return found
 
 
+def plain(value: Any) -> Any:
+    """Return a value that JSON has no word for as one that it has, numpy's numbers as numbers."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
 def main() -> int:
     """Answer the order on stdin."""
     order = json.load(sys.stdin)
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            said = json.dumps(answer(order))
+            said = json.dumps(answer(order), default=plain)
         except Exception as error:
             traceback.print_exc()
             said = json.dumps({"error": f"{type(error).__name__}: {error}"})

@@ -11,7 +11,8 @@ from typing import Any
 from clx.errors import ClxError
 from clx.ml.data import ROW_OF_RESULT, to_dataset
 from clx.ml.run import TrainingRun
-from clx.testing.results import CheckWarningError, check
+from clx.testing.data_checks import refusal
+from clx.testing.results import CheckWarningError, NotReachedError, check
 from clx.testing.subject import Subject, fail, quiet, same
 from clx.testing.tiny_model import MAX_TOKENS
 
@@ -23,13 +24,13 @@ PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".ckpt")
 @check(
     "Training on the sample lowers the loss.",
     "A model that learns nothing is published as if it had.",
-    "tokenize load_model trainer_class",
+    "tokenize load_model load_data_collator trainer_class",
     trains=True,
 )
 def learns(subject: Subject) -> None:
     """Train a tiny model for some steps and compare its loss on the same rows before and after."""
     try:
-        run, _ = subject.trained
+        run, _ = subject.train_once()
     except Exception as error:
         raise fail(_raised(error)) from error
     log = run.run_dir / "logs" / "metrics.jsonl"
@@ -77,10 +78,20 @@ def tokenize_args(subject: Subject) -> None:
 
 
 def _long_examples(subject: Subject) -> dict[str, list[Any]]:
-    sample = subject.sample
-    for name in subject.text_columns:
-        sample[name] = [f"{text} " * LONG for text in sample[name]]
-    return {str(name): sample[name].tolist() for name in sample.columns}
+    """Return the sample with long texts: with the labels as they are, or as long as the texts."""
+    for columns in (subject.text_columns, list(subject.sample.columns)):
+        sample = subject.sample
+        for name in columns:
+            sample[name] = [_longer(value) for value in sample[name]]
+        if refusal(subject, sample) is None:
+            return {str(name): sample[name].tolist() for name in sample.columns}
+    raise NotReachedError("no text of the sample can be made longer without making it wrong")
+
+
+def _longer(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"{value} " * LONG
+    return value * LONG if isinstance(value, list) else value
 
 
 def _tokenised(run: TrainingRun, examples: dict[str, list[Any]]) -> dict[str, list[Any]]:

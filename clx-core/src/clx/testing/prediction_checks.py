@@ -7,6 +7,7 @@ from typing import Any
 
 from clx.errors import ClxError
 from clx.ml.task_checks import attribute_name
+from clx.testing.fresh import plain
 from clx.testing.model_checks import _raised
 from clx.testing.results import CheckWarningError, check
 from clx.testing.subject import Subject, fail, quiet, same
@@ -155,7 +156,7 @@ def _fresh(subject: Subject) -> dict[str, Any]:
 )
 def moved_and_reopened(subject: Subject) -> None:
     """Copy the run, take the original away, and predict in a process of its own."""
-    expected = json.loads(json.dumps(subject.predictions, default=str))
+    expected = json.loads(json.dumps(subject.predictions, default=plain))
     found = _fresh(subject)["predictions"]
     if not same(expected, found, 1e-3):
         raise fail(f"input 0 is {expected[0]!r} where it was trained, and {found[0]!r} elsewhere")

@@ -20,8 +20,12 @@ class CheckWarningError(Exception):
     """A task could be better to its users; raised within a check and reported as ``warned``."""
 
 
-class NotReachedError(Exception):
-    """A check needs something that another check has already found broken."""
+class NotReachedError(BaseException):
+    """A check needs something that another check has already found broken.
+
+    Like pytest's own outcomes it is no ``Exception``, so that a check that tries something and catches
+    what the task raises does not take it for the task's.
+    """
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import numbers
 import shutil
 import tempfile
 import warnings
@@ -79,7 +80,7 @@ class Subject:
         self.config_values = {attribute_name(k): v for k, v in (config_values or {}).items()}
         self._sample = sample
         self._base_model = base_model_name
-        self._training_failed: BaseException | None = None
+        self._trained: tuple[TrainingRun, TrainingResult] | Exception | None = None
         self.class_before = self.class_state()
 
     def class_state(self) -> dict[str, str]:
@@ -177,16 +178,24 @@ class Subject:
 
     # ---- The training that checks share ----------------------------------------------------------
 
-    @functools.cached_property
+    def train_once(self) -> tuple[TrainingRun, TrainingResult]:
+        """Return the trained run with its result; raise what the training raised, each time."""
+        if self._trained is None:
+            try:
+                self._trained = self.train()
+            except Exception as error:
+                self._trained = error
+        if isinstance(self._trained, Exception):
+            raise self._trained
+        return self._trained
+
+    @property
     def trained(self) -> tuple[TrainingRun, TrainingResult]:
-        """The trained run with its result."""
-        if self._training_failed is not None:
-            raise NotReachedError("the task does not train; see the check `learns`")
+        """The same, for checks that cannot do without it."""
         try:
-            return self.train()
+            return self.train_once()
         except Exception as error:
-            self._training_failed = error
-            raise
+            raise NotReachedError("the task does not train; see the check `learns`") from error
 
     @property
     def run_dir(self) -> Path:
@@ -249,7 +258,7 @@ class Subject:
     def _candidates(self, attr: str, default: Any) -> list[Any]:
         learned = None
         with contextlib.suppress(Exception):
-            learned = getattr(self.trained[0], attr)
+            learned = getattr(self.train_once()[0], attr)
         first = [learned] if learned is not None and learned != default else []
         kinds = [make for kind, make in CANDIDATES.items() if type(default) is kind]
         others = kinds[0](default) if kinds else list(FOR_NONE)
@@ -262,9 +271,9 @@ class Subject:
         """What a fresh process says of the moved run, and of one with changed options."""
         import json
 
-        moved = self.folder / "moved" / "to another place"
-        moved.parent.mkdir()
-        shutil.copytree(self.run_dir, moved)
+        home = self.run_dir
+        moved = Path(tempfile.mkdtemp(dir=self.folder)) / "to another place"
+        shutil.copytree(home, moved)
         values = self.changed[0]
         run = self.new_run("changed", base_model_name=self.base_model, **values)
         with staged(RunDir(run.run_dir)) as new:
@@ -272,7 +281,7 @@ class Subject:
             write_json(new.path / CONFIG, run._config_to_save())
         inputs = self.inputs
         # The original is away while the process looks, as on another machine.
-        hidden = self.run_dir.rename(self.run_dir.with_name("hidden"))
+        hidden = home.rename(home.with_name("hidden"))
         try:
             return ask(
                 {
@@ -286,7 +295,7 @@ class Subject:
                 }
             )
         finally:
-            hidden.rename(hidden.with_name("checked"))
+            hidden.rename(home)
 
     # ---- Where things are ------------------------------------------------------------------------
 
@@ -308,7 +317,7 @@ class Subject:
             where = self.task.__module__ if name == "module" else self.task.__name__
         owner = next((k for k in self.task.__mro__ if name in vars(k)), None)
         if owner is not None and owner.__module__.startswith("clx.ml."):
-            return f"{where} (to be added: the base class's does not do)"
+            return f"{where} (not overridden)"
         function = getattr(owner, name, None) if owner else None
         with contextlib.suppress(TypeError, OSError):
             target: Any = function if inspect.isroutine(function) else self.task
@@ -332,11 +341,9 @@ def same(one: Any, other: Any, tolerance: float = 1e-4) -> bool:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         pairs = zip(one, other, strict=False)
         return len(one) == len(other) and all(same(a, b, tolerance) for a, b in pairs)
-    if isinstance(one, float) or isinstance(other, float):
-        try:
-            return bool(abs(one - other) <= tolerance * max(1.0, abs(one)))
-        except TypeError:
-            return False
+    if isinstance(one, numbers.Real) and isinstance(other, numbers.Real):
+        # numpy's numbers too: that they are no JSON is for another check to say.
+        return abs(float(one) - float(other)) <= tolerance * max(1.0, abs(float(one)))
     return bool(one == other)
 
 

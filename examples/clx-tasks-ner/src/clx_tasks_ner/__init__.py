@@ -58,12 +58,6 @@ class NerRun(TrainingRun):
         texts, spans, labels = examples["text"], examples["spans"], bio_labels(self.label_names)
         return span_windows(self.tokenizer, texts, spans, labels, STRIDE, self.tokenize_args)
 
-    def load_data_collator(self):
-        """Pad the labels as the tokens are."""
-        from transformers import DataCollatorForTokenClassification
-
-        return DataCollatorForTokenClassification(self.tokenizer)
-
     def compute_metrics(self, eval_pred):
         """Return precision, recall and F1 of whole spans."""
         return span_metrics(
