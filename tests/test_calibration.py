@@ -24,7 +24,7 @@ def sure_of_itself(rows=2000, labels=4, factor=3.0, seed=0):
 def test_the_factor_is_found_again(factor):
     found = calibrate(*sure_of_itself(factor=factor), "single")
     assert found.temperature == pytest.approx(factor, rel=0.1)
-    assert found.log_loss_after <= found.log_loss_before
+    assert found.log_loss_after <= found.log_loss_before + 1e-4
     if factor == 3.0:
         assert found.ece_after < 0.3 * found.ece_before
 
@@ -46,7 +46,7 @@ def test_no_other_temperature_is_better():
         float(torch.nn.functional.cross_entropy(torch.as_tensor(logits) / t, truth))
         for t in np.linspace(0.5, 8, 200)
     ]
-    assert found.log_loss_after <= min(losses) + 1e-6
+    assert found.log_loss_after <= min(losses) + 1e-4
 
 
 def test_too_few_rows_and_numbers_are_left_alone():

@@ -1,5 +1,6 @@
 """Weights of labels: their numbers, their loss, and what they do to rare labels."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -17,7 +18,7 @@ QUIET = {"disable_tqdm": True}
 def test_balanced_is_that_of_scikit_learn():
     ids = [0] * 30 + [1] * 10 + [2] * 2
     ours = label_weights("balanced", ids, "single", "abc")
-    expected = compute_class_weight("balanced", classes=[0, 1, 2], y=ids)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=ids)
     assert ours.tolist() == pytest.approx(expected.tolist())
 
 
@@ -76,46 +77,38 @@ def test_accumulating_gradients_changes_nothing(tiny_model, fruit):
 
 
 def rare_frame():
-    """Noise in which a rare label has one word that a common one has in few rows."""
-    texts = ["apple cat", "dog red"] * 30 + ["cherry red"] * 4 + ["cherry red"] * 2
-    labels = ["common"] * 64 + ["rare"] * 2
-    return pd.DataFrame({"text": texts, "label": labels})
+    """A word whose rows mostly have the common label: only weights make the rare one likelier."""
+    texts = ["apple cat", "dog red"] * 10 + ["cherry red"] * 8 + ["cherry red"] * 4
+    return pd.DataFrame({"text": texts, "label": ["common"] * 28 + ["rare"] * 4})
 
 
-def test_weights_raise_the_scores_of_rare_labels(tiny_model):
-    scores = []
-    for weights in (None, "balanced", {"rare": 20.0}):
-        run = training_run(
-            "classification",
-            f"rare-{weights == 'balanced'}-{weights is None}",
-            base_model_name=tiny_model,
-            class_weights=weights,
-            training_args={**QUIET, "max_steps": 5},
-        )
-        run.train(rare_frame())
-        scores.append(run.predict("cherry red")[0]["rare"])
-        assert run.config["class_weights"] == weights
-    plain, balanced, given = scores
-    assert plain < 0.5
-    assert balanced > plain + 0.2
-    assert given > plain + 0.2
-
-
-def test_positive_weights_of_several_labels(tiny_model):
+@pytest.mark.parametrize("weights", ["balanced", {"rare": 20.0}])
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_weights_raise_the_scores_of_rare_labels(task, weights, tiny_model):
     frame = rare_frame()
-    frame["labels"] = [[label] for label in frame.pop("label")]
+    if task == "multilabel":
+        frame["labels"] = [[label] for label in frame.pop("label")]
     scores = []
-    for weights in (None, {"rare": 20.0}):
-        run = training_run(
-            "multilabel",
-            f"rare-{weights is None}",
-            base_model_name=tiny_model,
-            class_weights=weights,
-            training_args={**QUIET, "max_steps": 5},
-        )
-        run.train(frame)
+    for number, given in enumerate((None, weights)):
+        run = training_run(task, f"rare-{number}", base_model_name=tiny_model, class_weights=given)
+        run.train(frame, fine_tune=False)
         scores.append(run.predict("cherry red")[0]["rare"])
-    assert scores[1] > scores[0] + 0.2
+        assert run.config["class_weights"] == given
+    # A third of the rows with these words have it.
+    assert scores[0] == pytest.approx(1 / 3, abs=0.15)
+    assert scores[1] > 0.6
+
+
+def test_weights_are_in_the_loss_of_the_fine_tuning(tiny_model):
+    losses = []
+    for number, weights in enumerate((None, {"common": 3.0, "rare": 3.0})):
+        run = training_run(
+            "classification", f"loss-{number}", base_model_name=tiny_model,
+            class_weights=weights, head_init="random",
+            training_args={**QUIET, "max_steps": 1, "learning_rate": 0.0},
+        )  # fmt: skip
+        losses.append(run.train(rare_frame()).train_loss)
+    assert losses[1] == pytest.approx(3 * losses[0], rel=1e-3)
 
 
 def test_a_trainer_with_a_loss_of_its_own_is_named(tiny_model, fruit):

@@ -34,32 +34,33 @@ def planted(rows=90, wrong=5):
 def test_planted_labels_are_found_with_what_is_right():
     frame, truth, chosen = planted()
     run = training_run("classification", "look")
-    found = run.find_label_errors(frame)
+    found = run.find_label_errors(frame, top=5)
     assert list(found.columns) == ["text", "given", "suggested", "score"]
-    assert chosen <= set(found.index[: len(chosen) + 2])
+    assert chosen == set(found.index)
     for row in chosen:
         assert found.loc[row, "given"] == frame.loc[row, "label"]
         assert found.loc[row, "suggested"] == truth[row]
-    assert len(found) < 20
+    assert found["score"].is_monotonic_increasing
+    flagged = run.find_label_errors(frame)
+    assert 0 < len(flagged) < 10
+    assert len(chosen & set(flagged.index)) > len(flagged) / 2
     assert not run.is_trained
     assert run.label_names is None
-    assert len(run.find_label_errors(frame, top=7)) == 7
 
 
 def test_several_labels_a_row():
     frame, truth, chosen = planted()
     frame["labels"] = [[label] for label in frame.pop("label")]
-    found = training_run("multilabel", "look").find_label_errors(frame)
-    assert chosen <= set(found.index[: len(chosen) + 3])
-    row = next(iter(chosen))
-    assert truth[row] in found.loc[row, "suggested"]
+    found = training_run("multilabel", "look").find_label_errors(frame, top=7)
+    assert len(chosen & set(found.index)) >= 4
+    assert any(truth[row] in found.loc[row, "suggested"] for row in chosen & set(found.index))
 
 
 def test_confident_learning_by_hand():
     labels = np.array([0, 0, 1, 1, 0])
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.2, 0.8], [0.2, 0.8]])
     found = suspicion(labels, probabilities)
-    # The thresholds are 0.633 and 0.75: only the last row reaches the other label's.
+    # The thresholds are 0.633 and 0.75: the last row reaches the other label's, the third none.
     assert found.suspicious.tolist() == [False] * 4 + [True]
     assert found.suggested[4] == 1
     assert found.score.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.8, 0.2])

@@ -56,6 +56,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cosine": {"lr_scheduler_type": "cosine"},
     "warm-up 0": {"warmup_ratio": 0.0},
     "decay 0.1": {"weight_decay": 0.1},
+    "epochs 20": {"num_train_epochs": 20},
     "lr 4e-4": {"learning_rate": 4e-4},
     "epochs 10, lr 2e-4": {"num_train_epochs": 10, "learning_rate": 2e-4},
     "epochs 20, lr 2e-4": {"num_train_epochs": 20, "learning_rate": 2e-4},

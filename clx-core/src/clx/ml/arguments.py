@@ -55,6 +55,9 @@ MANY_STEPS = 2000
 
 DEFAULT_STEPS = 500
 
+RATES = ((512, 2e-4), (768, 5e-5), (math.inf, 2e-5))
+"""Up to which width of the model which learning rate."""
+
 
 def check_training_args(given: Any) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments under today's names, and all that is wrong with them, as sentences.
@@ -218,7 +221,7 @@ def choose_arguments(
         "per_device_train_batch_size": batch,
         "per_device_eval_batch_size": 32,
         "num_train_epochs": epochs,
-        "learning_rate": _learning_rate(hidden_size),
+        "learning_rate": _learning_rate(hidden_size, probe),
         "warmup_steps": math.ceil(0.1 * total),
         "weight_decay": 0.01,
         "logging_steps": max(1, total // 50),
@@ -240,7 +243,8 @@ def choose_arguments(
     return {**defaults, **user, **strategies}
 
 
-def _learning_rate(hidden_size: int | None) -> float:
-    if hidden_size is None or hidden_size > 768:
-        return 2e-5
-    return 5e-5 if hidden_size > 512 else 2e-4
+def _learning_rate(hidden_size: int | None, probe: bool) -> float:
+    """Return the rate for a width; half of it where the head begins as a probe, which is to last."""
+    width = math.inf if hidden_size is None else hidden_size
+    rate = next(rate for widest, rate in RATES if width <= widest)
+    return rate / 2 if probe else rate

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_seed
 
 from clx.errors import ConfigError
@@ -143,6 +144,7 @@ def fit(
             wanted=run.calibrate or not call.fine_tune,
             model_args=run.model_args,
             label_weights=weights,
+            fine_tune=call.fine_tune,
             seed=arguments.get("seed", 42),
         )
     fitted = Fitted(model, head)
@@ -156,7 +158,18 @@ def fit(
             "seconds": call.budget and call.budget.seconds,
             "steps": steps,
         }
-    write_json(work_dir / PLAN, {"pooling": head.pooling, "max_steps": steps})
+    if plan:
+        # The weights of the probe are in the checkpoint.
+        head.init, head.strength = plan.get("init", head.init), plan.get("strength")
+    write_json(
+        work_dir / PLAN,
+        {
+            "pooling": head.pooling,
+            "init": head.init,
+            "strength": head.strength,
+            "max_steps": steps,
+        },
+    )
     if steps is not None and steps < MIN_STEPS and head.init == "probe":
         model.eval()
         return fitted
@@ -263,9 +276,11 @@ def _steps_in_time(
     """Return how many steps there is time for; None when all fit, or there is no limit."""
     if budget is None:
         return None
-    if "eval" in datasets:
-        budget.evaluation_seconds = _evaluation_seconds(trainer, datasets["eval"])
-    step = measure_step(trainer)
+    # What is tried must not change what is trained.
+    with torch.random.fork_rng():
+        if "eval" in datasets:
+            budget.evaluation_seconds = _evaluation_seconds(trainer, datasets["eval"])
+        step = measure_step(trainer)
     args = trainer.args
     per_epoch = max(1, len(trainer.get_train_dataloader()) // args.gradient_accumulation_steps)
     planned = args.max_steps if args.max_steps > 0 else round(per_epoch * args.num_train_epochs)

@@ -30,7 +30,15 @@ from clx.ml.pooling import (
     installed_pooling,
     possible_poolings,
 )
-from clx.ml.probe import Choice, Kind, choose_strength, fit_head, mean_loss
+from clx.ml.probe import (
+    Choice,
+    Kind,
+    LinearHead,
+    choose_strength,
+    fit_head,
+    mean_loss,
+    steepness,
+)
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -41,6 +49,10 @@ MIN_CHOICE_ROWS = 16
 """Fewer rows cannot tell one ``C`` or pooling from another."""
 
 FEW_ROWS_STRENGTH = 10.0
+MAX_STEEPNESS = 50.0
+"""Where features hardly differ, a probe that separates them has huge weights, and the first steps of a
+fine-tuning, small as they are, throw the scores about. Its ``C`` is lowered until it is less steep."""
+
 POOLING_ROWS = 1500
 MAX_PROBE_ROWS = 50_000
 
@@ -68,6 +80,7 @@ class Head:
     init: str = "random"
     reason: str | None = None
     strength: float | None = None
+    steepness: float | None = None
     rows: int = 0
     train_loss: float | None = None
     score_difference: float | None = None
@@ -83,6 +96,7 @@ class Head:
             "init": self.init,
             "reason": self.reason,
             "strength": self.strength,
+            "steepness": self.steepness,
             "probe_rows": self.rows,
             "probe_train_loss": self.train_loss,
             "score_difference": self.score_difference,
@@ -105,6 +119,7 @@ def prepare_head(
     wanted: bool,
     model_args: dict[str, Any],
     label_weights: Tensor | None = None,
+    fine_tune: bool = True,
     seed: int = 42,
 ) -> Head:
     """Give a freshly loaded model its pooling, and its head a probe's weights.
@@ -119,6 +134,7 @@ def prepare_head(
         wanted: whether the head's layer has to be found even if nothing is done about it.
         model_args: what the model was loaded with.
         label_weights: see :func:`clx.ml.probe.fit_head`.
+        fine_tune: whether a fine-tuning follows, to which the probe must not be too steep.
         seed: of the rows that a probe on very many rows is fitted to.
 
     Raises:
@@ -138,7 +154,7 @@ def prepare_head(
     _choose_pooling(head, model, folder, dataset, rows, targets, collator, pooling, model_args)
     install_pooling(model, head.pooling)
     if init == "probe":
-        _probe(head, model, dataset, rows, targets, collator, label_weights)
+        _probe(head, model, dataset, rows, targets, collator, label_weights, fine_tune)
     head.seconds = time.monotonic() - started
     return head
 
@@ -235,21 +251,30 @@ def _probe(
     targets: Tensor,
     collator: Collator,
     label_weights: Tensor | None,
+    fine_tune: bool,
 ) -> None:
-    assert head.layer is not None
-    assert head.kind is not None
+    layer, kind = head.layer, head.kind
+    assert layer is not None
+    assert kind is not None
     begun = time.monotonic()
     chosen = dataset if len(rows) == len(dataset) else dataset.select(rows.tolist())
-    features = collect_features(model, head.layer, chosen, collator)
+    features = collect_features(model, layer, chosen, collator)
     head.forward_seconds = time.monotonic() - begun
-    choice = _strength(features, targets, head.kind, head.layer.out_features, label_weights)
-    fitted = fit_head(
-        features, targets, head.kind, head.layer.out_features, choice.strength, label_weights
-    )
-    set_head(head.layer, fitted)
-    head.init, head.strength, head.rows = "probe", choice.strength, len(rows)
+    choice = _strength(features, targets, kind, layer.out_features, label_weights)
+    strength = choice.strength
+
+    def fit() -> LinearHead:
+        return fit_head(features, targets, kind, layer.out_features, strength, label_weights)
+
+    fitted = fit()
+    while fine_tune and steepness(fitted, features) > MAX_STEEPNESS:
+        strength /= 3
+        fitted = fit()
+    set_head(layer, fitted)
+    head.steepness = round(steepness(fitted, features), 3)
+    head.init, head.strength, head.rows = "probe", strength, len(rows)
     head.losses["probe"] = choice.losses
-    head.train_loss = round(mean_loss(fitted, features, targets, head.kind), 5)
+    head.train_loss = round(mean_loss(fitted, features, targets, kind), 5)
 
 
 def _strength(

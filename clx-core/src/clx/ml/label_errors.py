@@ -2,8 +2,9 @@
 
 The probabilities are those of probes on the base model's frozen features, each row's by a probe that
 has not seen it. Northcutt, Jiang, Chuang: "Confident Learning: Estimating Uncertainty in Dataset
-Labels", JAIR 70: a row is suspicious when another label than the given one is at least as probable as
-that label is on average in the rows that have it.
+Labels", JAIR 70: a row counts for a label when that label is at least as probable as it is on average
+in the rows that have it; from these counts follows how many labels of each name are wrong, and so many
+rows, the ones in which something else leads most, are suspicious.
 """
 
 from __future__ import annotations
@@ -66,12 +67,22 @@ def suspicion(labels: Any, probabilities: Any) -> Suspicion:
     )
     confident = np.where(probabilities >= limits, probabilities, -1.0)
     likeliest = confident.argmax(axis=1)
-    suspicious = (confident.max(axis=1) >= 0) & (likeliest != labels)
+    counted = confident.max(axis=1) >= 0
     others = probabilities.copy()
     others[rows, labels] = -1.0
     score = probabilities[rows, labels]
-    suggested = np.where(suspicious, likeliest, others.argmax(axis=1))
-    return Suspicion(score, others.max(axis=1) - score, suspicious, suggested)
+    lead = others.max(axis=1) - score
+    suspicious = np.zeros(len(labels), dtype=bool)
+    for name in names:
+        of_name = np.flatnonzero(labels == name)
+        counting = counted[of_name]
+        if not counting.any():
+            continue
+        # What is found among the rows that count is taken for all rows of the label.
+        wrong = (likeliest[of_name][counting] != name).mean()
+        most = of_name[np.argsort(-lead[of_name], kind="stable")]
+        suspicious[most[: round(wrong * len(of_name))]] = True
+    return Suspicion(score, lead, suspicious & (lead > 0), others.argmax(axis=1))
 
 
 def suspicion_of_several(labels: Any, probabilities: Any) -> Suspicion:

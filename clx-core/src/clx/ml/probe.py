@@ -24,7 +24,7 @@ STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 ALMOST = 1.02
 """Of values whose loss is nearly the lowest the smallest is taken: it is the more careful one."""
 
-MAX_STEPS = 100
+MAX_STEPS = 200
 TOLERANCE = 1e-5
 """Of the objective's gradient on the axes, where its second derivative is about 1."""
 
@@ -207,6 +207,12 @@ def mean_loss(head: LinearHead, features: Tensor, targets: Tensor, kind: Kind) -
     truth, _ = _truth(targets, kind, scores.shape[1], None, scores.dtype)
     loss, _ = _loss_and_slope(scores, truth, None, kind)
     return loss / len(features)
+
+
+def steepness(head: LinearHead, features: Tensor) -> float:
+    """Return by how much the steepest score changes when a row's features change by their own length."""
+    length = float(features.float().pow(2).sum(dim=1).mean().sqrt())
+    return length * float(head.weight.norm(dim=1).max())
 
 
 def folds_of(targets: Tensor, kind: Kind, folds: int, seed: int = 0) -> Tensor:

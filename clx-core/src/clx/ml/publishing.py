@@ -82,7 +82,9 @@ def _write_extra(run: TrainingRun, folder: Path) -> None:
 
 
 def _score_difference(run: TrainingRun, fitted: Fitted, new: RunDir, rows: Dataset) -> float | None:
-    if fitted.head.layer is None:
+    from transformers import PreTrainedModel
+
+    if fitted.head.layer is None or not isinstance(fitted.model, PreTrainedModel):
         return None
     return score_difference(fitted.model, new.model, rows, run.load_data_collator())
 

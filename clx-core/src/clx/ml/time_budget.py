@@ -80,18 +80,17 @@ def measure_step(trainer: Trainer) -> float:
     model, device = trainer.model, trainer.args.device
     model.train()
     times = []
-    with torch.random.fork_rng():
-        for number, batch in enumerate(trainer.get_train_dataloader()):
-            begun = time.monotonic()
-            inputs = trainer._prepare_inputs(batch)
-            with trainer.compute_loss_context_manager():
-                loss = trainer.compute_loss(model, inputs)
-            loss.backward()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            times.append(time.monotonic() - begun)
-            if number + 1 >= MEASURED_STEPS + 1:
-                break
+    for number, batch in enumerate(trainer.get_train_dataloader()):
+        begun = time.monotonic()
+        inputs = trainer._prepare_inputs(batch)
+        with trainer.compute_loss_context_manager():
+            loss = trainer.compute_loss(model, inputs)
+        loss.backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.monotonic() - begun)
+        if number >= MEASURED_STEPS:
+            break
     model.zero_grad(set_to_none=True)
     # The first one warms caches up.
     measured = times[1:] or times
