@@ -521,3 +521,42 @@ def training_args_of_other_types(folder):
 @case(None)
 def device_without_numbers(folder):
     our_config(folder, device="meta")
+
+
+# ---- An exported model ------------------------------------------------------------------------------
+
+
+def exported(folder, model=b"\x08\x08", labels=("animal", "fruit"), tokenizer=None):
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.onnx").write_bytes(model)
+    (folder / "onnx" / "settings.json").write_text(json.dumps({"labels": list(labels)}))
+    text = (folder / "model" / "tokenizer.json").read_text()
+    content = {**json.loads(text), **(tokenizer or {})}
+    (folder / "onnx" / "tokenizer.json").write_text(json.dumps(content))
+
+
+@case(None)
+def export_of_the_model(folder):
+    exported(folder)
+
+
+@case("onnx/model.onnx has its weights in another file")
+def export_with_weights_elsewhere(folder):
+    exported(folder, b"\x08\x08j\x1d\n\x08location\x12\x11../../etc/passwd" + b"\0" * 100)
+
+
+@case("onnx/settings.json has other labels")
+def export_with_labels_in_another_order(folder):
+    exported(folder, labels=("fruit", "animal"))
+
+
+@case("onnx/tokenizer.json makes .* characters of one")
+def export_with_a_tokenizer_that_explodes(folder):
+    double = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
+    exported(folder, tokenizer={"normalizer": {"type": "Sequence", "normalizers": [double] * 40}})
+
+
+@case("is a link out of the directory")
+def export_that_is_a_link_out(folder):
+    exported(folder)
+    (folder / "onnx").symlink_to((folder / "onnx").rename(folder.parent / "outside"))

@@ -238,5 +238,9 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON that people can read, in UTF-8; the file is complete or as it was before."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     new = path.with_name(f".{path.name}.new")
-    new.write_text(text + "\n", encoding="utf-8")
-    new.replace(path)
+    try:
+        new.write_text(text + "\n", encoding="utf-8")
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

@@ -47,7 +47,9 @@ def only_writer(target: RunDir) -> Iterator[None]:
         ) from error
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": since})
+        # Information only: on a full disk it is what is written next that has to say so.
+        with contextlib.suppress(OSError):
+            write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": since})
         yield
     finally:
         holder.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from clx.errors import RunDirError
 from clx.ml.run_dir import CONFIG, ENVIRONMENT, EXTRA, MANIFEST, MODEL, ONNX, RESULTS, RunDir
 from clx.ml.untrusted_files import file_problems
 from clx.ml.untrusted_model import model_args_problems, model_problems
+from clx.ml.untrusted_onnx import onnx_problems
 from clx.problems import raise_problems
 
 REMEDY = "Restore it from a copy you trust, or train again with overwrite=True."
@@ -32,6 +33,7 @@ def refuse_unsafe(
     problems = file_problems(directory.path, _READ)
     if not problems:
         problems = model_problems(directory.model, trusted)
+        problems += onnx_problems(directory.path / ONNX, directory.model)
     model_args = (config or {}).get("model_args")
     if isinstance(model_args, dict) and not trusted:
         problems += model_args_problems(model_args)

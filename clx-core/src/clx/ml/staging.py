@@ -20,6 +20,7 @@ from pathlib import Path
 from clx.ml.run_dir import (
     IN_MANIFEST,
     MANIFEST,
+    ONNX,
     OUR_NAMES,
     RunDir,
     file_sha256,
@@ -58,6 +59,9 @@ def recover(run: RunDir) -> None:
             left.rename(run.path)
     remove(run.previous)
     remove(run.staging)
+    # Of an export that was broken off.
+    for name in (ONNX, MANIFEST):
+        remove(run.path.with_name(f".{run.path.name}.{name}"))
 
 
 def _seal(folder: Path) -> None:

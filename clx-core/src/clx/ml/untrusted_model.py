@@ -94,7 +94,7 @@ def model_problems(folder: Path, trusted: bool) -> list[str]:
             "model/adapter_config.json stands for an adapter, whose base model is fetched from "
             "elsewhere: a run holds whole models (merge the adapter, then save)"
         )
-    return problems + _tokenizer_problems(folder)
+    return problems + tokenizer_problems(folder)
 
 
 def model_args_problems(model_args: Mapping[str, Any]) -> list[str]:
@@ -154,7 +154,8 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _tokenizer_problems(folder: Path) -> list[str]:
+def tokenizer_problems(folder: Path) -> list[str]:
+    """Return what is wrong with the JSON files beside a model, those of its tokenizer above all."""
     problems = []
     for path in sorted(folder.glob("*.json")):
         if path.name in ("config.json", "adapter_config.json"):
@@ -167,9 +168,9 @@ def _tokenizer_problems(folder: Path) -> list[str]:
         if path.name != "tokenizer.json":
             continue
         try:
-            problems += [f"model/tokenizer.json {said}" for said in _bombs(content)]
+            problems += [f"{folder.name}/tokenizer.json {said}" for said in _bombs(content)]
         except RecursionError:
-            problems.append("model/tokenizer.json is nested too deeply")
+            problems.append(f"{folder.name}/tokenizer.json is nested too deeply")
     return problems
 
 
