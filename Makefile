@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test lint fix template wheels cleanroom check clean
+.PHONY: help install demo test lint fix template wheels crash endurance cleanroom check bench bench-gpu clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -57,6 +57,18 @@ template: ## Copy the example that `clx new-task` writes into clx-core
 
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
 	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
+
+bench: $(VENV)/installed-dev ## Measure speed and memory against what users would write (BENCH_ARGS=--small: minutes)
+	@OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
+
+bench-gpu: $(VENV)/installed-dev ## The same on a GPU: bf16, compiled, by token budget
+	@$(BIN)/python benchmarks/bench.py --gpu $(BENCH_ARGS)
+
+crash: $(VENV)/installed-dev ## Kill trainings, resumes and predictions 500 times, and look what is left
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/crash/campaign.py --trials 500
+
+endurance: $(VENV)/installed-dev ## 2,000 predictions, 50 loads, 20 trainings and 8 threads in one process
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/endurance/endurance.py
 
 cleanroom: ## Install the wheels in a fresh environment and try them there (uses the registry)
 	@PYTHON=$(PYTHON) .ci/cleanroom

@@ -42,16 +42,17 @@ class Row:
 
 @dataclass
 class Table:
-    """The figures of one benchmark against one yardstick."""
+    """The figures of one benchmark against one yardstick; ``what`` says what a ratio means."""
 
     title: str
     yardstick: str
     rows: list[Row]
+    what: str = "times as fast as"
 
     def show(self) -> str:
         """Return the table as text."""
         width = max(len(row.name) for row in self.rows)
-        lines = [f"{self.title} (times as fast as: {self.yardstick})"]
+        lines = [f"{self.title} ({self.what}: {self.yardstick})"]
         for row in self.rows:
             low, high = row.spread
             goal = "" if row.goal is None else f"  goal {row.goal:g}"

@@ -18,6 +18,8 @@ from measuring import Row, Table
 from texts import paragraphs
 
 BATCH, LEARNING_RATE = 16, 2e-4
+PRECISION: dict[str, bool] = {}
+"""Arguments of the Trainer for another precision; the hand loop takes autocast for ``bf16``."""
 
 
 class Data:
@@ -66,6 +68,7 @@ def ours(data: Data, epochs: float, folder: Path) -> tuple[float, float]:
             "per_device_train_batch_size": BATCH,
             "learning_rate": LEARNING_RATE,
             "disable_tqdm": True,
+            **PRECISION,
         },
     )
     run.train(data.train, overwrite=True, callbacks=[Clock()])
@@ -136,6 +139,7 @@ def trainer_script(
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
+            **PRECISION,
         ),
         train_dataset=rows,
         data_collator=DataCollatorWithPadding(tokenizer),
@@ -175,7 +179,8 @@ def hand_loop(data: Data, epochs: float, folder: Path) -> tuple[float, float]:
             some = batches[number]
             batch = tokenizer.pad({"input_ids": [rows[i] for i in some]}, return_tensors="pt")
             target = torch.tensor([labels[i] for i in some], device=device)
-            loss = model(**batch.to(device), labels=target).loss
+            with torch.autocast(device, torch.bfloat16, enabled=bool(PRECISION.get("bf16"))):
+                loss = model(**batch.to(device), labels=target).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()

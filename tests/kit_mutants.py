@@ -296,6 +296,13 @@ MUTANTS = [
         "        return [prediction]\n\n    def post_process_prediction",
     ),
     Mutant(
+        "a row of predict_frame without columns",
+        "frames",
+        "    def post_process_prediction",
+        "    def prediction_row(self, prediction, *, all_scores=False, min_score=None):\n"
+        "        return {}\n\n    def post_process_prediction",
+    ),
+    Mutant(
         "state that is not saved",
         "moved_and_reopened",
         '    add_config_attrs = ["scale"]',

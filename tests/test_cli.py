@@ -715,6 +715,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
             "resume": True,
             "overwrite": True,
             "batch_size": 7,
+            "backend": None,
             "all_scores": True,
             "min_score": 0.7,
         },

@@ -133,7 +133,7 @@ def test_an_authors_test_files(tmp_path):
     assert "1 failed, 6 passed, 2 skipped" in done.stdout, done.stdout
     assert "it is not a valid task; see the check `attributes`" in done.stdout
     assert "we know" in done.stdout
-    assert "test_broken.py::TestBroken::test_attributes" in done.stdout
+    assert "TestBroken.test_attributes" in done.stdout
     assert "What a user sees: PluginError: Broken is not a valid task" in done.stdout
     assert "Traceback" not in done.stdout
 

@@ -284,7 +284,7 @@ def test_out_of_memory_in_prediction_suggests_a_batch_size(trained, monkeypatch)
 
     monkeypatch.setattr(type(run.model), "forward", fail)
     with pytest.raises(OutOfMemoryError, match="batch_size=8"):
-        run.predict(["cat", "dog"], batch_size=16)
+        run.predict([f"cat {number}" for number in range(20)], batch_size=16)
 
 
 def test_other_errors_are_not_taken_for_memory():

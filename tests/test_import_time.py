@@ -92,3 +92,11 @@ else:
     raise AssertionError
 """
     assert not modules_after(code) & {"torch", "transformers", "datasets", "sklearn"}
+
+
+def test_a_first_prediction_imports_what_it_needs(trained):
+    code = f"from clx.ml import training_run\ntraining_run(load={str(trained)!r}).predict('cat')"
+    code += "\nimport sys\nassert 'transformers.trainer' not in sys.modules"
+    loaded = modules_after(code)
+    assert "torch" in loaded
+    assert not loaded & {"datasets", "evaluate", "sklearn", "pandas", "matplotlib", "onnxruntime"}

@@ -22,6 +22,10 @@ BUILTIN = {
     "RunNotFoundError": FileNotFoundError,
     "RunExistsError": FileExistsError,
     "RunBusyError": errors.RunDirError,
+    "DiskFullError": errors.RunDirError,
+    "TrainingError": RuntimeError,
+    "OutOfMemoryError": MemoryError,
+    "ExportError": RuntimeError,
     "NotTrainedError": RuntimeError,
     "ResumeError": RuntimeError,
     "ModelNotFoundError": OSError,
@@ -81,7 +85,7 @@ def leaves():
 
 def test_every_error_is_in_the_table():
     assert {kind.__name__ for kind in leaves()} == set(BUILTIN)
-    assert len(BUILTIN) == 14
+    assert len(BUILTIN) == 18
 
 
 @pytest.mark.parametrize("name", BUILTIN)

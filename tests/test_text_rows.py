@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cli_helpers import Cli
 from clx.errors import ConfigError, DataFormatError, PluginError
 from clx.ml import TrainingRun, task_registry, training_run
 from clx.ml.text_rows import TextRow, apart
@@ -72,6 +73,16 @@ def test_files_of_pairs(run, tmp_path):
     run.predict_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     found = pd.read_json(tmp_path / "out.jsonl", lines=True)
     assert list(found.columns) == ["first", "second", "number", "similarity", "rank"]
+
+
+def test_pairs_on_the_command_line(run, tmp_path, capsys, monkeypatch):
+    clx = Cli(capsys, monkeypatch)
+    pd.DataFrame(PAIRS, columns=["first", "second"]).to_csv(tmp_path / "in.csv", index=False)
+    assert clx("predict", run.run_dir, tmp_path / "in.csv").status == 0, clx.err
+    apples, others = r"an apple\na red apple", r"old boat\nnew door"
+    assert [line[0] for line in clx.lines] == [apples, others, apples]
+    assert clx("predict", run.run_dir, "one", "text").status == 2
+    assert "rows (first, second)" in clx.err
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from transformers import Trainer, TrainerCallback  # noqa: F401
 import clx.ml.evaluation
 import clx.ml.predict_file as predict_file_module
 import clx.ml.training  # noqa: F401
-from clx.errors import ClxError, ResumeError, RunDirError
+from clx.errors import ClxError, ResumeError, RunDirError, RunExistsError
 from clx.ml import training_run
 from conftest import fruit_frame, make_tiny_model
 from crash.faults import Injected, in_fork
@@ -101,10 +101,10 @@ def evaluate(parent):
     result.save(parent / "evaluation")
 
 
-def predict_file(parent, resume=False):
+def predict_file(parent, **options):
     predict_file_module.PART_ROWS = PART_ROWS
     run = training_run(load=parent / "run")
-    run.predict_file(parent / "in.csv", parent / "out.jsonl", resume=resume)
+    run.predict_file(parent / "in.csv", parent / "out.jsonl", **options)
 
 
 # ---- What is there ------------------------------------------------------------------------------------
@@ -199,6 +199,10 @@ def after_long(place, parent):
     ask(resume_long, parent)
     assert ask(tag_of, parent) == NEW
     assert ask(weights_of, parent) == json.loads((place / "long.json").read_text())
+    if leftovers(parent):
+        # Killed while the old content was removed: who starts afresh sweeps it.
+        ask(overwrite_new, parent)
+        assert ask(tag_of, parent) == NEW
     assert leftovers(parent) == [], leftovers(parent)
 
 
@@ -219,12 +223,20 @@ def resume_predict(parent):
     predict_file(parent, resume=True)
 
 
+def predict_again(parent):
+    """Resume; where all was done already that is an error, and starting afresh is what is left."""
+    try:
+        predict_file(parent, resume=True)
+    except RunExistsError:
+        predict_file(parent, overwrite=True)
+
+
 def after_predict(place, parent):
     expected = (place / "expected.jsonl").read_text()
     target = parent / "out.jsonl"
     if target.exists():
         assert target.read_text() == expected, "a target that is not complete"
-    ask(resume_predict, parent)
+    ask(predict_again, parent)
     assert target.read_text() == expected, "rows lost, doubled or out of order"
     assert leftovers(parent) == [], leftovers(parent)
     assert ask(tag_of, parent) == OLD

@@ -28,7 +28,7 @@ from conftest import fruit_frame, make_tiny_model
 TEXTS = ["the cat", "an apple", "a dog and a cow", "the melon is red", "grape", "a sheep eats"]
 ARGS = {"max_steps": 2, "disable_tqdm": True, "per_device_train_batch_size": 8}
 FULL = {"predictions": 2000, "trainings": 20, "loads": 50, "rounds_a_thread": 50}
-SMALL = {"predictions": 120, "trainings": 4, "loads": 8, "rounds_a_thread": 6}
+SMALL = {"predictions": 40, "trainings": 2, "loads": 4, "rounds_a_thread": 4}
 THREADS = 8
 
 SLACK_MB = 40
@@ -89,7 +89,7 @@ def trainings(place, number):
         run.train(fruit_frame(16), fruit_frame(8), overwrite=True)
         assert len(run.predict(TEXTS)) == len(TEXTS)
 
-    flat("train", once, number, warm_up=3)
+    flat("train", once, number, warm_up=min(3, number))
 
 
 def loads(place, folder, number):
@@ -103,7 +103,7 @@ def loads(place, folder, number):
         run = training_run(load=copies / f"copy-{count % number}", verify=True)
         assert run.predict(TEXTS) == expected
 
-    flat("load", once, number, warm_up=3)
+    flat("load", once, number, warm_up=min(3, number))
 
 
 def threads_at_once(folder, rounds):

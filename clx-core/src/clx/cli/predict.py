@@ -101,11 +101,12 @@ def predict(
 
         from clx.ml import training_run
         from clx.ml.prediction import check_min_score
+        from clx.ml.text_rows import input_columns
 
         run = training_run(load=run_name, device=device)
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.file is None:
-            texts = source.read(text_column or "text")
+            texts = source.read(input_columns(run.text_columns, text_column or "text"))
             _print(out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked)
             return
         written = run.predict_file(

@@ -29,10 +29,10 @@ class Source:
     file: Path | None = None
     stdin: bool = False
 
-    def read(self, text_column: str) -> Iterable[str]:
-        """Return the texts, read as they are asked for."""
+    def read(self, columns: Sequence[str]) -> Iterable[str]:
+        """Return the texts, read as they are asked for; those of a file are in these columns."""
         if self.file is not None:
-            return file_texts(self.file, text_column)
+            return file_texts(self.file, columns)
         return stdin_texts() if self.stdin else self.texts
 
 
@@ -75,25 +75,26 @@ def _is_file(argument: str) -> bool:
     return os.path.isfile(argument)  # noqa: PTH113
 
 
-def file_texts(path: Path, text_column: str) -> Iterator[str]:
-    """Yield the texts of a file, holding some rows at a time.
+def file_texts(path: Path, columns: Sequence[str]) -> Iterator[str]:
+    """Yield what is predicted for the rows of a file, holding some at a time.
 
     Raises:
         DataFormatError: there is no such column, or it has something else than texts.
     """
     import pandas as pd
 
-    from clx.ml.data import column_problems, raise_data_problems, text_problems
     from clx.ml.row_files import read_chunks
+    from clx.ml.text_rows import frame_inputs
 
     first = 0
     for frame in read_chunks(path, READ_ROWS):
         frame.index = pd.RangeIndex(first, first + len(frame))
         first += len(frame)
-        problems = column_problems(frame, [text_column])
-        problems = problems or text_problems(frame, text_column)
-        raise_data_problems(problems, f"a column {text_column!r} of texts (see --text-column)")
-        yield from frame[text_column].tolist()
+        try:
+            inputs = frame_inputs(frame, columns)
+        except DataFormatError as error:
+            raise DataFormatError(f"{error} (see --text-column)") from error
+        yield from inputs
 
 
 def stdin_texts() -> Iterator[str]:

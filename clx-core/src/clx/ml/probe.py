@@ -24,7 +24,7 @@ STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 ALMOST = 1.02
 """Of values whose loss is nearly the lowest the smallest is taken: it is the more careful one."""
 
-MAX_STEPS = 100
+MAX_STEPS = 200
 TOLERANCE = 1e-5
 """Of the objective's gradient on the axes, where its second derivative is about 1."""
 

@@ -40,7 +40,9 @@ def scores_of(logits: np.ndarray[Any, Any], function: str) -> np.ndarray[Any, An
 
     scores = logits
     if function == "sigmoid":
-        scores = 1.0 / (1.0 + np.exp(-logits))
+        # Far below zero exp is infinite and the score 0, as it should be.
+        with np.errstate(over="ignore"):
+            scores = 1.0 / (1.0 + np.exp(-logits))
     elif function == "softmax":
         shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
         scores = shifted / shifted.sum(axis=-1, keepdims=True)

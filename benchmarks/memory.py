@@ -1,0 +1,128 @@
+"""Peak memory against rows, each case in a process of its own: is it flat?
+
+Prediction streams distinct short texts through ``predict_iter`` with a tiny model. Training reads a
+parquet file with a tiny model for a few steps; what counts is what the rows add to the peak.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from measuring import Row, Table
+
+TINY = """
+import os, sys, resource
+os.environ["LOCAL_DATA_DIR"] = {folder!r}
+sys.path.insert(0, {here!r})
+from clx.ml import training_run
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+"""
+
+PREDICT = """
+run = training_run(load="tiny")
+words = "account card money bank lost stolen transfer pin number cash".split()
+def texts(count):
+    for n in range(count):
+        yield f"{{words[n % 10]}} {{words[n // 10 % 10]}} {{n}}"
+for _ in run.predict_iter(texts(5000)): pass
+before = peak()
+for _ in run.predict_iter(texts({rows})): pass
+print(peak(), peak() - before)
+"""
+
+TRAIN = """
+run = training_run("classification", "more", base_model_name={folder!r} + "/base",
+                   training_args={{"max_steps": 2, "disable_tqdm": True}})
+before = peak()
+run.train({folder!r} + "/rows.parquet", overwrite=True)
+print(peak(), peak() - before)
+"""
+
+
+def run_benchmark(rounds: int, small: bool) -> list[Table]:
+    """Return the peaks of prediction and training."""
+    with tempfile.TemporaryDirectory() as folder:
+        _prepare(Path(folder))
+        counts = (10_000, 40_000) if small else (50_000, 200_000, 1_000_000)
+        predict = [_case(folder, PREDICT, rows) for rows in counts]
+        counts = (5_000, 20_000) if small else (10_000, 100_000)
+        train = []
+        for rows in counts:
+            size = _write_rows(Path(folder), rows)
+            row = _case(folder, TRAIN, rows)
+            row.notes["text in memory as Arrow"] = f"{size:.0f} MB"
+            train.append(row)
+    return [
+        Table(
+            "peak memory of predict_iter", "the fewest rows", _ratios(predict), "times the peak of"
+        ),
+        Table("peak memory of train", "the fewest rows", _ratios(train), "times the peak of"),
+    ]
+
+
+def _ratios(rows: list[Row]) -> list[Row]:
+    for row in rows:
+        row.ratio = row.notes["_peak"] / rows[0].notes["_peak"]
+        row.spread = (row.ratio, row.ratio)
+    for row in rows:
+        del row.notes["_peak"]
+    return rows
+
+
+def _case(folder: str, code: str, rows: int) -> Row:
+    import time
+
+    here = str(Path(__file__).parent)
+    whole = TINY.format(folder=folder, here=here) + code.format(folder=folder, rows=rows)
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", whole], check=True, capture_output=True, text=True
+    )
+    peak, added = (float(part) for part in done.stdout.split()[-2:])
+    notes = {"_peak": peak, "peak": f"{peak:.0f} MB", "added": f"{added:.0f} MB"}
+    return Row(f"{rows:,} rows", time.perf_counter() - started, notes=notes)
+
+
+def _write_rows(folder: Path, rows: int) -> float:
+    import pandas as pd
+    from texts import mixed_texts
+
+    texts = mixed_texts(rows)
+    labels = [f"label {number % 5}" for number in range(rows)]
+    frame = pd.DataFrame({"text": [f"{n} {t}" for n, t in enumerate(texts)], "label": labels})
+    frame.to_parquet(folder / "rows.parquet")
+    return sum(map(len, frame["text"])) / 1e6
+
+
+def _prepare(folder: Path) -> None:
+    import os
+
+    import pandas as pd
+    from training import base_model
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    from clx.ml import training_run
+
+    tokenizer = AutoTokenizer.from_pretrained(base_model())
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    BertModel(config).save_pretrained(folder / "base")
+    tokenizer.save_pretrained(folder / "base")
+    os.environ["LOCAL_DATA_DIR"] = str(folder)
+    run = training_run(
+        "classification",
+        "tiny",
+        base_model_name=folder / "base",
+        training_args={"max_steps": 1, "disable_tqdm": True},
+    )
+    rows = pd.DataFrame({"text": ["card lost"] * 8 + ["cash"] * 8, "label": ["a"] * 8 + ["b"] * 8})
+    run.train(rows, overwrite=True)

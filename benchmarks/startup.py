@@ -1,0 +1,57 @@
+"""Start-up: each in a fresh process, against bare Python or ``transformers.pipeline``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from measuring import Table, in_turn
+
+PIPELINE = "from transformers import pipeline; pipeline('text-classification', {model!r})('hello')"
+OPEN = "from clx.ml import training_run; run = training_run(load={run!r}); "
+
+
+def fresh(code: str) -> None:
+    """Run code in a Python of its own."""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True)
+
+
+def run_benchmark(rounds: int, small: bool) -> list[Table]:
+    """Return the table of light starts and that of the time to a first prediction."""
+    from prediction import trained_run
+
+    from clx.errors import MissingDependencyError
+
+    light: dict[str, Any] = {
+        "python": lambda: fresh("pass"),
+        "import clx.ml": lambda: fresh("import clx.ml"),
+        "clx --help": lambda: fresh("import sys; from clx.cli import main; main(['--help'])"),
+        "clx tasks": lambda: fresh("import sys; from clx.cli import main; main(['tasks'])"),
+    }
+    first = in_turn(light, "python", 3 if small else 2 * rounds, "start, fresh processes")
+    bare = first.rows[0].seconds
+    for row in first.rows[1:]:
+        row.notes = {"over bare Python": f"{row.seconds - bare:.3f} s", "wanted": "0.15 s"}
+    with tempfile.TemporaryDirectory() as folder:
+        run = trained_run(Path(folder), rows=64)
+        where = str(run.run_dir)
+        contestants: dict[str, Any] = {
+            "transformers.pipeline": lambda: fresh(PIPELINE.format(model=f"{where}/model")),
+            "run.predict": lambda: fresh(OPEN.format(run=where) + "run.predict('hello')"),
+        }
+        try:
+            run.export("onnx", texts=["hello"])
+        except MissingDependencyError as error:
+            print(f"ONNX is left out: {error}")
+        else:
+            for backend in ("onnx", "onnx-int8"):
+                code = OPEN.format(run=where) + f"run.predict('hello', backend={backend!r})"
+                contestants[f"run.predict, {backend}"] = lambda code=code: fresh(code)
+        goals = {"run.predict": 1.0, "run.predict, onnx": 3.0}
+        second = in_turn(
+            contestants, "transformers.pipeline", rounds, "first prediction, fresh processes", goals
+        )
+    return [first, second]
