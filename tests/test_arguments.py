@@ -369,7 +369,7 @@ def test_small_data_gets_enough_steps_and_few_evaluations():
 
 
 def test_a_probe_needs_fewer_passes():
-    assert choose_arguments({}, rows=3, has_eval=False, probe=True)["num_train_epochs"] == 20
+    assert choose_arguments({}, rows=3, has_eval=False, probe=True)["num_train_epochs"] == 15
     assert choose_arguments({}, rows=320, has_eval=False, probe=True)["num_train_epochs"] == 10
     assert choose_arguments({}, rows=9999, has_eval=False, probe=True)["num_train_epochs"] == 3
 

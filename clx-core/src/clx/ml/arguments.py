@@ -42,7 +42,7 @@ _FRACTION = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
 MIN_STEPS = 200
 """Small data is gone through so often that there are so many steps, as far as ``MAX_EPOCHS`` lets."""
 
-MAX_EPOCHS = 20
+MAX_EPOCHS = 15
 MAX_EPOCHS_RANDOM = 50
 """A head that begins at random has more to learn."""
 
