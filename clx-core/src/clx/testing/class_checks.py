@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clx import ml
 from clx.errors import ClxError
 from clx.ml.run import TrainingRun
 from clx.ml.task_checks import _private_names, attribute_name, task_problems
@@ -37,45 +38,25 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 }
 """How core calls what a task overrides."""
 
-_PRIVATE = (
-    "arguments",
-    "author_code",
-    "checkpoints",
-    "compare",
-    "components",
-    "config",
-    "data_checking",
-    "data_files",
-    "entry_points",
-    "evaluation",
-    "existing",
-    "hook_calls",
-    "legacy_arguments",
-    "loading",
-    "model_card",
-    "opening",
-    "options",
+_PUBLIC = (
+    "comparing",
+    "data",
+    "evaluate_metrics",
+    "intervals",
+    "label_lists",
+    "labels",
+    "metrics",
+    "multilabel_metrics",
     "plugins",
-    "predict_file",
-    "prediction",
-    "progress",
-    "publishing",
-    "quiet",
-    "registry",
-    "reporting",
-    "row_files",
-    "run",
-    "run_dir",
-    "sampling",
-    "splits",
-    "task_checks",
-    "task_hooks",
-    "text_rows",
-    "trainer",
-    "training",
-    "truncation",
+    "report",
+    "spans",
+    "thresholds",
 )
-PRIVATE_MODULES = {"clx.cli", *(f"clx.ml.{name}" for name in _PRIVATE)}
+PUBLIC_MODULES = frozenset(
+    {"clx", "clx.ml", "clx.errors", "clx.problems", "clx.settings", "clx.testing"}
+    | {f"clx.ml.{name}" for name in _PUBLIC}
+)
+"""Whose names without an underscore stay; everything else in clx may change with any release."""
 """What a task may not import: it may change with any release."""
 
 
@@ -178,9 +159,12 @@ def _sources(subject: Subject) -> list[Path]:
 def _private_uses(path: Path, private: set[str]) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            names = [node.module]
             is_clx = node.module.split(".")[0] == "clx"
             hidden = [alias.name for alias in node.names if is_clx and alias.name.startswith("_")]
+            if node.module == "clx.ml":
+                within = Path(ml.__path__[0])
+                names += [f"clx.ml.{a.name}" for a in node.names if _is_module(within, a.name)]
         elif isinstance(node, ast.Import):
             names, hidden = [alias.name for alias in node.names], []
         elif isinstance(node, ast.Attribute) and node.attr in private:
@@ -188,8 +172,16 @@ def _private_uses(path: Path, private: set[str]) -> Iterator[tuple[int, str]]:
             continue
         else:
             continue
-        for name in [*(n for n in names if n in PRIVATE_MODULES), *hidden]:
+        for name in [*(n for n in names if _is_private(n)), *hidden]:
             yield node.lineno, name
+
+
+def _is_module(package: Path, name: str) -> bool:
+    return (package / f"{name}.py").is_file() or (package / name / "__init__.py").is_file()
+
+
+def _is_private(module: str) -> bool:
+    return module.split(".")[0] == "clx" and module not in PUBLIC_MODULES
 
 
 @check(
