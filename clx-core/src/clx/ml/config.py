@@ -29,22 +29,6 @@ BOOKKEEPING = (
 )
 """Keys that clx writes by itself; the rest are arguments of the run."""
 
-BASE_OPTIONS = (
-    "base_model_name",
-    "tokenizer_name",
-    "tokenize_args",
-    "model_args",
-    "training_args",
-    "device",
-    "metrics",
-    "strict_data",
-    "head_init",
-    "pooling",
-    "class_weights",
-    "calibrate",
-)
-"""Options of every task that the config keeps."""
-
 PLACE_KEYS = ("run_name", "run_dir_parent")
 """Keys that say where a run was made; where it is now is what counts."""
 

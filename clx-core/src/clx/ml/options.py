@@ -15,7 +15,6 @@ from clx.errors import ClxError, ConfigError, PluginError, RunDirError
 from clx.ml.arguments import check_training_args
 from clx.ml.author_code import author_code
 from clx.ml.config import (
-    BASE_OPTIONS,
     LEARNED,
     SCHEMA_VERSION,
     TEMPERATURE,
@@ -28,7 +27,7 @@ from clx.ml.config import (
 from clx.ml.entry_points import distribution_of
 from clx.ml.quality_options import quality_problems
 from clx.ml.run_dir import RunDir
-from clx.ml.task_checks import attribute_name, check_task
+from clx.ml.task_checks import BASE_OPTIONS, attribute_name, check_task
 from clx.ml.tokenize_arguments import tokenize_args_problems
 from clx.problems import cell, did_you_mean, raise_problems
 from clx.settings import runs_dir

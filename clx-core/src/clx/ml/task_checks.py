@@ -10,9 +10,7 @@ from clx.problems import cell, raise_problems
 
 MUST_IMPLEMENT = ("validate_data_format", "load_model")
 
-RESERVED = (
-    "run_name",
-    "run_dir_parent",
+BASE_OPTIONS = (
     "base_model_name",
     "tokenizer_name",
     "tokenize_args",
@@ -25,6 +23,13 @@ RESERVED = (
     "pooling",
     "class_weights",
     "calibrate",
+)
+"""Options of every task that the config keeps."""
+
+RESERVED = (
+    "run_name",
+    "run_dir_parent",
+    *BASE_OPTIONS,
     "trust_remote_code",
     "load",
     "verify",
