@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import json
 import os
 import random
 import shutil
@@ -21,246 +20,14 @@ import signal
 import sys
 import tempfile
 import time
-import warnings
 from collections import Counter
 from pathlib import Path
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import datasets
-import pyarrow.parquet  # noqa: F401
-import torch
-import transformers
-from safetensors.torch import load_file
-from transformers import Trainer, TrainerCallback  # noqa: F401
-
-import clx.ml.evaluation
-import clx.ml.predict_file as predict_file_module
-import clx.ml.training  # noqa: F401
-from clx.errors import ClxError, ResumeError, RunDirError, RunExistsError
-from clx.ml import training_run
-from conftest import fruit_frame, make_tiny_model
+from clx.errors import ClxError
 from crash.faults import Injected, in_fork
-
-torch.set_num_threads(1)
-warnings.simplefilter("ignore")
-transformers.logging.set_verbosity_error()
-datasets.disable_progress_bars()
-
-OLD, NEW = 1, 2
-PART_ROWS = 4
-ROWS = 14
-
-
-class Tag(TrainerCallback):
-    """Writes the tag into the weights."""
-
-    def __init__(self, tag):
-        self.tag = tag
-
-    def on_train_end(self, args, state, control, model=None, **kwargs):
-        with torch.no_grad():
-            model.classifier.bias.fill_(self.tag)
-
-
-def make(parent, tag, **changes):
-    arguments = {"max_steps": 2, "seed": tag, "per_device_train_batch_size": 4}
-    arguments |= {"disable_tqdm": True, "save_strategy": "no", **changes}
-    return training_run(
-        "classification",
-        "run",
-        run_dir_parent=parent,
-        base_model_name=parent.parent / "model",
-        label_names=[f"a{tag}", f"b{tag}"],
-        training_args=arguments,
-    )
-
-
-def data(tag):
-    frame = fruit_frame(8 + tag)
-    return frame.assign(
-        label=[("a" if label == "animal" else "b") + str(tag) for label in frame["label"]]
-    )
-
-
-def train(parent, tag, **options):
-    make(parent, tag).train(data(tag), callbacks=[Tag(tag)], **options)
-
-
-LONG = {"max_steps": -1, "num_train_epochs": 3, "save_strategy": "steps", "save_steps": 1}
-LONG |= {"save_total_limit": 2, "logging_steps": 1}
-
-
-def train_long(parent, resume=False):
-    make(parent, NEW, **LONG).train(data(NEW), resume=resume, callbacks=[Tag(NEW)])
-
-
-def evaluate(parent):
-    result = training_run(load=parent / "run").evaluate(data(OLD))
-    result.save(parent / "evaluation")
-
-
-def predict_file(parent, **options):
-    predict_file_module.PART_ROWS = PART_ROWS
-    run = training_run(load=parent / "run")
-    run.predict_file(parent / "in.csv", parent / "out.jsonl", **options)
-
-
-# ---- What is there ------------------------------------------------------------------------------------
-
-
-def tag_of(parent):
-    """Return the tag of the run that is there, None for none; everything has to have the same one."""
-    try:
-        run = training_run(load=parent / "run", verify=True)
-    except RunDirError as error:
-        if "no trained run" in str(error) or "no run" in str(error).lower():
-            return None
-        raise
-    scores = run.predict(["the cat", "a grape"])
-    folder = run.run_dir
-    results = json.loads((folder / "results.json").read_text())
-    tags = {
-        "config": [int(name[1:]) for name in run.config["label_names"]],
-        "scores": [int(name[1:]) for name in scores[0]],
-        "model": [int(name[1:]) for name in run.model.config.id2label.values()],
-        "weights": load_file(folder / "model" / "model.safetensors")["classifier.bias"]
-        .int()
-        .tolist(),
-        "rows": results["rows"]["train"] - 8,
-        "seed": json.loads((folder / "environment.json").read_text())["seed"],
-        "arguments": run.training_args["seed"],
-    }
-    found = {
-        tag for value in tags.values() for tag in (value if isinstance(value, list) else [value])
-    }
-    assert len(found) == 1, f"a mix: {tags}"
-    return found.pop()
-
-
-def weights_of(parent):
-    tensors = load_file(parent / "run" / "model" / "model.safetensors")
-    return {name: value.flatten().tolist() for name, value in sorted(tensors.items())}
-
-
-def leftovers(parent):
-    expected = {"run", "in.csv", "out.jsonl", "evaluation", ".run.lock"}
-    inside = {p.name for p in (parent / "run").iterdir() if p.name.startswith(".")}
-    return sorted({path.name for path in parent.iterdir()} - expected | inside)
-
-
-# ---- Scenarios: what is there before, what is killed, what must hold after --------------------------
-
-
-def empty(place, parent):
-    parent.mkdir()
-
-
-def with_old(place, parent):
-    shutil.copytree(place / "old", parent)
-
-
-def after_first(place, parent):
-    said = ask(tag_of, parent)
-    if said is None:
-        ask(train, parent, NEW)
-        assert ask(tag_of, parent) == NEW
-    else:
-        assert said == NEW, said
-        ask(overwrite_new, parent)
-    assert leftovers(parent) == [], leftovers(parent)
-
-
-def overwrite_new(parent):
-    train(parent, NEW, overwrite=True)
-
-
-def after_overwrite(place, parent):
-    said = ask(tag_of, parent)
-    assert said in (OLD, NEW), said
-    if random.random() < 0.3:
-        ask(overwrite_new, parent)
-        assert ask(tag_of, parent) == NEW
-        assert leftovers(parent) == [], leftovers(parent)
-
-
-def resume_long(parent):
-    try:
-        train_long(parent, resume=True)
-    except ResumeError as error:
-        # It was killed before it began, or after it was published.
-        if "no unfinished training" in str(error):
-            train_long(parent)
-
-
-def after_long(place, parent):
-    assert ask(tag_of, parent) in (None, NEW)
-    ask(resume_long, parent)
-    assert ask(tag_of, parent) == NEW
-    assert ask(weights_of, parent) == json.loads((place / "long.json").read_text())
-    if leftovers(parent):
-        # Killed while the old content was removed: who starts afresh sweeps it.
-        ask(overwrite_new, parent)
-        assert ask(tag_of, parent) == NEW
-    assert leftovers(parent) == [], leftovers(parent)
-
-
-def before_resume(place, parent):
-    shutil.copytree(place / "begun", parent)
-
-
-def resume(parent):
-    train_long(parent, resume=True)
-
-
-def after_evaluate(place, parent):
-    assert ask(tag_of, parent) == OLD
-    assert leftovers(parent) == [], leftovers(parent)
-
-
-def resume_predict(parent):
-    predict_file(parent, resume=True)
-
-
-def predict_again(parent):
-    """Resume; where all was done already that is an error, and starting afresh is what is left."""
-    try:
-        predict_file(parent, resume=True)
-    except RunExistsError:
-        predict_file(parent, overwrite=True)
-
-
-def after_predict(place, parent):
-    expected = (place / "expected.jsonl").read_text()
-    target = parent / "out.jsonl"
-    if target.exists():
-        assert target.read_text() == expected, "a target that is not complete"
-    ask(predict_again, parent)
-    assert target.read_text() == expected, "rows lost, doubled or out of order"
-    assert leftovers(parent) == [], leftovers(parent)
-    assert ask(tag_of, parent) == OLD
-
-
-SCENARIOS = {
-    "first training": (empty, lambda parent: train(parent, NEW), after_first, 3),
-    "overwrite=True": (with_old, overwrite_new, after_overwrite, 5),
-    "training with checkpoints": (empty, train_long, after_long, 3),
-    "resume=True": (before_resume, resume, after_long, 2),
-    "evaluate": (with_old, evaluate, after_evaluate, 2),
-    "predict_file": (with_old, predict_file, after_predict, 3),
-    "predict_file, resumed": (with_old, resume_predict, after_predict, 1),
-}
-
-
-def ask(function, *args):
-    """Run in a process of its own, and raise here what was raised there."""
-    said, status = in_fork(function, *args)
-    if status != 0:
-        raise AssertionError(f"{function.__name__}: {said}")
-    return said
+from crash.scenarios import SCENARIOS, ask, prepare
 
 
 def count_steps(action, parent):
@@ -272,31 +39,6 @@ def count_steps(action, parent):
 def killed_at(action, parent, step):
     with Injected(parent, at=step):
         action(parent)
-
-
-def prepare(place):
-    """Make what the scenarios begin with; in a process of its own, since this one is forked."""
-    make_tiny_model(place / "model")
-    old = place / "old"
-    old.mkdir()
-    train(old, OLD)
-    fruit_frame(ROWS).to_csv(old / "in.csv", index=False)
-    predict_file(old)
-    (old / "out.jsonl").rename(place / "expected.jsonl")
-    (place / "whole").mkdir()
-    train_long(place / "whole")
-    (place / "long.json").write_text(json.dumps(weights_of(place / "whole")))
-
-    class Stop(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            if state.global_step == 4:
-                raise KeyboardInterrupt
-
-    (place / "begun").mkdir()
-    try:
-        make(place / "begun", NEW, **LONG).train(data(NEW), callbacks=[Tag(NEW), Stop()])
-    except KeyboardInterrupt:
-        return
 
 
 def modules_after(action, parent):
