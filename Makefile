@@ -64,7 +64,7 @@ bench: $(VENV)/installed-dev ## Measure speed and memory against what users woul
 bench-gpu: $(VENV)/installed-dev ## The same on a GPU: bf16, compiled, by token budget
 	@$(BIN)/python benchmarks/bench.py --gpu $(BENCH_ARGS)
 
-crash: $(VENV)/installed-dev ## Kill trainings, resumes and predictions 500 times, and look what is left
+crash: $(VENV)/installed-dev ## Kill trainings, resumes, exports and predictions 500 times, and look what is left
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/crash/campaign.py --trials 500
 
 endurance: $(VENV)/installed-dev ## 2,000 predictions, 50 loads, 20 trainings and 8 threads in one process

@@ -1,9 +1,11 @@
 """Export to ONNX: equal answers, no torch, clear errors, a run that stays whole."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -102,6 +104,40 @@ print([name for name in heavy if name in sys.modules])
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.splitlines() == ["['fruit', 'animal']", "[]"]
+
+
+@pytest.mark.parametrize("chosen", [None, "true"])
+def test_onnx_runtime_reports_to_nobody(exported, tmp_path, chosen):
+    """Its events go out of a cache in the home and temporary folders, which is not even made."""
+    code = f"""
+from clx.ml import training_run
+training_run(load={str(exported)!r}).predict("cat", backend="onnx")
+import os; print(os.environ["ORT_DISABLE_TELEMETRY"])
+"""
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.mkdir()
+    temporary.mkdir()
+    environment = os.environ | {"HOME": str(home), "TMPDIR": str(temporary)}
+    del environment["ORT_DISABLE_TELEMETRY"]
+    if chosen:
+        environment["ORT_DISABLE_TELEMETRY"] = chosen
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert out.stdout.split() == [chosen or "1"]
+    assert [*home.iterdir(), *temporary.iterdir()] == []
+
+
+def test_eight_bits_are_made_in_the_run_and_not_in_the_systems_folder(trained, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    report = training_run(load=trained).export("onnx", texts=["cat"])
+    assert sorted(path.name for path in report.folder.iterdir()) == [
+        "model.int8.onnx",
+        "model.onnx",
+        "report.json",
+        "settings.json",
+        "tokenizer.json",
+    ]
 
 
 def test_tokenize_args_are_part_of_the_export(tiny_model, fruit):

@@ -1,4 +1,4 @@
-"""Kill trials: end trainings, evaluations and predictions at any instant, and look what is left.
+"""Kill trials: end what writes into a run or a file at any instant, and look what is left.
 
     python tests/crash/campaign.py --trials 500 --seed 1
 
@@ -100,6 +100,9 @@ def main():
     random.seed(options.seed)
     place = Path(tempfile.mkdtemp(prefix="clx-crash-"))
     os.environ["LOCAL_DATA_DIR"] = str(place / "data")
+    # What is killed leaves nothing in the system's folder either.
+    tempfile.tempdir = os.environ["TMPDIR"] = str(place / "tmp")
+    (place / "tmp").mkdir()
     ask(prepare, place)
     measured = measure(place, options.only)
     names = [name for name in options.only for _ in range(SCENARIOS[name][3])]

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from transformers import Trainer, TrainerCallback  # noqa: F401
 import clx.ml.evaluation
 import clx.ml.predict_file as predict_file_module
 import clx.ml.training  # noqa: F401
-from clx.errors import ResumeError, RunDirError, RunExistsError
+from clx.errors import NotTrainedError, ResumeError, RunDirError, RunExistsError
 from clx.ml import training_run
 from conftest import fruit_frame, make_tiny_model
 from crash.faults import in_fork
@@ -37,6 +38,7 @@ datasets.disable_progress_bars()
 
 OLD, NEW = 1, 2
 PART_ROWS = 4
+EXPORTED = ["the cat", "a grape", "the dog eats a melon"]
 ROWS = 14
 
 
@@ -102,6 +104,11 @@ def ask(function, *args):
     return said
 
 
+def export(parent):
+    """Export as one that had been exported on other texts and without eight bits."""
+    training_run(load=parent / "run").export("onnx", texts=EXPORTED)
+
+
 # ---- What is there ------------------------------------------------------------------------------------
 
 
@@ -139,9 +146,42 @@ def weights_of(parent):
     return {name: value.flatten().tolist() for name, value in sorted(tensors.items())}
 
 
+def exported_by(parent):
+    """Return how many texts the export that is there was compared on, None where none is.
+
+    Its files have to be of one export, and answer as the run's weights do.
+    """
+    run = training_run(load=parent / "run", verify=True)
+    texts = list(fruit_frame(ROWS)["text"])
+    try:
+        scores = run.predict(texts, backend="onnx")
+    except NotTrainedError as error:
+        if "was not exported" in str(error):
+            return None
+        raise
+    expected = run.predict(texts, backend="torch")
+    far = max(
+        abs(one[label] - other[label])
+        for one, other in zip(scores, expected, strict=True)
+        for label in one
+    )
+    assert far < 1e-5, f"ONNX answers otherwise: {far}"
+    assert run.predict_labels(texts, backend="onnx") == run.predict_labels(texts)
+    folder = run.run_dir / "onnx"
+    report = json.loads((folder / "report.json").read_text())
+    files = {"settings.json", "report.json", "tokenizer.json", "model.onnx"}
+    if "onnx-int8" in report["checks"]:
+        files.add("model.int8.onnx")
+        assert len(run.predict(texts, backend="onnx-int8")) == ROWS
+    found = {path.name for path in folder.iterdir()}
+    assert found == files, f"files of two exports: {found}"
+    return report["texts"]
+
+
 def leftovers(parent):
     expected = {"run", "in.csv", "out.jsonl", "evaluation", ".run.lock"}
     inside = {p.name for p in (parent / "run").iterdir() if p.name.startswith(".")}
+    inside |= {path.name for path in Path(tempfile.gettempdir()).iterdir()}
     return sorted({path.name for path in parent.iterdir()} - expected | inside)
 
 
@@ -154,6 +194,10 @@ def empty(place, parent):
 
 def with_old(place, parent):
     shutil.copytree(place / "old", parent)
+
+
+def with_export(place, parent):
+    shutil.copytree(place / "exported", parent)
 
 
 def after_first(place, parent):
@@ -214,6 +258,20 @@ def after_evaluate(place, parent):
     assert leftovers(parent) == [], leftovers(parent)
 
 
+def after_export(place, parent):
+    assert ask(tag_of, parent) == OLD
+    assert ask(exported_by, parent) in (1, None, len(EXPORTED))
+    if random.random() < 0.3:
+        # A training sweeps what is left, and removes the export of what it replaces.
+        ask(overwrite_new, parent)
+        assert ask(tag_of, parent) == NEW
+        assert ask(exported_by, parent) is None
+        assert not (parent / "run" / "onnx").exists()
+    ask(export, parent)
+    assert ask(exported_by, parent) == len(EXPORTED)
+    assert leftovers(parent) == [], leftovers(parent)
+
+
 def resume_predict(parent):
     predict_file(parent, resume=True)
 
@@ -243,6 +301,8 @@ SCENARIOS = {
     "training with checkpoints": (empty, train_long, after_long, 3),
     "resume=True": (before_resume, resume, after_long, 2),
     "evaluate": (with_old, evaluate, after_evaluate, 2),
+    "export": (with_old, export, after_export, 1),
+    "export, again": (with_export, export, after_export, 2),
     "predict_file": (with_old, predict_file, after_predict, 3),
     "predict_file, resumed": (with_old, resume_predict, after_predict, 1),
 }
@@ -257,6 +317,8 @@ def prepare(place):
     fruit_frame(ROWS).to_csv(old / "in.csv", index=False)
     predict_file(old)
     (old / "out.jsonl").rename(place / "expected.jsonl")
+    shutil.copytree(old, place / "exported")
+    training_run(load=place / "exported" / "run").export("onnx", texts=["cat"], int8=False)
     (place / "whole").mkdir()
     train_long(place / "whole")
     (place / "long.json").write_text(json.dumps(weights_of(place / "whole")))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ExportError
-from clx.ml.onnx_model import missing
+from clx.ml.onnx_runtime import missing, quantising_in
 from clx.ml.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -129,15 +129,14 @@ def write_int8(source: Path, target: Path, how: str) -> None:
         how: a key of ``QUANTISATIONS``.
     """
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
 
     settings = QUANTISATIONS[how]
     graph = onnx.load(str(source), load_external_data=False).graph
-    with _quiet():
-        quantize_dynamic(
+    with _quiet(), quantising_in(target.parent) as quantization:
+        quantization.quantize_dynamic(
             str(source),
             str(target),
-            weight_type=QuantType.QInt8,
+            weight_type=quantization.QuantType.QInt8,
             per_channel=True,
             reduce_range=settings.get("reduce_range", False),
             op_types_to_quantize=["MatMul", "Gemm"] if settings.get("matrices_only") else None,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ConfigError, MissingDependencyError, NotTrainedError, RunDirError
+from clx.errors import ConfigError, NotTrainedError, RunDirError
 from clx.ml.batches import padded
+from clx.ml.onnx_runtime import import_onnxruntime
 from clx.ml.run_dir import MANIFEST, ONNX, RunDir
 from clx.problems import cell
 
@@ -24,13 +25,6 @@ TOKENIZER = "tokenizer.json"
 SETTINGS = "settings.json"
 REPORT = "report.json"
 SCHEMA_VERSION = 1
-
-PIP_LINE = "pip install 'clx-core[onnx]'"
-
-
-def missing(package: str, error: ImportError) -> MissingDependencyError:
-    """Return the error for a package of the extra that is not installed."""
-    return MissingDependencyError(f"{package} is needed for ONNX ({error}): {PIP_LINE}")
 
 
 @dataclass(frozen=True)
@@ -118,19 +112,16 @@ class OnnxModel:
     """
 
     def __init__(self, folder: Path, backend: str, device: str | None = None) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise missing("onnxruntime", error) from error
+        runtime = import_onnxruntime()
         from tokenizers import Tokenizer
 
         self.settings = read_settings(folder)
         self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self.tokenizer.no_padding()
-        providers = _providers(onnxruntime.get_available_providers(), device)
+        providers = _providers(runtime.get_available_providers(), device)
         self.device = "cuda" if "CUDAExecutionProvider" in providers else "cpu"
-        self._session = onnxruntime.InferenceSession(
-            str(folder / FILES[backend]), _options(onnxruntime), providers=providers
+        self._session = runtime.InferenceSession(
+            str(folder / FILES[backend]), _options(runtime), providers=providers
         )
 
     def encode(self, texts: Sequence[Any]) -> list[Any]:
@@ -150,8 +141,8 @@ class OnnxModel:
         return output
 
 
-def _options(onnxruntime: Any) -> Any:
-    options = onnxruntime.SessionOptions()
+def _options(runtime: Any) -> Any:
+    options = runtime.SessionOptions()
     # A plan of memory is kept for every shape otherwise, and each batch has one of its own.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
