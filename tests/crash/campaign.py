@@ -70,6 +70,8 @@ def trial(place, number, name, measured, by_step):
     before, action, after, _ = SCENARIOS[name]
     steps, seconds = measured[name]
     parent = place / f"trial-{number}"
+    shutil.rmtree(tempfile.gettempdir())
+    Path(tempfile.gettempdir()).mkdir()
     before(place, parent)
     if by_step:
         step = random.randint(1, steps)

@@ -181,8 +181,12 @@ def exported_by(parent):
 def leftovers(parent):
     expected = {"run", "in.csv", "out.jsonl", "evaluation", ".run.lock"}
     inside = {p.name for p in (parent / "run").iterdir() if p.name.startswith(".")}
-    inside |= {path.name for path in Path(tempfile.gettempdir()).iterdir()}
-    return sorted({path.name for path in parent.iterdir()} - expected | inside)
+    return sorted({path.name for path in parent.iterdir()} - expected | inside | temporary())
+
+
+def temporary():
+    """Return the files in the system's temporary folder; an empty folder may stay there."""
+    return {path.name for path in Path(tempfile.gettempdir()).rglob("*") if path.is_file()}
 
 
 # ---- Scenarios: what is there before, what is killed, what must hold after --------------------------
