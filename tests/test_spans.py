@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from seqeval import metrics as seqeval
 from transformers import AutoTokenizer
 
 from clx.errors import ConfigError
@@ -13,6 +14,7 @@ from clx.ml.spans import (
     span_metrics,
     span_problems,
     span_windows,
+    tag_metrics,
     tagged_spans,
 )
 from clx.testing import make_tiny_model
@@ -112,6 +114,37 @@ def test_metrics_by_hand():
         "f1_macro": 0.0,
         "token_accuracy": 1.0,
     }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_metrics_are_those_of_seqeval(seed):
+    """Rows of random tags, among them ``I-`` where no span has begun, and rows without tokens."""
+    random = np.random.default_rng(seed)
+    labels = bio_labels(["person", "place", "work"][: seed % 3 + 1])
+    rows = [random.choice(labels, size) for size in random.integers(0, 15, 30)]
+    given = [row.tolist() for row in rows]
+    # A third are wrong: there are spans found, missed, cut and invented.
+    said = [
+        np.where(random.random(len(row)) < 1 / 3, random.choice(labels, len(row)), row).tolist()
+        for row in rows
+    ]
+    found = tag_metrics(given, said)
+    expected = {
+        "precision": seqeval.precision_score(given, said, zero_division=0),
+        "recall": seqeval.recall_score(given, said, zero_division=0),
+        "f1": seqeval.f1_score(given, said, zero_division=0),
+        "f1_macro": seqeval.f1_score(given, said, average="macro", zero_division=0),
+        "token_accuracy": seqeval.accuracy_score(given, said),
+    }
+    assert found == pytest.approx(expected)
+    assert 0 < found["f1"] < 1
+
+
+def test_rows_that_do_not_match_are_refused():
+    with pytest.raises(ValueError, match="zip"):
+        tag_metrics([["O", "O"]], [["O"]])
+    with pytest.raises(ValueError, match="zip"):
+        tag_metrics([["O"], ["O"]], [["O"]])
 
 
 @pytest.mark.parametrize(

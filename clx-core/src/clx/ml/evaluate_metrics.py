@@ -17,6 +17,7 @@ from typing import Any
 from clx.errors import ClxError, ConfigError, MissingDependencyError, PluginError
 from clx.ml.metrics import classification_metrics
 from clx.ml.multilabel_metrics import multilabel_metrics
+from clx.ml.spans import tag_metrics
 from clx.problems import cell, did_you_mean, names, report
 
 OF_IDS = ("accuracy", "f1_macro", "f1_micro", "f1_weighted")
@@ -32,13 +33,15 @@ MULTI_LABEL = (
     "log_loss",
     "ece",
 )
-OUR_METRICS = tuple(dict.fromkeys((*SINGLE_LABEL, *MULTI_LABEL)))
+OF_SPANS = ("span_precision", "span_recall", "span_f1", "span_f1_macro", "token_accuracy")
+OUR_METRICS = tuple(dict.fromkeys((*SINGLE_LABEL, *MULTI_LABEL, *OF_SPANS)))
 
 USAGE = """
 Args:
     predictions: label ids; or, for single-label rows, the scores before the softmax, one list a
-        row; or, for multi-label rows, sigmoid scores or 0 and 1, one list a row.
-    references: label ids; or, for multi-label rows, 0 and 1, one list a row.
+        row; or, for multi-label rows, sigmoid scores or 0 and 1, one list a row; or, for metrics
+        of spans, B-, I- and O tags, one list a row.
+    references: label ids; or, for multi-label rows, 0 and 1, one list a row; or such tags.
     thresholds: of multi-label scores, one number or one a label (0.5).
 """
 
@@ -54,7 +57,8 @@ class ExtraMetric:
 def as_evaluate_metric(name: str, **options: Any) -> Any:
     """Return one of our metrics as an ``evaluate.Metric``: offline, and for ``evaluate.combine``.
 
-    Whether rows have one label or several is seen from ``references``; see :data:`USAGE`. What
+    Whether rows have one label or several is seen from ``references``; see :data:`USAGE`. Those of
+    spans (:data:`OF_SPANS`) take tags, as ``seqeval`` on the Hub does, and need no package. What
     ``compute`` gives has ``name`` as its key.
 
     Args:
@@ -81,26 +85,33 @@ def evaluate_metric_class(name: str) -> Any:
     from datasets import Features, Sequence, Value
 
     number, identifier = Value("float64"), Value("int64")
-    several, flags = Sequence(number), Sequence(identifier)
+    several, flags, tags = Sequence(number), Sequence(identifier), Sequence(Value("string"))
+    of_spans = name in OF_SPANS
+    kinds = (
+        [(tags, tags)]
+        if of_spans
+        else [(number, identifier), (several, identifier), (several, flags)]
+    )
+    source = "seqeval" if of_spans else "scikit-learn"
 
     class ClxMetric(evaluate.Metric):  # type: ignore[misc, name-defined]
         """One of the metrics of clx."""
 
         def _info(self) -> Any:
             return evaluate.MetricInfo(
-                description=f"{name} as clx computes it: the definition is scikit-learn's.",
+                description=f"{name} as clx computes it: the definition is {source}'s.",
                 citation="",
                 inputs_description=USAGE,
                 features=[
-                    Features({"predictions": number, "references": identifier}),
-                    Features({"predictions": several, "references": identifier}),
-                    Features({"predictions": several, "references": flags}),
+                    Features({"predictions": said, "references": given}) for said, given in kinds
                 ],
             )
 
         def _compute(
             self, *, predictions: Any, references: Any, thresholds: Any = 0.5
         ) -> dict[str, float]:
+            if of_spans:
+                return {name: tag_metrics(references, predictions)[name.removeprefix("span_")]}
             return {name: our_metric(name, references, predictions, thresholds)}
 
     ClxMetric.__name__ = "Clx" + name.title().replace("_", "")
@@ -242,7 +253,7 @@ def compute_extra(
 
     Args:
         metrics: from :func:`resolve_metrics`.
-        references: label ids, shape (rows,), or 0 and 1, shape (rows, num_labels).
+        references: label ids, shape (rows,), or 0 and 1, shape (rows, num_labels), or tags by row.
         predictions: likewise.
         taken: names that others use.
 

@@ -402,7 +402,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         """Return what the user's ``metrics`` give, for a task's ``compute_metrics``.
 
         Args:
-            references: label ids, shape (rows,), or 0 and 1, shape (rows, labels).
+            references: label ids, shape (rows,), or 0 and 1, shape (rows, labels), or tags by row.
             predictions: likewise.
             taken: names that the task's own metrics have.
 

@@ -7,6 +7,7 @@ one. The tokens of a span are labelled ``B-animal`` and, behind the first, ``I-a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -178,42 +179,61 @@ def tagged_spans(tags: Iterable[str]) -> set[tuple[str, int, int]]:
     return found
 
 
-def span_metrics(
+def tag_rows(
     label_ids: np.ndarray, logits: np.ndarray, labels: Sequence[str]
-) -> dict[str, float]:
-    """Return precision, recall and F1 of whole spans, micro and macro, and the tokens' accuracy.
-
-    A span counts as found when its label and both ends are right, as in seqeval (Ramshaw and Marcus
-    1995 for the tags). What is divided by zero is zero.
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the given and the predicted tags of each row, of the tokens that count.
 
     Args:
         label_ids: shape (rows, tokens); :data:`IGNORED` where a token does not count.
         logits: shape (rows, tokens, labels).
         labels: the names of the ids.
     """
-    predicted = logits.argmax(axis=-1)
-    right: dict[str, int] = {}
-    given, said = dict[str, int](), dict[str, int]()
-    for true_row, said_row in zip(label_ids, predicted, strict=True):
-        counts = true_row != IGNORED
-        true_spans = tagged_spans(labels[i] for i in true_row[counts])
-        said_spans = tagged_spans(labels[i] for i in said_row[counts])
-        for target, some in (
-            (given, true_spans),
-            (said, said_spans),
-            (right, true_spans & said_spans),
-        ):
-            for label, _, _ in some:
-                target[label] = target.get(label, 0) + 1
-    each = [_f1(right.get(n, 0), said.get(n, 0), given.get(n, 0)) for n in sorted({*given, *said})]
-    total = (sum(right.values()), sum(said.values()), sum(given.values()))
     counted = label_ids != IGNORED
+    given, said = (
+        [[labels[i] for i in row[counts]] for row, counts in zip(ids, counted, strict=True)]
+        for ids in (label_ids, logits.argmax(axis=-1))
+    )
+    return given, said
+
+
+def span_metrics(
+    label_ids: np.ndarray, logits: np.ndarray, labels: Sequence[str]
+) -> dict[str, float]:
+    """Return :func:`tag_metrics` of :func:`tag_rows`: what a model of tokens gives."""
+    return tag_metrics(*tag_rows(label_ids, logits, labels))
+
+
+def tag_metrics(given: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Return precision, recall and F1 of whole spans, micro and macro, and the tokens' accuracy.
+
+    A span counts as found when its label and both ends are right, as in seqeval (Ramshaw and Marcus
+    1995 for the tags). What is divided by zero is zero.
+
+    Args:
+        given: the right ``B-``, ``I-`` and ``O`` tags of each row.
+        said: the predicted ones.
+
+    Raises:
+        ValueError: there are not as many rows or tags on both sides.
+    """
+    right, claimed, true = Counter[str](), Counter[str](), Counter[str]()
+    tokens = equal = 0
+    for given_row, said_row in zip(given, said, strict=True):
+        equal += sum(one == other for one, other in zip(given_row, said_row, strict=True))
+        tokens += len(given_row)
+        given_spans, said_spans = tagged_spans(given_row), tagged_spans(said_row)
+        true.update(label for label, _, _ in given_spans)
+        claimed.update(label for label, _, _ in said_spans)
+        right.update(label for label, _, _ in given_spans & said_spans)
+    each = [_f1(right[name], claimed[name], true[name]) for name in sorted({*true, *claimed})]
+    total = (right.total(), claimed.total(), true.total())
     return {
         "precision": _ratio(total[0], total[1]),
         "recall": _ratio(total[0], total[2]),
         "f1": _f1(*total),
         "f1_macro": sum(each) / len(each) if each else 0.0,
-        "token_accuracy": _ratio(int((predicted == label_ids)[counted].sum()), int(counted.sum())),
+        "token_accuracy": _ratio(equal, tokens),
     }
 
 

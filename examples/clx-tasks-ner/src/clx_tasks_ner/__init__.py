@@ -3,7 +3,14 @@
 from clx.ml import TrainingRun
 from clx.ml.data import column_problems, raise_data_problems, text_problems
 from clx.ml.labels import label_maps
-from clx.ml.spans import bio_labels, span_label_names, span_metrics, span_problems, span_windows
+from clx.ml.spans import (
+    bio_labels,
+    span_label_names,
+    span_problems,
+    span_windows,
+    tag_metrics,
+    tag_rows,
+)
 
 EXPECTED = "a column 'text' and a column 'spans' of lists of {start, end, label}, end exclusive"
 STRIDE = 16
@@ -59,10 +66,10 @@ class NerRun(TrainingRun):
         return span_windows(self.tokenizer, texts, spans, labels, STRIDE, self.tokenize_args)
 
     def compute_metrics(self, eval_pred):
-        """Return precision, recall and F1 of whole spans."""
-        return span_metrics(
-            eval_pred.label_ids, eval_pred.predictions, bio_labels(self.label_names)
-        )
+        """Return precision, recall and F1 of whole spans, and what the option ``metrics`` adds."""
+        tags = tag_rows(eval_pred.label_ids, eval_pred.predictions, bio_labels(self.label_names))
+        metrics = tag_metrics(*tags)
+        return metrics | self.extra_metrics(*tags, metrics)
 
     def post_process_prediction(self, prediction):
         """Return the spans of a text."""
