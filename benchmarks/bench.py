@@ -1,6 +1,6 @@
 """Run benchmarks, print tables of ratios, write JSON, compare with an earlier JSON.
 
-python benchmarks/bench.py                          # prediction, training, start-up, memory, cost
+python benchmarks/bench.py                          # prediction, training, start-up, memory, …
 python benchmarks/bench.py prediction --rounds 9
 python benchmarks/bench.py --small                  # minutes, not half an hour
 python benchmarks/bench.py --json new.json --compare old.json
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from measuring import compare, machine, to_json
 
-BENCHMARKS = ("prediction", "training", "startup", "memory", "cost")
+BENCHMARKS = ("prediction", "training", "startup", "memory", "intervals", "cost")
 ON_GPU = ("gpu", "cost")
 
 

@@ -95,19 +95,37 @@ def in_turn(
             started = clock()
             contestants[name]()
             times[name].append(clock() - started)
+    return Table(title, yardstick, rows_of(times, yardstick, goals))
+
+
+def rows_of(
+    times: Mapping[str, list[float]],
+    yardstick: str,
+    goals: Mapping[str, float] | None = None,
+    notes: Mapping[str, dict[str, Any]] | None = None,
+) -> list[Row]:
+    """Return a row for each name: the median of its times, and of the rounds' ratios.
+
+    Args:
+        times: name → seconds in each round.
+        yardstick: the name that the others are compared with.
+        goals: name → wanted ratio.
+        notes: name → other figures.
+    """
     rows = []
-    for name in names:
-        ratios = [base / own for base, own in zip(times[yardstick], times[name], strict=True)]
+    for name, own in times.items():
+        ratios = [base / mine for base, mine in zip(times[yardstick], own, strict=True)]
         rows.append(
             Row(
                 name,
-                statistics.median(times[name]),
+                statistics.median(own),
                 statistics.median(ratios),
                 (min(ratios), max(ratios)),
                 (goals or {}).get(name),
+                (notes or {}).get(name, {}),
             )
         )
-    return Table(title, yardstick, rows)
+    return rows
 
 
 def machine() -> dict[str, Any]:

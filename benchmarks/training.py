@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from measuring import Row, Table
+from measuring import Row, Table, rows_of
 from texts import paragraphs
 
 BATCH, LEARNING_RATE = 16, 2e-4
@@ -211,19 +211,8 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
                 times[name].append(seconds)
                 accuracy[name].append(right)
         overhead = _overhead(Path(folder), rounds)
-    rows = []
-    for name in contestants:
-        ratios = [base / own for base, own in zip(times[yardstick], times[name], strict=True)]
-        rows.append(
-            Row(
-                name,
-                statistics.median(times[name]),
-                statistics.median(ratios),
-                (min(ratios), max(ratios)),
-                2.5 if name == "run.train" else None,
-                {"accuracy": f"{statistics.median(accuracy[name]):.3f}"},
-            )
-        )
+    notes = {name: {"accuracy": f"{statistics.median(accuracy[name]):.3f}"} for name in contestants}
+    rows = rows_of(times, yardstick, {"run.train": 2.5}, notes)
     return [
         Table(f"training, {len(data.train)} rows, {epochs} epochs", yardstick, rows),
         overhead,
