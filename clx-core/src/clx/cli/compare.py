@@ -10,7 +10,13 @@ import typer
 from clx.cli.failures import complain
 from clx.cli.metrics import write_frame
 from clx.cli.output import Output
-from clx.cli.parameters import DeviceOption, JsonOption, RunArgument
+from clx.cli.parameters import (
+    DeviceOption,
+    JsonOption,
+    LabelledDataArgument,
+    RunArgument,
+    save_option,
+)
 
 
 def compare(
@@ -18,20 +24,9 @@ def compare(
     other: Annotated[
         str, typer.Argument(metavar="OTHER", help="The run that RUN is compared with.")
     ],
-    data: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA",
-            help="Labelled data: csv, tsv, jsonl or parquet, a folder or a quoted glob.",
-        ),
-    ],
+    data: LabelledDataArgument,
     save: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            file_okay=False,
-            help="Write comparison.json, the fixed and broken rows, and report.html there.",
-        ),
+        Path | None, save_option("comparison.json, the fixed and broken rows, and report.html")
     ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from clx.cli.failures import complain
 from clx.cli.metrics import write_frame, write_metrics
 from clx.cli.output import Output
-from clx.cli.parameters import DeviceOption, JsonOption, RunArgument
+from clx.cli.parameters import (
+    DeviceOption,
+    JsonOption,
+    LabelledDataArgument,
+    RunArgument,
+    save_option,
+)
 
 NOT_PRINTED = ("confusion", "co_occurrence", "calibration")
 """Tables as wide as there are labels, or for plots: left to ``--json`` and ``--save``."""
@@ -18,21 +22,8 @@ NOT_PRINTED = ("confusion", "co_occurrence", "calibration")
 
 def evaluate(
     run_name: RunArgument,
-    data: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA",
-            help="Labelled data: csv, tsv, jsonl or parquet, a folder or a quoted glob.",
-        ),
-    ],
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            file_okay=False,
-            help="Write evaluation.json, report.html and all tables there.",
-        ),
-    ] = None,
+    data: LabelledDataArgument,
+    save: Annotated[Path | None, save_option("evaluation.json, report.html and all tables")] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:

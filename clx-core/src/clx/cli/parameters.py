@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,12 @@ RunArgument = Annotated[
     str,
     typer.Argument(
         metavar="RUN", help="A run's name or the path of its directory.", autocompletion=run_names
+    ),
+]
+LabelledDataArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="Labelled data: csv, tsv, jsonl or parquet, a folder or a quoted glob."
     ),
 ]
 JsonOption = Annotated[
@@ -39,6 +45,11 @@ RunsDirOption = Annotated[
         help="The folder of run directories [default: LOCAL_DATA_DIR/runs]",
     ),
 ]
+
+
+def save_option(what: str) -> Any:
+    """Return the declaration of ``--save FOLDER``, for a command that writes ``what`` there."""
+    return typer.Option(metavar="FOLDER", file_okay=False, help=f"Write {what} there.")
 
 
 def comma_separated(text: str) -> list[str]:
