@@ -19,6 +19,7 @@ from clx.ml.author_code import author_code
 from clx.ml.calibration import Calibration, calibrate
 from clx.ml.class_weights import label_weights, weighted_loss
 from clx.ml.config import TEMPERATURE
+from clx.ml.evaluation import of_texts
 from clx.ml.head import divide_head
 from clx.ml.head_init import Head, label_kind_of, prepare_head
 from clx.ml.interrupts import StopOnInterrupt
@@ -123,7 +124,7 @@ def fit(
     trainer = _make_trainer(
         run,
         model,
-        datasets,
+        splits,
         arguments,
         work_dir,
         [*call.callbacks],
@@ -189,7 +190,7 @@ def fit(
 def _make_trainer(
     run: TrainingRun,
     model: PreTrainedModel,
-    datasets: dict[str, Any],
+    splits: Sequence[Split],
     arguments: dict[str, Any],
     work_dir: Path,
     callbacks: list[Any],
@@ -197,7 +198,7 @@ def _make_trainer(
     interrupt: StopOnInterrupt,
     resume_from: Path | None,
 ) -> Trainer:
-    has_metrics = type(run).compute_metrics is not TaskHooks.compute_metrics
+    datasets = {split.name: split.dataset for split in splits}
     # Old checkpoints go when the new one is marked: the Trainer would remove them before.
     kept = arguments.get("save_total_limit")
     callbacks += [
@@ -218,9 +219,20 @@ def _make_trainer(
         work_dir,
         datasets["train"],
         datasets.get("eval"),
-        checked_metrics(run) if has_metrics else None,
+        _metrics_of_texts(run, splits),
         callbacks,
     )
+
+
+def _metrics_of_texts(run: TrainingRun, splits: Sequence[Split]) -> Any:
+    """Return what the Trainer computes metrics with, None for a task that has none."""
+    if type(run).compute_metrics is TaskHooks.compute_metrics:
+        return None
+    compute = checked_metrics(run)
+    evaluated = next((split for split in splits if split.name == "eval"), None)
+    if evaluated is None:
+        return compute
+    return lambda prediction: compute(of_texts(run, evaluated, prediction))
 
 
 def _stops_early(callbacks: Sequence[Any]) -> bool:

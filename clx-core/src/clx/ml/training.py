@@ -152,6 +152,8 @@ def check_run_data(run: TrainingRun, train_data: Any, eval_data: Any) -> DataChe
 
 def label_errors(run: TrainingRun, data: Any, folds: int, top: int | None) -> pd.DataFrame:
     """Return rows whose labels look wrong; see :meth:`TrainingRun.find_label_errors`."""
+    # A text is judged as one, by its beginning: the caller restores the option.
+    run.long_text, run.strict_length = "truncate", False
     frame, _ = validated_frames(run, data, None)
     (split,) = tokenised_splits(run, frame, None)
     return find_label_errors(run, split, folds, top)
