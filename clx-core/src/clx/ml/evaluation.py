@@ -19,7 +19,7 @@ from clx.ml.out_of_memory import memory_for_prediction
 from clx.ml.results import EvaluationResult
 from clx.ml.sampling import input_lengths
 from clx.ml.splits import Split, tokenised_split
-from clx.ml.trainer import checked_metrics, make_trainer, predict_dataset
+from clx.ml.trainer import checked_metrics, forget_model, make_trainer, predict_dataset
 from clx.ml.truncation import warn_truncated
 from clx.problems import raise_problems
 
@@ -69,6 +69,7 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
         way = "training_args={{'per_device_eval_batch_size': {}}}"
         with memory_for_prediction(batch, way):
             prediction, loss = predict_dataset(trainer, split.dataset)
+        forget_model(trainer)
     prediction = of_texts(run, split, prediction)
     return Predicted(prediction, loss, split.truncated, time.monotonic() - started)
 

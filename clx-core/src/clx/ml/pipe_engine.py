@@ -9,6 +9,7 @@ three steps are done for a whole batch at once, with equal results.
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -68,7 +69,9 @@ class PipeEngine:
             set(vars(pipe)) & set(_STEPS)
         )
         if type(pipe).get_iterator in (Pipeline.get_iterator, ChunkPipeline.get_iterator):
-            self._pipe.get_iterator = self._outputs
+            # Not a cycle, which would hold the model until a full garbage collection.
+            engine = weakref.proxy(self)
+            self._pipe.get_iterator = lambda *args, **kwargs: engine._outputs(*args, **kwargs)
         self.window = window_size(self._device, self._batch_size)
 
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
