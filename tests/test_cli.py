@@ -690,7 +690,7 @@ def test_a_file_into_a_file(cli, trained, fruit_csv, tmp_path):
     rows = [json.loads(line) for line in target.read_text().splitlines()]
     assert len(rows) == 40
     scores = {"score_animal", "score_fruit"}
-    assert set(rows[0]) == {"text", "label", "score", "margin", "abstained", *scores}
+    assert set(rows[0]) == {"text", "label", "score", "margin", "abstained", "truncated", *scores}
 
     assert cli(*arguments).status == 2
     assert "--overwrite" in cli.err

@@ -1,8 +1,11 @@
-"""Garbage collections that look at new objects only."""
+"""Memory: garbage collections that look at new objects only, and runs that let go of their models."""
 
 import gc
 import weakref
 
+import pytest
+
+from clx.ml import training_run
 from clx.ml.collecting import new_garbage_only
 
 
@@ -33,3 +36,42 @@ def test_what_others_froze_stays_frozen():
         assert gc.get_freeze_count() == count
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize("use", ["predict", "evaluate", "predict_frame", "report"])
+def test_a_run_that_nobody_has_any_more_frees_its_model_at_once(trained, fruit, use):
+    """A loop over many runs would fill memory if it took a full garbage collection."""
+    run = training_run(load=trained)
+    model = weakref.ref(run.model)
+    gc.collect()
+    gc.disable()
+    try:
+        if use == "predict":
+            run.predict(["a cat", "grape"])
+        elif use == "report":
+            run.report(data=fruit)
+        else:
+            getattr(run, use)(fruit)
+        del run
+        assert model() is None
+    finally:
+        gc.enable()
+
+
+def test_a_trained_run_frees_it_too(tiny_model, fruit):
+    run = training_run(
+        "classification",
+        "freed",
+        base_model_name=tiny_model,
+        training_args={"max_steps": 1, "disable_tqdm": True},
+    )
+    run.train(fruit, fruit)
+    model = weakref.ref(run.model)
+    gc.collect()
+    gc.disable()
+    try:
+        run.predict(["a cat"])
+        del run
+        assert model() is None
+    finally:
+        gc.enable()

@@ -135,7 +135,7 @@ def test_frame_has_labels_scores_and_margin_on_the_same_index(run):
     predicted = run.predict_frame(data, all_scores=True)
     assert list(predicted.index) == list("abcde")
     assert list(predicted.columns) == [
-        "labels", "scores", "margin", "score_animal", "score_fruit", "score_red",
+        "labels", "scores", "margin", "score_animal", "score_fruit", "score_red", "truncated",
     ]  # fmt: skip
     thresholds = run.config["thresholds"]
     for _, row in predicted.iterrows():

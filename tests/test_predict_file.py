@@ -59,6 +59,7 @@ def test_every_format_into_every_format(run, tmp_path, source, target):
     result = read(path)
     assert list(result.columns) == [
         "text", "label", "number", "note", "predicted_label", "score", "margin", "abstained",
+        "truncated",
     ]  # fmt: skip
     assert list(result["text"]) == list(data["text"])
     assert [int(n) for n in result["number"]] == list(range(20))
@@ -69,7 +70,7 @@ def test_every_format_into_every_format(run, tmp_path, source, target):
 def test_columns_choose_what_is_carried(run, tmp_path):
     source = write(frame(), tmp_path / "in.csv")
     result = read(run.predict_file(source, tmp_path / "out.csv", columns=["number"]))
-    assert list(result.columns) == ["number", "label", "score", "margin", "abstained"]
+    assert list(result.columns) == ["number", "label", "score", "margin", "abstained", "truncated"]
     with pytest.raises(DataFormatError, match="did you mean 'number'"):
         run.predict_file(source, tmp_path / "other.csv", columns=["nunber"])
 
@@ -121,9 +122,11 @@ def test_interrupted_prediction_is_resumed_without_doing_rows_twice(run, tmp_pat
     monkeypatch.setattr(module, "write_part", original)
 
     predicted = []
-    iterate = run.predict_iter
+    iterate = run._prediction_rows
     monkeypatch.setattr(
-        run, "predict_iter", lambda texts, **how: predicted.extend(texts) or iterate(texts, **how)
+        run,
+        "_prediction_rows",
+        lambda texts, **how: predicted.extend(texts) or iterate(texts, **how),
     )
     run.predict_file(source, target, resume=True)
     assert target.read_text() == whole

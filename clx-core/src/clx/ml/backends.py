@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
+from clx.ml.long_texts import windows_of
 from clx.problems import cell, did_you_mean
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def make_engine(run: TrainingRun, backend: str, batch_size: int | None) -> Engin
         from clx.ml.pipe_engine import PipeEngine
         from clx.ml.truncation import input_limit
 
-        return PipeEngine(run.pipe, batch_size, input_limit(run))
+        return PipeEngine(run.pipe, batch_size, input_limit(run), windows_of(run))
     from clx.ml.onnx_engine import OnnxEngine
 
     return OnnxEngine(run._components.onnx(backend), batch_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from clx.errors import NotTrainedError, RunDirError
@@ -25,10 +26,17 @@ class Components:
     """
 
     def __init__(self, run: TrainingRun) -> None:
-        self._run = run
+        # Not a cycle: a run that nobody has any more frees its model at once.
+        self._run_ref = weakref.ref(run)
         self._lock = threading.RLock()
         self._identity: str | None = None
         self.forget()
+
+    @property
+    def _run(self) -> TrainingRun:
+        run = self._run_ref()
+        assert run is not None
+        return run
 
     def forget(self) -> None:
         """Drop everything loaded, so that memory is free and the next use reads the run again."""

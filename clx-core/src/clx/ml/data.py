@@ -143,13 +143,15 @@ def to_dataset(
     columns: Sequence[str],
     what: str = "data",
     progress: bool = True,
+    row_of: list[int] | None = None,
 ) -> Dataset:
     """Tokenise a frame and keep the columns that the model is fed.
 
     ``tokenize`` gets ``{column: values}`` for some rows at a time and returns lists of the same
-    length, or longer ones with :data:`ROW_OF_RESULT` beside them. A wanted column that it does not
-    return is taken from the frame; one that neither has is left out when the model can do without
-    it, which is for the model to say.
+    length, or longer ones with :data:`ROW_OF_RESULT` beside them; a column of one value a row is then
+    repeated for each result of the row. A wanted column that it does not return is taken from the
+    frame; one that neither has is left out when the model can do without it, which is for the model to
+    say. ``row_of`` is filled with the row of each result, and left empty where there is one a row.
 
     Raises:
         PluginError: ``tokenize`` returned something of another form.
@@ -165,6 +167,8 @@ def to_dataset(
         tokenised = _check_tokenised(tokenize(examples), len(rows))
         if ROW_OF_RESULT in tokenised:
             of_row = tokenised[ROW_OF_RESULT]
+            if row_of is not None:
+                row_of += [start + row for row in of_row]
             examples = {name: [values[i] for i in of_row] for name, values in examples.items()}
         kept = {
             name: tokenised.get(name, examples.get(name))
@@ -193,6 +197,9 @@ def _check_tokenised(tokenised: Any, rows: int) -> dict[str, list[Any]]:
                 f"tokenize() was given {rows} rows, but {ROW_OF_RESULT} is {cell(of_row)}: it must "
                 f"name each row, counted from 0, in order"
             )
+        for name, values in columns.items():
+            if len(values) == rows:
+                columns[name] = [values[row] for row in of_row]
         rows = len(of_row)
     lengths = {name: len(values) for name, values in columns.items() if len(values) != rows}
     if lengths:

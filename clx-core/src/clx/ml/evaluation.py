@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import PluginError, RunDirError
+import numpy as np
+from transformers import EvalPrediction
+
+from clx.errors import ConfigError, PluginError, RunDirError
 from clx.ml.arguments import check_training_args
 from clx.ml.author_code import author_code
+from clx.ml.long_texts import first_windows, pooled
 from clx.ml.out_of_memory import memory_for_prediction
 from clx.ml.results import EvaluationResult
+from clx.ml.sampling import input_lengths
 from clx.ml.splits import Split, tokenised_split
-from clx.ml.trainer import checked_metrics, make_trainer, predict_dataset
+from clx.ml.trainer import checked_metrics, forget_model, make_trainer, predict_dataset
 from clx.ml.truncation import warn_truncated
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
-    from transformers import EvalPrediction, PreTrainedModel
+    from transformers import PreTrainedModel
 
     from clx.ml.run import TrainingRun
 
@@ -64,7 +69,25 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
         way = "training_args={{'per_device_eval_batch_size': {}}}"
         with memory_for_prediction(batch, way):
             prediction, loss = predict_dataset(trainer, split.dataset)
+        forget_model(trainer)
+    prediction = of_texts(run, split, prediction)
     return Predicted(prediction, loss, split.truncated, time.monotonic() - started)
+
+
+def of_texts(run: TrainingRun, split: Split, prediction: EvalPrediction) -> EvalPrediction:
+    """Return predictions of windows as such of their texts; those of whole texts as they are."""
+    if run.long_text != "window" or split.row_of is None:
+        return prediction
+    if not isinstance(prediction.predictions, np.ndarray) or prediction.predictions.ndim != 2:
+        raise ConfigError(
+            f"long_text='window' cannot be used with the task {run.name!r}: its model returns more "
+            f"than a row of logits a text"
+        )
+    sizes = input_lengths(split.dataset) or [1] * len(split.row_of)
+    return EvalPrediction(
+        predictions=pooled(prediction.predictions, split.row_of, sizes, run.window_pooling),
+        label_ids=prediction.label_ids[first_windows(split.row_of)],
+    )
 
 
 def predict_frame_rows(run: TrainingRun, frame: pd.DataFrame) -> Predicted:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError, ExportError
 from clx.ml.added_folder import added_folder
+from clx.ml.long_texts import windows_of
 from clx.ml.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, OnnxModel, Settings
 from clx.ml.prediction import as_texts, check_texts
 from clx.ml.run_dir import ONNX, RunDir, write_json
@@ -143,6 +144,7 @@ def _settings(run: TrainingRun) -> Settings:
             "function": None if function is None else function.value,
         },
         batch_size=pipe._batch_size,
+        window_pooling=run.window_pooling if run.long_text == "window" else None,
     )
 
 
@@ -185,13 +187,15 @@ def _write(
     int8: bool,
     own_texts: bool,
 ) -> ExportReport:
+    from clx.ml.backends import TORCH, make_engine
     from clx.ml.onnx_files import QUANTISATIONS, write_int8, write_onnx
-    from clx.ml.pipe_engine import PipeEngine
 
+    windows = windows_of(run)
     write_json(folder / SETTINGS, settings.to_dict())
-    reference = PipeEngine(run.pipe, None)(texts, {"top_k": None})
+    reference = make_engine(run, TORCH, None)(texts, {"top_k": None})
     # A real call sets up truncation as tokenize_args want it; the file keeps that.
-    encoded = run.pipe.tokenizer(list(texts[:2]) * 2, padding=True, return_tensors="pt")
+    more = {} if windows is None else windows.arguments
+    encoded = run.pipe.tokenizer(list(texts[:2]) * 2, padding=True, return_tensors="pt", **more)
     backend = run.tokenizer.backend_tokenizer
     backend.no_padding()
     backend.save(str(folder / TOKENIZER))

@@ -41,6 +41,7 @@ class Settings:
         configured: the config's own ``function_to_apply``.
         scoring: the pipeline's own ``top_k``, ``legacy`` and ``function``.
         batch_size: the pipeline's own, None for none.
+        window_pooling: how the logits of a long text's windows are pooled; None when it is cut.
     """
 
     inputs: list[str]
@@ -52,6 +53,7 @@ class Settings:
     configured: str | None
     scoring: dict[str, Any]
     batch_size: int | None = None
+    window_pooling: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return them for ``settings.json``."""

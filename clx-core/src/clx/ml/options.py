@@ -25,6 +25,7 @@ from clx.ml.config import (
     run_name_problems,
 )
 from clx.ml.entry_points import distribution_of
+from clx.ml.long_texts import long_text_problems
 from clx.ml.quality_options import quality_problems
 from clx.ml.run_dir import RunDir
 from clx.ml.task_checks import BASE_OPTIONS, attribute_name, check_task
@@ -249,7 +250,7 @@ class RunOptions:
                 )
         if self.device is not None and not isinstance(self.device, str):
             problems.append(f"device must be a str such as 'cpu', but is {cell(self.device)}")
-        problems += quality_problems(self)
+        problems += quality_problems(self) + long_text_problems(self)
         with author_code(self, "check_config"):
             problems += self.check_config()
         unnamed = {

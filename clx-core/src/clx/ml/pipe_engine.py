@@ -9,16 +9,20 @@ three steps are done for a whole batch at once, with equal results.
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import Pipeline, TextClassificationPipeline
 from transformers.pipelines.base import ChunkPipeline, no_collate_fn, pad_collate_fn
 from transformers.pipelines.pt_utils import PipelineIterator
 
-from clx.errors import OutOfMemoryError
+from clx.errors import ConfigError, OutOfMemoryError
 from clx.ml.batches import batches, in_order, padded, window_size
+from clx.ml.data import ROW_OF_RESULT
+from clx.ml.long_texts import Windows, pooled
 from clx.ml.out_of_memory import memory_for_prediction
 from clx.ml.text_scores import pipeline_outputs, score_function, scores_of
 from clx.ml.token_counts import TokenCounts, watched_copy
@@ -36,15 +40,24 @@ class PipeEngine:
         pipe: the run's pipeline, which is left as it is.
         batch_size: texts of a batch; None takes the pipeline's own, else the token budget.
         limit: the most tokens that the model is given of a text, None when none is cut.
+        windows: how long texts are read window by window, None when they are cut.
 
     Attributes:
         window: how many texts should be passed at once.
         counts: what its tokenizer saw of the texts of the last call.
     """
 
-    def __init__(self, pipe: Pipeline, batch_size: int | None, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        pipe: Pipeline,
+        batch_size: int | None,
+        limit: int | None = None,
+        windows: Windows | None = None,
+    ) -> None:
         self.counts = TokenCounts()
+        self._order: list[int] = []
         self._limit = limit
+        self._windows = windows
         self._pipe = copy.copy(pipe)
         # Else the pipeline says after ten windows on a GPU that it is used one text at a time.
         self._pipe.call_count = 0
@@ -56,7 +69,9 @@ class PipeEngine:
             set(vars(pipe)) & set(_STEPS)
         )
         if type(pipe).get_iterator in (Pipeline.get_iterator, ChunkPipeline.get_iterator):
-            self._pipe.get_iterator = self._outputs
+            # Not a cycle, which would hold the model until a full garbage collection.
+            engine = weakref.proxy(self)
+            self._pipe.get_iterator = lambda *args, **kwargs: engine._outputs(*args, **kwargs)
         self.window = window_size(self._device, self._batch_size)
 
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
@@ -64,7 +79,7 @@ class PipeEngine:
         self.counts.clear()
         self._pipe.call_count = 0
         # A pipeline with rows of its own making is given like lengths at least by characters.
-        order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
+        self._order = order = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
         outputs = self._pipe(
             [texts[position] for position in order],
             batch_size=self._batch_size or 32,
@@ -72,9 +87,12 @@ class PipeEngine:
         )
         return _restored(list(outputs), order)
 
-    def truncated(self) -> int | None:
-        """Return how many texts of the last call were cut, None when that was not to be seen."""
-        return sum(self.counts.cut) if self.counts.complete else None
+    def cut(self) -> list[bool] | None:
+        """Return of each text of the last call whether it was cut, None when that was not to be seen."""
+        seen = self.counts.cut
+        if not self.counts.complete or len(seen) != len(self._order):
+            return None
+        return _restored(seen, self._order)
 
     def limit(self) -> int | None:
         """Return the most tokens that the model is given of a text."""
@@ -110,6 +128,11 @@ class PipeEngine:
             if outputs is not None:
                 return outputs
             self.counts.clear()
+        if self._windows is not None:
+            raise ConfigError(
+                f"long_text='window' needs the stock text-classification pipeline and a tokenizer "
+                f"that returns no more than token ids, and this is {type(self._pipe).__name__}"
+            )
         if isinstance(self._pipe, ChunkPipeline):
             return self._of_chunks(inputs, preprocess_params, forward_params, postprocess_params)
         return self._one_by_one(inputs, preprocess_params, forward_params, postprocess_params)
@@ -120,7 +143,7 @@ class PipeEngine:
         self, texts: list[str], preprocess_params: dict[str, Any], scoring: dict[str, Any]
     ) -> list[Any] | None:
         """Return the outputs, None if tokenizer or model do something out of the ordinary."""
-        rows = self._tokenised(texts, preprocess_params)
+        rows, row_of = self._tokenised(texts, preprocess_params)
         if rows is None:
             return None
         lengths = [len(ids) for ids in rows["input_ids"]]
@@ -131,6 +154,10 @@ class PipeEngine:
                 order += batch
             # One transfer a window: a GPU goes on while the next batch is made.
             together = torch.cat(logits).float().cpu().numpy()
+        if self._windows is not None:
+            in_order = np.empty_like(together)
+            in_order[order] = together
+            together, order = pooled(in_order, row_of, lengths, self._windows.pooling), []
         config = self._pipe.model.config
         asked = scoring.get("function_to_apply")
         function = score_function(
@@ -145,7 +172,7 @@ class PipeEngine:
             scoring.get("top_k", 1),
             scoring.get("_legacy", True),
         )
-        return _restored(outputs, order)
+        return _restored(outputs, order) if order else outputs
 
     def _logits(self, rows: dict[str, list[list[int]]], batch: list[int]) -> list[Any]:
         """Return the logits of a batch, made of halves where memory is too small for the whole.
@@ -167,18 +194,26 @@ class PipeEngine:
 
     def _tokenised(
         self, texts: list[str], preprocess_params: dict[str, Any]
-    ) -> dict[str, list[list[int]]] | None:
+    ) -> tuple[dict[str, list[list[int]]] | None, list[int]]:
+        """Return the model inputs, a row a text or window, and the text of each; None as above."""
         tokenizer: Any = self._pipe.tokenizer
         rows: dict[str, list[list[int]]] = {}
+        row_of: list[int] = []
+        arguments = {**preprocess_params, "return_tensors": None}
+        if self._windows is not None:
+            arguments |= self._windows.arguments
         for start in range(0, len(texts), _TOKENISED_AT_ONCE):
             some = texts[start : start + _TOKENISED_AT_ONCE]
-            encoded = tokenizer(some, **{**preprocess_params, "return_tensors": None})
-            if not set(encoded) <= _MODEL_INPUTS or len(encoded["input_ids"]) != len(some):
-                return None
+            encoded = dict(tokenizer(some, **arguments))
+            of_some = encoded.pop(ROW_OF_RESULT, range(len(some)))
+            if not set(encoded) <= _MODEL_INPUTS or len(encoded["input_ids"]) != len(of_some):
+                return None, []
+            row_of += [start + row for row in of_some]
             for name, values in encoded.items():
                 rows.setdefault(name, []).extend(values)
-        whole = all(len(values) == len(texts) for values in rows.values())
-        return rows if whole and tokenizer.pad_token_id is not None else None
+        expected = len(texts) if self._windows is None else len(row_of)
+        whole = all(len(values) == expected for values in rows.values())
+        return (rows if whole and tokenizer.pad_token_id is not None else None), row_of
 
     def _padded(self, rows: dict[str, list[list[int]]], batch: list[int]) -> dict[str, Any]:
         tokenizer: Any = self._pipe.tokenizer

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,11 +160,7 @@ def _predicted(
     raise_data_problems(column_problems(frame, wanted), "the columns to carry through")
     frame.index = pd.RangeIndex(first_row, first_row + len(frame))
     inputs = frame_inputs(frame, input_columns(run.text_columns, text_column))
-    rows = [
-        run.prediction_row(prediction, **asked)
-        for prediction in islice(run.predict_iter(inputs, **how), len(frame))
-    ]
-    predicted = pd.DataFrame(rows, index=frame.index)
+    predicted = pd.DataFrame(run._prediction_rows(inputs, **how, **asked), index=frame.index)
     taken = set(wanted)
     predicted = predicted.rename(
         columns={name: f"predicted_{name}" for name in predicted.columns if name in taken}

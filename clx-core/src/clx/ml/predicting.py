@@ -6,6 +6,7 @@ All of them end in :meth:`Predicting.predict_iter`; what is chosen from its scor
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,15 +74,43 @@ class Predicting(TaskHooks):
         Arguments and errors are those of :meth:`predict`; a wrong text is reported when its turn
         comes.
         """
+        return self._predict(texts, batch_size, backend, predict_args)
+
+    def _predict(
+        self,
+        texts: Any,
+        batch_size: int | None,
+        backend: str | None,
+        predict_args: dict[str, Any],
+        cut: list[bool] | None = None,
+    ) -> Iterator[Any]:
+        """See :meth:`predict_iter`; ``cut`` is filled with whether each text was cut."""
         size, chosen = check_batch_size(batch_size), check_backend(backend)
         candidates = as_texts(as_text_rows(texts, self.text_columns))
         self._require_trained()
         run, arguments = self._as_run(), {**self.predict_args, **predict_args}
 
         def predictions(some: Iterable[Any]) -> Iterator[Any]:
-            return predict_texts(run, some, lambda: make_engine(run, chosen, size), arguments)
+            engine = functools.partial(make_engine, run, chosen, size)
+            return predict_texts(run, some, engine, arguments, cut)
 
         return with_memory_named(observed(run, candidates, size, predictions), size)
+
+    def _prediction_rows(
+        self,
+        inputs: list[str],
+        batch_size: int | None,
+        backend: str | None,
+        all_scores: bool,
+        min_score: float | None,
+    ) -> list[dict[str, Any]]:
+        """Return the columns of each text: what the task makes of its prediction, and ``truncated``."""
+        cut: list[bool] = []
+        rows = []
+        for number, prediction in enumerate(self._predict(inputs, batch_size, backend, {}, cut)):
+            row = self.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
+            rows.append(row if "truncated" in row else {**row, "truncated": cut[number]})
+        return rows
 
     def predict_labels(
         self,
@@ -112,6 +141,9 @@ class Predicting(TaskHooks):
     ) -> pd.DataFrame:
         """Return predictions as a frame on the same index.
 
+        The columns are the task's, and ``truncated``: whether the text was longer than the model
+        takes and was cut.
+
         Args:
             data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
             text_column: the column of texts; ``"text"`` stands for the task's ``text_columns``.
@@ -128,11 +160,7 @@ class Predicting(TaskHooks):
         check_min_score(min_score)
         frame = to_frame(data)
         inputs = frame_inputs(frame, input_columns(self.text_columns, text_column))
-        predictions = self.predict_iter(inputs, batch_size, backend)
-        rows = [
-            self.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
-            for prediction in predictions
-        ]
+        rows = self._prediction_rows(inputs, batch_size, backend, all_scores, min_score)
         return pd.DataFrame(rows, index=frame.index)
 
     def predict_file(

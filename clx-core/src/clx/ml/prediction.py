@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from clx.errors import ConfigError, DataFormatError
 from clx.ml.author_code import author_code
 from clx.ml.data import has_surrogate
-from clx.ml.truncation import count_truncated, warn_cut
+from clx.ml.long_texts import refuse_long
+from clx.ml.truncation import cut_texts, warn_cut
 from clx.problems import cell, raise_problems
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ class Engine(Protocol):
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
         """Return the pipeline's output for each text, in order."""
 
-    def truncated(self) -> int | None:
-        """Return how many texts of the last call were cut, None when that was not to be seen."""
+    def cut(self) -> list[bool] | None:
+        """Return of each text of the last call whether it was cut, None when that was not to be seen."""
 
     def limit(self) -> int | None:
         """Return the most tokens that the model is given of a text."""
@@ -121,11 +122,15 @@ def predict_texts(
     texts: Iterable[str],
     make_engine: Callable[[], Engine],
     pipe_args: dict[str, Any],
+    cut: list[bool] | None = None,
 ) -> Iterator[Any]:
     """Yield the task's prediction for each text, in order, holding one window at a time.
 
     The model is loaded when the first prediction is asked for. Within a window equal texts are
-    computed once.
+    computed once. Before a prediction is yielded, ``cut`` has whether its text was cut.
+
+    Raises:
+        DataFormatError: a text is none, or is too long and the run has ``strict_length``.
     """
     source = iter(texts)
     first = list(islice(source, 1))
@@ -139,8 +144,18 @@ def predict_texts(
         position += len(window)
         distinct = list(dict.fromkeys(window))
         outputs = dict(zip(distinct, engine(distinct, pipe_args), strict=True))
-        cut = engine.truncated()
-        truncated += count_truncated(run, distinct) if cut is None else cut
+        seen = engine.cut()
+        was_cut = dict(
+            zip(distinct, cut_texts(run, distinct) if seen is None else seen, strict=True)
+        )
+        in_order = [was_cut[text] for text in window]
+        if run.strict_length:
+            begun = position - len(window)
+            too_long = [begun + at for at, is_cut in enumerate(in_order) if is_cut]
+            refuse_long(too_long, engine.limit(), position, "the input")
+        truncated += sum(in_order)
+        if cut is not None:
+            cut += in_order
         yield from _predictions(run, window, outputs)
     if truncated:
         warn_cut(engine.limit(), truncated, position, "the input")

@@ -99,6 +99,12 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         class_weights: ``"balanced"``, or ``{label: weight}``, the weights of labels in the loss.
         calibrate: divide the scores by the temperature that fits the eval data best; default the
             task's.
+        long_text: what is done with texts that are longer than the model takes: ``"truncate"`` cuts
+            them, ``"window"`` reads them whole, as overlapping windows (``tokenize_args={"stride":
+            ...}`` tokens, default an eighth) whose logits are pooled, in training, evaluation and
+            prediction; :attr:`pipe` cuts them all the same.
+        window_pooling: ``"mean"``, ``"max"``, or ``"length"``: the mean weighted by tokens.
+        strict_length: texts that would be cut are an error instead of a warning.
         strict_data: stop before a training when the check of the data finds anything, instead of
             warning; see :meth:`check`.
         trust_remote_code: run the Python code that a base model brings. Never kept in the config.
@@ -124,6 +130,9 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         pooling: str | None = None,
         class_weights: str | dict[str, float] | None = None,
         calibrate: bool | None = None,
+        long_text: str = "truncate",
+        window_pooling: str = "mean",
+        strict_length: bool = False,
         strict_data: bool = False,
         trust_remote_code: bool = False,
         **config_attrs: Any,
@@ -139,6 +148,9 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         set_quality_options(
             self, class_weights, head_init=head_init, pooling=pooling, calibrate=calibrate
         )
+        self.long_text = long_text
+        self.window_pooling = window_pooling
+        self.strict_length = strict_length
         self.strict_data = strict_data
         self.trust_remote_code = trust_remote_code
         self._set_config_attrs(config_attrs)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from clx.errors import ConfigError
 from clx.ml.author_code import author_code
 from clx.ml.data import to_dataset
+from clx.ml.long_texts import refuse_long
 from clx.ml.sampling import input_lengths
-from clx.ml.token_counts import watching
+from clx.ml.token_counts import TokenCounts, watching
 from clx.ml.truncation import input_limit, uncut_lengths
 
 if TYPE_CHECKING:
@@ -30,6 +34,9 @@ class Split:
         lengths: how many tokens each text has before anything is cut; None where that cannot be
             told, such as for pairs of texts.
         truncated: how many texts are cut.
+        cut: of each text whether it is, None where only the number could be told.
+        row_of: the row of the frame that each row of the dataset is a window of, None where they are
+            the same.
     """
 
     name: str
@@ -37,6 +44,8 @@ class Split:
     dataset: Dataset
     lengths: Sequence[int] | None
     truncated: int
+    cut: Sequence[bool] | None = None
+    row_of: Sequence[int] | None = None
 
 
 def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
@@ -45,16 +54,36 @@ def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
     What the task's ``tokenize`` asks of the run's tokenizer is watched, so that no text has to be
     tokenised again to know how long it is. A slow tokenizer, and a task that does not call it once
     for each row, leave less to see: then texts that fill the limit are tokenised a second time.
+
+    Raises:
+        DataFormatError: a text is too long, and the run has ``strict_length``.
+        ConfigError: the run has ``long_text="window"``, and its task makes no windows.
     """
+    row_of: list[int] = []
     with watching(run.tokenizer) as seen, author_code(run, "tokenize"):
-        dataset = to_dataset(frame, run.tokenize, run.dataset_cols, name)
+        dataset = to_dataset(frame, run.tokenize, run.dataset_cols, name, row_of=row_of)
+    if run.long_text == "window" and not row_of:
+        raise ConfigError(
+            f"long_text='window' cannot be used with the task {run.name!r}: its tokenize() does not "
+            f"return windows (super().tokenize(examples) does)"
+        )
+    split = _measured(run, Split(name, frame, dataset, None, 0, row_of=row_of or None), seen)
+    if run.strict_length and split.truncated:
+        where = frame.index if split.cut is None else frame.index[np.asarray(split.cut)]
+        refuse_long(where, input_limit(run), len(frame), f"{name} data")
+    return split
+
+
+def _measured(run: TrainingRun, split: Split, seen: TokenCounts) -> Split:
+    """Return the split with the lengths of its texts, and which of them are cut."""
+    frame, dataset = split.frame, split.dataset
     if seen.complete and len(seen.cut) == len(frame):
         lengths = [size for size in seen.lengths if size is not None]
         known = lengths if len(lengths) == len(frame) else None
-        return Split(name, frame, dataset, known, sum(seen.cut))
+        return replace(split, lengths=known, truncated=sum(seen.cut), cut=seen.cut)
     cut, limit = input_lengths(dataset), input_limit(run)
     if cut is None or "text" not in frame.columns or len(cut) != len(frame):
-        return Split(name, frame, dataset, None, 0)
+        return split
     lengths = uncut_lengths(run, frame["text"].tolist(), cut)
-    truncated = 0 if limit is None else sum(size > limit for size in lengths)
-    return Split(name, frame, dataset, lengths, truncated)
+    is_cut = [limit is not None and size > limit for size in lengths]
+    return replace(split, lengths=lengths, truncated=sum(is_cut), cut=is_cut)

@@ -23,6 +23,9 @@ BASE_OPTIONS = (
     "pooling",
     "class_weights",
     "calibrate",
+    "long_text",
+    "window_pooling",
+    "strict_length",
 )
 """Options of every task that the config keeps."""
 

@@ -44,6 +44,7 @@ class TaskHooks:
 
     # Set by TrainingRun.__init__; here for what the methods below use.
     tokenize_args: dict[str, Any]
+    long_text: str
     model_args: dict[str, Any]
     trust_remote_code: bool
 
@@ -73,9 +74,16 @@ class TaskHooks:
 
         The base tokenises ``text_columns`` with truncation, no padding and ``tokenize_args``. There
         may be several results a row, as when a tokenizer returns overflowing tokens: then the
-        column ``overflow_to_sample_mapping`` says of each which row, counted from 0, it is of.
+        column ``overflow_to_sample_mapping`` says of each which row, counted from 0, it is of, and
+        a column with one value a row is repeated accordingly. The base returns several with
+        ``long_text="window"``.
         """
+        from clx.ml.long_texts import windows_of
+
         arguments = {"padding": False, "truncation": True, **self.tokenize_args}
+        windows = windows_of(self)
+        if windows is not None:
+            arguments |= windows.arguments
         return self.tokenizer(*(examples[name] for name in self.text_columns), **arguments)
 
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:

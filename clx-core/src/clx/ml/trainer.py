@@ -62,6 +62,12 @@ def make_trainer(
     return trainer
 
 
+def forget_model(trainer: Trainer) -> None:
+    """Let go of the model: a Trainer is in reference cycles, which would hold it for long."""
+    trainer.model = trainer.model_wrapped = trainer.callback_handler.model = None
+    trainer.accelerator.free_memory()
+
+
 def predict_dataset(trainer: Trainer, dataset: Dataset) -> tuple[EvalPrediction, float | None]:
     """Return predictions and label ids in the dataset's order, and the mean loss if there is one.
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 def input_limit(run: TrainingRun) -> int | None:
     """Return the most tokens that the run's model is given, None when texts are not cut."""
-    if not run.tokenize_args.get("truncation", True) or run.predict_args.get("stride") is not None:
-        # With a stride the pipeline goes over the whole text, window by window.
+    if not run.tokenize_args.get("truncation", True) or run.long_text == "window":
+        return None
+    if run.predict_args.get("stride") is not None:
+        # The pipeline goes over the whole text, window by window.
         return None
     limit = run.tokenize_args.get("max_length") or run.tokenizer.model_max_length
     return int(limit) if limit and limit < 1_000_000 else None
@@ -45,23 +47,25 @@ def uncut_lengths(run: TrainingRun, texts: Sequence[str], cut: Sequence[int]) ->
     return lengths
 
 
-def count_truncated(run: TrainingRun, texts: Sequence[str]) -> int:
-    """Return how many of the texts have more tokens than the limit.
+def cut_texts(run: TrainingRun, texts: Sequence[str]) -> list[bool]:
+    """Return of each text whether it has more tokens than the limit.
 
     Special tokens count. A token is at least one character, so that only texts with that many
     characters have to be tokenised for this.
     """
     limit = input_limit(run)
+    cut = [False] * len(texts)
     if limit is None:
-        return 0
+        return cut
     special = run.tokenizer.num_special_tokens_to_add()
-    candidates = [t for t in texts if isinstance(t, str) and len(t) > limit - special]
-    count = 0
+    candidates = [row for row, text in enumerate(texts) if len(text) > limit - special]
     for start in range(0, len(candidates), 1000):
-        some = apart(candidates[start : start + 1000])
+        rows = candidates[start : start + 1000]
+        some = apart([texts[row] for row in rows])
         encoded = run.tokenizer(*some, truncation=False, padding=False, verbose=False)
-        count += sum(len(ids) > limit for ids in encoded["input_ids"])
-    return count
+        for row, ids in zip(rows, encoded["input_ids"], strict=True):
+            cut[row] = len(ids) > limit
+    return cut
 
 
 def warn_truncated(run: TrainingRun, count: int, rows: int, what: str) -> None:
@@ -75,7 +79,8 @@ def warn_cut(limit: int | None, count: int, rows: int, what: str, stacklevel: in
     if count:
         warnings.warn(
             f"{count} of {rows} texts in {what} are longer than {limit} tokens and are "
-            f"cut there (tokenize_args={{'max_length': …}} sets the limit)",
+            f"cut there (tokenize_args={{'max_length': …}} sets the limit, long_text='window' reads "
+            f"them whole)",
             TruncationWarning,
             stacklevel=stacklevel,
         )

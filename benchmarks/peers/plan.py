@@ -1,0 +1,61 @@
+"""Which trials there are, and in which order: what tells most in a second first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sets import SETS, SMALL
+
+SEEDS = (0, 1, 2)
+QUICK = ("svm", "embeddings", "clx-head")
+TUNED = ("clx", "trainer", "simpletransformers")
+MIDDLE = 64
+"""Rows a label at the middle size, one seed."""
+
+LARGER = ("r8", "banking77", "20news")
+"""The sets of which all rows are trained on, one seed."""
+
+
+class Trial(NamedTuple):
+    """One training: a contender on rows of a set; ``a_label`` is None for all rows."""
+
+    contender: str
+    data: str
+    a_label: int | None
+    seed: int
+
+
+def plan() -> list[Trial]:
+    """Return all trials, each once, in the order in which they are made."""
+    return list(dict.fromkeys(_in_order()))
+
+
+def _in_order() -> Iterator[Trial]:
+    yield from _small(QUICK, SETS, SEEDS[:1])
+    yield from _small(("clx", "trainer", "setfit", "setfit-20"), SETS[:1], SEEDS[:1])
+    yield from _small(TUNED, SETS, SEEDS[:1])
+    yield from _small(("setfit-20", "setfit"), SETS[:1], SEEDS)
+    yield from _small(QUICK, SETS, SEEDS)
+    yield from _small(TUNED, SETS, SEEDS)
+    yield from (Trial(who, name, MIDDLE, 0) for who in QUICK for name in ("nlupp", *LARGER))
+    yield from (Trial(who, name, None, 0) for who in QUICK for name in LARGER)
+    yield from _small(("setfit-20",), ("r8", "nlupp"), SEEDS[:1])
+    yield from _small(("setfit",), ("r8",), SEEDS[:1])
+    yield from (Trial(who, name, MIDDLE, 0) for name in ("nlupp", *LARGER) for who in TUNED)
+    yield from _small(("setfit-20",), ("banking77", "20news"), SEEDS[:1])
+    yield from (Trial(who, name, None, 0) for name in ("banking77", "r8") for who in TUNED)
+    yield from _small(("setfit-20",), SETS, SEEDS)
+    yield from _small(("setfit",), ("r8",), SEEDS)
+    yield from (Trial(who, "20news", None, 0) for who in TUNED)
+    # All pairs, which is what SetFit makes by default: hours each.
+    yield from _small(("setfit",), ("20news", "nlupp", "banking77"), SEEDS)
+
+
+def _small(
+    contenders: tuple[str, ...], names: tuple[str, ...], seeds: tuple[int, ...]
+) -> Iterator[Trial]:
+    for seed in seeds:
+        for name in names:
+            for contender in contenders:
+                yield Trial(contender, name, SMALL[name], seed)

@@ -1,0 +1,163 @@
+"""Print the tables of finished trials as Markdown: ``python benchmarks/peers/table.py > tables.md``.
+
+A cell is the mean over seeds, ± their sample standard deviation where there are several, and the mean
+seconds of training + prediction. An empty cell has not been made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import run
+from contenders import CONTENDERS
+from plan import MIDDLE, Trial, plan
+from sets import MULTI_LABEL, SETS, SMALL, TITLES
+
+SIZES = {
+    "8 rows a label (Banking77: 10)": SMALL,
+    f"{MIDDLE} rows a label": dict.fromkeys(SETS, MIDDLE),
+    "all rows": dict.fromkeys(SETS, None),
+}
+"""For each table, the rows a label of each set."""
+
+Done = dict[Trial, dict[str, Any]]
+
+
+def lines_of(done: Done, who: str, name: str, a_label: int | None) -> list[dict[str, Any]]:
+    """Return the finished trials of all seeds."""
+    found = (done.get(trial) for trial in plan() if trial[:3] == (who, name, a_label))
+    return [line for line in found if line is not None]
+
+
+def cell(lines: Sequence[dict[str, Any]]) -> str:
+    """Return mean ± spread and seconds; what failed stands there as such."""
+    scores = [line["score"] for line in lines if "score" in line]
+    failed = [line["failed"] for line in lines if "failed" in line]
+    means = _means(lines)
+    if means is None:
+        return "" if not failed else failed[0] if "not finished" in failed[0] else "failed"
+    spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+    missed = f", {len(failed)} failed" if failed else ""
+    times = f"{_time(means.training)} + {_time(means.whole - means.training)} s"
+    return f"{means.score:.3f}{spread}, {times}{missed}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
+
+
+def scores_table(done: Done, title: str, sizes: dict[str, int | None]) -> list[str]:
+    """Return the Markdown of one size: a contender a line, a set a column."""
+    names = [
+        name for name in SETS if any(lines_of(done, who, name, sizes[name]) for who in CONTENDERS)
+    ]
+    if not names:
+        return []
+    heads = [
+        f"{TITLES[name]}, {_rows(done, name, sizes[name])} rows"
+        + (" (micro-F1)" if name in MULTI_LABEL else "")
+        for name in names
+    ]
+    table = ["", f"| {title} | {' | '.join(heads)} |", f"|---|{'---|' * len(names)}"]
+    for who, contender in CONTENDERS.items():
+        cells = [cell(lines_of(done, who, name, sizes[name])) for name in names]
+        if any(cells):
+            table.append(f"| {contender.title} | {' | '.join(cells)} |")
+    return table
+
+
+def _rows(done: Done, name: str, a_label: int | None) -> str:
+    counts = [line["rows"] for t, line in done.items() if t.data == name and t.a_label == a_label]
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def distances(done: Done, who: str = "clx") -> list[str]:
+    """Return the Markdown of how far ``who`` is from each other contender, size by size.
+
+    Only sets that both have are counted, each once: the mean of the differences of their means in
+    points, the smallest of them, and the geometric means of the ratios of their seconds.
+    """
+    table = []
+    for title, sizes in SIZES.items():
+        for other, contender in CONTENDERS.items():
+            points, training, whole = [], [], []
+            for name in SETS:
+                own = _means(lines_of(done, who, name, sizes[name]))
+                others = _means(lines_of(done, other, name, sizes[name]))
+                if other == who or own is None or others is None:
+                    continue
+                points.append(100 * (own.score - others.score))
+                training.append(own.training / others.training)
+                whole.append(own.whole / others.whole)
+            if points:
+                table.append(
+                    f"| {title} | {contender.title} | {len(points)} | "
+                    f"{statistics.mean(points):+.1f} | {min(points):+.1f} | "
+                    f"{statistics.geometric_mean(training):.2f} | "
+                    f"{statistics.geometric_mean(whole):.2f} |"
+                )
+    head = [
+        "",
+        "| size | clx less | sets | points, mean | points, worst set | training time of clx / its "
+        "| with prediction |",
+    ]
+    return [*head, "|---|---|---|---|---|---|---|", *table] if table else []
+
+
+class Means(NamedTuple):
+    """Of the seeds of one cell: the score, and the seconds of training and of everything."""
+
+    score: float
+    training: float
+    whole: float
+
+
+def _means(lines: Sequence[dict[str, Any]]) -> Means | None:
+    good = [line for line in lines if "score" in line]
+    if not good:
+        return None
+    keys = ("score", "train_seconds", "seconds")
+    # Times are rounded to a hundredth of a second, and some are less.
+    score, *seconds = (statistics.mean(line[key] for line in good) for key in keys)
+    return Means(score, *(max(each, 0.01) for each in seconds))
+
+
+def notes(done: Done) -> list[str]:
+    """Return what is missing or went wrong, and what was used."""
+    missing = [t for t in plan() if t not in done and not run.one_seed_is_enough(t, done)]
+    made = [f"{len(done)} trials are finished or failed, {len(missing)} of the plan are missing."]
+    failed = [
+        f"- {CONTENDERS[t.contender].title}, {TITLES[t.data]}, {t.a_label or 'all'} rows a label, "
+        f"seed {t.seed}: {line['failed']}"
+        for t, line in done.items()
+        if "failed" in line
+    ]
+    versions = {
+        CONTENDERS[t.contender].environment: ", ".join(
+            f"{package} {version}" for package, version in line["versions"].items()
+        )
+        for t, line in done.items()
+        if "versions" in line
+    }
+    threads = sorted({line["threads"] for line in done.values()})
+    used = [f"- {name}: {listed}" for name, listed in sorted(versions.items())]
+    return ["", *made, f"Threads: {', '.join(map(str, threads))}.", "", *failed, "", *used]
+
+
+def main() -> None:
+    """Print a table a size, the distances and the notes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--trials", type=Path, default=run.TRIALS)
+    done = run.finished(parser.parse_args().trials)
+    tables = [scores_table(done, title, sizes) for title, sizes in SIZES.items()]
+    lines = [line for table in (*tables, distances(done), notes(done)) for line in table]
+    print("\n".join(lines).strip())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""Texts that are longer than the model takes: cut and counted, refused, or read window by window."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clx.errors import ConfigError, DataFormatError
+from clx.ml import TrainingRun, training_run
+from clx.ml.long_texts import pooled
+from conftest import ANIMALS, FRUIT, fruit_frame
+
+LIMIT = 12
+FILLER = "and the big red"
+
+
+def long_frame(rows=24):
+    """Short texts, and long ones whose word comes behind the limit."""
+    frame = fruit_frame(rows)
+    for number in range(0, rows, 3):
+        words = FRUIT if frame.loc[number, "label"] == "fruit" else ANIMALS
+        frame.loc[number, "text"] = f"{FILLER} " * 4 + " ".join(words[:4])
+    return frame
+
+
+def make(tiny_model, task="classification", **options):
+    arguments = {"max_steps": 12, "learning_rate": 2e-3, "disable_tqdm": True}
+    return training_run(
+        task,
+        "long",
+        base_model_name=tiny_model,
+        tokenize_args={"max_length": LIMIT},
+        training_args=arguments,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def windowed(tiny_model, tmp_path_factory):
+    """A run that reads windows, trained and evaluated on long texts."""
+    run = make(tiny_model, run_dir_parent=tmp_path_factory.mktemp("runs"), long_text="window")
+    result = run.train(long_frame(), long_frame(12))
+    return run, result
+
+
+def by_hand(run, text, how=lambda logits, sizes: logits.mean(axis=0)):
+    """Return the softmax of the pooled logits of a text's windows, with plain transformers."""
+    import torch
+
+    stride = (LIMIT - 2) // 8
+    encoded = run.tokenizer(
+        text,
+        truncation=True,
+        max_length=LIMIT,
+        stride=stride,
+        return_overflowing_tokens=True,
+    )
+    logits, sizes = [], []
+    for ids in encoded["input_ids"]:
+        with torch.inference_mode():
+            logits.append(run.model(input_ids=torch.tensor([ids])).logits[0].numpy())
+        sizes.append(len(ids))
+    total = how(np.array(logits), np.array(sizes, dtype=float))
+    return np.exp(total) / np.exp(total).sum(), len(sizes)
+
+
+def test_windows_reach_what_is_behind_the_limit(windowed, tiny_model):
+    """The long texts differ only where truncation never looks."""
+    run, result = windowed
+    assert result.truncated == {"train": 0, "eval": 0}
+    assert result.rows == {"train": 24, "eval": 12}
+    texts = [f"{FILLER} " * 4 + " ".join(words[:4]) for words in (FRUIT, ANIMALS)]
+    fruit, animal = run.predict(texts)
+    assert fruit != animal
+    plain = make(tiny_model, long_text="truncate")
+    with pytest.warns(UserWarning, match="long_text='window' reads them whole"):
+        plain.train(long_frame())
+    with pytest.warns(UserWarning, match="long_text='window' reads them whole"):
+        fruit, animal = plain.predict(texts)
+    assert fruit == pytest.approx(animal)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "how"),
+    [
+        ("mean", lambda logits, sizes: logits.mean(axis=0)),
+        ("max", lambda logits, sizes: logits.max(axis=0)),
+        ("length", lambda logits, sizes: (logits * sizes[:, None]).sum(axis=0) / sizes.sum()),
+    ],
+)
+def test_a_text_has_the_pooled_logits_of_its_windows(windowed, pooling, how):
+    run, _ = windowed
+    texts = [f"{FILLER} " * 3 + "a cat", "one grape", f"{FILLER} " * 9, ""]
+    run.window_pooling = pooling
+    try:
+        predictions = run.predict(texts)
+    finally:
+        run.window_pooling = "mean"
+    counts = []
+    for text, prediction in zip(texts, predictions, strict=True):
+        scores, count = by_hand(run, text, how)
+        counts.append(count)
+        assert list(prediction.values()) == pytest.approx(scores.tolist(), abs=1e-5)
+    assert counts == [2, 1, 4, 1]
+
+
+def test_batches_and_order_change_nothing(windowed):
+    run, _ = windowed
+    texts = long_frame(30)["text"].tolist()
+    expected = run.predict(texts)
+    for size in (1, 3, 64):
+        for one, other in zip(run.predict(texts, batch_size=size), expected, strict=True):
+            assert one == pytest.approx(other, abs=1e-5)
+    for one, other in zip(run.predict(texts[::-1]), expected[::-1], strict=True):
+        assert one == pytest.approx(other, abs=1e-5)
+
+
+def test_an_evaluation_is_of_texts(windowed):
+    """It has a row a text, and the accuracy of what predict says."""
+    run, result = windowed
+    frame = long_frame(12)
+    evaluation = run.evaluate(frame)
+    assert evaluation.rows == len(evaluation.examples) == 12
+    right = np.array(run.predict_labels(frame["text"])) == frame["label"].to_numpy()
+    assert evaluation.metrics["accuracy"] == pytest.approx(right.mean())
+    assert result.evaluation.metrics["accuracy"] == pytest.approx(right.mean())
+
+
+def test_a_loaded_run_reads_windows_too(windowed):
+    run, _ = windowed
+    texts = long_frame(9)["text"].tolist()
+    loaded = training_run(load=run.run_dir)
+    assert loaded.long_text == "window"
+    assert loaded.predict(texts) == run.predict(texts)
+
+
+def test_the_exported_model_reads_windows_too(windowed):
+    pytest.importorskip("onnx")
+    run, _ = windowed
+    texts = long_frame(30)["text"].tolist()
+    report = run.export("onnx", texts=texts, int8=False)
+    assert report.checks["onnx"].equal_decisions == 1
+    for one, other in zip(run.predict(texts, backend="onnx"), run.predict(texts), strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+    assert not run.predict_frame(long_frame(30), backend="onnx")["truncated"].any()
+
+
+def test_multi_label_runs_read_windows_too(tiny_model):
+    frame = long_frame()
+    frame["labels"] = [[label, "any"] if n % 2 else [label] for n, label in enumerate(frame.label)]
+    run = make(tiny_model, "multi-label-classification", long_text="window", window_pooling="max")
+    result = run.train(frame[["text", "labels"]], frame[["text", "labels"]])
+    assert result.evaluation.rows == len(frame)
+    predictions = run.predict(frame["text"])
+    loaded = training_run(load=run.run_dir)
+    assert loaded.predict(frame["text"]) == predictions
+    table = run.evaluate(frame[["text", "labels"]])
+    assert table.metrics["f1_micro"] == pytest.approx(result.metrics["f1_micro"])
+
+
+def test_frames_say_which_texts_were_cut(tiny_model, tmp_path):
+    frame = long_frame()
+    run = make(tiny_model)
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    with pytest.warns(UserWarning, match="longer than 12 tokens"):
+        result = run.train(frame)
+    with pytest.warns(UserWarning, match="longer than 12 tokens"):
+        predicted = run.predict_frame(frame)
+    with pytest.warns(UserWarning, match="longer than 12 tokens"):
+        run.predict_file(tmp_path / "in.csv", tmp_path / "out.csv", columns=["text"])
+    expected = [len(run.tokenizer(text)["input_ids"]) > LIMIT for text in frame["text"]]
+    assert predicted["truncated"].tolist() == expected
+    assert 0 < sum(expected) == result.truncated["train"] < len(frame)
+    assert pd.read_csv(tmp_path / "out.csv")["truncated"].tolist() == expected
+
+
+def test_equal_texts_are_cut_equally(windowed):
+    """Equal texts are computed once, and each of their rows says the same."""
+    run, _ = windowed
+    run.long_text = "truncate"
+    try:
+        frame = pd.DataFrame({"text": ["a cat", FILLER * 9, "a cat", FILLER * 9]})
+        with pytest.warns(UserWarning, match="2 of 4"):
+            cut = run.predict_frame(frame, batch_size=1)["truncated"]
+    finally:
+        run.long_text = "window"
+    assert cut.tolist() == [False, True, False, True]
+
+
+def test_strict_length_refuses_before_a_model_is_trained(tiny_model):
+    frame = long_frame()
+    frame.index = [f"row{n}" for n in range(len(frame))]
+    run = make(tiny_model, strict_length=True)
+    with pytest.raises(DataFormatError, match=r"texts in train data are longer than 12.*'?row0"):
+        run.train(frame)
+    assert not run.is_trained
+    short = fruit_frame()[lambda f: f["text"].str.len() < 30]
+    run.train(short)
+    with pytest.raises(DataFormatError, match=r"1 of 2 texts in the input.*: 1\."):
+        run.predict(["a cat", FILLER * 9])
+    with pytest.raises(DataFormatError, match="evaluation data"):
+        run.evaluate(long_frame())
+    assert len(run.predict(short["text"])) == len(short)
+    assert training_run(load=run.run_dir).strict_length is True
+
+
+def test_strict_length_has_nothing_against_windows(tiny_model):
+    run = make(tiny_model, strict_length=True, long_text="window")
+    run.train(long_frame())
+    assert len(run.predict([FILLER * 30])) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"long_text": "windows"}, "did you mean 'window'"),
+        ({"long_text": None}, "long_text must be one of"),
+        ({"window_pooling": "average"}, "window_pooling must be one of"),
+        ({"strict_length": "yes"}, "strict_length must be true or false"),
+        (
+            {"long_text": "window", "tokenize_args": {"truncation": False}},
+            "cuts texts into windows, and tokenize_args has truncation=False",
+        ),
+    ],
+)
+def test_wrong_options_are_said_when_the_run_is_made(options, said):
+    with pytest.raises(ConfigError, match=said):
+        training_run("classification", "x", **options)
+
+
+def test_windows_without_room_for_what_they_have_in_common(tiny_model):
+    run = training_run(
+        "classification",
+        "x",
+        base_model_name=tiny_model,
+        long_text="window",
+        tokenize_args={"max_length": 8, "stride": 6},
+    )
+    with pytest.raises(ConfigError, match="have room for 6 of a text"):
+        run.train(long_frame())
+
+
+class OwnTokens(TrainingRun):
+    """Tokenises by itself, without windows."""
+
+    name = "own-tokens"
+    pipeline_args = {"task": "text-classification"}
+
+    def validate_data_format(self, data):
+        pass
+
+    def load_model(self, model_name=None):
+        from transformers import AutoModelForSequenceClassification
+
+        return AutoModelForSequenceClassification.from_pretrained(model_name)
+
+    def tokenize(self, examples):
+        labels = [int(label == "fruit") for label in examples["label"]]
+        return {**self.tokenizer(examples["text"], truncation=True), "labels": labels}
+
+
+class Pairs(OwnTokens):
+    """Reads two texts."""
+
+    name = "pairs"
+    text_columns = ("text", "other")
+
+
+def test_a_task_that_makes_no_windows_says_so(tiny_model):
+    run = OwnTokens("x", base_model_name=tiny_model, long_text="window")
+    with pytest.raises(
+        ConfigError, match=r"'own-tokens': its tokenize\(\) does not return windows"
+    ):
+        run.train(long_frame())
+    with pytest.raises(ConfigError, match="reads one text a row, and the task reads"):
+        Pairs("x", base_model_name=tiny_model, long_text="window")
+
+
+def test_pooling_of_logits():
+    values = np.array([[1.0, 0.0], [3.0, 2.0], [5.0, 5.0]], dtype=np.float32)
+    rows, sizes = [0, 0, 1], [3, 1, 9]
+    assert pooled(values, rows, sizes, "mean").tolist() == [[2, 1], [5, 5]]
+    assert pooled(values, rows, sizes, "max").tolist() == [[3, 2], [5, 5]]
+    assert pooled(values, rows, sizes, "length").tolist() == [[1.5, 0.5], [5, 5]]
+    assert pooled(values, rows, sizes, "mean").dtype == np.float32
+
+
+def test_wrong_labels_are_found_with_windows_too(windowed):
+    run, _ = windowed
+    found = run.find_label_errors(long_frame(24), top=3)
+    assert len(found) == 3
+    assert run.long_text == "window"
