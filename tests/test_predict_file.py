@@ -122,9 +122,11 @@ def test_interrupted_prediction_is_resumed_without_doing_rows_twice(run, tmp_pat
     monkeypatch.setattr(module, "write_part", original)
 
     predicted = []
-    iterate = run.predict_iter
+    iterate = run._prediction_rows
     monkeypatch.setattr(
-        run, "predict_iter", lambda texts, **how: predicted.extend(texts) or iterate(texts, **how)
+        run,
+        "_prediction_rows",
+        lambda texts, **how: predicted.extend(texts) or iterate(texts, **how),
     )
     run.predict_file(source, target, resume=True)
     assert target.read_text() == whole

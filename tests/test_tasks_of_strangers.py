@@ -98,7 +98,7 @@ def test_the_smallest_task_trains_saves_loads_and_predicts(tiny_model, fruit):
     reloaded = training_run(load=run.run_dir)
     predictions = reloaded.predict(["cat", "apple"])
     assert [set(prediction) for prediction in predictions] == [{"label", "score"}] * 2
-    assert list(reloaded.predict_frame(fruit).columns) == ["label", "score"]
+    assert list(reloaded.predict_frame(fruit).columns) == ["label", "score", "truncated"]
     assert reloaded.evaluate(fruit).metrics.keys() == {"loss"}
 
 

@@ -73,7 +73,7 @@ def test_files_of_pairs(run, tmp_path):
     frame.to_json(tmp_path / "in.jsonl", orient="records", lines=True)
     run.predict_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     found = pd.read_json(tmp_path / "out.jsonl", lines=True)
-    assert list(found.columns) == ["first", "second", "number", "similarity", "rank"]
+    assert list(found.columns) == ["first", "second", "number", "similarity", "rank", "truncated"]
 
 
 def test_pairs_on_the_command_line(run, tmp_path, capsys, monkeypatch):
