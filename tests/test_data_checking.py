@@ -189,11 +189,17 @@ def test_rows_without_texts_are_counted(tiny_model, note):
 
 def test_evaluated_rows_and_the_report_have_the_texts(tiny_model):
     data = pd.DataFrame(
-        {"title": ["a cat", "a pear"], "note": ["it eats " * 500, "red"], "label": ["animal", "fruit"]},
+        {
+            "title": ["a cat", "a pear"],
+            "note": ["it eats " * 500, "red"],
+            "label": ["animal", "fruit"],
+        },
         index=["same", "same"],
     )
     run = of(Pairs, tiny_model)
-    with pytest.warns(UserWarning):
+    with pytest.warns(
+        DataWarning, match=r"\('a pear', 'red'\) \(row 'same', train_data row 'same'"
+    ):
         result = run.train(data, data)
     examples = result.evaluation.examples
     assert list(examples.columns[:3]) == ["title", "note", "given"]

@@ -31,7 +31,9 @@ def run(tmp_path_factory):
         symmetric=True,
     )
     data = SimilarityRun.sample_data()
-    with pytest.warns(DataWarning, match=r"\('an apple', 'a red apple'\) \(row 0, train_data row 0"):
+    with pytest.warns(
+        DataWarning, match=r"\('an apple', 'a red apple'\) \(row 0, train_data row 0"
+    ):
         result = run.train(data, data)
     assert result.rows == {"train": len(data), "eval": len(data)}
     task_registry.register(SimilarityRun)

@@ -170,9 +170,7 @@ def _as_frame(
     order = np.argsort(-found.lead, kind="stable")
     order = order[found.suspicious[order]] if top is None else order[:top]
     texts = [name for name in run.text_columns if name in split.frame.columns]
-    columns: dict[str, list[Any]] = {
-        name: split.frame[name].iloc[order].tolist() for name in texts
-    }
+    columns: dict[str, list[Any]] = {name: split.frame[name].iloc[order].tolist() for name in texts}
     columns["given"] = [shown(labels[row]) for row in order]
     columns["suggested"] = [shown(found.suggested[row]) for row in order]
     columns["score"] = [round(float(found.score[row]), 6) for row in order]

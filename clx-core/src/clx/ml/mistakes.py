@@ -11,7 +11,7 @@ MAX_ROWS = 100
 MAX_CHARACTERS = 2000
 """Of a text: more than anybody reads in a table."""
 
-NO_TEXTS = ("label", "predicted", "score", "given_score")
+NO_TEXTS = ["label", "predicted", "score", "given_score"]
 """The columns that every task has; others may be its texts."""
 
 

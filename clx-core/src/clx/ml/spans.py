@@ -90,9 +90,7 @@ def span_label_names(spans: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
     return sorted({span["label"] for row in spans for span in row})
 
 
-def text_and_spans(
-    words: Sequence[str], tags: Sequence[str]
-) -> tuple[str, list[dict[str, int | str]]]:
+def text_and_spans(words: Sequence[str], tags: Sequence[str]) -> tuple[str, list[dict[str, Any]]]:
     """Return the words joined by blanks, and the spans that their tags stand for, in order.
 
     Args:
@@ -126,7 +124,9 @@ def word_problems(data: pd.DataFrame, words: str = "words", tags: str = "tags") 
 def _wrong_words(words: Any) -> set[str]:
     if not _is_list(words):
         return {"not a list of words"}
-    wrong = {f"the word {cell(word)} is not a string" for word in words if not isinstance(word, str)}
+    wrong = {
+        f"the word {cell(word)} is not a string" for word in words if not isinstance(word, str)
+    }
     blank = any(isinstance(word, str) and not word.strip() for word in words)
     return wrong | ({"a word is empty or blank"} if blank else set())
 
@@ -171,10 +171,8 @@ def spans_frame(
     raise_data_problems(column_problems(data, [words, tags]), expected)
     raise_data_problems(word_problems(data, words, tags), expected)
     rows = [text_and_spans(*pair) for pair in zip(data[words], data[tags], strict=True)]
-    kept = data.drop(columns=[words, tags])
-    return kept.assign(
-        **{text_column: [text for text, _ in rows], column: [spans for _, spans in rows]}
-    )
+    made: dict[str, Any] = {text_column: [text for text, _ in rows], column: [s for _, s in rows]}
+    return data.drop(columns=[words, tags]).assign(**made)
 
 
 def token_labels(
