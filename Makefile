@@ -59,7 +59,7 @@ wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dis
 	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
 
 bench: $(VENV)/installed-dev ## Measure speed and memory against what users would write (BENCH_ARGS=--small: minutes)
-	@OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
+	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
 
 bench-gpu: $(VENV)/installed-dev ## The same on a GPU: bf16, compiled, by token budget
 	@$(BIN)/python benchmarks/bench.py --gpu $(BENCH_ARGS)

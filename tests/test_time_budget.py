@@ -55,7 +55,7 @@ def test_too_little_time_gives_the_probe(tiny_model, fruit):
 
 
 def test_the_schedule_is_that_of_the_steps_that_fit(tiny_model, fruit, monkeypatch):
-    monkeypatch.setattr("clx.ml.fitting.measure_step", lambda trainer: 10.0)
+    monkeypatch.setattr("clx.ml.time_budget.measure_step", lambda trainer: 10.0)
     run = training_run(
         "classification", "fits", base_model_name=tiny_model,
         training_args={**QUIET, "num_train_epochs": 200},

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import time
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_seed
 
 from clx.errors import ConfigError
 from clx.ml import checkpoints, hook_calls
 from clx.ml.arguments import PATIENCE
 from clx.ml.author_code import author_code
+from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.calibration import Calibration, calibrate
 from clx.ml.class_weights import label_weights, weighted_loss
 from clx.ml.config import TEMPERATURE
-from clx.ml.evaluation import of_texts
+from clx.ml.evaluation import Predicted, of_texts
 from clx.ml.head import divide_head
 from clx.ml.head_init import Head, label_kind_of, prepare_head
 from clx.ml.interrupts import StopOnInterrupt
@@ -29,7 +30,14 @@ from clx.ml.quality_options import unknown_labels
 from clx.ml.quiet import quiet_transformers
 from clx.ml.run_dir import write_json
 from clx.ml.task_hooks import TaskHooks
-from clx.ml.time_budget import MIN_STEPS, Budget, StopInTime, measure_step
+from clx.ml.time_budget import (
+    MIN_STEPS,
+    Budget,
+    StopInTime,
+    limit_steps,
+    measure_evaluation,
+    steps_in_time,
+)
 from clx.ml.trainer import checked_metrics, make_trainer
 from clx.problems import raise_problems
 
@@ -116,9 +124,7 @@ def fit(
     """
     # Before the model is loaded: its new head is random too.
     set_seed(arguments.get("seed", 42))
-    model = load_model(run, base, run.tokenizer)
-    if not {"dtype", "torch_dtype"} & set(run.model_args):
-        model.float()
+    model = _in_full_precision(run, load_model(run, base, run.tokenizer))
     datasets = {split.name: split.dataset for split in splits}
     interrupt = StopOnInterrupt()
     trainer = _make_trainer(
@@ -134,48 +140,44 @@ def fit(
     )
     weights = _use_class_weights(run, trainer, datasets["train"])
     plan = _read_plan(work_dir) if resume_from is not None else {}
+    prepare = functools.partial(
+        prepare_head,
+        folder=base,
+        dataset=datasets["train"],
+        collator=run.load_data_collator(),
+        model_args=run.model_args,
+        label_weights=weights,
+        fine_tune=call.fine_tune,
+        seed=arguments.get("seed", 42),
+    )
     with quiet_transformers():
-        head = prepare_head(
+        head = prepare(
             model,
-            base,
-            datasets["train"],
-            run.load_data_collator(),
             pooling=plan.get("pooling", run.pooling),
             init="random" if resume_from is not None else run.head_init,
             wanted=run.calibrate or not call.fine_tune,
-            model_args=run.model_args,
-            label_weights=weights,
-            fine_tune=call.fine_tune,
-            seed=arguments.get("seed", 42),
         )
     fitted = Fitted(model, head)
     if not call.fine_tune:
         _require_probe(run, head)
         model.eval()
         return fitted
-    steps = plan.get("max_steps") if plan else _steps_in_time(trainer, call.budget, datasets, head)
+    if plan:
+        # The weights of the probe are in the checkpoint.
+        head.init, head.strength = plan.get("init", head.init), plan.get("strength")
+    else:
+        plan = _make_plan(trainer, datasets.get("eval"), head, work_dir, call.budget)
+    steps = plan.get("max_steps")
     if steps is not None:
         fitted.notes["time_budget"] = {
             "seconds": call.budget and call.budget.seconds,
             "steps": steps,
         }
-    if plan:
-        # The weights of the probe are in the checkpoint.
-        head.init, head.strength = plan.get("init", head.init), plan.get("strength")
-    write_json(
-        work_dir / PLAN,
-        {
-            "pooling": head.pooling,
-            "init": head.init,
-            "strength": head.strength,
-            "max_steps": steps,
-        },
-    )
     if steps is not None and steps < MIN_STEPS and head.init == "probe":
         model.eval()
         return fitted
     if steps is not None:
-        _limit_steps(trainer, max(1, steps))
+        limit_steps(trainer, max(1, steps))
     with quiet_transformers(), author_code(run, "train"), interrupt.listening():
         if resume_from is not None and checkpoints.is_finished(resume_from):
             checkpoints.restore(trainer, resume_from)
@@ -184,7 +186,22 @@ def fit(
     refuse_not_finite(trainer)
     fitted.model = trainer.accelerator.unwrap_model(trainer.model).eval()
     fitted.trainer = trainer
+    probe_score = plan.get("probe_score")
+    if is_better(trainer, probe_score, work_dir):
+
+        def pooled_base() -> tuple[PreTrainedModel, Head]:
+            fresh = _in_full_precision(run, load_model(run, base, run.tokenizer))
+            return fresh, prepare(fresh, pooling=head.pooling, init="random", wanted=True)
+
+        with quiet_transformers():
+            fitted.model = restored_probe(pooled_base, head, work_dir)
+        best = trainer.state.best_metric
+        fitted.notes["kept"] = {"model": "probe", "score": probe_score, "best_of_training": best}
     return fitted
+
+
+def _in_full_precision(run: TrainingRun, model: PreTrainedModel) -> PreTrainedModel:
+    return model if {"dtype", "torch_dtype"} & set(run.model_args) else model.float()
 
 
 def _make_trainer(
@@ -274,6 +291,22 @@ def _require_probe(run: TrainingRun, head: Head) -> None:
         )
 
 
+def _make_plan(
+    trainer: Trainer, eval_set: Any, head: Head, work_dir: Path, budget: Budget | None
+) -> dict[str, Any]:
+    """Decide how many steps to make and what the probe is worth, and write it down."""
+    measure_evaluation(trainer, budget, eval_set)
+    plan = {
+        "pooling": head.pooling,
+        "init": head.init,
+        "strength": head.strength,
+        "probe_score": score_probe(trainer, eval_set, head, work_dir, budget),
+        "max_steps": steps_in_time(trainer, budget, eval_set),
+    }
+    write_json(work_dir / PLAN, plan)
+    return plan
+
+
 def _read_plan(work_dir: Path) -> dict[str, Any]:
     try:
         plan = json.loads((work_dir / PLAN).read_text(encoding="utf-8"))
@@ -282,63 +315,24 @@ def _read_plan(work_dir: Path) -> dict[str, Any]:
     return plan if isinstance(plan, dict) else {}
 
 
-def _steps_in_time(
-    trainer: Trainer, budget: Budget | None, datasets: dict[str, Any], head: Head
-) -> int | None:
-    """Return how many steps there is time for; None when all fit, or there is no limit."""
-    if budget is None:
-        return None
-    # What is tried must not change what is trained.
-    with torch.random.fork_rng():
-        if "eval" in datasets:
-            budget.evaluation_seconds = _evaluation_seconds(trainer, datasets["eval"])
-        step = measure_step(trainer)
-    args = trainer.args
-    per_epoch = max(1, len(trainer.get_train_dataloader()) // args.gradient_accumulation_steps)
-    planned = args.max_steps if args.max_steps > 0 else round(per_epoch * args.num_train_epochs)
-    fitting = budget.steps(step)
-    if fitting >= planned:
-        return None
-    if "eval" in datasets and args.eval_strategy != "no":
-        # Evaluations in between take time too: two are afforded.
-        fitting = max(0, fitting - int(2 * budget.evaluation_seconds / step))
-    return fitting
-
-
-def _evaluation_seconds(trainer: Trainer, dataset: Any) -> float:
-    """Return how long an evaluation takes, by a sample of its rows."""
-    sample = dataset.select(range(0, len(dataset), max(1, len(dataset) // 64)))
-    begun = time.monotonic()
-    trainer.get_eval_dataloader(sample)
-    trainer.predict(sample)
-    return (time.monotonic() - begun) * len(dataset) / len(sample)
-
-
-def _limit_steps(trainer: Trainer, steps: int) -> None:
-    """Let the schedule, the logging and the evaluations be those of so many steps."""
-    args = trainer.args
-    args.max_steps = steps
-    args.warmup_steps = min(args.warmup_steps, max(1, steps // 10))
-    args.logging_steps = max(1, min(args.logging_steps, steps // 10))
-    if args.eval_strategy != "no":
-        every = max(1, -(-steps // 2))
-        args.eval_strategy = args.save_strategy = "steps"
-        args.eval_steps = args.save_steps = every
-        # The callbacks' state was made from the arguments as they were.
-        trainer.state.compute_steps(args, steps)
-
-
-def calibrate_model(run: TrainingRun, fitted: Fitted, prediction: EvalPrediction) -> EvalPrediction:
+def calibrated(run: TrainingRun, fitted: Fitted, predicted: Predicted) -> Predicted:
     """Fold the temperature that fits eval predictions into the head; return what it now predicts."""
-    head = fitted.head
+    head, prediction = fitted.head, predicted.prediction
     if not run.calibrate or head.layer is None or head.kind not in ("single", "multi"):
-        return prediction
+        return predicted
     found = calibrate(prediction.label_ids, prediction.predictions, head.kind)
     if found is None:
-        return prediction
+        return predicted
     divide_head(head.layer, found.temperature)
     fitted.calibration = found
     run._extra_config[TEMPERATURE] = found.temperature
-    return EvalPrediction(
-        predictions=prediction.predictions / found.temperature, label_ids=prediction.label_ids
+    loss = predicted.loss
+    if loss is not None and math.isclose(loss, found.log_loss_before, rel_tol=1e-3):
+        # The loss is the log-loss, and that of the calibrated scores is known.
+        loss = found.log_loss_after
+    scaled = prediction.predictions / found.temperature
+    return replace(
+        predicted,
+        prediction=EvalPrediction(predictions=scaled, label_ids=prediction.label_ids),
+        loss=loss,
     )

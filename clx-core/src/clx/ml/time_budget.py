@@ -98,6 +98,51 @@ def measure_step(trainer: Trainer) -> float:
     return 1.06 * accumulated * sum(measured) / len(measured)
 
 
+def measure_evaluation(trainer: Trainer, budget: Budget | None, dataset: Any) -> None:
+    """Note how long an evaluation takes, by a sample of its rows; None for no dataset."""
+    if budget is None or dataset is None:
+        return
+    sample = dataset.select(range(0, len(dataset), max(1, len(dataset) // 64)))
+    # What is tried must not change what is trained.
+    with torch.random.fork_rng():
+        begun = time.monotonic()
+        trainer.predict(sample)
+        taken = time.monotonic() - begun
+    budget.evaluation_seconds = taken * len(dataset) / len(sample)
+
+
+def steps_in_time(trainer: Trainer, budget: Budget | None, eval_set: Any) -> int | None:
+    """Return how many steps there is time for; None when all fit, or there is no limit."""
+    if budget is None:
+        return None
+    with torch.random.fork_rng():
+        step = measure_step(trainer)
+    args = trainer.args
+    per_epoch = max(1, len(trainer.get_train_dataloader()) // args.gradient_accumulation_steps)
+    planned = args.max_steps if args.max_steps > 0 else round(per_epoch * args.num_train_epochs)
+    fitting = budget.steps(step)
+    if fitting >= planned:
+        return None
+    if eval_set is not None and args.eval_strategy != "no":
+        # Evaluations in between take time too: two are afforded.
+        fitting = max(0, fitting - int(2 * budget.evaluation_seconds / step))
+    return fitting
+
+
+def limit_steps(trainer: Trainer, steps: int) -> None:
+    """Let the schedule, the logging and the evaluations be those of so many steps."""
+    args = trainer.args
+    args.max_steps = steps
+    args.warmup_steps = min(args.warmup_steps, max(1, steps // 10))
+    args.logging_steps = max(1, min(args.logging_steps, steps // 10))
+    if args.eval_strategy != "no":
+        every = max(1, -(-steps // 2))
+        args.eval_strategy = args.save_strategy = "steps"
+        args.eval_steps = args.save_steps = every
+        # The callbacks' state was made from the arguments as they were.
+        trainer.state.compute_steps(args, steps)
+
+
 class StopInTime(TrainerCallback):  # type: ignore[misc]
     """Ends the training when the time is up, should steps take longer than was measured.
 

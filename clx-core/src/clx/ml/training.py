@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from clx.ml.data_checking import check_splits, warn_or_stop
 from clx.ml.disk_space import full_disk_named, training_bytes, warn_if_short
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
-from clx.ml.fitting import Call, Fitted, calibrate_model, fit
+from clx.ml.fitting import Call, Fitted, calibrated, fit
 from clx.ml.label_errors import find_label_errors
 from clx.ml.loading import load_tokenizer
 from clx.ml.out_of_memory import memory_for_training
@@ -225,9 +224,7 @@ def _evaluation(
         if split.name != "eval":
             continue
         predicted = predict_split(run, fitted.model, split)
-        predicted = replace(
-            predicted, prediction=calibrate_model(run, fitted, predicted.prediction)
-        )
+        predicted = calibrated(run, fitted, predicted)
         with author_code(run, "fit_decisions"):
             run.fit_decisions(predicted.prediction)
         return evaluate_predictions(run, split.frame, predicted)

@@ -1,0 +1,83 @@
+"""A fine-tuning that makes things worse than the probe was: on eval data the probe is kept."""
+
+import json
+
+import pytest
+from transformers import TrainerCallback
+
+from clx.ml import training_run
+from conftest import fruit_frame
+
+RUINOUS = {"disable_tqdm": True, "learning_rate": 5.0, "num_train_epochs": 3}
+
+
+def make(model, name, **options):
+    arguments = {**RUINOUS, **options.pop("training_args", {})}
+    return training_run(
+        "classification", name, base_model_name=model, training_args=arguments, **options
+    )
+
+
+class Stop(TrainerCallback):
+    """Ends a training with an error at a step."""
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 4:
+            raise KeyboardInterrupt
+
+
+def test_the_probe_is_kept_where_fine_tuning_ruins_it(tiny_model, fruit):
+    run = make(tiny_model, "ruined")
+    result = run.train(fruit, fruit_frame(30))
+    kept = run.results["kept"]
+    assert kept["model"] == "probe"
+    assert kept["score"] < kept["best_of_training"]
+    assert result.steps == 9
+    # What is published, and what a reader makes of it, is the probe.
+    head_alone = make(tiny_model, "alone")
+    assert head_alone.train(fruit, fruit_frame(30), fine_tune=False).metrics["accuracy"] == (
+        pytest.approx(result.metrics["accuracy"])
+    )
+    loaded = training_run(load=run.run_dir)
+    assert loaded.evaluate(fruit_frame(30)).metrics["loss"] == pytest.approx(
+        result.metrics["loss"], rel=1e-4
+    )
+    assert loaded.predict(fruit["text"]) == run.predict(fruit["text"])
+
+
+def test_it_is_kept_after_a_resume_too(tiny_model, fruit):
+    arguments = {"save_strategy": "steps", "eval_strategy": "steps", "eval_steps": 3}
+    whole = make(tiny_model, "whole", training_args=arguments)
+    whole.train(fruit, fruit_frame(30))
+    run = make(tiny_model, "resumed", training_args=arguments)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(fruit, fruit_frame(30), callbacks=[Stop()])
+    run = make(tiny_model, "resumed", training_args=arguments)
+    run.train(fruit, fruit_frame(30), resume=True)
+    assert run.results["kept"] == whole.results["kept"]
+    assert run.predict(fruit["text"]) == whole.predict(fruit["text"])
+
+
+@pytest.mark.parametrize(
+    ("options", "has_eval"),
+    [
+        ({"training_args": {"learning_rate": 1e-3}}, True),
+        ({"training_args": {"load_best_model_at_end": False}}, True),
+        ({"head_init": "random"}, True),
+        ({}, False),
+    ],
+)
+def test_else_the_fine_tuned_model_is_kept(tiny_model, fruit, options, has_eval):
+    run = make(tiny_model, "fine-tuned", **options)
+    run.train(fruit, fruit_frame(30) if has_eval else None)
+    assert "kept" not in json.loads((run.run_dir / "results.json").read_text())
+
+
+def test_several_labels_a_row_have_it_too(tiny_model, fruit):
+    rows = fruit.assign(labels=[[label] for label in fruit["label"]])[["text", "labels"]]
+    run = training_run(
+        "multi-label-classification", "several", base_model_name=tiny_model, training_args=RUINOUS
+    )
+    result = run.train(rows, rows)
+    assert run.results["kept"]["model"] == "probe"
+    assert run.evaluate(rows).metrics["f1_micro"] == pytest.approx(result.metrics["f1_micro"])
