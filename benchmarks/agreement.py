@@ -2,9 +2,9 @@
 
     python benchmarks/agreement.py DATA [--run RUN]
 
-DATA is a folder with ``banking77/train.csv`` and ``test.csv``. RUN is a trained run of Banking77; without
-it one is trained, which takes minutes. How to quantise is chosen on training texts; the test texts are
-for the figures.
+DATA is a folder with ``banking77/train.csv`` and ``test.csv``. RUN is a trained run of Banking77;
+without it one is trained, which takes minutes. How to quantise is chosen on training texts; the test
+texts are for the figures.
 """
 
 from __future__ import annotations
