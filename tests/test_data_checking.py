@@ -207,3 +207,11 @@ def test_evaluated_rows_and_the_report_have_the_texts(tiny_model):
     wrong = confident_mistakes(examples.assign(correct=False))
     assert sorted(map(len, wrong["note"])) == [3, 2000]
     assert list(wrong.columns[:3]) == ["title", "note", "label"]
+
+
+def test_rows_with_wrong_labels_have_their_texts(tiny_model):
+    rows = [(f"a cat {i}", f"note {i}", ["animal", "fruit"][i % 2]) for i in range(40)]
+    data = pd.DataFrame(rows, columns=["title", "note", "label"])
+    found = of(Pairs, tiny_model).find_label_errors(data, top=3)
+    assert list(found.columns) == ["title", "note", "given", "suggested", "score"]
+    assert found["note"].tolist() == data["note"].loc[found.index].tolist()
