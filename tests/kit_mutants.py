@@ -99,6 +99,19 @@ MUTANTS = [
         "        low, high = self.scale\n        self._components.tokenizer\n        return",
     ),
     # ---- Data ------------------------------------------------------------------------------------
+    Mutant(
+        "text_columns names a column that is not there",
+        "sample_texts",
+        "    scale: Any = None\n",
+        '    scale: Any = None\n    text_columns = ("review",)\n',
+    ),
+    Mutant(
+        "text_columns names a column of lists",
+        "sample_texts",
+        '    name = "ner"\n',
+        '    name = "ner"\n    text_columns = ("spans",)\n',
+        "ner",
+    ),
     Mutant("validates nothing", "bad_frames", "        " + _VALIDATE, "        return"),
     Mutant(
         "missing texts are taken",

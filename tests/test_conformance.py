@@ -67,9 +67,63 @@ def test_checks_that_are_none_are_refused():
 
 
 def test_a_sample_is_needed():
-    (result,) = check_task(RatingRun, pd.DataFrame({"text": ["one"]}), checks=["good_frames"])
-    assert result.outcome == "failed"
-    assert "a sample of at least two rows" in result.saw
+    one = pd.DataFrame({"text": ["one"]})
+    first, second = check_task(RatingRun, one, checks=["sample_texts", "good_frames"])
+    assert first.outcome == "failed"
+    assert "a sample of at least two rows" in first.saw
+    assert str(second) == (
+        "good_frames: skipped: the sample cannot be used; see the check `sample_texts`"
+    )
+
+
+class OfWords(RatingRun):
+    """What an author of a token classification may begin with."""
+
+    text_columns = ("words",)
+
+    def validate_data_format(self, data):
+        assert "words" in data
+        assert "score" in data
+
+    def tokenize(self, examples):
+        encoded = self.tokenizer(examples["words"], is_split_into_words=True, truncation=True)
+        return {**encoded, "labels": [float(score) for score in examples["score"]]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"words": [["one", "two"], ["three"]]}, "'words' is ['one', 'two'] in row 0"),
+        ({"words": ["one", None]}, "'words' is nan in row 1"),
+        ({"text": ["one", "two"]}, "no column 'words', only text, score"),
+    ],
+)
+def test_a_sample_without_texts_is_one_failure(columns, said):
+    checks = [name for name in CHECKS if name != "public_names"]  # this file is no author's
+    sample = pd.DataFrame({**columns, "score": [1, 2]})
+    results = list(check_task(OfWords, sample, checks=checks))
+    failed = [result for result in results if not result.ok]
+    assert [result.name for result in failed] == ["sample_texts"]
+    assert said in failed[0].saw
+    assert "sample_data() (the kit's `sample`)" in failed[0].saw
+    assert f"OfWords.text_columns ({__file__}:" in failed[0].where
+    skipped = [result for result in results if result.outcome == "skipped"]
+    assert len(skipped) >= 20
+    assert {result.saw.rpartition("; ")[2] for result in skipped} == {
+        "see the check `sample_texts`"
+    }
+
+
+class NoSample(RatingRun):
+    @classmethod
+    def sample_data(cls):
+        raise RuntimeError("there is no sample")
+
+
+def test_a_sample_data_that_raises_is_one_failure():
+    results = list(check_task(NoSample, checks=["sample_texts", "good_frames", "learns"]))
+    assert [result.outcome for result in results] == ["failed", "skipped", "skipped"]
+    assert "RuntimeError: there is no sample" in results[0].saw
 
 
 class Vague(RatingRun):
@@ -161,7 +215,7 @@ def test_check_task_by_name(capsys, monkeypatch, tmp_path):
     assert [line[:2] for line in clx.lines] == [[name, "passed"] for name in STATIC]
     sample = tmp_path / "sample.csv"
     sample.write_text("text,label\na,b\n")
-    only = ("--only", "good_frames", "--json")
+    only = ("--only", "sample_texts", "--json")
     assert clx("check-task", "classification", "--sample", sample, *only).status == 1
     (found,) = json.loads(clx.out)["checks"]
     assert found["outcome"] == "failed"

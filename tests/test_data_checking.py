@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from clx.errors import DataFormatError, DataWarning
-from clx.ml import training_run
+from clx.ml import TrainingRun, training_run
+from clx.ml.mistakes import confident_mistakes
 from conftest import fruit_frame
 
 
@@ -104,3 +105,113 @@ def test_a_trained_run_checks_other_data_and_predicts_as_before(trained):
 def test_bad_data_is_an_error_of_check_too(tiny_model):
     with pytest.raises(DataFormatError, match="no column 'label'"):
         make(tiny_model).check(pd.DataFrame({"text": ["a"]}))
+
+
+class Notes(TrainingRun):
+    """A task whose texts are in a column of another name."""
+
+    name = "notes"
+    text_columns = ("note",)
+    pipeline_args = {"task": "text-classification"}
+
+    def validate_data_format(self, data):
+        assert "label" in data
+
+    def load_model(self, model_name=None):
+        from transformers import AutoModelForSequenceClassification
+
+        return AutoModelForSequenceClassification.from_pretrained(model_name, **self.model_args)
+
+    def tokenize(self, examples):
+        labels = [int(label == "animal") for label in examples["label"]]
+        return {**super().tokenize(examples), "labels": labels}
+
+    def row_labels(self, data):
+        return list(data["label"])
+
+    def evaluation_rows(self, eval_pred):
+        said = eval_pred.predictions.argmax(axis=-1) == 1
+        rows = {"given": eval_pred.label_ids == 1, "predicted": said, "score": 0.5}
+        return pd.DataFrame({**rows, "given_score": 0.5, "correct": rows["given"] == said})
+
+
+class Pairs(Notes):
+    name = "pairs-of-notes"
+    text_columns = ("title", "note")
+
+
+def of(task, tiny_model, **options):
+    options = {"training_args": {"max_steps": 1, "disable_tqdm": True}, **options}
+    return task("checked", base_model_name=tiny_model, **options)
+
+
+def test_texts_in_a_column_of_another_name(tiny_model):
+    train, evaluated = (frame.rename(columns={"text": "note"}) for frame in leaky())
+    assert kinds(of(Notes, tiny_model).check(train, evaluated)) == EXPECTED
+    long = pd.DataFrame({"note": ["a cat eats one big red melon", "a cat"], "label": ["x", "y"]})
+    check = of(Notes, tiny_model, tokenize_args={"max_length": 6}).check(long)
+    (cut,) = [finding for finding in check.findings if finding.kind == "truncated_texts"]
+    assert cut.count == 1
+
+
+def test_rows_of_two_texts_are_the_same_when_both_are(tiny_model):
+    rows = [("a cat", "it eats", "animal"), ("a cat", "it barks", "animal"), ("", "a", "fruit")]
+    train = pd.DataFrame(rows, columns=["title", "note", "label"], index=["one", "two", "three"])
+    other = pd.DataFrame(
+        [("it eats", "a cat", "animal"), ("a cat", "it barks", "fruit")], columns=train.columns
+    )
+    check = of(Pairs, tiny_model).check(train, other)
+    assert kinds(check) == ["conflicting_labels", "leaked_texts", "rare_labels"]
+    leaked = check.findings[1]
+    assert leaked.count == 1
+    assert "('a cat', 'it barks') (row 1, train_data row 'two')" in leaked.message
+    repeated = of(Pairs, tiny_model).check(pd.concat([train, train]))
+    assert "duplicate_rows" in kinds(repeated)
+    assert "empty_texts" not in kinds(repeated)
+
+
+@pytest.mark.parametrize("note", [["a", "list"], None])
+def test_rows_without_texts_are_counted(tiny_model, note):
+    rows = {"label": ["animal", "fruit"]}
+    if note is not None:
+        rows["note"] = [note, note]
+
+    class Lists(Notes):
+        name = "lists"
+
+        def tokenize(self, examples):
+            return self.tokenizer(examples["label"])
+
+    check = of(Lists, tiny_model).check(pd.DataFrame(rows))
+    assert check.rows == {"train_data": 2}
+    assert check.ok
+
+
+def test_evaluated_rows_and_the_report_have_the_texts(tiny_model):
+    data = pd.DataFrame(
+        {
+            "title": ["a cat", "a pear"],
+            "note": ["it eats " * 500, "red"],
+            "label": ["animal", "fruit"],
+        },
+        index=["same", "same"],
+    )
+    run = of(Pairs, tiny_model)
+    with pytest.warns(
+        DataWarning, match=r"\('a pear', 'red'\) \(row 'same', train_data row 'same'"
+    ):
+        result = run.train(data, data)
+    examples = result.evaluation.examples
+    assert list(examples.columns[:3]) == ["title", "note", "given"]
+    assert examples["title"].tolist() == ["a cat", "a pear"]
+    wrong = confident_mistakes(examples.assign(correct=False))
+    assert sorted(map(len, wrong["note"])) == [3, 2000]
+    assert list(wrong.columns[:3]) == ["title", "note", "label"]
+
+
+def test_rows_with_wrong_labels_have_their_texts(tiny_model):
+    rows = [(f"a cat {i}", f"note {i}", ["animal", "fruit"][i % 2]) for i in range(40)]
+    data = pd.DataFrame(rows, columns=["title", "note", "label"])
+    found = of(Pairs, tiny_model).find_label_errors(data, top=3)
+    assert list(found.columns) == ["title", "note", "given", "suggested", "score"]
+    assert found["note"].tolist() == data["note"].loc[found.index].tolist()

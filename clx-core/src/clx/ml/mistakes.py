@@ -11,6 +11,9 @@ MAX_ROWS = 100
 MAX_CHARACTERS = 2000
 """Of a text: more than anybody reads in a table."""
 
+NO_TEXTS = ["label", "predicted", "score", "given_score"]
+"""The columns that every task has; others may be its texts."""
+
 
 def confident_mistakes(examples: pd.DataFrame, rows: int = MAX_ROWS) -> pd.DataFrame:
     """Return the wrong rows that the model was surest of, surest first.
@@ -45,6 +48,6 @@ def suspicious_labels(examples: pd.DataFrame, rows: int = MAX_ROWS) -> pd.DataFr
 def _shown(examples: pd.DataFrame, rows: int) -> pd.DataFrame:
     ordered = examples.sort_values("score", ascending=False, kind="stable").head(rows)
     shown = ordered.rename(columns={"given": "label"}).drop(columns="correct")
-    if "text" in shown.columns:
-        shown["text"] = shown["text"].str.slice(0, MAX_CHARACTERS)
+    for name in shown.columns.difference(NO_TEXTS, sort=False):
+        shown[name] = [v[:MAX_CHARACTERS] if isinstance(v, str) else v for v in shown[name]]
     return shown

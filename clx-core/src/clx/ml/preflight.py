@@ -276,7 +276,8 @@ def _truncated(split: _Split, limit: int | None) -> list[Finding]:
         f"the text is longer than {limit} tokens",
         [f"{split.row(number)} ({lengths[number]} tokens)" for number in cut[:MAX_EXAMPLES]],
         f"They are cut there, which loses {share} of all tokens: "
-        f"tokenize_args={{'max_length': …}} sets the limit, up to what the model takes",
+        f"tokenize_args={{'max_length': …}} sets the limit, up to what the model takes; "
+        f"long_text='window' reads them whole",
     )
 
 

@@ -39,7 +39,7 @@ class EvaluationResult:
     Attributes:
         metrics: name → number, such as ``accuracy``.
         tables: name → frame; a classification run has ``per_label`` and ``confusion``.
-        examples: a row each, on the data's index: text, given, predicted, score, given_score and
+        examples: a row each, on the data's index: its texts, given, predicted, score, given_score and
             correct; None for a task that has no such rows.
         rows: how many rows were evaluated.
         truncated: how many of their texts were cut to the input limit.

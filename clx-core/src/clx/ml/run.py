@@ -66,7 +66,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             name with underscores; the value has to be JSON-serialisable when ``__init__`` is done.
             A class without an ``__init__`` of its own gets them as keyword arguments; their default
             is the class attribute of that name, else None.
-        text_columns: the columns of the texts that a prediction is made from, one or two. With two,
+        text_columns: the columns of texts (str) that a prediction is made from, one or two. With two,
             ``predict`` takes pairs, and the tokenizer and the pipeline get them as text and pair.
         pipeline_args: arguments of ``transformers.pipeline``, at least ``task``. Required.
         predict_args: arguments of each call of the pipeline.

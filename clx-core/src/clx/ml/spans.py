@@ -2,7 +2,7 @@
 
 A span is ``{"start": 0, "end": 3, "label": "animal"}`` with character offsets, ``end`` behind the last
 one. The tokens of a span are labelled ``B-animal`` and, behind the first, ``I-animal``; all others
-``O``.
+``O``. Data that has words and tags instead of a text and spans becomes such by :func:`spans_frame`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
-from clx.ml.data import ROW_OF_RESULT, row_problems
+from clx.ml.data import ROW_OF_RESULT, column_problems, raise_data_problems, row_problems
 from clx.problems import cell, did_you_mean, names
 
 if TYPE_CHECKING:
@@ -39,19 +39,22 @@ def span_problems(
     Found are cells that are no lists of spans, offsets outside of the text or of no length, spans that
     overlap, and labels that are not in ``label_names``, where they are given.
     """
-    found: dict[str, list[bool]] = {}
-    for row, (text, spans) in enumerate(zip(data[text_column], data[column], strict=True)):
-        for what in _wrong(text, spans, label_names):
-            found.setdefault(what, [False] * len(data))[row] = True
+    pairs = zip(data[text_column], data[column], strict=True)
+    wrong = [_wrong(text, spans, label_names) for text, spans in pairs]
+    return _named(data, wrong, f"column {column!r}")
+
+
+def _named(data: pd.DataFrame, wrong: Sequence[set[str]], where: str) -> list[str]:
+    """Return a problem for each thing that is wrong with some rows."""
     return [
         problem
-        for what, rows in found.items()
-        for problem in row_problems(data, rows, f"column {column!r}: {what}")
+        for what in dict.fromkeys(what for row in wrong for what in sorted(row))
+        for problem in row_problems(data, [what in row for row in wrong], f"{where}: {what}")
     ]
 
 
 def _wrong(text: str, spans: Any, label_names: Sequence[str] | None) -> set[str]:
-    if not hasattr(spans, "__len__") or isinstance(spans, str | Mapping):
+    if not _is_list(spans):
         return {"not a list of spans"}
     wrong, end = set(), 0
     if not all(isinstance(s, Mapping) and {"start", "end", "label"} <= set(s) for s in spans):
@@ -75,6 +78,10 @@ def _wrong(text: str, spans: Any, label_names: Sequence[str] | None) -> set[str]
     return wrong
 
 
+def _is_list(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes | Mapping)
+
+
 def _is_whole(value: Any) -> bool:
     return hasattr(value, "__index__") and not isinstance(value, bool)
 
@@ -82,6 +89,91 @@ def _is_whole(value: Any) -> bool:
 def span_label_names(spans: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
     """Return the labels that occur in a column of spans, sorted."""
     return sorted({span["label"] for row in spans for span in row})
+
+
+def text_and_spans(words: Sequence[str], tags: Sequence[str]) -> tuple[str, list[dict[str, Any]]]:
+    """Return the words joined by blanks, and the spans that their tags stand for, in order.
+
+    Args:
+        words: those of a text.
+        tags: of each word ``B-animal``, ``I-animal`` or ``O``; read as by :func:`tagged_spans`.
+    """
+    starts, end = [], 0
+    for word in words:
+        starts.append(end)
+        end += len(word) + 1
+    spans = [
+        {"start": starts[first], "end": starts[behind - 1] + len(words[behind - 1]), "label": label}
+        for label, first, behind in sorted(tagged_spans(tags), key=lambda span: span[1])
+    ]
+    return " ".join(words), spans
+
+
+def word_problems(data: pd.DataFrame, words: str = "words", tags: str = "tags") -> list[str]:
+    """Return what is wrong with columns of words and tags, for ``validate_data_format``.
+
+    Found are cells that are no lists, words that are no strings or blank, rows with more words than
+    tags or fewer, and tags other than ``O``, ``B-…`` and ``I-…``.
+    """
+    pairs = list(zip(data[words], data[tags], strict=True))
+    return [
+        *_named(data, [_wrong_words(row) for row, _ in pairs], f"column {words!r}"),
+        *_named(data, [_wrong_tags(*pair) for pair in pairs], f"column {tags!r}"),
+    ]
+
+
+def _wrong_words(words: Any) -> set[str]:
+    if not _is_list(words):
+        return {"not a list of words"}
+    wrong = {
+        f"the word {cell(word)} is not a string" for word in words if not isinstance(word, str)
+    }
+    blank = any(isinstance(word, str) and not word.strip() for word in words)
+    return wrong | ({"a word is empty or blank"} if blank else set())
+
+
+def _wrong_tags(words: Any, tags: Any) -> set[str]:
+    if not _is_list(tags):
+        return {"not a list of tags"}
+    wrong = {f"the tag {cell(t)} is not 'O', 'B-…' or 'I-…'" for t in tags if not _is_tag(t)}
+    if _is_list(words) and len(words) != len(tags):
+        wrong.add("there are not as many tags as words")
+    return wrong
+
+
+def _is_tag(tag: Any) -> bool:
+    return isinstance(tag, str) and (tag == "O" or (tag[:2] in ("B-", "I-") and len(tag) > 2))
+
+
+def spans_frame(
+    data: pd.DataFrame,
+    words: str = "words",
+    tags: str = "tags",
+    *,
+    text_column: str = "text",
+    column: str = "spans",
+) -> pd.DataFrame:
+    """Return data of words and tags, the form of CoNLL, as data of texts and spans.
+
+    Args:
+        data: a row a text, with lists in the columns ``words`` and ``tags``.
+        words: the column of words; they are joined by blanks.
+        tags: the column of their tags.
+        text_column: the column of texts that takes the place of both.
+        column: the column of spans.
+
+    Returns:
+        A new frame on the same index, with the other columns as they were.
+
+    Raises:
+        DataFormatError: a column is missing, or rows are wrong; all are named.
+    """
+    expected = f"a column {words!r} of lists of str and a column {tags!r} of as many tags"
+    raise_data_problems(column_problems(data, [words, tags]), expected)
+    raise_data_problems(word_problems(data, words, tags), expected)
+    rows = [text_and_spans(*pair) for pair in zip(data[words], data[tags], strict=True)]
+    made: dict[str, Any] = {text_column: [text for text, _ in rows], column: [s for _, s in rows]}
+    return data.drop(columns=[words, tags]).assign(**made)
 
 
 def token_labels(

@@ -13,6 +13,7 @@ from clx.ml.author_code import author_code
 from clx.ml.data import to_dataset
 from clx.ml.long_texts import refuse_long
 from clx.ml.sampling import input_lengths
+from clx.ml.text_rows import row_texts
 from clx.ml.token_counts import TokenCounts, watching
 from clx.ml.truncation import input_limit, uncut_lengths
 
@@ -82,8 +83,9 @@ def _measured(run: TrainingRun, split: Split, seen: TokenCounts) -> Split:
         known = lengths if len(lengths) == len(frame) else None
         return replace(split, lengths=known, truncated=sum(seen.cut), cut=seen.cut)
     cut, limit = input_lengths(dataset), input_limit(run)
-    if cut is None or "text" not in frame.columns or len(cut) != len(frame):
+    texts = row_texts(frame, run.text_columns) if len(run.text_columns) == 1 else None
+    if cut is None or texts is None or len(cut) != len(frame):
         return split
-    lengths = uncut_lengths(run, frame["text"].tolist(), cut)
+    lengths = uncut_lengths(run, texts, cut)
     is_cut = [limit is not None and size > limit for size in lengths]
     return replace(split, lengths=lengths, truncated=sum(is_cut), cut=is_cut)

@@ -76,19 +76,19 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
     if not isinstance(pipeline_args, dict) or not isinstance(pipeline_args.get("task"), str):
         problems.append(
             'pipeline_args must be a dict with the pipeline\'s task, such as {"task": '
-            f'"text-classification"}}, but is {cell(pipeline_args)}'
+            f'"text-classification"}}, but is {_shown(pipeline_args)}'
         )
     if not isinstance(getattr(candidate, "predict_args", None), dict):
-        problems.append(f"predict_args must be a dict, but is {cell(candidate.predict_args)}")
+        problems.append(f"predict_args must be a dict, but is {_shown(candidate.predict_args)}")
     columns = candidate.text_columns
     if not _are_strings(columns) or not 1 <= len(columns) <= 2:
         problems.append(
             f'text_columns must be a tuple of one or two column names, such as ("text",), but is '
-            f"{cell(columns)}"
+            f"{_shown(columns)}"
         )
     if not _are_strings(candidate.dataset_cols) or not candidate.dataset_cols:
         problems.append(
-            f"dataset_cols must be a list of column names, but is {cell(candidate.dataset_cols)}"
+            f"dataset_cols must be a list of column names, but is {_shown(candidate.dataset_cols)}"
         )
     problems += [
         f"it overrides {private}, which is private to clx"
@@ -115,7 +115,7 @@ def _name_problems(candidate: type, base: type, registered_as: str | None) -> li
     if not isinstance(name, str) or not TASK_NAME.fullmatch(name):
         return [f"its name {cell(name)} is not made of letters, digits, '-', '_' and '.'"]
     if not _are_strings(aliases):
-        return [f'aliases must be a tuple of names, such as ("short",), but is {cell(aliases)}']
+        return [f'aliases must be a tuple of names, such as ("short",), but is {_shown(aliases)}']
     if registered_as is not None and registered_as not in (name, *aliases):
         return [
             f"it is registered as {registered_as!r}, but its name is {name!r}: rename one of them, "
@@ -127,7 +127,7 @@ def _name_problems(candidate: type, base: type, registered_as: str | None) -> li
 def _config_attr_problems(candidate: Any, base: Any) -> list[str]:
     attrs = candidate.add_config_attrs
     if not _are_strings(attrs):
-        return [f"add_config_attrs must be a list of names, but is {cell(attrs)}"]
+        return [f"add_config_attrs must be a list of names, but is {_shown(attrs)}"]
     problems = []
     for attr in attrs:
         attribute = attribute_name(attr)
@@ -136,6 +136,16 @@ def _config_attr_problems(candidate: Any, base: Any) -> list[str]:
         elif hasattr(base, attribute) or attribute in RESERVED:
             problems.append(f"the add_config_attrs entry {attr!r} is a name of the base class")
     return problems
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is shown; for a property or method, what it should have been."""
+    if not hasattr(value, "__get__"):
+        return cell(value)
+    return (
+        f"a {type(value).__name__}: it has to be a class attribute with a plain value, since it is read "
+        f"from the class, before there is a run"
+    )
 
 
 def _are_strings(values: Any) -> bool:

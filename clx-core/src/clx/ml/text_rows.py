@@ -40,6 +40,9 @@ class TextRow(str):
     def __hash__(self) -> int:
         return hash(self.texts)
 
+    def __repr__(self) -> str:
+        return repr(self.texts)
+
 
 def apart(texts: Any) -> tuple[Any, ...]:
     """Return what a tokenizer is called with: the texts, or a list of texts for each column."""
@@ -123,6 +126,37 @@ def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     problems = problems or [p for column in columns for p in text_problems(frame, column)]
     what = f"a column {columns[0]!r}" if len(columns) == 1 else f"the columns {names(columns)}"
     raise_data_problems(problems, f"{what} of texts")
+    return _joined(frame, columns)
+
+
+def row_texts(frame: pd.DataFrame, columns: Sequence[str]) -> list[str] | None:
+    """Return the texts of each row as one str; two are equal when all their texts are.
+
+    None for a frame that lacks a column or has something else than str in one: a task may read its
+    rows in a way of its own.
+    """
+    if any(name not in frame.columns for name in columns):
+        return None
+    if not all(isinstance(text, str) for name in columns for text in frame[name]):
+        return None
+    return _joined(frame, columns)
+
+
+def _joined(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     if len(columns) == 1:
         return list(frame[columns[0]])
     return [TextRow(row) for row in zip(*(frame[name] for name in columns), strict=True)]
+
+
+def with_texts(table: pd.DataFrame, frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table of the frame's rows with the texts in front, as far as there are any.
+
+    Args:
+        table: a row each, on the index of the frame; it is changed.
+        frame: the data.
+        columns: those of the task's texts; the table's own of such a name stays as it is.
+    """
+    texts = [name for name in columns if name in frame.columns and name not in table.columns]
+    for place, name in enumerate(texts):
+        table.insert(place, name, frame[name])
+    return table

@@ -57,7 +57,6 @@ PUBLIC_MODULES = frozenset(
     | {f"clx.ml.{name}" for name in _PUBLIC}
 )
 """Whose names without an underscore stay; everything else in clx may change with any release."""
-"""What a task may not import: it may change with any release."""
 
 
 @check(

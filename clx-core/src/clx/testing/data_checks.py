@@ -35,6 +35,18 @@ def needed_columns(subject: Subject) -> list[str]:
 
 
 @check(
+    "The sample has the texts that predictions are made from.",
+    "predict, predict_frame and predict_file find no texts, or something else in their place.",
+    "sample_data text_columns",
+)
+def sample_texts(subject: Subject) -> None:
+    """Look at the columns that text_columns names; no other check that needs the sample goes on."""
+    problem = subject.sample_problem
+    if problem is not None:
+        raise fail(problem)
+
+
+@check(
     "Good data is taken.",
     "A user's data is refused though nothing is wrong with it.",
     "validate_data_format",
@@ -64,9 +76,6 @@ def good_frames(subject: Subject) -> None:
 def bad_frames(subject: Subject) -> None:
     """Take columns away, and spoil cells one by one."""
     sample = subject.sample
-    for name in subject.text_columns:
-        if name not in sample.columns:
-            raise fail(f"the sample has no column {name!r}, which text_columns names")
     only_texts = sample[subject.text_columns]
     if len(only_texts.columns) < len(sample.columns) and not refusal(subject, only_texts):
         raise fail(

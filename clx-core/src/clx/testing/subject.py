@@ -10,16 +10,16 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ClxWarning, PluginError
+from clx.errors import ClxWarning
 from clx.ml.run import TrainingRun
 from clx.ml.run_dir import CONFIG, RunDir, write_json
 from clx.ml.staging import staged
 from clx.ml.task_checks import attribute_name, task_problems
-from clx.problems import cell
+from clx.problems import cell, names
 from clx.testing.fresh import ask
 from clx.testing.results import CheckFailedError, NotReachedError
 from clx.testing.tiny_model import make_tiny_model
@@ -113,16 +113,34 @@ class Subject:
         return Path(path)
 
     @functools.cached_property
-    def _rows(self) -> pd.DataFrame:
+    def _given(self) -> Any:
+        return self.task.sample_data() if self._sample is None else self._sample
+
+    @functools.cached_property
+    def sample_problem(self) -> str | None:
+        """What keeps the checks from using the sample, None if nothing does."""
         import pandas as pd
 
-        sample = self.task.sample_data() if self._sample is None else self._sample
+        self._need_valid_task()
+        sample = self._given
         if not isinstance(sample, pd.DataFrame) or len(sample) < 2:
-            raise PluginError(
-                f"The kit needs a sample of at least two rows for {self.task.__name__}, but has "
+            return (
+                f"the kit needs a sample of at least two rows for {self.task.__name__}, but has "
                 f"{cell(sample)}: set `sample` to a DataFrame, or let sample_data() return one"
             )
-        return sample
+        return no_texts(sample, self.text_columns)
+
+    @functools.cached_property
+    def _rows(self) -> pd.DataFrame:
+        try:
+            usable = self.sample_problem is None
+        except Exception:
+            # What sample_data raised is told once, by the check of the sample.
+            usable = False
+        if not usable:
+            raise NotReachedError("the sample cannot be used; see the check `sample_texts`")
+        rows: pd.DataFrame = self._given
+        return rows
 
     @property
     def sample(self) -> pd.DataFrame:
@@ -158,10 +176,13 @@ class Subject:
     def new_run(self, place: str = "runs", **options: Any) -> TrainingRun:
         """Return an untrained run of the task."""
         given = {"run_dir_parent": self.folder / place, "base_model_name": "clx-testing/none"}
-        if task_problems(self.task, TrainingRun):
-            raise NotReachedError("it is not a valid task; see the check `attributes`")
+        self._need_valid_task()
         run: TrainingRun = self.task("checked", **{**given, **self.options, **options})
         return run
+
+    def _need_valid_task(self) -> None:
+        if task_problems(self.task, TrainingRun):
+            raise NotReachedError("it is not a valid task; see the check `attributes`")
 
     def train(self, place: str = "runs", **call: Any) -> tuple[TrainingRun, TrainingResult]:
         """Train a run on the sample, with the sample as eval data."""
@@ -324,6 +345,26 @@ class Subject:
             file, line = inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
             return f"{where} ({file}:{line})"
         return where
+
+
+def no_texts(sample: pd.DataFrame, columns: Sequence[str]) -> str | None:
+    """Return why no predictions can be made from these columns of a sample, None if they can."""
+    read = f"predictions are made from the columns in text_columns ({names(columns)})"
+    for name in columns:
+        if name not in sample.columns:
+            return (
+                f"{read}, and the sample has no column {name!r}, only "
+                f"{names(str(column) for column in sample.columns)}: let text_columns name the "
+                f"columns of texts, or sample_data() (the kit's `sample`) have them"
+            )
+        for row, value in zip(sample.index, sample[name], strict=True):
+            if not isinstance(value, str):
+                return (
+                    f"{read}, whose cells have to be str, and in the sample's column {name!r} is "
+                    f"{cell(value)} in row {cell(row)}: let text_columns name a column of texts, and "
+                    f"sample_data() (the kit's `sample`) have one; words, for instance, are joined"
+                )
+    return None
 
 
 @contextlib.contextmanager
