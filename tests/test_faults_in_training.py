@@ -25,6 +25,14 @@ ARGS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """Hear it in a background job too, which a shell starts with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def make(tiny_model, name="run", **changes):
     return training_run(
         "classification", name, base_model_name=tiny_model, training_args={**ARGS, **changes}
