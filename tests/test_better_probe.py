@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from transformers import TrainerCallback
 
 from clx.ml import training_run
@@ -81,3 +82,36 @@ def test_several_labels_a_row_have_it_too(tiny_model, fruit):
     result = run.train(rows, rows)
     assert run.results["kept"]["model"] == "probe"
     assert run.evaluate(rows).metrics["f1_micro"] == pytest.approx(result.metrics["f1_micro"])
+
+
+class Precision(TrainerCallback):
+    """Keeps the types of the weights that are trained."""
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        self.seen = {parameter.dtype for parameter in model.parameters()}
+
+
+def test_evaluating_the_probe_leaves_the_precision_of_the_training(tiny_model, fruit):
+    precision = Precision()
+    arguments = {"bf16_full_eval": True, "use_cpu": True, "learning_rate": 1e-3, "max_steps": 2}
+    run = make(tiny_model, "precise", training_args=arguments)
+    run.train(fruit, fruit_frame(30), callbacks=[precision])
+    assert precision.seen == {torch.float32}
+    assert {p.dtype for p in run.model.parameters()} == {torch.float32}
+
+
+def test_a_budget_that_ends_early_compares_with_the_probe_too(tiny_model, fruit, monkeypatch):
+    """The time is up within the first epoch: steps took far longer than they were measured."""
+    left = [1000.0]
+    monkeypatch.setattr("clx.ml.time_budget.Budget.left", lambda budget: left[0])
+
+    class TimeFlies(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            # The first step is one of the warm-up, and changes nothing.
+            if state.global_step == 2:
+                left[0] = 0.0
+
+    run = make(tiny_model, "slow")
+    result = run.train(fruit, fruit_frame(30), callbacks=[TimeFlies()], time_budget=1000)
+    assert result.steps == 2
+    assert run.results["kept"]["model"] == "probe"

@@ -24,6 +24,7 @@ def long_frame(rows=24):
 
 def make(tiny_model, task="classification", **options):
     arguments = {"max_steps": 12, "learning_rate": 2e-3, "disable_tqdm": True}
+    arguments |= options.pop("training_args", {})
     return training_run(
         task,
         "long",
@@ -72,9 +73,9 @@ def test_windows_reach_what_is_behind_the_limit(windowed, tiny_model):
     fruit, animal = run.predict(texts)
     assert fruit != animal
     plain = make(tiny_model, long_text="truncate")
-    with pytest.warns(UserWarning, match="long_text='window' reads them whole"):
+    with pytest.warns(UserWarning, match="reads them whole with long_text='window'"):
         plain.train(long_frame())
-    with pytest.warns(UserWarning, match="long_text='window' reads them whole"):
+    with pytest.warns(UserWarning, match="reads them whole with long_text='window'"):
         fruit, animal = plain.predict(texts)
     assert fruit == pytest.approx(animal)
 
@@ -217,7 +218,7 @@ def test_strict_length_has_nothing_against_windows(tiny_model):
         ({"window_pooling": "average"}, "window_pooling must be one of"),
         ({"strict_length": "yes"}, "strict_length must be true or false"),
         (
-            {"long_text": "window", "tokenize_args": {"truncation": False}},
+            {"long_text": "window", "tokenize_args": {"truncation": "do_not_truncate"}},
             "cuts texts into windows, and tokenize_args has truncation=False",
         ),
     ],
@@ -237,6 +238,71 @@ def test_windows_without_room_for_what_they_have_in_common(tiny_model):
     )
     with pytest.raises(ConfigError, match="have room for 6 of a text"):
         run.train(long_frame())
+
+
+def test_epochs_are_counted_in_windows(tiny_model):
+    """Else thirty long texts would end in a part of an epoch, or take hours."""
+    frame = long_frame(30)
+    frame["text"] = [f"{text} " + f"{FILLER} " * 30 for text in frame["text"]]
+    options = {"base_model_name": tiny_model, "tokenize_args": {"max_length": LIMIT}}
+    options |= {"training_args": {"disable_tqdm": True, "learning_rate": 0.0}}
+    run = training_run("classification", "many", long_text="window", **options)
+    result = run.train(frame, frame)
+    # More than ten windows a text: twenty steps an epoch and more, where thirty texts are two.
+    assert result.steps / result.epochs > 20
+    assert 3 <= result.epochs <= 10
+
+
+def test_the_loss_of_windows_is_not_called_that_of_texts(windowed):
+    run, result = windowed
+    assert "loss" not in result.metrics
+    assert result.metrics["log_loss"] == pytest.approx(
+        run.evaluate(long_frame(12)).metrics["log_loss"], rel=1e-4
+    )
+
+
+def test_padding_is_no_text(tiny_model):
+    predictions = []
+    for padding in (False, "max_length"):
+        run = training_run(
+            "classification",
+            f"padding-{padding}",
+            base_model_name=tiny_model,
+            long_text="window",
+            window_pooling="length",
+            tokenize_args={"max_length": LIMIT, "padding": padding},
+            training_args={"max_steps": 3, "disable_tqdm": True},
+        )
+        run.train(long_frame())
+        predictions.append(run.predict([f"{FILLER} " * 4 + "cat"])[0])
+    assert predictions[0] == pytest.approx(predictions[1], abs=1e-5)
+
+
+def test_evaluations_that_leave_rows_out_are_refused(tiny_model):
+    arguments = {"dataloader_drop_last": True, "per_device_eval_batch_size": 8}
+    run = make(tiny_model, long_text="window", training_args=arguments)
+    with pytest.raises(ConfigError, match="dataloader_drop_last must be false"):
+        run.train(long_frame(), long_frame(12))
+
+
+def test_files_name_their_own_rows_and_warn_once(tiny_model, tmp_path, monkeypatch):
+    import clx.ml.predict_file as module
+
+    monkeypatch.setattr(module, "PART_ROWS", 8)
+    run = make(tiny_model)
+    with pytest.warns(UserWarning, match="longer than 12 tokens"):
+        run.train(long_frame())
+    frame = pd.DataFrame({"text": ["a cat"] * 9 + [FILLER * 9] + ["a dog"] * 9 + [FILLER * 9]})
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    with pytest.warns(UserWarning, match=r"2 of 20 texts in .*in\.csv") as warned:
+        run.predict_file(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert len([w for w in warned if "longer than" in str(w.message)]) == 1
+    run.strict_length = True
+    with pytest.raises(DataFormatError, match=r"longer than 12 tokens: 9\."):
+        run.predict_file(tmp_path / "in.csv", tmp_path / "other.csv")
+    frame.index = [f"row{n}" for n in range(20)]
+    with pytest.raises(DataFormatError, match=r"'?row9'?, '?row19"):
+        run.predict_frame(frame)
 
 
 class OwnTokens(TrainingRun):
@@ -275,6 +341,24 @@ def test_a_task_that_makes_no_windows_says_so(tiny_model):
         Pairs("x", base_model_name=tiny_model, long_text="window")
 
 
+def test_cut_pairs_are_told_of_in_training(tiny_model):
+    frame = long_frame().assign(other="a cat")
+    run = CutPairs("x", base_model_name=tiny_model, tokenize_args={"max_length": LIMIT})
+    run.training_args = {"max_steps": 1, "disable_tqdm": True}
+    with pytest.warns(UserWarning, match="texts in train_data are longer than 12"):
+        run.train(frame)
+
+
+class CutPairs(Pairs):
+    """Tokenises both texts as the base does."""
+
+    name = "cut-pairs"
+
+    def tokenize(self, examples):
+        labels = [int(label == "fruit") for label in examples["label"]]
+        return {**TrainingRun.tokenize(self, examples), "labels": labels}
+
+
 def test_pooling_of_logits():
     values = np.array([[1.0, 0.0], [3.0, 2.0], [5.0, 5.0]], dtype=np.float32)
     rows, sizes = [0, 0, 1], [3, 1, 9]
@@ -286,6 +370,7 @@ def test_pooling_of_logits():
 
 def test_wrong_labels_are_found_with_windows_too(windowed):
     run, _ = windowed
-    found = run.find_label_errors(long_frame(24), top=3)
+    with pytest.warns(UserWarning, match="texts in the data are longer than 12"):
+        found = run.find_label_errors(long_frame(24), top=3)
     assert len(found) == 3
     assert run.long_text == "window"

@@ -9,10 +9,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors.torch import load_file, save_file
 
 from clx.ml.head_init import Head
+from clx.ml.processes import agreed
+from clx.ml.trainer import predict_before_training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +44,11 @@ def score_probe(
     """
     if dataset is None or head.init != "probe" or not trainer.args.load_best_model_at_end:
         return None
-    if budget is not None and budget.evaluation_seconds > SHARE_OF_BUDGET * budget.left():
+    if budget is not None and agreed(budget.evaluation_seconds > SHARE_OF_BUDGET * budget.left()):
         return None
     assert head.layer is not None
     name = f"eval_{trainer.args.metric_for_best_model.removeprefix('eval_')}"
-    with torch.random.fork_rng():
-        metrics = trainer.predict(dataset, metric_key_prefix="eval").metrics or {}
-    score = metrics.get(name)
+    score = predict_before_training(trainer, dataset).get(name)
     if score is None or not math.isfinite(score):
         return None
     if trainer.is_world_process_zero():

@@ -35,7 +35,8 @@ class Components:
     @property
     def _run(self) -> TrainingRun:
         run = self._run_ref()
-        assert run is not None
+        if run is None:
+            raise RuntimeError("The run whose model this is was deleted; a copy of a run has none")
         return run
 
     def forget(self) -> None:

@@ -36,7 +36,8 @@ EVALUATION_ARGUMENTS: dict[str, Any] = {
     "dataloader_pin_memory": False,
     "per_device_eval_batch_size": 32,
 }
-KEPT_ARGUMENTS = ("per_device_eval_batch_size", "bf16_full_eval", "fp16_full_eval", "use_cpu")
+KEPT_ARGUMENTS = ("per_device_eval_batch_size", "use_cpu")
+"""Not ``bf16_full_eval``: the Trainer would turn the model itself into half precision for good."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,14 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
         trainer = make_trainer(run, model, {**EVALUATION_ARGUMENTS, **chosen}, Path(folder))
         batch = trainer.args.per_device_eval_batch_size
         way = "training_args={{'per_device_eval_batch_size': {}}}"
-        with memory_for_prediction(batch, way):
-            prediction, loss = predict_dataset(trainer, split.dataset)
-        forget_model(trainer)
+        try:
+            with memory_for_prediction(batch, way):
+                prediction, loss = predict_dataset(trainer, split.dataset)
+        finally:
+            forget_model(trainer)
+    if split.row_of is not None and run.long_text == "window":
+        # It is the mean over windows; the task's own log-loss is that of texts.
+        loss = None
     prediction = of_texts(run, split, prediction)
     return Predicted(prediction, loss, split.truncated, time.monotonic() - started)
 
@@ -79,15 +85,21 @@ def of_texts(run: TrainingRun, split: Split, prediction: EvalPrediction) -> Eval
     """Return predictions of windows as such of their texts; those of whole texts as they are."""
     if run.long_text != "window" or split.row_of is None:
         return prediction
-    if not isinstance(prediction.predictions, np.ndarray) or prediction.predictions.ndim != 2:
+    logits, labels = prediction.predictions, prediction.label_ids
+    if not (isinstance(logits, np.ndarray) and logits.ndim == 2 and isinstance(labels, np.ndarray)):
         raise ConfigError(
             f"long_text='window' cannot be used with the task {run.name!r}: its model returns more "
-            f"than a row of logits a text"
+            f"than a row of logits and a label a text"
+        )
+    if len(logits) != len(split.row_of):
+        raise ConfigError(
+            "training_args: with long_text='window' dataloader_drop_last must be false, since an "
+            "evaluation would lack windows of some texts"
         )
     sizes = input_lengths(split.dataset) or [1] * len(split.row_of)
     return EvalPrediction(
-        predictions=pooled(prediction.predictions, split.row_of, sizes, run.window_pooling),
-        label_ids=prediction.label_ids[first_windows(split.row_of)],
+        predictions=pooled(logits, split.row_of, sizes, run.window_pooling),
+        label_ids=labels[first_windows(split.row_of)],
     )
 
 

@@ -194,8 +194,8 @@ def _write(
     write_json(folder / SETTINGS, settings.to_dict())
     reference = make_engine(run, TORCH, None)(texts, {"top_k": None})
     # A real call sets up truncation as tokenize_args want it; the file keeps that.
-    more = {} if windows is None else windows.arguments
-    encoded = run.pipe.tokenizer(list(texts[:2]) * 2, padding=True, return_tensors="pt", **more)
+    more = {**(windows.arguments if windows is not None else {}), "padding": True}
+    encoded = run.pipe.tokenizer(list(texts[:2]) * 2, return_tensors="pt", **more)
     backend = run.tokenizer.backend_tokenizer
     backend.no_padding()
     backend.save(str(folder / TOKENIZER))

@@ -26,6 +26,7 @@ from clx.ml.head_init import Head, label_kind_of, prepare_head
 from clx.ml.interrupts import StopOnInterrupt
 from clx.ml.loading import load_model
 from clx.ml.loss_guard import refuse_not_finite
+from clx.ml.processes import is_writer
 from clx.ml.quality_options import unknown_labels
 from clx.ml.quiet import quiet_transformers
 from clx.ml.run_dir import write_json
@@ -303,7 +304,8 @@ def _make_plan(
         "probe_score": score_probe(trainer, eval_set, head, work_dir, budget),
         "max_steps": steps_in_time(trainer, budget, eval_set),
     }
-    write_json(work_dir / PLAN, plan)
+    if is_writer():
+        write_json(work_dir / PLAN, plan)
     return plan
 
 

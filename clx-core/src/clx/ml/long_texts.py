@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LONG_TEXT = ("truncate", "window")
 WINDOW_POOLINGS = ("mean", "max", "length")
 
+WHOLE = "A task that classifies single texts reads them whole with long_text='window'"
+"""What helps, for messages about cut texts."""
+
 OVERLAP = 8
 """A window has an eighth of its tokens in common with the one before, unless the user says otherwise."""
 
@@ -56,9 +59,16 @@ def long_text_problems(run: Any) -> list[str]:
         )
     elif len(run.text_columns) != 1:
         why = f"reads one text a row, and the task reads {names(run.text_columns)}"
-    elif isinstance(run.tokenize_args, dict) and not run.tokenize_args.get("truncation", True):
+    elif run.pipeline_args.get("pipeline_class") is not None:
+        why = "needs the stock pipeline, and the task has a pipeline_class of its own"
+    elif isinstance(run.tokenize_args, dict) and not truncates(run.tokenize_args):
         why = "cuts texts into windows, and tokenize_args has truncation=False"
     return problems if why is None else [*problems, f"long_text='window' {why}"]
+
+
+def truncates(tokenize_args: dict[str, Any]) -> bool:
+    """Return whether texts are cut at the limit, which is the default."""
+    return tokenize_args.get("truncation", True) not in (False, None, "do_not_truncate")
 
 
 def windows_of(run: Any) -> Windows | None:
@@ -74,7 +84,8 @@ def windows_of(run: Any) -> Windows | None:
         raise ConfigError(
             f"long_text='window' needs a fast tokenizer, and {type(tokenizer).__name__} is none"
         )
-    arguments: dict[str, Any] = {"return_overflowing_tokens": True}
+    # Padding would count as text where windows are weighted by their tokens.
+    arguments: dict[str, Any] = {"return_overflowing_tokens": True, "padding": False}
     limit = run.tokenize_args.get("max_length") or tokenizer.model_max_length
     if limit and limit < 1_000_000:
         room = int(limit) - tokenizer.num_special_tokens_to_add()
@@ -133,6 +144,6 @@ def refuse_long(where: Iterable[Any], limit: int | None, rows: int, what: str) -
     if found:
         raise DataFormatError(
             f"{len(found)} of {rows} texts in {what} are longer than {limit} tokens: "
-            f"{examples(found)}. The run has strict_length=True: shorten them, raise the limit "
-            f"(tokenize_args={{'max_length': …}}), or read them whole with long_text='window'"
+            f"{examples(found)}. The run has strict_length=True: shorten them, or raise the limit "
+            f"(tokenize_args={{'max_length': …}}). {WHOLE}"
         )

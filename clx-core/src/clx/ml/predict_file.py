@@ -18,6 +18,7 @@ from clx.errors import DataFormatError, ResumeError, RunExistsError
 from clx.ml.data import column_problems, raise_data_problems
 from clx.ml.data_files import file_format
 from clx.ml.disk_space import full_disk_named
+from clx.ml.prediction import CutTexts
 from clx.ml.row_files import flush, join_parts, read_chunks, write_part
 from clx.ml.run_dir import RunDir, write_json
 from clx.ml.run_lock import only_writer_of_file
@@ -68,17 +69,21 @@ def predict_file(
         if target.exists() and target.samefile(source):
             raise DataFormatError(f"{source} cannot be source and target at once")
         done = _begin(parts, identity, resume)
+        cut = CutTexts(lambda row: row + done * PART_ROWS, warn=False)
         # A source read as text (csv) gives texts, one of json or parquet gives typed columns.
         for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
             if number < done:
                 continue
-            output = _predicted(run, frame, number * PART_ROWS, text_column, columns, how, asked)
+            output = _predicted(
+                run, frame, number * PART_ROWS, text_column, columns, how | asked, cut
+            )
             write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
         new = join_parts(sorted(parts.glob("*.part")), target, kind)
         write_json(parts / JOINED, _fingerprint(new))
         new.replace(target)
         flush(target.parent)
         remove(parts)
+    cut.tell(str(source))
     return target
 
 
@@ -151,7 +156,7 @@ def _predicted(
     text_column: str,
     columns: list[str] | None,
     how: dict[str, Any],
-    asked: dict[str, Any],
+    cut: CutTexts,
 ) -> pd.DataFrame:
     """Return the carried columns and the predictions of some rows."""
     import pandas as pd
@@ -160,7 +165,7 @@ def _predicted(
     raise_data_problems(column_problems(frame, wanted), "the columns to carry through")
     frame.index = pd.RangeIndex(first_row, first_row + len(frame))
     inputs = frame_inputs(frame, input_columns(run.text_columns, text_column))
-    predicted = pd.DataFrame(run._prediction_rows(inputs, **how, **asked), index=frame.index)
+    predicted = pd.DataFrame(run._prediction_rows(inputs, **how, cut=cut), index=frame.index)
     taken = set(wanted)
     predicted = predicted.rename(
         columns={name: f"predicted_{name}" for name in predicted.columns if name in taken}

@@ -17,6 +17,7 @@ from clx.ml.data import to_frame
 from clx.ml.hook_calls import observed
 from clx.ml.out_of_memory import with_memory_named
 from clx.ml.prediction import (
+    CutTexts,
     as_texts,
     check_batch_size,
     check_min_score,
@@ -82,9 +83,9 @@ class Predicting(TaskHooks):
         batch_size: int | None,
         backend: str | None,
         predict_args: dict[str, Any],
-        cut: list[bool] | None = None,
+        cut: CutTexts | None = None,
     ) -> Iterator[Any]:
-        """See :meth:`predict_iter`; ``cut`` is filled with whether each text was cut."""
+        """See :meth:`predict_iter`; ``cut`` learns whether each text was cut."""
         size, chosen = check_batch_size(batch_size), check_backend(backend)
         candidates = as_texts(as_text_rows(texts, self.text_columns))
         self._require_trained()
@@ -103,13 +104,15 @@ class Predicting(TaskHooks):
         backend: str | None,
         all_scores: bool,
         min_score: float | None,
+        cut: CutTexts,
     ) -> list[dict[str, Any]]:
         """Return the columns of each text: what the task makes of its prediction, and ``truncated``."""
-        cut: list[bool] = []
-        rows = []
+        begun, rows = len(cut.flags), []
         for number, prediction in enumerate(self._predict(inputs, batch_size, backend, {}, cut)):
             row = self.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
-            rows.append(row if "truncated" in row else {**row, "truncated": cut[number]})
+            rows.append(
+                row if "truncated" in row else {**row, "truncated": cut.flags[begun + number]}
+            )
         return rows
 
     def predict_labels(
@@ -160,7 +163,8 @@ class Predicting(TaskHooks):
         check_min_score(min_score)
         frame = to_frame(data)
         inputs = frame_inputs(frame, input_columns(self.text_columns, text_column))
-        rows = self._prediction_rows(inputs, batch_size, backend, all_scores, min_score)
+        cut = CutTexts(frame.index.__getitem__)
+        rows = self._prediction_rows(inputs, batch_size, backend, all_scores, min_score, cut)
         return pd.DataFrame(rows, index=frame.index)
 
     def predict_file(

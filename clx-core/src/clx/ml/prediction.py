@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -98,6 +99,27 @@ def check_min_score(min_score: Any) -> float | None:
     return min_score  # type: ignore[no-any-return]
 
 
+@dataclass
+class CutTexts:
+    """What becomes of it that texts are cut.
+
+    Attributes:
+        name: position → what a message calls the text.
+        warn: whether a warning at the end says how many were.
+        flags: whether each text was, in order.
+        limit: in tokens, once it is known.
+    """
+
+    name: Callable[[int], Any] = int
+    warn: bool = True
+    flags: list[bool] = field(default_factory=list)
+    limit: int | None = None
+
+    def tell(self, what: str = "the input", stacklevel: int = 4) -> None:
+        """Say how many texts were cut, if any was."""
+        warn_cut(self.limit, sum(self.flags), len(self.flags), what, stacklevel)
+
+
 class Engine(Protocol):
     """What runs texts through a model and gives what the run's pipeline would give.
 
@@ -122,12 +144,12 @@ def predict_texts(
     texts: Iterable[str],
     make_engine: Callable[[], Engine],
     pipe_args: dict[str, Any],
-    cut: list[bool] | None = None,
+    cut: CutTexts | None = None,
 ) -> Iterator[Any]:
     """Yield the task's prediction for each text, in order, holding one window at a time.
 
     The model is loaded when the first prediction is asked for. Within a window equal texts are
-    computed once. Before a prediction is yielded, ``cut`` has whether its text was cut.
+    computed once. Before a prediction is yielded, ``cut`` knows whether its text was cut.
 
     Raises:
         DataFormatError: a text is none, or is too long and the run has ``strict_length``.
@@ -138,7 +160,8 @@ def predict_texts(
         return
     engine = make_engine()
     source = chain(first, source)
-    position = truncated = 0
+    position, cut = 0, cut or CutTexts()
+    cut.limit = engine.limit()
     while window := list(islice(source, engine.window)):
         window = check_texts(window, position)
         position += len(window)
@@ -149,16 +172,14 @@ def predict_texts(
             zip(distinct, cut_texts(run, distinct) if seen is None else seen, strict=True)
         )
         in_order = [was_cut[text] for text in window]
+        begun = len(cut.flags)
+        cut.flags += in_order
         if run.strict_length:
-            begun = position - len(window)
-            too_long = [begun + at for at, is_cut in enumerate(in_order) if is_cut]
-            refuse_long(too_long, engine.limit(), position, "the input")
-        truncated += sum(in_order)
-        if cut is not None:
-            cut += in_order
+            too_long = [cut.name(begun + at) for at, is_cut in enumerate(in_order) if is_cut]
+            refuse_long(too_long, cut.limit, len(cut.flags), "the input")
         yield from _predictions(run, window, outputs)
-    if truncated:
-        warn_cut(engine.limit(), truncated, position, "the input")
+    if cut.warn:
+        cut.tell()
 
 
 def _predictions(run: TrainingRun, window: list[str], outputs: dict[str, Any]) -> list[Any]:

@@ -23,6 +23,7 @@ from clx.ml.data_check import (
     raise_if_strict,
 )
 from clx.ml.label_checks import label_findings
+from clx.ml.long_texts import WHOLE
 from clx.ml.near_duplicates import near_duplicates
 from clx.problems import MAX_EXAMPLES, cell, examples
 
@@ -276,8 +277,8 @@ def _truncated(split: _Split, limit: int | None) -> list[Finding]:
         f"the text is longer than {limit} tokens",
         [f"{split.row(number)} ({lengths[number]} tokens)" for number in cut[:MAX_EXAMPLES]],
         f"They are cut there, which loses {share} of all tokens: "
-        f"tokenize_args={{'max_length': …}} sets the limit, up to what the model takes; "
-        f"long_text='window' reads them whole",
+        f"tokenize_args={{'max_length': …}} sets the limit, up to what the model takes. "
+        f"{WHOLE}",
     )
 
 

@@ -48,6 +48,17 @@ def writer_first(step: Callable[[], T]) -> T:
     return result
 
 
+def agreed(value: T) -> T:
+    """Return the writing process' value in every process: clocks differ, and decisions must not."""
+    if process_count() == 1:
+        return value
+    import torch
+
+    values = [value]
+    torch.distributed.broadcast_object_list(values, src=0)
+    return values[0]
+
+
 @contextlib.contextmanager
 def by_writer(context: AbstractContextManager[object]) -> Iterator[None]:
     """Enter a context in the writing process only."""

@@ -163,7 +163,8 @@ def spans_frame(
         column: the column of spans.
 
     Returns:
-        A new frame on the same index, with the other columns as they were.
+        A new frame on the same index, with the other columns as they were; columns that are called
+        like the new ones are replaced.
 
     Raises:
         DataFormatError: a column is missing, or rows are wrong; all are named.

@@ -12,6 +12,8 @@ import torch
 from transformers import Trainer, TrainerCallback
 
 from clx.errors import ConfigError
+from clx.ml.processes import agreed
+from clx.ml.trainer import predict_before_training
 from clx.problems import cell
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -103,24 +105,24 @@ def measure_evaluation(trainer: Trainer, budget: Budget | None, dataset: Any) ->
     if budget is None or dataset is None:
         return
     sample = dataset.select(range(0, len(dataset), max(1, len(dataset) // 64)))
-    # What is tried must not change what is trained.
-    with torch.random.fork_rng():
-        begun = time.monotonic()
-        trainer.predict(sample)
-        taken = time.monotonic() - begun
-    budget.evaluation_seconds = taken * len(dataset) / len(sample)
+    begun = time.monotonic()
+    predict_before_training(trainer, sample)
+    taken = time.monotonic() - begun
+    budget.evaluation_seconds = agreed(taken * len(dataset) / len(sample))
 
 
 def steps_in_time(trainer: Trainer, budget: Budget | None, eval_set: Any) -> int | None:
     """Return how many steps there is time for; None when all fit, or there is no limit."""
     if budget is None:
         return None
-    with torch.random.fork_rng():
-        step = measure_step(trainer)
+    devices = [trainer.args.device] if trainer.args.device.type == "cuda" else []
+    # What is tried must not change what is trained.
+    with torch.random.fork_rng(devices=devices):
+        step = agreed(measure_step(trainer))
     args = trainer.args
     per_epoch = max(1, len(trainer.get_train_dataloader()) // args.gradient_accumulation_steps)
     planned = args.max_steps if args.max_steps > 0 else round(per_epoch * args.num_train_epochs)
-    fitting = budget.steps(step)
+    fitting = agreed(budget.steps(step))
     if fitting >= planned:
         return None
     if eval_set is not None and args.eval_strategy != "no":
@@ -166,3 +168,6 @@ class StopInTime(TrainerCallback):  # type: ignore[misc]
             group["lr"] = min(group["lr"], group.get("initial_lr", group["lr"]) * left)
         if self.budget.left() <= 0:
             control.should_training_stop = True
+            if state.best_metric is None and args.load_best_model_at_end:
+                # Steps took far longer than measured: was it worth them?
+                control.should_evaluate = control.should_save = True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from clx.errors import PluginError
@@ -60,6 +61,20 @@ def make_trainer(
     )
     use_our_progress(trainer, "evaluate", arguments.get("disable_tqdm"))
     return trainer
+
+
+def predict_before_training(trainer: Trainer, dataset: Dataset) -> dict[str, float]:
+    """Return the metrics of the model as it is, without a trace in what is then trained.
+
+    Outside of a training ``bf16_full_eval`` would turn the model itself into half precision.
+    """
+    devices = [trainer.args.device] if trainer.args.device.type == "cuda" else []
+    trainer.is_in_train = True
+    try:
+        with torch.random.fork_rng(devices=devices):
+            return dict(trainer.predict(dataset, metric_key_prefix="eval").metrics or {})
+    finally:
+        trainer.is_in_train = False
 
 
 def forget_model(trainer: Trainer) -> None:

@@ -36,6 +36,7 @@ from clx.ml.run_lock import only_writer
 from clx.ml.splits import Split, tokenised_split
 from clx.ml.staging import recover, staged
 from clx.ml.time_budget import Budget, seconds_of
+from clx.ml.truncation import warn_truncated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,9 +77,11 @@ def train_run(
         has_eval = eval_frame is not None
         arguments = hook_calls.proposed_arguments(run, arguments, len(train_frame), has_eval)
         base = resolve_base_model(run.base_model_name)
+        splits = tokenised_splits(run, train_frame, eval_frame)
         arguments = choose_arguments(
             arguments,
-            rows=len(train_frame),
+            # Where texts are read in windows, there are more rows than texts.
+            rows=len(splits[0].dataset),
             has_eval=eval_frame is not None,
             hidden_size=_hidden_size(base),
             cuda=torch.cuda.is_available() and run.device != "cpu",
@@ -95,9 +98,9 @@ def train_run(
             lambda: checkpoints.enter(target.checkpoints, identity, resume or not is_writer())
         )
         try:
-            splits = tokenised_splits(run, train_frame, eval_frame)
             check = check_splits(run, splits)
             warn_or_stop(check, run.strict_data)
+            warn_uncounted(run, splits)
             call = Call(fine_tune, budget, callbacks or ())
             fitted = fit(run, base, splits, arguments, target.checkpoints, resume_from, call)
             evaluation = _evaluation(run, fitted, splits)
@@ -155,6 +158,7 @@ def label_errors(run: TrainingRun, data: Any, folds: int, top: int | None) -> pd
     run.long_text, run.strict_length = "truncate", False
     frame, _ = validated_frames(run, data, None)
     (split,) = tokenised_splits(run, frame, None)
+    warn_truncated(run, split.truncated, len(frame), "the data")
     return find_label_errors(run, split, folds, top)
 
 
@@ -204,6 +208,13 @@ def _identity(
             "eval": None if eval_frame is None else fingerprint(eval_frame),
         },
     }
+
+
+def warn_uncounted(run: TrainingRun, splits: Sequence[Split]) -> None:
+    """Say what the check of the data cannot: that texts of unknown length, such as pairs, are cut."""
+    for split in splits:
+        if split.lengths is None:
+            warn_truncated(run, split.truncated, len(split.frame), f"{split.name}_data")
 
 
 def tokenised_splits(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import TruncationWarning
+from clx.ml.long_texts import WHOLE, truncates
 from clx.ml.text_rows import apart
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def input_limit(run: TrainingRun) -> int | None:
     """Return the most tokens that the run's model is given, None when texts are not cut."""
-    if not run.tokenize_args.get("truncation", True) or run.long_text == "window":
+    if not truncates(run.tokenize_args) or run.long_text == "window":
         return None
     if run.predict_args.get("stride") is not None:
         # The pipeline goes over the whole text, window by window.
@@ -79,8 +80,7 @@ def warn_cut(limit: int | None, count: int, rows: int, what: str, stacklevel: in
     if count:
         warnings.warn(
             f"{count} of {rows} texts in {what} are longer than {limit} tokens and are "
-            f"cut there (tokenize_args={{'max_length': …}} sets the limit, long_text='window' reads "
-            f"them whole)",
+            f"cut there (tokenize_args={{'max_length': …}} sets the limit). {WHOLE}",
             TruncationWarning,
             stacklevel=stacklevel,
         )
