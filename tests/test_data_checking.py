@@ -6,7 +6,7 @@ import warnings
 import pandas as pd
 import pytest
 
-from clx.errors import DataFormatError, DataWarning
+from clx.errors import DataFormatError, DataWarning, TruncationWarning
 from clx.ml import TrainingRun, training_run
 from clx.ml.mistakes import confident_mistakes
 from conftest import fruit_frame
@@ -197,9 +197,9 @@ def test_evaluated_rows_and_the_report_have_the_texts(tiny_model):
         index=["same", "same"],
     )
     run = of(Pairs, tiny_model)
-    with pytest.warns(
-        DataWarning, match=r"\('a pear', 'red'\) \(row 'same', train_data row 'same'"
-    ):
+    leak = r"\('a pear', 'red'\) \(row 'same', train_data row 'same'"
+    cut = "1 of 2 texts in (train|eval)_data are longer"
+    with pytest.warns(TruncationWarning, match=cut), pytest.warns(DataWarning, match=leak):
         result = run.train(data, data)
     examples = result.evaluation.examples
     assert list(examples.columns[:3]) == ["title", "note", "given"]
