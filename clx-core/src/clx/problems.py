@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 MAX_PROBLEMS = 10
@@ -16,6 +16,17 @@ def closest(name: str, candidates: Iterable[str]) -> str | None:
     by_folded = {_fold(candidate): candidate for candidate in candidates}
     matches = difflib.get_close_matches(_fold(name), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None
+
+
+def choice_problems(owner: Any, choices: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a problem for each attribute of ``owner`` that is none of the words that it may be."""
+    problems = []
+    for name, known in choices.items():
+        value = getattr(owner, name)
+        if value not in known:
+            hint = did_you_mean(value, known) if isinstance(value, str) else ""
+            problems.append(f"{name} must be one of {names(known)}, but is {cell(value)}{hint}")
+    return problems
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, DataFormatError
-from clx.problems import cell, did_you_mean, examples, names
+from clx.problems import cell, choice_problems, examples, names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,12 +42,7 @@ class Windows:
 
 def long_text_problems(run: Any) -> list[str]:
     """Return what is wrong with a run's options for long texts, as sentences."""
-    problems = []
-    for name, known in (("long_text", LONG_TEXT), ("window_pooling", WINDOW_POOLINGS)):
-        value = getattr(run, name)
-        if value not in known:
-            hint = did_you_mean(value, known) if isinstance(value, str) else ""
-            problems.append(f"{name} must be one of {names(known)}, but is {cell(value)}{hint}")
+    problems = choice_problems(run, {"long_text": LONG_TEXT, "window_pooling": WINDOW_POOLINGS})
     if not isinstance(run.strict_length, bool):
         problems.append(f"strict_length must be true or false, but is {cell(run.strict_length)}")
     if run.long_text != "window":
@@ -71,6 +66,13 @@ def truncates(tokenize_args: dict[str, Any]) -> bool:
     return tokenize_args.get("truncation", True) not in (False, None, "do_not_truncate")
 
 
+def token_limit(run: Any) -> int | None:
+    """Return how many tokens the run's model takes at once, None where nothing says so."""
+    limit = run.tokenize_args.get("max_length") or run.tokenizer.model_max_length
+    # A tokenizer without a limit of its own has a number beyond any model's.
+    return int(limit) if limit and limit < 1_000_000 else None
+
+
 def windows_of(run: Any) -> Windows | None:
     """Return how the run's texts are read window by window, None where they are not.
 
@@ -86,9 +88,9 @@ def windows_of(run: Any) -> Windows | None:
         )
     # Padding would count as text where windows are weighted by their tokens.
     arguments: dict[str, Any] = {"return_overflowing_tokens": True, "padding": False}
-    limit = run.tokenize_args.get("max_length") or tokenizer.model_max_length
-    if limit and limit < 1_000_000:
-        room = int(limit) - tokenizer.num_special_tokens_to_add()
+    limit = token_limit(run)
+    if limit is not None:
+        room = limit - tokenizer.num_special_tokens_to_add()
         stride = run.tokenize_args.get("stride", max(0, room // OVERLAP))
         if stride >= room:
             raise ConfigError(

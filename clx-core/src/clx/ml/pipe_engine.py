@@ -154,10 +154,10 @@ class PipeEngine:
                 order += batch
             # One transfer a window: a GPU goes on while the next batch is made.
             together = torch.cat(logits).float().cpu().numpy()
+        in_order = np.empty_like(together)
+        in_order[order] = together
         if self._windows is not None:
-            in_order = np.empty_like(together)
-            in_order[order] = together
-            together, order = pooled(in_order, row_of, lengths, self._windows.pooling), []
+            in_order = pooled(in_order, row_of, lengths, self._windows.pooling)
         config = self._pipe.model.config
         asked = scoring.get("function_to_apply")
         function = score_function(
@@ -166,13 +166,12 @@ class PipeEngine:
             config.num_labels,
             getattr(config, "function_to_apply", None),
         )
-        outputs = pipeline_outputs(
-            scores_of(together, function),
+        return pipeline_outputs(
+            scores_of(in_order, function),
             config.id2label,
             scoring.get("top_k", 1),
             scoring.get("_legacy", True),
         )
-        return _restored(outputs, order) if order else outputs
 
     def _logits(self, rows: dict[str, list[list[int]]], batch: list[int]) -> list[Any]:
         """Return the logits of a batch, made of halves where memory is too small for the whole.

@@ -1,6 +1,6 @@
 """The ways to predict with a trained run: texts, a stream of them, a frame, a file.
 
-All of them end in :meth:`Predicting.predict_iter`; what is chosen from its scores is the task's
+All of them end in :meth:`Predicting._predict`; what is chosen from its scores is the task's
 ``decide`` and ``prediction_row``.
 """
 

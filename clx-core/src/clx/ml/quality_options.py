@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from clx.problems import cell, did_you_mean, names
+from clx.problems import cell, choice_problems, did_you_mean
 
 POOLINGS = ("auto", "mean", "cls", "model")
 HEAD_INITS = ("probe", "random")
@@ -24,12 +24,7 @@ def set_quality_options(run: Any, class_weights: Any, **given: Any) -> None:
 
 def quality_problems(run: Any) -> list[str]:
     """Return what is wrong with these options, as sentences."""
-    problems = []
-    for name, known in (("head_init", HEAD_INITS), ("pooling", POOLINGS)):
-        value = getattr(run, name)
-        if value not in known:
-            hint = did_you_mean(value, known) if isinstance(value, str) else ""
-            problems.append(f"{name} must be one of {names(known)}, but is {cell(value)}{hint}")
+    problems = choice_problems(run, {"head_init": HEAD_INITS, "pooling": POOLINGS})
     if not isinstance(run.calibrate, bool):
         problems.append(f"calibrate must be true or false, but is {cell(run.calibrate)}")
     return problems + _weight_problems(run.class_weights, getattr(run, "label_names", None))

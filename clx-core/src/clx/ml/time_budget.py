@@ -13,7 +13,7 @@ from transformers import Trainer, TrainerCallback
 
 from clx.errors import ConfigError
 from clx.ml.processes import agreed
-from clx.ml.trainer import predict_before_training
+from clx.ml.trainer import predict_before_training, same_random_numbers
 from clx.problems import cell
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -115,9 +115,8 @@ def steps_in_time(trainer: Trainer, budget: Budget | None, eval_set: Any) -> int
     """Return how many steps there is time for; None when all fit, or there is no limit."""
     if budget is None:
         return None
-    devices = [trainer.args.device] if trainer.args.device.type == "cuda" else []
     # What is tried must not change what is trained.
-    with torch.random.fork_rng(devices=devices):
+    with same_random_numbers(trainer):
         step = agreed(measure_step(trainer))
     args = trainer.args
     per_epoch = max(1, len(trainer.get_train_dataloader()) // args.gradient_accumulation_steps)

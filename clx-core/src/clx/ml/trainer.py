@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,15 +64,23 @@ def make_trainer(
     return trainer
 
 
+def same_random_numbers(trainer: Trainer) -> AbstractContextManager[None]:
+    """Return a context after which random numbers go on as if it had not been."""
+    device = trainer.args.device
+    context: AbstractContextManager[None] = torch.random.fork_rng(
+        devices=[device] if device.type == "cuda" else []
+    )
+    return context
+
+
 def predict_before_training(trainer: Trainer, dataset: Dataset) -> dict[str, float]:
     """Return the metrics of the model as it is, without a trace in what is then trained.
 
     Outside of a training ``bf16_full_eval`` would turn the model itself into half precision.
     """
-    devices = [trainer.args.device] if trainer.args.device.type == "cuda" else []
     trainer.is_in_train = True
     try:
-        with torch.random.fork_rng(devices=devices):
+        with same_random_numbers(trainer):
             return dict(trainer.predict(dataset, metric_key_prefix="eval").metrics or {})
     finally:
         trainer.is_in_train = False

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import TruncationWarning
-from clx.ml.long_texts import WHOLE, truncates
+from clx.ml.long_texts import WHOLE, token_limit, truncates
 from clx.ml.text_rows import apart
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ def input_limit(run: TrainingRun) -> int | None:
     if run.predict_args.get("stride") is not None:
         # The pipeline goes over the whole text, window by window.
         return None
-    limit = run.tokenize_args.get("max_length") or run.tokenizer.model_max_length
-    return int(limit) if limit and limit < 1_000_000 else None
+    return token_limit(run)
 
 
 def uncut_lengths(run: TrainingRun, texts: Sequence[str], cut: Sequence[int]) -> list[int]:
