@@ -9,7 +9,7 @@ from sets import SETS, SMALL
 
 SEEDS = (0, 1, 2)
 QUICK = ("svm", "embeddings", "clx-head")
-TUNED = ("clx", "trainer", "simpletransformers")
+OTHERS = ("trainer", "simpletransformers")
 MIDDLE = 64
 """Rows a label at the middle size, one seed."""
 
@@ -32,23 +32,23 @@ def plan() -> list[Trial]:
 
 
 def _in_order() -> Iterator[Trial]:
-    yield from _small(QUICK, SETS, SEEDS[:1])
-    yield from _small(("clx", "trainer", "setfit-20"), SETS[:1], SEEDS)
-    yield from _small(TUNED, SETS, SEEDS[:1])
-    yield from _small(("setfit",), SETS[:1], SEEDS[:1])
-    yield from _small(("setfit-20",), SETS[1:2], SEEDS[:1])
     yield from _small(QUICK, SETS, SEEDS)
-    yield from _small(TUNED, SETS, SEEDS)
+    yield from _small(("setfit",), SETS[:1], SEEDS[:1])
+    yield from _small(("clx", "trainer"), SETS, SEEDS)
+    yield from _small(("setfit-20",), ("agnews", "20news-topics", "r8", "nlupp"), SEEDS[:1])
+    yield from (Trial("clx", name, MIDDLE, 0) for name in ("nlupp", *LARGER))
+    yield from _small(("simpletransformers",), SETS, SEEDS)
     yield from (Trial(who, name, MIDDLE, 0) for who in QUICK for name in ("nlupp", *LARGER))
-    yield from (Trial(who, name, None, 0) for who in QUICK for name in LARGER)
-    yield from _small(("setfit-20",), ("r8", "nlupp"), SEEDS[:1])
-    yield from _small(("setfit",), ("r8",), SEEDS[:1])
-    yield from (Trial(who, name, MIDDLE, 0) for name in ("nlupp", *LARGER) for who in TUNED)
+    yield from (Trial(who, name, None, 0) for who in QUICK for name in LARGER[:2])
+    yield from (Trial("clx", name, None, 0) for name in ("banking77", "r8"))
+    yield from (Trial(who, name, MIDDLE, 0) for name in ("nlupp", *LARGER) for who in OTHERS)
+    yield from _small(("setfit-20",), ("agnews", "20news-topics"), SEEDS)
     yield from _small(("setfit-20",), ("banking77", "20news"), SEEDS[:1])
-    yield from (Trial(who, name, None, 0) for name in ("banking77", "r8") for who in TUNED)
-    yield from _small(("setfit-20",), SETS, SEEDS)
-    yield from _small(("setfit",), ("r8",), SEEDS)
-    yield from (Trial(who, "20news", None, 0) for who in TUNED)
+    yield from _small(("setfit",), ("20news-topics", "r8"), SEEDS[:1])
+    yield from (Trial(who, name, None, 0) for name in ("banking77", "r8") for who in OTHERS)
+    yield from (Trial(who, "20news", None, 0) for who in ("svm", "embeddings", "clx-head", "clx"))
+    yield from _small(("setfit-20", "setfit"), ("r8", "nlupp"), SEEDS)
+    yield from (Trial(who, "20news", None, 0) for who in OTHERS)
     # All pairs, which is what SetFit makes by default: hours each.
     yield from _small(("setfit",), ("20news", "nlupp", "banking77"), SEEDS)
 
