@@ -18,12 +18,14 @@ class Contender:
         script: which ``scripts/peer_*.py`` runs it.
         environment: which ``requirements/*.txt`` it needs; clx is installed from this checkout.
         options: what the script is told.
+        cut: whether texts are cut as they are for the others.
     """
 
     title: str
     script: str
     environment: str
     options: dict[str, Any] = field(default_factory=dict)
+    cut: bool = True
 
     @property
     def path(self) -> Path:
@@ -34,6 +36,7 @@ class Contender:
 CONTENDERS = {
     "clx": Contender("**clx**", "clx", "clx"),
     "clx-head": Contender("clx, `fine_tune=False`", "clx", "clx", {"fine_tune": False}),
+    "clx-whole": Contender("clx, texts not cut at 128 tokens", "clx", "clx", cut=False),
     "trainer": Contender("HF Trainer, defaults", "trainer", "trainer"),
     "setfit": Contender("SetFit, defaults", "setfit", "setfit"),
     "setfit-20": Contender(

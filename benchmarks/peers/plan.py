@@ -37,6 +37,8 @@ def _in_order() -> Iterator[Trial]:
     yield from _small(("clx", "trainer"), SETS, SEEDS)
     yield from _small(("setfit-20",), ("agnews", "20news-topics", "r8", "nlupp"), SEEDS[:1])
     yield from (Trial("clx", name, MIDDLE, 0) for name in ("nlupp", *LARGER))
+    # What TF-IDF has by reading whole texts: this shows whether that is what it has.
+    yield Trial("clx-whole", "20news", MIDDLE, 0)
     yield from _small(("simpletransformers",), SETS, SEEDS)
     yield from (Trial(who, name, MIDDLE, 0) for who in QUICK for name in ("nlupp", *LARGER))
     yield from (Trial(who, name, None, 0) for who in QUICK for name in LARGER[:2])

@@ -87,7 +87,7 @@ def make(
             "test": str(folder / "test.jsonl"),
             "predictions": str(folder / "predictions.jsonl"),
             "multi_label": trial.data in sets.MULTI_LABEL,
-            "max_length": sets.CUT.get(trial.data),
+            "max_length": sets.CUT.get(trial.data) if contender.cut else None,
             "seed": trial.seed + 42,
             "options": contender.options,
         }
