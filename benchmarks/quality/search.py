@@ -112,7 +112,9 @@ def make(what: dict[str, Any], given: Path, cache: Path) -> dict[str, Any]:
     rows = data.few(train, what["a_label"], what["seed"])
     changed = dict({**VARIANTS, **FINALISTS}[what["variant"]])
     fine_tune = changed.pop("fine_tune", True)
-    options = {key: changed.pop(key) for key in ("head_init", "pooling", "model_args") if key in changed}
+    options = {
+        key: changed.pop(key) for key in ("head_init", "pooling", "model_args") if key in changed
+    }
     single = what["data"] in data.SINGLE
     arguments = {**CENTRE, **changed, "seed": what["seed"] + 42, "disable_tqdm": True}
     kept = train["label"] if single else (label for row in train["labels"] for label in row)

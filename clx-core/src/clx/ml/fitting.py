@@ -21,9 +21,10 @@ from clx.ml.calibration import Calibration, calibrate
 from clx.ml.class_weights import label_weights, weighted_loss
 from clx.ml.config import TEMPERATURE
 from clx.ml.evaluation import Predicted, of_texts
-from clx.ml.head import divide_head
+from clx.ml.head import divide_head, input_columns
 from clx.ml.head_init import Head, label_kind_of, prepare_head
 from clx.ml.interrupts import StopOnInterrupt
+from clx.ml.label_texts import label_names_of, label_texts
 from clx.ml.loading import load_model
 from clx.ml.loss_guard import refuse_not_finite
 from clx.ml.processes import is_writer
@@ -148,6 +149,7 @@ def fit(
         collator=run.load_data_collator(),
         model_args=run.model_args,
         label_weights=weights,
+        texts=label_texts(run, label_names_of(model), input_columns(datasets["train"])),
         fine_tune=call.fine_tune,
         seed=arguments.get("seed", 42),
     )
@@ -274,9 +276,11 @@ def _use_class_weights(run: TrainingRun, trainer: Trainer, dataset: Any) -> Tens
             f"class_weights cannot be used with the task {run.name!r}: its rows do not have one "
             f"label each, or 0 and 1 for each label"
         )
-    names = [str(name) for _, name in sorted(trainer.model.config.id2label.items())]
+    names = label_names_of(trainer.model)
     raise_problems(
-        ConfigError, "class_weights cannot be used:", unknown_labels(run.class_weights, names)
+        ConfigError,
+        "class_weights cannot be used:",
+        unknown_labels("class_weights", run.class_weights, names),
     )
     weights = label_weights(run.class_weights, dataset["labels"][:], kind, names)
     trainer.compute_loss_func = weighted_loss(weights, kind, trainer.args.label_smoothing_factor)

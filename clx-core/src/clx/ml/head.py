@@ -65,6 +65,11 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
+def input_columns(dataset: Dataset) -> list[str]:
+    """Return the columns that a model reads: all but the labels."""
+    return [name for name in dataset.column_names if name not in ("labels", "label")]
+
+
 def batches(
     dataset: Dataset, collator: Callable[[list[dict[str, Any]]], Any], device: torch.device
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
@@ -73,8 +78,7 @@ def batches(
     order = list(range(len(dataset)))
     if lengths is not None:
         order.sort(key=lambda row: -lengths[row])
-    columns = [name for name in dataset.column_names if name not in ("labels", "label")]
-    inputs = dataset.select_columns(columns)
+    inputs = dataset.select_columns(input_columns(dataset))
     start = 0
     while start < len(order):
         longest = 1 if lengths is None else max(1, lengths[order[start]])

@@ -31,12 +31,14 @@ from clx.ml.pooling import (
     possible_poolings,
 )
 from clx.ml.probe import (
+    STRENGTHS,
     Choice,
     Kind,
     LinearHead,
     choose_strength,
     fit_head,
     mean_loss,
+    stacked,
     steepness,
 )
 
@@ -44,11 +46,19 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
+    from clx.ml.label_texts import LabelTexts
+
 HEAD_INITS = ("probe", "random")
 MIN_CHOICE_ROWS = 16
 """Fewer rows cannot tell one ``C`` or pooling from another."""
 
+MIN_COMPARED_ROWS = 4
+"""Fewer rows cannot tell whether the names of labels help."""
+
 FEW_ROWS_STRENGTH = 10.0
+MAX_ROWS_A_LABEL = 32
+"""With more rows the names of labels say nothing that rows do not."""
+
 MAX_STEEPNESS = 50.0
 """Where features hardly differ, a probe that separates them has huge weights, and the first steps of a
 fine-tuning, small as they are, throw the scores about. Its ``C`` is lowered until it is less steep."""
@@ -70,6 +80,7 @@ class Head:
         chosen_by: why that pooling.
         init: ``probe`` or ``random``.
         reason: why the probe that was asked for was not made.
+        label_texts: how many texts that say what labels mean the probe was fitted to, beside rows.
         seconds: how long all of it took.
     """
 
@@ -82,6 +93,7 @@ class Head:
     strength: float | None = None
     steepness: float | None = None
     rows: int = 0
+    label_texts: int = 0
     train_loss: float | None = None
     score_difference: float | None = None
     forward_seconds: float = 0.0
@@ -98,6 +110,7 @@ class Head:
             "strength": self.strength,
             "steepness": self.steepness,
             "probe_rows": self.rows,
+            "label_texts": self.label_texts,
             "probe_train_loss": self.train_loss,
             "score_difference": self.score_difference,
             "seconds": round(self.seconds, 3),
@@ -119,6 +132,7 @@ def prepare_head(
     wanted: bool,
     model_args: dict[str, Any],
     label_weights: Tensor | None = None,
+    texts: LabelTexts | None = None,
     fine_tune: bool = True,
     seed: int = 42,
 ) -> Head:
@@ -134,6 +148,7 @@ def prepare_head(
         wanted: whether the head's layer has to be found even if nothing is done about it.
         model_args: what the model was loaded with.
         label_weights: see :func:`clx.ml.probe.fit_head`.
+        texts: what says what the labels mean.
         fine_tune: whether a fine-tuning follows, to which the probe must not be too steep.
         seed: of the rows that a probe on very many rows is fitted to.
 
@@ -154,7 +169,7 @@ def prepare_head(
     _choose_pooling(head, model, folder, dataset, rows, targets, collator, pooling, model_args)
     install_pooling(model, head.pooling)
     if init == "probe":
-        _probe(head, model, dataset, rows, targets, collator, label_weights, fine_tune)
+        _probe(head, model, dataset, rows, targets, collator, label_weights, texts, fine_tune)
     head.seconds = time.monotonic() - started
     return head
 
@@ -251,6 +266,7 @@ def _probe(
     targets: Tensor,
     collator: Collator,
     label_weights: Tensor | None,
+    texts: LabelTexts | None,
     fine_tune: bool,
 ) -> None:
     layer, kind = head.layer, head.kind
@@ -260,11 +276,22 @@ def _probe(
     chosen = dataset if len(rows) == len(dataset) else dataset.select(rows.tolist())
     features = collect_features(model, layer, chosen, collator)
     head.forward_seconds = time.monotonic() - begun
-    choice = _strength(features, targets, kind, layer.out_features, label_weights)
+    outputs = layer.out_features
+    choice = _choice(features, targets, kind, outputs, label_weights)
+    head.losses["probe"] = choice.losses
+    few = MIN_COMPARED_ROWS <= len(rows) <= MAX_ROWS_A_LABEL * outputs
+    if texts is not None and (texts.certain or few):
+        of_texts = collect_features(model, layer, texts.dataset, collator)
+        beside = of_texts, texts.targets(kind == "multi", outputs)
+        with_texts = _choice(features, targets, kind, outputs, label_weights, beside)
+        head.losses["probe with label texts"] = with_texts.losses
+        if texts.certain or with_texts.loss < choice.loss:
+            choice, head.label_texts = with_texts, len(of_texts)
+            features, targets = stacked(features, targets, beside)
     strength = choice.strength
 
     def fit() -> LinearHead:
-        return fit_head(features, targets, kind, layer.out_features, strength, label_weights)
+        return fit_head(features, targets, kind, outputs, strength, label_weights)
 
     fitted = fit()
     while fine_tune and steepness(fitted, features) > MAX_STEEPNESS:
@@ -273,13 +300,18 @@ def _probe(
     set_head(layer, fitted)
     head.steepness = round(steepness(fitted, features), 3)
     head.init, head.strength, head.rows = "probe", strength, len(rows)
-    head.losses["probe"] = choice.losses
     head.train_loss = round(mean_loss(fitted, features, targets, kind), 5)
 
 
-def _strength(
-    features: Tensor, targets: Tensor, kind: Kind, outputs: int, weights: Tensor | None
+def _choice(
+    features: Tensor,
+    targets: Tensor,
+    kind: Kind,
+    outputs: int,
+    weights: Tensor | None,
+    beside: tuple[Tensor, Tensor] | None = None,
 ) -> Choice:
-    if len(features) < MIN_CHOICE_ROWS:
+    if len(features) < MIN_COMPARED_ROWS:
         return Choice(FEW_ROWS_STRENGTH, {})
-    return choose_strength(features, targets, kind, outputs, weights)
+    strengths = (FEW_ROWS_STRENGTH,) if len(features) < MIN_CHOICE_ROWS else STRENGTHS
+    return choose_strength(features, targets, kind, outputs, weights, strengths, beside)

@@ -20,6 +20,7 @@ from clx.errors import ConfigError, DataFormatError
 from clx.ml.base_models import resolve_base_model
 from clx.ml.head import collect_features
 from clx.ml.head_init import prepare_head
+from clx.ml.label_texts import label_names_of
 from clx.ml.labels import original
 from clx.ml.loading import choose_device, load_model
 from clx.ml.probe import choose_strength, out_of_fold
@@ -147,7 +148,7 @@ def _out_of_fold(run: TrainingRun, split: Split, folds: int) -> tuple[list[str],
     strength = choose_strength(features, targets, head.kind, outputs).strength
     scores = out_of_fold(features, targets, head.kind, outputs, strength, folds)
     found = scores.sigmoid() if head.kind == "multi" else scores.softmax(dim=1)
-    names = [str(name) for _, name in sorted(model.config.id2label.items())]
+    names = label_names_of(model)
     return names, head.kind, found.numpy(), targets.numpy()
 
 

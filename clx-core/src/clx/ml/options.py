@@ -126,6 +126,7 @@ class RunOptions:
     tokenizer_name: Any
     strict_data: Any
     class_weights: Any
+    label_texts: Any
     trust_remote_code: Any
     tokenize_args: dict[str, Any]
     model_args: dict[str, Any]

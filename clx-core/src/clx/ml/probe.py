@@ -261,11 +261,13 @@ def choose_strength(
     outputs: int,
     weights: Tensor | None = None,
     strengths: Sequence[float] = STRENGTHS,
+    beside: tuple[Tensor, Tensor] | None = None,
 ) -> Choice:
     """Return the smallest ``C`` whose loss on rows left out is nearly the lowest.
 
     Few rows are cross-validated; of many a sample is taken and a fifth of it left out. ``C`` is tried
-    upwards until the loss has clearly risen.
+    upwards until the loss has clearly risen. ``beside`` are features and targets of rows that are
+    never left out.
     """
     if len(features) > MAX_CHOICE_ROWS:
         generator = torch.Generator().manual_seed(0)
@@ -276,8 +278,8 @@ def choose_strength(
     parts = []
     for number in left_out:
         train, test = fold != number, fold == number
-        basis = Basis(features[train], torch.float32)
-        parts.append((basis, targets[train], features[test], targets[test]))
+        inputs, known = stacked(features[train], targets[train], beside)
+        parts.append((Basis(inputs, torch.float32), known, features[test], targets[test]))
     losses: dict[float, float] = {}
     for strength in strengths:
         losses[strength] = sum(
@@ -289,6 +291,15 @@ def choose_strength(
             break
     enough = ALMOST * min(losses.values())
     return Choice(next(c for c, loss in losses.items() if loss <= enough), losses)
+
+
+def stacked(
+    features: Tensor, targets: Tensor, beside: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor]:
+    """Return features and targets with more rows after them, if there are any."""
+    if beside is None:
+        return features, targets
+    return torch.cat([features, beside[0]]), torch.cat([targets, beside[1].to(targets)])
 
 
 def out_of_fold(

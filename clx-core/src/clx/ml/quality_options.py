@@ -14,9 +14,10 @@ INHERITED = ("head_init", "pooling", "calibrate")
 """Options whose default is the task's class attribute of that name."""
 
 
-def set_quality_options(run: Any, class_weights: Any, **given: Any) -> None:
+def set_quality_options(run: Any, class_weights: Any, label_texts: Any, **given: Any) -> None:
     """Set the options on a run; those that are None keep what the task's class says."""
     run.class_weights = class_weights
+    run.label_texts = label_texts
     for name in INHERITED:
         value = given[name]
         setattr(run, name, getattr(type(run), name) if value is None else value)
@@ -27,7 +28,12 @@ def quality_problems(run: Any) -> list[str]:
     problems = choice_problems(run, {"head_init": HEAD_INITS, "pooling": POOLINGS})
     if not isinstance(run.calibrate, bool):
         problems.append(f"calibrate must be true or false, but is {cell(run.calibrate)}")
-    return problems + _weight_problems(run.class_weights, getattr(run, "label_names", None))
+    labels = getattr(run, "label_names", None)
+    return [
+        *problems,
+        *_weight_problems(run.class_weights, labels),
+        *_text_problems(run.label_texts, labels),
+    ]
 
 
 def _weight_problems(weights: Any, labels: Any) -> list[str]:
@@ -43,17 +49,36 @@ def _weight_problems(weights: Any, labels: Any) -> list[str]:
         f"class_weights[{cell(name)}] must be a number above 0, but is {cell(value)}"
         for name, value in wrong.items()
     ]
-    return problems + unknown_labels(weights, labels)
+    return problems + unknown_labels("class_weights", weights, labels)
 
 
-def unknown_labels(weights: Any, labels: Any) -> list[str]:
-    """Return a problem for each name in ``class_weights`` that is no label."""
-    if not isinstance(weights, dict) or not isinstance(labels, list | tuple):
+def _text_problems(texts: Any, labels: Any) -> list[str]:
+    if texts is None or texts == "names":
+        return []
+    if not isinstance(texts, dict):
+        return [
+            f"label_texts must be 'names', None, or a dict of a text or a list of texts for each "
+            f"label, but is {cell(texts)}"
+        ]
+    problems = [
+        f"label_texts[{cell(name)}] must be a text or a list of texts, but is {cell(text)}"
+        for name, text in texts.items()
+        if not all(
+            isinstance(one, str) and one.strip()
+            for one in (text if isinstance(text, list) else [text])
+        )
+    ]
+    return problems + unknown_labels("label_texts", texts, labels)
+
+
+def unknown_labels(option: str, by_label: Any, labels: Any) -> list[str]:
+    """Return a problem for each name in an option by label that is no label."""
+    if not isinstance(by_label, dict) or not isinstance(labels, list | tuple):
         return []
     known = [str(label) for label in labels]
     return [
-        f"class_weights has {cell(name)}, which is no label{did_you_mean(str(name), known)}"
-        for name in weights
+        f"{option} has {cell(name)}, which is no label{did_you_mean(str(name), known)}"
+        for name in by_label
         if str(name) not in known
     ]
 

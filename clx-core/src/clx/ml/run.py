@@ -97,6 +97,9 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             token), ``"model"`` (as its class does), or ``"auto"``: as the checkpoint says it was
             trained, else what proves best; default the task's.
         class_weights: ``"balanced"``, or ``{label: weight}``, the weights of labels in the loss.
+        label_texts: what says what the labels mean, as examples for the probe: ``"names"`` takes
+            their names where these are words and prove useful, ``{label: text or list of texts}``
+            descriptions of one's own, None nothing; with one text column only.
         calibrate: divide the scores by the temperature that fits the eval data best; default the
             task's.
         long_text: what is done with texts that are longer than the model takes: ``"truncate"`` cuts
@@ -129,6 +132,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         head_init: str | None = None,
         pooling: str | None = None,
         class_weights: str | dict[str, float] | None = None,
+        label_texts: str | dict[str, str | list[str]] | None = "names",
         calibrate: bool | None = None,
         long_text: str = "truncate",
         window_pooling: str = "mean",
@@ -146,7 +150,12 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         self.device = device
         self._set_metrics(metrics)
         set_quality_options(
-            self, class_weights, head_init=head_init, pooling=pooling, calibrate=calibrate
+            self,
+            class_weights,
+            label_texts,
+            head_init=head_init,
+            pooling=pooling,
+            calibrate=calibrate,
         )
         self.long_text = long_text
         self.window_pooling = window_pooling

@@ -22,6 +22,7 @@ BASE_OPTIONS = (
     "head_init",
     "pooling",
     "class_weights",
+    "label_texts",
     "calibrate",
     "long_text",
     "window_pooling",
