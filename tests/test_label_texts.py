@@ -58,7 +58,8 @@ def test_names_that_help_are_examples_for_the_probe():
     assert min(with_names.values()) < min(rows_alone.values())
     assert without.results["head"]["label_texts"] == 0
     assert "probe with label texts" not in without.results["head"]["validation"]
-    frames = [run.predict_frame(["sports"], all_scores=True) for run in (named, without)]
+    text = pd.DataFrame({"text": ["sports"]})
+    frames = [run.predict_frame(text, all_scores=True) for run in (named, without)]
     scores = [frame["score_sports"].item() for frame in frames]
     assert scores[0] > scores[1]
 
