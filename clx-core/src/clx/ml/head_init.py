@@ -31,6 +31,7 @@ from clx.ml.pooling import (
     possible_poolings,
 )
 from clx.ml.probe import (
+    ALMOST,
     STRENGTHS,
     Choice,
     Kind,
@@ -285,7 +286,7 @@ def _probe(
         beside = of_texts, texts.targets(kind == "multi", outputs)
         with_texts = _choice(features, targets, kind, outputs, label_weights, beside)
         head.losses["probe with label texts"] = with_texts.losses
-        if texts.certain or with_texts.loss < choice.loss:
+        if texts.certain or with_texts.lowest <= ALMOST * choice.lowest:
             choice, head.label_texts = with_texts, len(of_texts)
             features, targets = stacked(features, targets, beside)
     strength = choice.strength

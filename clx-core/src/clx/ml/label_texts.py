@@ -33,7 +33,7 @@ class LabelTexts:
     Attributes:
         dataset: the texts as the model is fed.
         labels: the label id of each text, shape (texts,).
-        certain: whether the user wrote them; names are only taken where they prove useful.
+        certain: whether the user wrote them; names are not taken where rows left out contradict.
     """
 
     dataset: Dataset

@@ -253,6 +253,11 @@ class Choice:
         """The loss of the chosen one."""
         return self.losses[self.strength]
 
+    @property
+    def lowest(self) -> float:
+        """The lowest loss, of whichever strength."""
+        return min(self.losses.values())
+
 
 def choose_strength(
     features: Tensor,
