@@ -1,0 +1,135 @@
+"""What the names of labels are worth to the probe, as one example each; on dev parts.
+
+    python benchmarks/quality/label_names.py DATA [--sets banking77 r8 nlupp 20news]
+
+DATA is the folder with banking77 and nlupp. Rows are drawn five times. Each cell has accuracy (micro-F1 at
+0.5), log-loss, and in how many draws the validation of a training, the loss on rows left out, lets the
+names in. "Wrong names" gives each label the name of another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import warnings
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import data
+import pandas as pd
+import torch
+from torch import Tensor
+
+from clx.ml import training_run
+from clx.ml.base_models import resolve_base_model
+from clx.ml.data import to_dataset
+from clx.ml.head import collect_features
+from clx.ml.head_init import prepare_head
+from clx.ml.label_texts import words_of
+from clx.ml.probe import ALMOST, choose_strength, fit_head, mean_loss, stacked
+
+DRAWS = 5
+POOL = 5000
+"""Rows that the draws are made from at most."""
+
+
+def features_of(run: Any, frame: pd.DataFrame) -> tuple[Tensor, Tensor]:
+    """Return the frozen features and the targets of rows."""
+    folder = resolve_base_model(run.base_model_name)
+    model = run.load_model(str(folder)).float()
+    dataset = to_dataset(frame, run.tokenize, run.dataset_cols, "data")
+    collator = run.load_data_collator()
+    head = prepare_head(
+        model,
+        folder,
+        dataset,
+        collator,
+        pooling="auto",
+        init="random",
+        wanted=True,
+        model_args={},
+    )
+    assert head.layer is not None
+    return collect_features(model, head.layer, dataset, collator), torch.as_tensor(
+        dataset["labels"][:]
+    )
+
+
+def main() -> None:
+    """Print a line a set and size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
+    parser.add_argument("--sets", nargs="+", default=["banking77", "r8", "nlupp", "20news"])
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    for name in arguments.sets:
+        train, dev = data.load(name, arguments.data, arguments.cache)
+        train = train.head(POOL)
+        column = "label" if name in data.SINGLE else "labels"
+        kept = train[column] if column == "label" else train[column].explode()
+        names = sorted(kept.dropna().unique())
+        dev = dev[[set([row] if column == "label" else row) <= set(names) for row in dev[column]]]
+        run = training_run(
+            "classification" if column == "label" else "multi-label-classification",
+            "names",
+            label_names=names,
+            tokenize_args={"max_length": data.CUT},
+        )
+        of_names = pd.DataFrame({"text": [words_of(label) for label in names]})
+        of_names[column] = names if column == "label" else [[label] for label in names]
+        measure(name, run, train, dev, of_names)
+
+
+def measure(
+    name: str, run: Any, train: pd.DataFrame, dev: pd.DataFrame, of_names: pd.DataFrame
+) -> None:
+    """Print the lines of one set."""
+    column = str(of_names.columns[1])
+    kind = "single" if column == "label" else "multi"
+    features, targets = features_of(run, pd.concat([train, dev, of_names], ignore_index=True))
+    outputs, end = len(of_names), len(train) + len(dev)
+    inputs, truth = features[len(train) : end], targets[len(train) : end]
+    shuffled = torch.randperm(outputs, generator=torch.Generator().manual_seed(0))
+    ways = {
+        "rows alone": None,
+        "names": (features[end:], targets[end:]),
+        "wrong names": (features[end:][shuffled], targets[end:]),
+    }
+    where = pd.Series(range(len(train)), index=train["text"])
+    for a_label in (4, 8, 16, 64):
+        scores: dict[str, list[float]] = {way: [] for way in ways}
+        losses: dict[str, list[float]] = {way: [] for way in ways}
+        taken = dict.fromkeys(ways, 0)
+        for seed in range(DRAWS):
+            rows = where[data.few(train, a_label, seed)["text"]].tolist()
+            known = features[rows], targets[rows]
+            lowest = choose_strength(*known, kind, outputs).lowest
+            for way, beside in ways.items():
+                choice = choose_strength(*known, kind, outputs, beside=beside)
+                head = fit_head(*stacked(*known, beside), kind, outputs, choice.strength)
+                scores[way].append(score(head(inputs), truth))
+                losses[way].append(mean_loss(head, inputs, truth, kind))
+                taken[way] += choice.lowest <= ALMOST * lowest
+        cells = [
+            f"{statistics.mean(scores[way]):.3f}, {statistics.mean(losses[way]):.3f}"
+            + (f", {taken[way]} of {DRAWS}" if ways[way] is not None else "")
+            for way in ways
+        ]
+        print(f"| {name} | {a_label} | {' | '.join(cells)} |", flush=True)
+
+
+def score(logits: Tensor, truth: Tensor) -> float:
+    """Return accuracy, or micro-F1 at 0.5 where rows have several labels."""
+    if truth.ndim == 1:
+        return float((logits.argmax(dim=1) == truth).float().mean())
+    found = logits > 0
+    return float(2 * (found & (truth > 0)).sum() / (found.sum() + (truth > 0).sum()).clamp(min=1))
+
+
+if __name__ == "__main__":
+    main()
