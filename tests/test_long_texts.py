@@ -253,6 +253,18 @@ def test_epochs_are_counted_in_windows(tiny_model):
     assert 3 <= result.epochs <= 10
 
 
+@pytest.mark.parametrize("pooling", ["mean", "length", "max"])
+def test_the_probe_is_fitted_to_what_the_logits_of_texts_are_made_of(tiny_model, pooling):
+    """The mean of logits is the logits of the mean; the largest logit is that of one window."""
+    run = make(tiny_model, long_text="window", window_pooling=pooling, label_texts=None)
+    run.train(long_frame(), fine_tune=False)
+    rows = run.results["head"]["probe_rows"]
+    assert rows == 24 if pooling != "max" else rows > 24
+    log_loss = run.evaluate(long_frame()).metrics["log_loss"]
+    if pooling != "max":
+        assert log_loss == pytest.approx(run.results["head"]["probe_train_loss"], rel=1e-3)
+
+
 def test_the_loss_of_windows_is_not_called_that_of_texts(windowed):
     run, result = windowed
     assert "loss" not in result.metrics

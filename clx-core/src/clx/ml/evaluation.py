@@ -14,11 +14,9 @@ from transformers import EvalPrediction
 from clx.errors import ConfigError, PluginError, RunDirError
 from clx.ml.arguments import check_training_args
 from clx.ml.author_code import author_code
-from clx.ml.long_texts import first_windows, pooled
 from clx.ml.out_of_memory import memory_for_prediction
 from clx.ml.results import EvaluationResult
-from clx.ml.sampling import input_lengths
-from clx.ml.splits import Split, tokenised_split
+from clx.ml.splits import Split, tokenised_split, windows_of_split
 from clx.ml.text_rows import with_texts
 from clx.ml.trainer import checked_metrics, forget_model, make_trainer, predict_dataset
 from clx.ml.truncation import warn_truncated
@@ -74,7 +72,7 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
                 prediction, loss = predict_dataset(trainer, split.dataset)
         finally:
             forget_model(trainer)
-    if split.row_of is not None and run.long_text == "window":
+    if windows_of_split(run, split) is not None:
         # It is the mean over windows; the task's own log-loss is that of texts.
         loss = None
     prediction = of_texts(run, split, prediction)
@@ -83,7 +81,8 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
 
 def of_texts(run: TrainingRun, split: Split, prediction: EvalPrediction) -> EvalPrediction:
     """Return predictions of windows as such of their texts; those of whole texts as they are."""
-    if run.long_text != "window" or split.row_of is None:
+    windows = windows_of_split(run, split)
+    if windows is None:
         return prediction
     logits, labels = prediction.predictions, prediction.label_ids
     if not (isinstance(logits, np.ndarray) and logits.ndim == 2 and isinstance(labels, np.ndarray)):
@@ -91,16 +90,12 @@ def of_texts(run: TrainingRun, split: Split, prediction: EvalPrediction) -> Eval
             f"long_text='window' cannot be used with the task {run.name!r}: its model returns more "
             f"than a row of logits and a label a text"
         )
-    if len(logits) != len(split.row_of):
+    if len(logits) != len(windows.row_of):
         raise ConfigError(
             "training_args: with long_text='window' dataloader_drop_last must be false, since an "
             "evaluation would lack windows of some texts"
         )
-    sizes = input_lengths(split.dataset) or [1] * len(split.row_of)
-    return EvalPrediction(
-        predictions=pooled(logits, split.row_of, sizes, run.window_pooling),
-        label_ids=labels[first_windows(split.row_of)],
-    )
+    return EvalPrediction(predictions=windows.pooled(logits), label_ids=labels[windows.firsts()])
 
 
 def predict_frame_rows(run: TrainingRun, frame: pd.DataFrame) -> Predicted:

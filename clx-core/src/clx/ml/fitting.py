@@ -31,6 +31,7 @@ from clx.ml.processes import is_writer
 from clx.ml.quality_options import unknown_labels
 from clx.ml.quiet import quiet_transformers
 from clx.ml.run_dir import write_json
+from clx.ml.splits import windows_of_split
 from clx.ml.task_hooks import TaskHooks
 from clx.ml.time_budget import (
     MIN_STEPS,
@@ -128,6 +129,7 @@ def fit(
     set_seed(arguments.get("seed", 42))
     model = _in_full_precision(run, load_model(run, base, run.tokenizer))
     datasets = {split.name: split.dataset for split in splits}
+    training = next(split for split in splits if split.name == "train")
     interrupt = StopOnInterrupt()
     trainer = _make_trainer(
         run,
@@ -140,16 +142,17 @@ def fit(
         interrupt,
         resume_from,
     )
-    weights = _use_class_weights(run, trainer, datasets["train"])
+    weights = _use_class_weights(run, trainer, training.dataset)
     plan = _read_plan(work_dir) if resume_from is not None else {}
     prepare = functools.partial(
         prepare_head,
         folder=base,
-        dataset=datasets["train"],
+        dataset=training.dataset,
         collator=run.load_data_collator(),
         model_args=run.model_args,
         label_weights=weights,
-        texts=label_texts(run, label_names_of(model), input_columns(datasets["train"])),
+        windows=windows_of_split(run, training),
+        texts=label_texts(run, label_names_of(model), input_columns(training.dataset)),
         fine_tune=call.fine_tune,
         seed=arguments.get("seed", 42),
     )

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from clx.ml.label_texts import LabelTexts
+    from clx.ml.long_texts import TextWindows
 
 HEAD_INITS = ("probe", "random")
 MIN_CHOICE_ROWS = 16
@@ -134,6 +135,7 @@ def prepare_head(
     model_args: dict[str, Any],
     label_weights: Tensor | None = None,
     texts: LabelTexts | None = None,
+    windows: TextWindows | None = None,
     fine_tune: bool = True,
     seed: int = 42,
 ) -> Head:
@@ -150,6 +152,8 @@ def prepare_head(
         model_args: what the model was loaded with.
         label_weights: see :func:`clx.ml.probe.fit_head`.
         texts: what says what the labels mean.
+        windows: which rows are windows of one text, to whose pooled features the probe is fitted; the
+            largest logit is that of one window, and for it the rows are the windows.
         fine_tune: whether a fine-tuning follows, to which the probe must not be too steep.
         seed: of the rows that a probe on very many rows is fitted to.
 
@@ -170,7 +174,8 @@ def prepare_head(
     _choose_pooling(head, model, folder, dataset, rows, targets, collator, pooling, model_args)
     install_pooling(model, head.pooling)
     if init == "probe":
-        _probe(head, model, dataset, rows, targets, collator, label_weights, texts, fine_tune)
+        data = _features(head, model, dataset, rows, targets, collator, windows)
+        _probe(head, model, *data, collator, label_weights, texts, fine_tune)
     head.seconds = time.monotonic() - started
     return head
 
@@ -259,11 +264,31 @@ def _choose_by_name(
     head.pooling = wanted
 
 
-def _probe(
+def _features(
     head: Head,
     model: PreTrainedModel,
     dataset: Dataset,
     rows: Tensor,
+    targets: Tensor,
+    collator: Collator,
+    windows: TextWindows | None,
+) -> tuple[Tensor, Tensor]:
+    """Return the features and targets of rows, or of texts whose windows they are."""
+    assert head.layer is not None
+    begun = time.monotonic()
+    chosen = dataset if len(rows) == len(dataset) else dataset.select(rows.tolist())
+    features = collect_features(model, head.layer, chosen, collator)
+    head.forward_seconds = time.monotonic() - begun
+    if windows is None or windows.how == "max":
+        return features, targets
+    some = windows.only(rows.tolist())
+    return torch.from_numpy(some.pooled(features.numpy())), targets[some.firsts()]
+
+
+def _probe(
+    head: Head,
+    model: PreTrainedModel,
+    features: Tensor,
     targets: Tensor,
     collator: Collator,
     label_weights: Tensor | None,
@@ -273,14 +298,10 @@ def _probe(
     layer, kind = head.layer, head.kind
     assert layer is not None
     assert kind is not None
-    begun = time.monotonic()
-    chosen = dataset if len(rows) == len(dataset) else dataset.select(rows.tolist())
-    features = collect_features(model, layer, chosen, collator)
-    head.forward_seconds = time.monotonic() - begun
-    outputs = layer.out_features
+    outputs, rows = layer.out_features, len(features)
     choice = _choice(features, targets, kind, outputs, label_weights)
     head.losses["probe"] = choice.losses
-    few = MIN_COMPARED_ROWS <= len(rows) <= MAX_ROWS_A_LABEL * outputs
+    few = MIN_COMPARED_ROWS <= rows <= MAX_ROWS_A_LABEL * outputs
     if texts is not None and (texts.certain or few):
         of_texts = collect_features(model, layer, texts.dataset, collator)
         beside = of_texts, texts.targets(kind == "multi", outputs)
@@ -300,7 +321,7 @@ def _probe(
         fitted = fit()
     set_head(layer, fitted)
     head.steepness = round(steepness(fitted, features), 3)
-    head.init, head.strength, head.rows = "probe", strength, len(rows)
+    head.init, head.strength, head.rows = "probe", strength, rows
     head.train_loss = round(mean_loss(fitted, features, targets, kind), 5)
 
 

@@ -40,6 +40,34 @@ class Windows:
     pooling: str
 
 
+@dataclass(frozen=True)
+class TextWindows:
+    """Which rows of a dataset are windows of one text, and how what is had of them is pooled.
+
+    Attributes:
+        row_of: the text of each window, ascending, shape (windows,).
+        sizes: tokens of each window, shape (windows,).
+        how: one of ``WINDOW_POOLINGS``.
+    """
+
+    row_of: Sequence[int]
+    sizes: Sequence[int]
+    how: str
+
+    def pooled(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return one row of logits, or features, a text."""
+        return pooled(values, self.row_of, self.sizes, self.how)
+
+    def firsts(self) -> np.ndarray[Any, Any]:
+        """Return the position of each text's first window."""
+        return first_windows(self.row_of)
+
+    def only(self, windows: Sequence[int]) -> TextWindows:
+        """Return the same of some of the windows, given in ascending order."""
+        row_of, sizes = ([of[i] for i in windows] for of in (self.row_of, self.sizes))
+        return TextWindows(row_of, sizes, self.how)
+
+
 def long_text_problems(run: Any) -> list[str]:
     """Return what is wrong with a run's options for long texts, as sentences."""
     problems = choice_problems(run, {"long_text": LONG_TEXT, "window_pooling": WINDOW_POOLINGS})

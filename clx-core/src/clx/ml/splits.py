@@ -11,7 +11,7 @@ import numpy as np
 from clx.errors import ConfigError
 from clx.ml.author_code import author_code
 from clx.ml.data import to_dataset
-from clx.ml.long_texts import refuse_long
+from clx.ml.long_texts import TextWindows, refuse_long
 from clx.ml.sampling import input_lengths
 from clx.ml.text_rows import row_texts
 from clx.ml.token_counts import TokenCounts, watching
@@ -47,6 +47,14 @@ class Split:
     truncated: int
     cut: Sequence[bool] | None = None
     row_of: Sequence[int] | None = None
+
+
+def windows_of_split(run: TrainingRun, split: Split) -> TextWindows | None:
+    """Return which rows of the dataset are windows of one text, None where they are whole texts."""
+    if run.long_text != "window" or split.row_of is None:
+        return None
+    sizes = input_lengths(split.dataset) or [1] * len(split.row_of)
+    return TextWindows(split.row_of, sizes, run.window_pooling)
 
 
 def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
