@@ -6,6 +6,7 @@ import pytest
 from clx.errors import ConfigError
 from clx.ml import training_run
 from clx.ml.label_texts import words_of
+from test_head import Numbers
 
 QUIET = {"disable_tqdm": True}
 ROWS = {
@@ -53,11 +54,11 @@ def test_names_that_help_are_examples_for_the_probe():
     assert head["label_texts"] == 3
     assert head["probe_rows"] == 6
     with_names, rows_alone = (
-        head["validation"][key] for key in ("probe with label texts", "probe")
+        head["validation"][key] for key in ("with the names of labels", "rows alone")
     )
     assert min(with_names.values()) < min(rows_alone.values())
     assert without.results["head"]["label_texts"] == 0
-    assert "probe with label texts" not in without.results["head"]["validation"]
+    assert "with the names of labels" not in without.results["head"]["validation"]
     text = pd.DataFrame({"text": ["sports"]})
     frames = [run.predict_frame(text, all_scores=True) for run in (named, without)]
     scores = [frame["score_sports"].item() for frame in frames]
@@ -70,19 +71,19 @@ def test_names_that_help_are_examples_for_the_probe():
 def test_names_that_are_no_words_are_no_examples(names):
     head = trained(frame(names)).results["head"]
     assert head["label_texts"] == 0
-    assert "probe with label texts" not in head["validation"]
+    assert "with the names of labels" not in head["validation"]
 
 
 def test_names_that_mislead_are_not_taken():
     head = trained(frame(["cooking", "travel", "sports"])).results["head"]
-    assert "probe with label texts" in head["validation"]
+    assert "with the names of labels" in head["validation"]
     assert head["label_texts"] == 0
 
 
 def test_many_rows_need_no_names():
     data = pd.concat([frame()] * 17, ignore_index=True)
     data["text"] += data.index.astype(str)
-    assert "probe with label texts" not in trained(data).results["head"]["validation"]
+    assert "with the names of labels" not in trained(data).results["head"]["validation"]
 
 
 def test_a_description_teaches_a_label_that_has_no_rows():
@@ -95,8 +96,59 @@ def test_a_description_teaches_a_label_that_has_no_rows():
 def test_several_labels_a_row():
     data = frame().rename(columns={"label": "labels"})
     data["labels"] = [[label] for label in data["labels"]]
-    run = trained(data, "multi-label-classification", label_texts={"travel": "a journey"})
+    several = "multi-label-classification"
+    told = trained(data, several, label_texts={"travel": "a long journey"})
+    alone = trained(data, several, label_texts=None, run_name="alone")
+    assert told.results["head"]["label_texts"] == 1
+    told, alone = (run.predict(["a long journey"])[0] for run in (told, alone))
+    assert told["travel"] > alone["travel"]
+    assert told["cooking"] < alone["cooking"]
+
+
+def test_names_are_not_taken_where_nothing_can_contradict_them():
+    """A label with one row is unknown when that row is left out, and any name seems better."""
+    data = frame(["cooking", "travel", "sports"]).drop_duplicates("label", ignore_index=True)
+    data = pd.concat([data, pd.DataFrame({"text": ["a song"], "label": ["music"]})])
+    assert trained(data).results["head"]["label_texts"] == 0
+
+
+def test_descriptions_are_not_cut_into_windows():
+    about = {"travel": "a journey to a far place, by train, ship or plane, for a week or more"}
+    run = trained(
+        frame(), label_texts=about, long_text="window", tokenize_args={"max_length": 8, "stride": 2}
+    )
     assert run.results["head"]["label_texts"] == 1
+
+
+def test_labels_that_are_numbers_have_descriptions_by_number(tmp_path):
+    data = frame().assign(label=[0, 0, 1, 1, 2, 2])
+    run = trained(data, label_texts={2: "travel"}, class_weights={2: 2.0})
+    assert run.results["head"]["label_texts"] == 1
+    assert training_run(load=run.run_dir).label_texts == {"2": "travel"}
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"head_init": "random"}, "head_init is 'random'"),
+        ({"label_names": ["cooking", "sports"]}, "'travel', which is no label"),
+    ],
+)
+def test_descriptions_that_cannot_be_used_are_not_ignored(options, why):
+    with pytest.raises(ConfigError, match=why):
+        training_run("classification", "x", label_texts={"travel": "a journey"}, **options).train(
+            frame()
+        )
+
+
+def test_numbers_have_no_names(tiny_model, fruit):
+    options = {"base_model_name": tiny_model, "training_args": QUIET}
+    run = Numbers("numbers", **options)
+    run.train(fruit, fine_tune=False)
+    assert run.results["head"]["label_texts"] == 0
+    run = Numbers("described", label_texts={"LABEL_0": "a number"}, **options)
+    with pytest.raises(ConfigError, match="the labels are numbers"):
+        run.train(fruit, fine_tune=False)
 
 
 def test_the_option_is_kept(tmp_path):

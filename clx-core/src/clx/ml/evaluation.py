@@ -72,7 +72,7 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
                 prediction, loss = predict_dataset(trainer, split.dataset)
         finally:
             forget_model(trainer)
-    if windows_of_split(run, split) is not None:
+    if run.long_text == "window" and split.row_of is not None:
         # It is the mean over windows; the task's own log-loss is that of texts.
         loss = None
     prediction = of_texts(run, split, prediction)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_seed
 
 from clx.errors import ConfigError
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
+    from clx.ml.long_texts import TextWindows
     from clx.ml.run import TrainingRun
     from clx.ml.splits import Split
 
@@ -142,7 +144,9 @@ def fit(
         interrupt,
         resume_from,
     )
-    weights = _use_class_weights(run, trainer, training.dataset)
+    # The largest logit of a text is that of one window: then the probe is fitted to windows.
+    windows = None if run.window_pooling == "max" else windows_of_split(run, training)
+    weights = _use_class_weights(run, trainer, training.dataset, windows)
     plan = _read_plan(work_dir) if resume_from is not None else {}
     prepare = functools.partial(
         prepare_head,
@@ -151,7 +155,7 @@ def fit(
         collator=run.load_data_collator(),
         model_args=run.model_args,
         label_weights=weights,
-        windows=windows_of_split(run, training),
+        windows=windows,
         texts=label_texts(run, label_names_of(model), input_columns(training.dataset)),
         fine_tune=call.fine_tune,
         seed=arguments.get("seed", 42),
@@ -171,6 +175,7 @@ def fit(
     if plan:
         # The weights of the probe are in the checkpoint.
         head.init, head.strength = plan.get("init", head.init), plan.get("strength")
+        head.label_texts = plan.get("label_texts", 0)
     else:
         plan = _make_plan(trainer, datasets.get("eval"), head, work_dir, call.budget)
     steps = plan.get("max_steps")
@@ -264,8 +269,14 @@ def _stops_early(callbacks: Sequence[Any]) -> bool:
     return any(issubclass(kind, EarlyStoppingCallback) for kind in kinds)
 
 
-def _use_class_weights(run: TrainingRun, trainer: Trainer, dataset: Any) -> Tensor | None:
-    """Give the Trainer a loss with the weights of the labels, if the user wants any."""
+def _use_class_weights(
+    run: TrainingRun, trainer: Trainer, dataset: Any, windows: TextWindows | None
+) -> Tensor | None:
+    """Give the Trainer a loss with the weights of the labels, if the user wants any.
+
+    Returns:
+        The weights for the probe: of whole texts, where ``windows`` are rows of the training.
+    """
     if run.class_weights is None:
         return None
     if type(trainer).compute_loss is not Trainer.compute_loss:
@@ -285,9 +296,12 @@ def _use_class_weights(run: TrainingRun, trainer: Trainer, dataset: Any) -> Tens
         "class_weights cannot be used:",
         unknown_labels("class_weights", run.class_weights, names),
     )
-    weights = label_weights(run.class_weights, dataset["labels"][:], kind, names)
+    labels = np.asarray(dataset["labels"][:])
+    weights = label_weights(run.class_weights, labels, kind, names)
     trainer.compute_loss_func = weighted_loss(weights, kind, trainer.args.label_smoothing_factor)
-    return weights
+    if windows is None:
+        return weights
+    return label_weights(run.class_weights, labels[windows.firsts()], kind, names)
 
 
 def _require_probe(run: TrainingRun, head: Head) -> None:
@@ -308,6 +322,7 @@ def _make_plan(
         "pooling": head.pooling,
         "init": head.init,
         "strength": head.strength,
+        "label_texts": head.label_texts,
         "probe_score": score_probe(trainer, eval_set, head, work_dir, budget),
         "max_steps": steps_in_time(trainer, budget, eval_set),
     }

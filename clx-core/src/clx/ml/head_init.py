@@ -24,6 +24,7 @@ from clx.ml.head import (
     set_head,
     token_features,
 )
+from clx.ml.label_texts import require_probe
 from clx.ml.pooling import (
     checkpoint_pooling,
     install_pooling,
@@ -39,6 +40,7 @@ from clx.ml.probe import (
     choose_strength,
     fit_head,
     mean_loss,
+    seen_again,
     stacked,
     steepness,
 )
@@ -152,8 +154,7 @@ def prepare_head(
         model_args: what the model was loaded with.
         label_weights: see :func:`clx.ml.probe.fit_head`.
         texts: what says what the labels mean.
-        windows: which rows are windows of one text, to whose pooled features the probe is fitted; the
-            largest logit is that of one window, and for it the rows are the windows.
+        windows: which rows are windows of one text, to whose pooled features the probe is fitted.
         fine_tune: whether a fine-tuning follows, to which the probe must not be too steep.
         seed: of the rows that a probe on very many rows is fitted to.
 
@@ -165,12 +166,15 @@ def prepare_head(
     if pooling == "model" and init == "random" and not wanted and not installed_pooling(model):
         return head
     head.layer, head.kind = _layer_and_kind(model, dataset, collator)
+    why = _why_not(head)
+    if why is not None and init == "probe":
+        require_probe(texts, why)
     if head.layer is None or head.kind is None:
         _choose_by_name(head, model, "model" if pooling == "auto" else pooling, model_args)
         install_pooling(model, head.pooling)
-        head.reason = _why_not(head)
+        head.reason = why
         return head
-    rows, targets = _usable(dataset, head.kind, seed)
+    rows, targets = _usable(dataset, head.kind, seed, windows)
     _choose_pooling(head, model, folder, dataset, rows, targets, collator, pooling, model_args)
     install_pooling(model, head.pooling)
     if init == "probe":
@@ -193,22 +197,33 @@ def label_kind_of(model: PreTrainedModel, dataset: Dataset) -> Kind | None:
     return label_kind(model, dataset["labels"][:] if "labels" in dataset.column_names else None)
 
 
-def _why_not(head: Head) -> str:
+def _why_not(head: Head) -> str | None:
+    """Return why there is no probe that could learn from texts; None when there is one."""
     if head.layer is None:
         return "no linear layer with a bias makes the model's scores"
-    return "the labels are not one label, 0 and 1 for each label, or numbers a row"
+    if head.kind is None:
+        return "the labels are not one label, 0 and 1 for each label, or numbers a row"
+    return "the labels are numbers" if head.kind == "regression" else None
 
 
-def _usable(dataset: Dataset, kind: Kind, seed: int) -> tuple[Tensor, Tensor]:
-    """Return row numbers and targets of the rows that have a label, at most ``MAX_PROBE_ROWS``."""
+def _usable(
+    dataset: Dataset, kind: Kind, seed: int, windows: TextWindows | None
+) -> tuple[Tensor, Tensor]:
+    """Return row numbers and targets of the rows that have a label, about ``MAX_PROBE_ROWS`` at most.
+
+    A text is used with all of its windows or not at all.
+    """
     targets = torch.as_tensor(dataset["labels"][:])
     rows = torch.arange(len(targets))
     if kind == "single":
         rows = rows[targets >= 0]
     if len(rows) > MAX_PROBE_ROWS:
         generator = torch.Generator().manual_seed(seed)
-        rows = rows[torch.randperm(len(rows), generator=generator)[:MAX_PROBE_ROWS]]
-        rows = rows.sort().values
+        text_of = rows if windows is None else torch.as_tensor(windows.row_of)[rows]
+        texts = torch.unique(text_of)
+        kept = len(texts) * MAX_PROBE_ROWS // len(rows)
+        some = texts[torch.randperm(len(texts), generator=generator)[:kept]]
+        rows = rows[torch.isin(text_of, some)]
     return rows, targets[rows]
 
 
@@ -279,7 +294,7 @@ def _features(
     chosen = dataset if len(rows) == len(dataset) else dataset.select(rows.tolist())
     features = collect_features(model, head.layer, chosen, collator)
     head.forward_seconds = time.monotonic() - begun
-    if windows is None or windows.how == "max":
+    if windows is None:
         return features, targets
     some = windows.only(rows.tolist())
     return torch.from_numpy(some.pooled(features.numpy())), targets[some.firsts()]
@@ -299,21 +314,21 @@ def _probe(
     assert layer is not None
     assert kind is not None
     outputs, rows = layer.out_features, len(features)
-    choice = _choice(features, targets, kind, outputs, label_weights)
-    head.losses["probe"] = choice.losses
-    few = MIN_COMPARED_ROWS <= rows <= MAX_ROWS_A_LABEL * outputs
-    if texts is not None and (texts.certain or few):
-        of_texts = collect_features(model, layer, texts.dataset, collator)
-        beside = of_texts, texts.targets(kind == "multi", outputs)
-        with_texts = _choice(features, targets, kind, outputs, label_weights, beside)
-        head.losses["probe with label texts"] = with_texts.losses
-        if texts.certain or with_texts.lowest <= ALMOST * choice.lowest:
-            choice, head.label_texts = with_texts, len(of_texts)
-            features, targets = stacked(features, targets, beside)
+    beside = None
+    if texts is not None and kind != "regression":
+        if texts.certain or rows <= MAX_ROWS_A_LABEL * outputs:
+            of_texts = collect_features(model, layer, texts.dataset, collator)
+            beside = of_texts, texts.targets(kind == "multi", outputs)
+        if not texts.certain and not _agree(
+            head, features, targets, outputs, label_weights, beside
+        ):
+            beside = None
+    choice = _choice(features, targets, kind, outputs, label_weights, beside)
     strength = choice.strength
+    inputs, known = stacked(features, targets, beside)
 
     def fit() -> LinearHead:
-        return fit_head(features, targets, kind, outputs, strength, label_weights)
+        return fit_head(inputs, known, kind, outputs, strength, label_weights)
 
     fitted = fit()
     while fine_tune and steepness(fitted, features) > MAX_STEEPNESS:
@@ -322,7 +337,31 @@ def _probe(
     set_head(layer, fitted)
     head.steepness = round(steepness(fitted, features), 3)
     head.init, head.strength, head.rows = "probe", strength, rows
+    head.label_texts = len(inputs) - rows
+    head.losses["probe"] = choice.losses
     head.train_loss = round(mean_loss(fitted, features, targets, kind), 5)
+
+
+def _agree(
+    head: Head,
+    features: Tensor,
+    targets: Tensor,
+    outputs: int,
+    weights: Tensor | None,
+    names: tuple[Tensor, Tensor] | None,
+) -> bool:
+    """Return whether rows left out say that the names of labels do no harm.
+
+    Rows that alone have a label say nothing: with any name their label is better known than without.
+    """
+    assert head.kind is not None
+    again = seen_again(targets, head.kind)
+    if names is None or int(again.sum()) < MIN_COMPARED_ROWS:
+        return False
+    data = features[again], targets[again], head.kind, outputs, weights
+    alone, named = (_choice(*data, beside) for beside in (None, names))
+    head.losses |= {"rows alone": alone.losses, "with the names of labels": named.losses}
+    return named.lowest <= ALMOST * alone.lowest
 
 
 def _choice(

@@ -16,14 +16,17 @@ from torch import Tensor
 
 from clx.errors import ConfigError
 from clx.ml.quality_options import unknown_labels
-from clx.ml.task_hooks import TaskHooks
-from clx.problems import raise_problems
+from clx.problems import cell, raise_problems
+from clx.problems import names as names_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
     from clx.ml.run import TrainingRun
+
+
+REFUSED = "label_texts cannot be used:"
 
 
 @dataclass(frozen=True)
@@ -63,32 +66,51 @@ def label_texts(
         columns: what the model is fed of a row: texts alone cannot have more than the tokenizer gives.
 
     Raises:
-        ConfigError: there are texts for labels that there are not.
+        ConfigError: texts of the user cannot be used.
     """
-    raise_problems(
-        ConfigError,
-        "label_texts cannot be used:",
-        unknown_labels("label_texts", run.label_texts, names),
-    )
-    if run.label_texts is None or run.head_init != "probe" or len(run.text_columns) != 1:
-        return None
     texts = _texts_of(run.label_texts, names)
-    if not texts:
+    certain = isinstance(run.label_texts, dict)
+    problems = unknown_labels("label_texts", run.label_texts, names)
+    if run.head_init != "probe":
+        problems.append(f"they are examples for a probe, and head_init is {cell(run.head_init)}")
+    if len(run.text_columns) != 1:
+        problems.append(f"a row is more than a text: the task reads {names_of(run.text_columns)}")
+    if certain:
+        raise_problems(ConfigError, REFUSED, problems)
+    if problems or not texts:
         return None
     from datasets import Dataset
 
-    encoded = TaskHooks.tokenize(run, {run.text_columns[0]: [text for _, text in texts]})
-    if not set(columns) <= set(encoded) or len(encoded["input_ids"]) != len(texts):
+    # As a text that is predicted: alone, by the tokenizer. A long one is no reason for windows.
+    arguments = {"padding": False, "truncation": True, **run.tokenize_args}
+    encoded = run.tokenizer([text for _, text in texts], **arguments)
+    missing = [name for name in columns if name not in encoded]
+    if missing and certain:
+        why = f"the tokenizer does not make {names_of(missing)}, which the task's rows have"
+        raise_problems(ConfigError, REFUSED, [why])
+    if missing:
         return None
     return LabelTexts(
         Dataset.from_dict({name: encoded[name] for name in columns}),
         torch.tensor([label for label, _ in texts]),
-        certain=run.label_texts != "names",
+        certain,
     )
+
+
+def require_probe(texts: LabelTexts | None, reason: str | None) -> None:
+    """Refuse texts of the user where no probe could be made.
+
+    Raises:
+        ConfigError: there are such texts.
+    """
+    if texts is not None and texts.certain:
+        raise_problems(ConfigError, REFUSED, [f"they are examples for a probe: {reason}"])
 
 
 def _texts_of(wanted: Any, names: Sequence[str]) -> list[tuple[int, str]]:
     """Return label ids and texts."""
+    if wanted is None:
+        return []
     if wanted == "names":
         words = [words_of(name) for name in names]
         return list(enumerate(words)) if _mean_something(words) else []

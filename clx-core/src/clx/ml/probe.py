@@ -236,6 +236,16 @@ def folds_of(targets: Tensor, kind: Kind, folds: int, seed: int = 0) -> Tensor:
     return fold
 
 
+def seen_again(targets: Tensor, kind: Kind) -> Tensor:
+    """Return of each row whether others have its labels too, shape (rows,)."""
+    if kind == "multi":
+        rare = targets.sum(dim=0) < 2
+        return ~((targets > 0) & rare).any(dim=1)
+    if kind == "single":
+        return torch.bincount(targets.long())[targets.long()] > 1
+    return torch.ones(len(targets), dtype=torch.bool)
+
+
 @dataclass(frozen=True)
 class Choice:
     """What an inner validation chose.

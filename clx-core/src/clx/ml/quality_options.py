@@ -14,12 +14,15 @@ INHERITED = ("head_init", "pooling", "calibrate")
 """Options whose default is the task's class attribute of that name."""
 
 
-def set_quality_options(run: Any, class_weights: Any, label_texts: Any, **given: Any) -> None:
+def set_quality_options(run: Any, class_weights: Any, label_texts: Any, **inherited: Any) -> None:
     """Set the options on a run; those that are None keep what the task's class says."""
-    run.class_weights = class_weights
-    run.label_texts = label_texts
+    # JSON has no numbers as names; labels are compared as str.
+    run.class_weights, run.label_texts = (
+        {str(label): value for label, value in given.items()} if isinstance(given, dict) else given
+        for given in (class_weights, label_texts)
+    )
     for name in INHERITED:
-        value = given[name]
+        value = inherited[name]
         setattr(run, name, getattr(type(run), name) if value is None else value)
 
 
