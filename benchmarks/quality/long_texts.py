@@ -1,6 +1,6 @@
 """Long texts cut or read in windows, and how the windows' logits are pooled; on dev parts.
 
-    python benchmarks/quality/long_texts.py DATA [--fine-tune] [--sets 20news r8 20news-hierarchy]
+    python benchmarks/quality/long_texts.py DATA [--fine-tune] [--sets 20news r8] [--ways length]
 
 DATA is the folder with banking77 and nlupp, which these sets do not need. At most 64 rows a label, an
 input limit of 128 tokens; the head alone unless ``--fine-tune`` is given.
@@ -23,6 +23,8 @@ import data
 from clx.ml import training_run
 from clx.ml.long_texts import WINDOW_POOLINGS
 
+WAYS = ("truncate", *WINDOW_POOLINGS)
+
 
 def main() -> None:
     """Print a line a set and way."""
@@ -30,6 +32,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
     parser.add_argument("--sets", nargs="+", default=["r8", "20news", "20news-hierarchy"])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, metavar="WAY")
     parser.add_argument("--a-label", type=int, default=64)
     parser.add_argument("--fine-tune", action="store_true")
     arguments = parser.parse_args()
@@ -38,7 +41,7 @@ def main() -> None:
         train, dev = data.load(name, arguments.data, arguments.cache)
         rows = data.few(train, arguments.a_label, seed=0)
         single = name in data.SINGLE
-        for long_text in ("truncate", "window"):
+        for way in arguments.ways:
             with tempfile.TemporaryDirectory() as folder:
                 run = training_run(
                     "classification" if single else "multi-label-classification",
@@ -46,21 +49,18 @@ def main() -> None:
                     run_dir_parent=folder,
                     tokenize_args={"max_length": data.CUT},
                     training_args={"disable_tqdm": True},
-                    long_text=long_text,
+                    **({} if way == "truncate" else {"long_text": "window", "window_pooling": way}),
                 )
                 begun = time.monotonic()
                 run.train(rows, fine_tune=arguments.fine_tune)
                 seconds = time.monotonic() - begun
-                for pooling in WINDOW_POOLINGS if long_text == "window" else ("mean",):
-                    run.window_pooling = pooling
-                    metrics = run.evaluate(dev).metrics
-                    score = metrics["accuracy" if single else "f1_micro"]
-                    print(
-                        f"| {name} | {long_text} | {pooling if long_text == 'window' else ''} | "
-                        f"{score:.3f} | {metrics['f1_macro']:.3f} | {metrics['log_loss']:.3f} | "
-                        f"{seconds:.0f} s |",
-                        flush=True,
-                    )
+                metrics = run.evaluate(dev).metrics
+            score = metrics["accuracy" if single else "f1_micro"]
+            print(
+                f"| {name} | {way} | {score:.3f} | {metrics['f1_macro']:.3f} | "
+                f"{metrics['log_loss']:.3f} | {seconds:.0f} s |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             them, ``"window"`` reads them whole, as overlapping windows (``tokenize_args={"stride":
             ...}`` tokens, default an eighth) whose logits are pooled, in training, evaluation and
             prediction; :attr:`pipe` cuts them all the same.
-        window_pooling: ``"mean"``, ``"max"``, or ``"length"``: the mean weighted by tokens.
+        window_pooling: ``"length"``, the mean weighted by tokens, ``"mean"``, or ``"max"``.
         strict_length: texts that would be cut are an error instead of a warning.
         strict_data: stop before a training when the check of the data finds anything, instead of
             warning; see :meth:`check`.
@@ -135,7 +135,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         label_texts: str | dict[str, str | list[str]] | None = "names",
         calibrate: bool | None = None,
         long_text: str = "truncate",
-        window_pooling: str = "mean",
+        window_pooling: str = "length",
         strict_length: bool = False,
         strict_data: bool = False,
         trust_remote_code: bool = False,
