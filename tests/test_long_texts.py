@@ -269,6 +269,19 @@ def test_the_probe_is_fitted_to_what_the_logits_of_texts_are_made_of(tiny_model,
         assert log_loss == pytest.approx(run.results["head"]["probe_train_loss"], rel=1e-3)
 
 
+def test_balanced_weights_of_the_probe_are_those_of_texts(tiny_model):
+    """Equally many texts a label are balanced, however long those of one label are."""
+    frame = fruit_frame(24)
+    long = frame["label"] == "fruit"
+    frame.loc[long, "text"] = f"{FILLER} " * 6 + frame.loc[long, "text"]
+    scores = []
+    for weights in (None, "balanced"):
+        run = make(tiny_model, long_text="window", class_weights=weights)
+        run.train(frame, fine_tune=False, overwrite=True)
+        scores.append([row["fruit"] for row in run.predict(frame["text"].tolist())])
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+
+
 def test_the_loss_of_windows_is_not_called_that_of_texts(windowed):
     run, result = windowed
     assert "loss" not in result.metrics
