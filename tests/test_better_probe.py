@@ -48,13 +48,15 @@ def test_the_probe_is_kept_where_fine_tuning_ruins_it(tiny_model, fruit):
 
 def test_it_is_kept_after_a_resume_too(tiny_model, fruit):
     arguments = {"save_strategy": "steps", "eval_strategy": "steps", "eval_steps": 3}
-    whole = make(tiny_model, "whole", training_args=arguments)
+    options = {"training_args": arguments, "label_texts": {"fruit": "apples and pears"}}
+    whole = make(tiny_model, "whole", **options)
     whole.train(fruit, fruit_frame(30))
-    run = make(tiny_model, "resumed", training_args=arguments)
+    run = make(tiny_model, "resumed", **options)
     with pytest.raises(KeyboardInterrupt):
         run.train(fruit, fruit_frame(30), callbacks=[Stop()])
-    run = make(tiny_model, "resumed", training_args=arguments)
+    run = make(tiny_model, "resumed", **options)
     run.train(fruit, fruit_frame(30), resume=True)
+    assert run.results["head"]["label_texts"] == whole.results["head"]["label_texts"] == 1
     assert run.results["kept"] == whole.results["kept"]
     assert run.predict(fruit["text"]) == whole.predict(fruit["text"])
 
