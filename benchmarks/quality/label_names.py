@@ -21,42 +21,17 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import data
 import pandas as pd
-import torch
 from torch import Tensor
 
 from clx.ml import training_run
-from clx.ml.base_models import resolve_base_model
-from clx.ml.data import to_dataset
-from clx.ml.head import collect_features
-from clx.ml.head_init import prepare_head
+from clx.ml.label_errors import frozen_features
 from clx.ml.label_texts import words_of
 from clx.ml.probe import ALMOST, choose_strength, fit_head, mean_loss, stacked
+from clx.ml.splits import tokenised_split
 
 DRAWS = 3
 POOL = 3000
 """Rows that the draws are made from at most."""
-
-
-def features_of(run: Any, frame: pd.DataFrame) -> tuple[Tensor, Tensor]:
-    """Return the frozen features and the targets of rows."""
-    folder = resolve_base_model(run.base_model_name)
-    model = run.load_model(str(folder)).float()
-    dataset = to_dataset(frame, run.tokenize, run.dataset_cols, "data")
-    collator = run.load_data_collator()
-    head = prepare_head(
-        model,
-        folder,
-        dataset,
-        collator,
-        pooling="auto",
-        init="random",
-        wanted=True,
-        model_args={},
-    )
-    assert head.layer is not None
-    return collect_features(model, head.layer, dataset, collator), torch.as_tensor(
-        dataset["labels"][:]
-    )
 
 
 def main() -> None:
@@ -89,9 +64,9 @@ def measure(
     name: str, run: Any, train: pd.DataFrame, dev: pd.DataFrame, of_names: pd.DataFrame
 ) -> None:
     """Print the lines of one set."""
-    column = str(of_names.columns[1])
-    kind = "single" if column == "label" else "multi"
-    features, targets = features_of(run, pd.concat([train, dev, of_names], ignore_index=True))
+    frame = pd.concat([train, dev, of_names], ignore_index=True)
+    frozen = frozen_features(run, tokenised_split(run, "data", frame).dataset)
+    kind, features, targets = frozen.kind, frozen.features, frozen.targets
     outputs, end = len(of_names), len(train) + len(dev)
     inputs, truth = features[len(train) : end], targets[len(train) : end]
     ways = {
@@ -107,13 +82,16 @@ def measure(
         for seed in range(DRAWS):
             rows = where[data.few(train, a_label, seed)["text"]].tolist()
             known = features[rows], targets[rows]
-            lowest = choose_strength(*known, kind, outputs).lowest
-            for way, beside in ways.items():
-                choice = choose_strength(*known, kind, outputs, beside=beside)
+            choices = {
+                way: choose_strength(*known, kind, outputs, beside=beside)
+                for way, beside in ways.items()
+            }
+            for way, choice in choices.items():
+                beside = ways[way]
                 head = fit_head(*stacked(*known, beside), kind, outputs, choice.strength)
                 scores[way].append(score(head(inputs), truth))
                 losses[way].append(mean_loss(head, inputs, truth, kind))
-                taken[way] += choice.lowest <= ALMOST * lowest
+                taken[way] += choice.lowest <= ALMOST * choices["rows alone"].lowest
         cells = [
             f"{statistics.mean(scores[way]):.3f}, {statistics.mean(losses[way]):.3f}"
             + (f", {taken[way]} of {DRAWS}" if ways[way] is not None else "")

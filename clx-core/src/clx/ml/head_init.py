@@ -314,16 +314,15 @@ def _probe(
     assert layer is not None
     assert kind is not None
     outputs, rows = layer.out_features, len(features)
-    beside = None
-    if texts is not None and kind != "regression":
-        if texts.certain or rows <= MAX_ROWS_A_LABEL * outputs:
-            of_texts = collect_features(model, layer, texts.dataset, collator)
-            beside = of_texts, texts.targets(kind == "multi", outputs)
-        if not texts.certain and not _agree(
-            head, features, targets, outputs, label_weights, beside
-        ):
-            beside = None
-    choice = _choice(features, targets, kind, outputs, label_weights, beside)
+    data = features, targets, kind, outputs, label_weights
+    beside, choice = None, None
+    few = rows <= MAX_ROWS_A_LABEL * outputs
+    if texts is not None and kind != "regression" and (texts.certain or few):
+        of_texts = collect_features(model, layer, texts.dataset, collator)
+        beside = of_texts, texts.targets(kind == "multi", outputs)
+        if not texts.certain:
+            beside, choice = _judged(head, *data, beside)
+    choice = choice or _choice(*data, beside)
     strength = choice.strength
     inputs, known = stacked(features, targets, beside)
 
@@ -342,26 +341,28 @@ def _probe(
     head.train_loss = round(mean_loss(fitted, features, targets, kind), 5)
 
 
-def _agree(
+def _judged(
     head: Head,
     features: Tensor,
     targets: Tensor,
+    kind: Kind,
     outputs: int,
     weights: Tensor | None,
-    names: tuple[Tensor, Tensor] | None,
-) -> bool:
-    """Return whether rows left out say that the names of labels do no harm.
+    names: tuple[Tensor, Tensor],
+) -> tuple[tuple[Tensor, Tensor] | None, Choice | None]:
+    """Return the names of labels, or None where rows left out say that they do harm.
 
     Rows that alone have a label say nothing: with any name their label is better known than without.
+    Where all rows were judged by, what they chose is returned too.
     """
-    assert head.kind is not None
-    again = seen_again(targets, head.kind)
-    if names is None or int(again.sum()) < MIN_COMPARED_ROWS:
-        return False
-    data = features[again], targets[again], head.kind, outputs, weights
+    again = seen_again(targets, kind)
+    if int(again.sum()) < MIN_COMPARED_ROWS:
+        return None, None
+    data = features[again], targets[again], kind, outputs, weights
     alone, named = (_choice(*data, beside) for beside in (None, names))
     head.losses |= {"rows alone": alone.losses, "with the names of labels": named.losses}
-    return named.lowest <= ALMOST * alone.lowest
+    beside, choice = (names, named) if named.lowest <= ALMOST * alone.lowest else (None, alone)
+    return beside, choice if bool(again.all()) else None
 
 
 def _choice(

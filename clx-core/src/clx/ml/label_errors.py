@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from clx.errors import ConfigError, DataFormatError
 from clx.ml.base_models import resolve_base_model
@@ -28,7 +29,10 @@ from clx.ml.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     import pandas as pd
+    from datasets import Dataset
+    from torch import Tensor
 
+    from clx.ml.probe import Kind
     from clx.ml.run import TrainingRun
     from clx.ml.splits import Split
 
@@ -116,13 +120,38 @@ def find_label_errors(run: TrainingRun, split: Split, folds: int, top: int | Non
         raise DataFormatError(
             f"data has {len(split.frame)} rows: at least {MIN_ROWS} are needed to tell wrong labels"
         )
-    names, kind, probabilities, labels = _out_of_fold(run, split, folds)
-    judge = suspicion_of_several if kind == "multi" else suspicion
-    return _as_frame(run, split, names, judge(labels, probabilities), labels, top)
+    frozen = frozen_features(run, split.dataset)
+    data = frozen.features, frozen.targets, frozen.kind, len(frozen.names)
+    scores = out_of_fold(*data, choose_strength(*data).strength, folds)
+    several = frozen.kind == "multi"
+    found = (scores.sigmoid() if several else scores.softmax(dim=1)).numpy()
+    labels, judge = frozen.targets.numpy(), suspicion_of_several if several else suspicion
+    return _as_frame(run, split, frozen.names, judge(labels, found), labels, top)
 
 
-def _out_of_fold(run: TrainingRun, split: Split, folds: int) -> tuple[list[str], str, Any, Any]:
-    """Return the label names, their kind, out-of-fold probabilities, and the given labels."""
+@dataclass(frozen=True)
+class Frozen:
+    """What a base model makes of labelled rows before any training.
+
+    Attributes:
+        names: of the labels, by id.
+        kind: of the labels.
+        features: shape (rows, features).
+        targets: as :func:`clx.ml.probe.fit_head` takes them.
+    """
+
+    names: list[str]
+    kind: Kind
+    features: Tensor
+    targets: Tensor
+
+
+def frozen_features(run: TrainingRun, dataset: Dataset) -> Frozen:
+    """Return the features of tokenised rows, by the base model and the run's pooling.
+
+    Raises:
+        ConfigError: no layer of the model reads features, or rows have no labels from a list.
+    """
     folder: Path = resolve_base_model(run.base_model_name)
     model = load_model(run, folder, run.tokenizer).float()
     model.to(choose_device(run.device, stored=True))
@@ -131,7 +160,7 @@ def _out_of_fold(run: TrainingRun, split: Split, folds: int) -> tuple[list[str],
         head = prepare_head(
             model,
             folder,
-            split.dataset,
+            dataset,
             collator,
             pooling=run.pooling,
             init="random",
@@ -141,15 +170,12 @@ def _out_of_fold(run: TrainingRun, split: Split, folds: int) -> tuple[list[str],
     if head.layer is None or head.kind not in ("single", "multi"):
         why = head.reason or "its labels are numbers"
         raise ConfigError(f"Wrong labels of the task {run.name!r} cannot be told: {why}")
-    features = collect_features(model, head.layer, split.dataset, collator)
-    import torch
-
-    targets, outputs = torch.as_tensor(split.dataset["labels"][:]), head.layer.out_features
-    strength = choose_strength(features, targets, head.kind, outputs).strength
-    scores = out_of_fold(features, targets, head.kind, outputs, strength, folds)
-    found = scores.sigmoid() if head.kind == "multi" else scores.softmax(dim=1)
-    names = label_names_of(model)
-    return names, head.kind, found.numpy(), targets.numpy()
+    return Frozen(
+        label_names_of(model),
+        head.kind,
+        collect_features(model, head.layer, dataset, collator),
+        torch.as_tensor(dataset["labels"][:]),
+    )
 
 
 def _as_frame(

@@ -97,7 +97,7 @@ def label_texts(
     )
 
 
-def require_probe(texts: LabelTexts | None, reason: str | None) -> None:
+def require_probe(texts: LabelTexts | None, reason: str) -> None:
     """Refuse texts of the user where no probe could be made.
 
     Raises:
