@@ -64,7 +64,7 @@ def test_it_is_kept_after_a_resume_too(tiny_model, fruit):
 @pytest.mark.parametrize(
     ("options", "has_eval"),
     [
-        ({"training_args": {"learning_rate": 1e-3}}, True),
+        ({"training_args": {"learning_rate": 5e-3, "num_train_epochs": 6}}, True),
         ({"training_args": {"load_best_model_at_end": False}}, True),
         ({"head_init": "random"}, True),
         ({}, False),

@@ -1,4 +1,4 @@
-"""What labels are called, as examples for the probe: taken where it helps, never where it cannot."""
+"""What labels are called, as examples of them: taken where it helps, never where it cannot."""
 
 import pandas as pd
 import pytest
@@ -91,6 +91,39 @@ def test_a_description_teaches_a_label_that_has_no_rows():
     run = trained(frame(), label_names=["cooking", "sports", "travel", "x1"], label_texts=about)
     assert run.results["head"]["label_texts"] == 3
     assert run.predict_labels(["the senate voted for a new president"]) == ["x1"]
+
+
+def test_a_fine_tuning_does_not_unlearn_a_label_that_has_no_rows():
+    about = {"x1": ["politics", "the parliament and the elections"]}
+    run = training_run(
+        "classification",
+        "described",
+        label_names=["cooking", "sports", "travel", "x1"],
+        label_texts=about,
+        training_args={**QUIET, "num_train_epochs": 15, "per_device_train_batch_size": 8},
+    )
+    assert run.train(frame()).steps == 15
+    assert run.predict_labels(["the senate voted for a new president"]) == ["x1"]
+
+
+@pytest.mark.parametrize(("texts", "steps"), [("names", 2 * 3), (None, 2 * 2)])
+def test_names_that_help_are_rows_of_the_fine_tuning(texts, steps):
+    arguments = {**QUIET, "num_train_epochs": 2, "per_device_train_batch_size": 3}
+    run = training_run("classification", "names", label_texts=texts, training_args=arguments)
+    assert run.train(frame()).steps == steps
+
+
+def test_texts_are_rows_of_a_fine_tuning_with_several_labels_a_row():
+    data = frame().rename(columns={"label": "labels"})
+    data["labels"] = [[label] for label in data["labels"]]
+    arguments = {**QUIET, "num_train_epochs": 2, "per_device_train_batch_size": 3}
+    run = training_run(
+        "multi-label-classification",
+        "several",
+        label_texts={"travel": "a long journey"},
+        training_args=arguments,
+    )
+    assert run.train(data).steps == 2 * 3
 
 
 def test_several_labels_a_row():

@@ -126,6 +126,8 @@ def make(what: dict[str, Any], given: Path, cache: Path) -> dict[str, Any]:
             label_names=sorted(set(kept)),
             tokenize_args={"max_length": data.CUT},
             training_args=arguments,
+            # What names are worth is another question, and ``label_names.py`` asks it.
+            label_texts=None,
             **options,
         )
         begun = time.monotonic()

@@ -28,7 +28,7 @@ from clx.ml.interrupts import StopOnInterrupt
 from clx.ml.label_texts import label_names_of, label_texts
 from clx.ml.loading import load_model
 from clx.ml.loss_guard import refuse_not_finite
-from clx.ml.processes import is_writer
+from clx.ml.processes import agreed, is_writer
 from clx.ml.quality_options import unknown_labels
 from clx.ml.quiet import quiet_transformers
 from clx.ml.run_dir import write_json
@@ -148,6 +148,7 @@ def fit(
     windows = None if run.window_pooling == "max" else windows_of_split(run, training)
     weights = _use_class_weights(run, trainer, training.dataset, windows)
     plan = _read_plan(work_dir) if resume_from is not None else {}
+    texts = label_texts(run, label_names_of(model), input_columns(training.dataset))
     prepare = functools.partial(
         prepare_head,
         folder=base,
@@ -156,7 +157,7 @@ def fit(
         model_args=run.model_args,
         label_weights=weights,
         windows=windows,
-        texts=label_texts(run, label_names_of(model), input_columns(training.dataset)),
+        texts=texts,
         fine_tune=call.fine_tune,
         seed=arguments.get("seed", 42),
     )
@@ -176,7 +177,10 @@ def fit(
         # The weights of the probe are in the checkpoint.
         head.init, head.strength = plan.get("init", head.init), plan.get("strength")
         head.label_texts = plan.get("label_texts", 0)
-    else:
+    if texts is not None and agreed(head.label_texts > 0):
+        # Without them a fine-tuning unlearns a label that is known by its description alone.
+        trainer.train_dataset = texts.added_to(training.dataset, head.kind == "multi")
+    if not plan:
         plan = _make_plan(trainer, datasets.get("eval"), head, work_dir, call.budget)
     steps = plan.get("max_steps")
     if steps is not None:

@@ -84,7 +84,7 @@ class Head:
         chosen_by: why that pooling.
         init: ``probe`` or ``random``.
         reason: why the probe that was asked for was not made.
-        label_texts: how many texts that say what labels mean the probe was fitted to, beside rows.
+        label_texts: how many texts that say what labels mean were examples beside rows.
         seconds: how long all of it took.
     """
 

@@ -1,7 +1,7 @@
 """What labels are called, as texts: an example of each label that nobody had to write.
 
-With few rows a name such as ``card_payment_fee`` says as much about its label as a row does. It is an
-example for the probe alone; the fine-tuning sees rows only.
+With few rows a name such as ``card_payment_fee`` says as much about its label as a row does. The probe
+judges whether names fit the rows; where they do, the fine-tuning has them as rows too.
 """
 
 from __future__ import annotations
@@ -48,6 +48,18 @@ class LabelTexts:
         if not several:
             return self.labels
         return torch.nn.functional.one_hot(self.labels, outputs).float()
+
+    def added_to(self, rows: Dataset, several: bool) -> Dataset:
+        """Return the rows of a training and the texts, as more rows of the same columns."""
+        from datasets import Dataset, Features, concatenate_datasets
+
+        outputs = len(rows[0]["labels"]) if several else 1
+        columns = [*self.dataset.column_names, "labels"]
+        texts = Dataset.from_dict(
+            {**self.dataset[:], "labels": self.targets(several, outputs).tolist()},
+            features=Features({name: rows.features[name] for name in columns}),
+        )
+        return concatenate_datasets([rows.select_columns(columns), texts])
 
 
 def label_names_of(model: PreTrainedModel) -> list[str]:

@@ -97,7 +97,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             token), ``"model"`` (as its class does), or ``"auto"``: as the checkpoint says it was
             trained, else what proves best; default the task's.
         class_weights: ``"balanced"``, or ``{label: weight}``, the weights of labels in the loss.
-        label_texts: what says what the labels mean, as examples for the probe: ``"names"`` takes
+        label_texts: what says what the labels mean, as examples of them: ``"names"`` takes
             their names where these are words and fit the rows, ``{label: text or list of texts}``
             descriptions of one's own, None nothing; with one text column only.
         calibrate: divide the scores by the temperature that fits the eval data best; default the
