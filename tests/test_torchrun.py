@@ -47,7 +47,8 @@ def test_two_processes_train_one_run(tiny_model, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     one, other = (json.loads((tmp_path / f"rank{n}.json").read_text()) for n in (0, 1))
-    assert one["steps"] == other["steps"] == 6 * 5
+    # 40 rows and the names of two labels, in batches of 4 for each process.
+    assert one["steps"] == other["steps"] == 6 * 6
     assert one["metrics"]["accuracy"] == other["metrics"]["accuracy"] > 0.9
     run = training_run(load=tmp_path / "two", verify=True)
     scores = run.predict("the apple is red")[0]
