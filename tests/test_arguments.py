@@ -136,6 +136,13 @@ def test_warmup_ratio_is_a_ratio_of_the_steps():
     assert arguments.get_warmup_steps(400) == 100
 
 
+@pytest.mark.parametrize("given", [{"warmup_ratio": 0.0}, {"warmup_steps": 0}])
+def test_no_warm_up_is_none(given):
+    chosen = choose_arguments(check_training_args(given)[0], 1000, False)
+    arguments = TrainingArguments(output_dir="unused", **chosen)
+    assert arguments.get_warmup_steps(400) == 0
+
+
 @pytest.mark.parametrize(
     ("name", "closest"),
     [

@@ -1,6 +1,8 @@
 """Plant wrong labels into Banking77's training part and see how many are found.
 
-python benchmarks/quality/label_errors.py DATA --rows 10003
+    python benchmarks/quality/label_errors.py DATA --rows 10003 [--cleanlab]
+
+``--cleanlab`` gives cleanlab (2.9, which has to be installed) the same out-of-fold probabilities.
 """
 
 from __future__ import annotations
@@ -10,13 +12,18 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from clx.ml import training_run
+from clx.ml.label_errors import frozen_features, suspicion
+from clx.ml.probe import choose_strength, out_of_fold
+from clx.ml.splits import tokenised_split
 
 SHARE = 0.05
+FOLDS = 5
 
 
 def main() -> None:
@@ -24,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--rows", type=int, default=10_003)
+    parser.add_argument("--cleanlab", action="store_true", help="compare with it")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     frame = pd.read_csv(arguments.data / "banking77" / "train.csv")[["text", "label"]]
@@ -42,12 +50,45 @@ def main() -> None:
         flagged = run.find_label_errors(frame)
     wrong = set(planted.tolist())
     print(f"{len(frame)} rows, {len(wrong)} planted, {seconds:.0f} s")
-    print(f"the {len(wrong)} most suspicious: {len(wrong & set(ranked.index)) / len(wrong):.3f}")
-    found = len(wrong & set(flagged.index))
+    say("clx", wrong, list(ranked.index), list(flagged.index))
+    if arguments.cleanlab:
+        compare(training_run("classification", "planted", label_names=names), frame, wrong)
+
+
+def say(who: str, wrong: set[int], ranked: list[int], flagged: list[int]) -> None:
+    """Print the precision at the planted count, and precision and recall of the flagged rows."""
+    first, found = (len(wrong.intersection(rows)) for rows in (ranked, flagged))
     print(
+        f"{who}: of the {len(wrong)} most suspicious {first / len(wrong):.3f}; "
         f"{len(flagged)} flagged: precision {found / len(flagged):.3f}, "
-        f"recall {found / len(wrong):.3f}"
+        f"recall {found / len(wrong):.3f}",
+        flush=True,
     )
+
+
+def compare(run: Any, frame: pd.DataFrame, wrong: set[int]) -> None:
+    """Print what clx and cleanlab make of one array of probabilities."""
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    frozen = frozen_features(run, tokenised_split(run, "data", frame).dataset)
+    data = frozen.features, frozen.targets, frozen.kind, len(frozen.names)
+    scores = out_of_fold(*data, choose_strength(*data).strength, FOLDS)
+    labels, probabilities = frozen.targets.numpy(), scores.softmax(dim=1).numpy()
+    ours = suspicion(labels, probabilities)
+    order = np.argsort(-ours.lead, kind="stable")[: len(wrong)]
+    say("clx, the same", wrong, order.tolist(), np.flatnonzero(ours.suspicious).tolist())
+    for method in ("self_confidence", "normalized_margin"):
+        quality = get_label_quality_scores(labels, probabilities, method=method)
+        order = np.argsort(quality, kind="stable")[: len(wrong)]
+        for rule in ("prune_by_noise_rate", "confident_learning"):
+            issues = find_label_issues(labels, probabilities, filter_by=rule, n_jobs=1)
+            say(
+                f"cleanlab, {method}, {rule}",
+                wrong,
+                order.tolist(),
+                np.flatnonzero(issues).tolist(),
+            )
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             translated[name] = value
             continue
         new, change = RENAMED[name]
-        if value is None or (name == "warmup_ratio" and value == 0):
+        if value is None:
             continue
         if name == "warmup_ratio" and not _is_ratio(value):
             problems.append(f"warmup_ratio must be from 0 to below 1, but is {value!r}")
@@ -91,7 +91,8 @@ def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         today = change(value) if change else value
         if new not in arguments:
             translated[new] = today
-        elif value is not False and arguments[new] != today:
+        # What is off (or 0) beside the new name is a default of 4.57 that was spelt out.
+        elif value != 0 and arguments[new] != today:
             problems.append(f"{name} is today's {new}, which is given too: take one of them")
     return translated, problems
 
