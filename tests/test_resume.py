@@ -20,6 +20,9 @@ ARGS = {
     "disable_tqdm": True,
 }
 
+STEPS = 18
+"""Three times 40 rows and the names of two labels, in batches of 8."""
+
 
 class StopAt(TrainerCallback):
     def __init__(self, step):
@@ -52,12 +55,12 @@ def test_resumed_weights_are_those_of_an_uninterrupted_training(tiny_model, frui
     interrupt(broken, fruit, step)
     assert not broken.is_trained
     result = broken.train(fruit, resume=True)
-    assert result.steps == 15
+    assert result.steps == STEPS
     expected, got = weights(whole), weights(broken)
     assert all(torch.equal(expected[key], got[key]) for key in expected)
     assert not (broken.run_dir / "checkpoints").exists()
     log = (broken.run_dir / "logs" / "metrics.jsonl").read_text().splitlines()
-    assert sum('"learning_rate"' in line for line in log) == 15
+    assert sum('"learning_rate"' in line for line in log) == STEPS
 
 
 def test_incomplete_newest_checkpoint_is_not_taken(tiny_model, fruit):
@@ -69,7 +72,7 @@ def test_incomplete_newest_checkpoint_is_not_taken(tiny_model, fruit):
     (folder / "checkpoint-6" / "optimizer.pt").write_bytes(b"cut")
     (folder / "checkpoint-4" / MARK).unlink()
     assert [path.name for path in complete_checkpoints(folder)] == ["checkpoint-2"]
-    assert run.train(fruit, resume=True).steps == 15
+    assert run.train(fruit, resume=True).steps == STEPS
 
 
 def test_resume_works_after_the_directory_was_moved(tiny_model, fruit, tmp_path):
@@ -83,7 +86,7 @@ def test_resume_works_after_the_directory_was_moved(tiny_model, fruit, tmp_path)
         base_model_name=tiny_model,
         training_args=ARGS,
     )
-    assert again.train(fruit, resume=True).steps == 15
+    assert again.train(fruit, resume=True).steps == STEPS
 
 
 @pytest.mark.parametrize("what", ["data", "labels", "arguments"])
@@ -137,4 +140,4 @@ def test_interrupted_overwrite_keeps_the_earlier_run_and_can_be_resumed(trained,
         run.train(fruit, overwrite=True, callbacks=[StopAt(5)])
     assert training_run(load=trained).predict("cat") == before
     run.train(fruit, resume=True)
-    assert training_run(load=trained).results["steps"] == 15
+    assert training_run(load=trained).results["steps"] == STEPS

@@ -194,6 +194,9 @@ class Subject:
             "save_steps": half,
         }
         run = self.new_run(place, base_model_name=self.base_model, training_args=arguments)
+        # To a random model names say nothing, and beside so few rows they are much of what it
+        # learns. A task may pass this option itself, so that it cannot be given above.
+        run.label_texts = run._constructed["label_texts"] = None
         with quiet():
             return run, run.train(self.sample, self.sample, **call)
 
