@@ -66,6 +66,13 @@ def test_confident_learning_by_hand():
     assert found.score.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.8, 0.2])
 
 
+def test_what_was_given_and_is_hardly_possible_comes_first():
+    """By the difference of the probabilities the second row would: 0.65 against 0.499."""
+    probabilities = np.array([[0.001, 0.5, 0.499], [0.15, 0.8, 0.05]])
+    lead = suspicion(np.array([0, 0]), probabilities).lead
+    assert lead.tolist() == pytest.approx(np.log([500, 0.8 / 0.15]))
+
+
 def test_several_labels_by_hand():
     labels = np.array([[1, 0], [1, 0], [0, 1], [0, 0]])
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.9], [0.95, 0.1]])

@@ -1,7 +1,8 @@
 """Plant wrong labels into Banking77's training part and see how many are found.
 
-    python benchmarks/quality/label_errors.py DATA --rows 10003 [--cleanlab]
+    python benchmarks/quality/label_errors.py DATA --rows 10003 [--similar] [--cleanlab]
 
+A wrong label is any other one, or with ``--similar`` one of the three whose rows are most like it.
 ``--cleanlab`` gives cleanlab (2.9, which has to be installed) the same out-of-fold probabilities.
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from clx.ml import training_run
 from clx.ml.label_errors import frozen_features, suspicion
@@ -24,6 +26,7 @@ from clx.ml.splits import tokenised_split
 
 SHARE = 0.05
 FOLDS = 5
+SIMILAR = 3
 
 
 def main() -> None:
@@ -31,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--rows", type=int, default=10_003)
+    parser.add_argument("--similar", action="store_true", help="plant labels that are much alike")
     parser.add_argument("--cleanlab", action="store_true", help="compare with it")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -39,9 +43,11 @@ def main() -> None:
     rng = np.random.default_rng(0)
     planted = rng.choice(len(frame), round(SHARE * len(frame)), replace=False)
     names = sorted(set(frame["label"]))
+    others = {name: [other for other in names if other != name] for name in names}
+    if arguments.similar:
+        others = most_similar(training_run("classification", "true", label_names=names), frame)
     for row in planted:
-        others = [name for name in names if name != frame.loc[row, "label"]]
-        frame.loc[row, "label"] = rng.choice(others)
+        frame.loc[row, "label"] = rng.choice(others[frame.loc[row, "label"]])
     with tempfile.TemporaryDirectory() as folder:
         run = training_run("classification", "planted", run_dir_parent=folder)
         begun = time.monotonic()
@@ -53,6 +59,20 @@ def main() -> None:
     say("clx", wrong, list(ranked.index), list(flagged.index))
     if arguments.cleanlab:
         compare(training_run("classification", "planted", label_names=names), frame, wrong)
+
+
+def most_similar(run: Any, frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Return for each label the ones whose rows' mean features are nearest, by cosine."""
+    frozen = frozen_features(run, tokenised_split(run, "data", frame).dataset)
+    means = torch.stack(
+        [frozen.features[frozen.targets == n].mean(dim=0) for n in range(len(frozen.names))]
+    )
+    means = torch.nn.functional.normalize(means, dim=1)
+    nearest = (means @ means.T).fill_diagonal_(-2).topk(SIMILAR).indices.tolist()
+    return {
+        name: [frozen.names[n] for n in near]
+        for name, near in zip(frozen.names, nearest, strict=True)
+    }
 
 
 def say(who: str, wrong: set[int], ranked: list[int], flagged: list[int]) -> None:

@@ -4,7 +4,8 @@ The probabilities are those of probes on the base model's frozen features, each 
 has not seen it. Northcutt, Jiang, Chuang: "Confident Learning: Estimating Uncertainty in Dataset
 Labels", JAIR 70: a row counts for a label when that label is at least as probable as it is on average
 in the rows that have it; from these counts follows how many labels of each name are wrong, and so many
-rows, the ones in which something else leads most, are suspicious.
+rows, the ones in which something else leads most, are suspicious. What leads is measured in log-odds:
+on planted errors that finds more than differences of probabilities, the paper's margin, do.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Suspicion:
     Attributes:
         score: the probability of what was given, shape (rows,); of the least probable decision where
             a row has several labels. Low is suspicious.
-        lead: how much more probable something else is, shape (rows,).
+        lead: the log of how many times as probable something else is, shape (rows,).
         suspicious: shape (rows,).
         suggested: label ids, shape (rows,), or 0 and 1, shape (rows, labels).
     """
@@ -76,7 +77,7 @@ def suspicion(labels: Any, probabilities: Any) -> Suspicion:
     others = probabilities.copy()
     others[rows, labels] = -1.0
     score = probabilities[rows, labels]
-    lead = others.max(axis=1) - score
+    lead = _log(others.max(axis=1)) - _log(score)
     suspicious = np.zeros(len(labels), dtype=bool)
     for name in names:
         of_name = np.flatnonzero(labels == name)
@@ -109,7 +110,12 @@ def suspicion_of_several(labels: Any, probabilities: Any) -> Suspicion:
     )
     flips = (1 - of_given >= limit_of_other) & (of_given < 0.5)
     least = of_given.min(axis=1)
-    return Suspicion(least, 1 - 2 * least, flips.any(axis=1), (given ^ flips).astype(int))
+    lead = _log(1 - least) - _log(least)
+    return Suspicion(least, lead, flips.any(axis=1), (given ^ flips).astype(int))
+
+
+def _log(probabilities: Any) -> Any:
+    return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
 
 
 def find_label_errors(run: TrainingRun, split: Split, folds: int, top: int | None) -> pd.DataFrame:
