@@ -62,7 +62,13 @@ def environment(threads: int) -> dict[str, str]:
 
 
 def make(
-    trial: Trial, given: Path, cache: Path, threads: int, longest_s: float, test_rows: int
+    trial: Trial,
+    given: Path,
+    cache: Path,
+    threads: int,
+    longest_s: float,
+    test_rows: int,
+    machine: str,
 ) -> dict[str, Any]:
     """Run a contender in a folder of its own and score its predictions.
 
@@ -77,6 +83,7 @@ def make(
         **trial._asdict(),
         "rows": len(train),
         "test_rows": len(test),
+        "machine": machine,
         "threads": threads,
         "load_before": round(os.getloadavg()[0], 2),
     }
@@ -156,6 +163,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, metavar="NAME")
     parser.add_argument("--sets", nargs="+", choices=sets.SETS, metavar="SET")
     parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "2")))
+    parser.add_argument(
+        "--machine", default="1", metavar="NAME", help="times are compared within one"
+    )
     parser.add_argument("--longest", type=float, default=60, metavar="MINUTES", help="of one trial")
     parser.add_argument("--most", type=int, help="stop after so many trials")
     parser.add_argument(
@@ -190,6 +200,7 @@ def main() -> None:
             arguments.threads,
             arguments.longest * 60,
             arguments.test_rows,
+            arguments.machine,
         )
         with arguments.trials.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -1,7 +1,8 @@
 """Print the tables of finished trials as Markdown: ``python benchmarks/peers/table.py > tables.md``.
 
 A cell is the mean over seeds, ± their sample standard deviation where there are several, and the mean
-seconds of training + prediction. An empty cell has not been made.
+seconds of training + prediction. An empty cell has not been made. Seconds are those of the machine with
+the last name, ``†`` stands where only another one has any; they are compared within one machine only.
 """
 
 from __future__ import annotations
@@ -33,17 +34,19 @@ def lines_of(done: Done, who: str, name: str, a_label: int | None) -> list[dict[
     return [line for line in found if line is not None]
 
 
-def cell(lines: Sequence[dict[str, Any]]) -> str:
+def cell(lines: Sequence[dict[str, Any]], machines: Sequence[str]) -> str:
     """Return mean ± spread and seconds; what failed stands there as such."""
     scores = [line["score"] for line in lines if "score" in line]
     failed = [line["failed"] for line in lines if "failed" in line]
-    means = _means(lines)
-    if means is None:
+    if not scores:
         return "" if not failed else failed[0] if "not finished" in failed[0] else "failed"
     spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
     missed = f", {len(failed)} failed" if failed else ""
-    times = f"{_time(means.training)} + {_time(means.whole - means.training)} s"
-    return f"{means.score:.3f}{spread}, {times}{missed}"
+    machine = max(_machines(lines))
+    taken = _seconds(lines, machine)
+    other = "" if machine == machines[-1] else "†"
+    times = f"{_time(taken.training)} + {_time(taken.whole - taken.training)} s{other}"
+    return f"{statistics.mean(scores):.3f}{spread}, {times}{missed}"
 
 
 def _time(seconds: float) -> str:
@@ -62,9 +65,10 @@ def scores_table(done: Done, title: str, sizes: dict[str, int | None]) -> list[s
         + (" (micro-F1)" if name in MULTI_LABEL else "")
         for name in names
     ]
+    machines = _machines([line for line in done.values() if "score" in line])
     table = ["", f"| {title} | {' | '.join(heads)} |", f"|---|{'---|' * len(names)}"]
     for who, contender in CONTENDERS.items():
-        cells = [cell(lines_of(done, who, name, sizes[name])) for name in names]
+        cells = [cell(lines_of(done, who, name, sizes[name]), machines) for name in names]
         if any(cells):
             table.append(f"| {contender.title} | {' | '.join(cells)} |")
     return table
@@ -80,51 +84,68 @@ def distances(done: Done, who: str = "clx") -> list[str]:
     """Return the Markdown of how far ``who`` is from each other contender, size by size.
 
     Only sets that both have are counted, each once: the mean of the differences of their means in
-    points, the smallest of them, and the geometric means of the ratios of their seconds.
+    points, the smallest of them, and the geometric means of the ratios of their seconds, of which only
+    those of one machine are compared.
     """
     table = []
     for title, sizes in SIZES.items():
         for other, contender in CONTENDERS.items():
             points, training, whole = [], [], []
             for name in SETS:
-                own = _means(lines_of(done, who, name, sizes[name]))
-                others = _means(lines_of(done, other, name, sizes[name]))
-                if other == who or own is None or others is None:
+                own, others = (_good(done, each, name, sizes[name]) for each in (who, other))
+                if other == who or not own or not others:
                     continue
-                points.append(100 * (own.score - others.score))
-                training.append(own.training / others.training)
-                whole.append(own.whole / others.whole)
+                points.append(100 * (_score(own) - _score(others)))
+                common = sorted(set(_machines(own)) & set(_machines(others)))
+                if common:
+                    ours, theirs = (_seconds(lines, common[-1]) for lines in (own, others))
+                    training.append(ours.training / theirs.training)
+                    whole.append(ours.whole / theirs.whole)
             if points:
                 table.append(
                     f"| {title} | {contender.title} | {len(points)} | "
-                    f"{statistics.mean(points):+.1f} | {min(points):+.1f} | "
-                    f"{statistics.geometric_mean(training):.2f} | "
-                    f"{statistics.geometric_mean(whole):.2f} |"
+                    f"{statistics.mean(points):+.1f} | {min(points):+.1f} | {len(training)} | "
+                    f"{_ratio(training)} | {_ratio(whole)} |"
                 )
     head = [
         "",
-        "| size | clx less | sets | points, mean | points, worst set | training time of clx / its "
-        "| with prediction |",
+        "| size | clx less | sets | points, mean | points, worst set | sets timed | training time of "
+        "clx / its | with prediction |",
     ]
-    return [*head, "|---|---|---|---|---|---|---|", *table] if table else []
+    return [*head, "|---|---|---|---|---|---|---|---|", *table] if table else []
 
 
-class Means(NamedTuple):
-    """Of the seeds of one cell: the score, and the seconds of training and of everything."""
+class Seconds(NamedTuple):
+    """Means over seeds: of training, and of everything."""
 
-    score: float
     training: float
     whole: float
 
 
-def _means(lines: Sequence[dict[str, Any]]) -> Means | None:
-    good = [line for line in lines if "score" in line]
-    if not good:
-        return None
-    keys = ("score", "train_seconds", "seconds")
+def _good(done: Done, who: str, name: str, a_label: int | None) -> list[dict[str, Any]]:
+    return [line for line in lines_of(done, who, name, a_label) if "score" in line]
+
+
+def _score(lines: Sequence[dict[str, Any]]) -> float:
+    return statistics.mean(line["score"] for line in lines)
+
+
+def _machines(lines: Sequence[dict[str, Any]]) -> list[str]:
+    return sorted({line["machine"] for line in lines if "score" in line})
+
+
+def _seconds(lines: Sequence[dict[str, Any]], machine: str) -> Seconds:
+    """Return the times on one machine."""
+    of_machine = [line for line in lines if "score" in line and line["machine"] == machine]
+    means = (
+        statistics.mean(line[key] for line in of_machine) for key in ("train_seconds", "seconds")
+    )
     # Times are rounded to a hundredth of a second, and some are less.
-    score, *seconds = (statistics.mean(line[key] for line in good) for key in keys)
-    return Means(score, *(max(each, 0.01) for each in seconds))
+    return Seconds(*(max(each, 0.01) for each in means))
+
+
+def _ratio(ratios: Sequence[float]) -> str:
+    return f"{statistics.geometric_mean(ratios):.2f}" if ratios else ""
 
 
 def notes(done: Done) -> list[str]:
