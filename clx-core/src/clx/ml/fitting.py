@@ -46,6 +46,7 @@ from clx.ml.trainer import checked_metrics, make_trainer
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from torch import Tensor
     from transformers import PreTrainedModel
 
@@ -70,6 +71,49 @@ class Call:
     fine_tune: bool = True
     budget: Budget | None = None
     callbacks: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Attributes:
+        run: whose model is fitted.
+        base: the folder of the base model.
+        splits: validated and tokenised; one is named ``train``, another may be ``eval``.
+        arguments: for the Trainer, as far as they are not its defaults.
+        work_dir: where the checkpoints are.
+        resume_from: the checkpoint to go on from, None for a training from the start.
+        call: what else the caller asked for.
+    """
+
+    run: TrainingRun
+    base: Path
+    splits: Sequence[Split]
+    arguments: dict[str, Any]
+    work_dir: Path
+    resume_from: Path | None
+    call: Call
+
+    @property
+    def train(self) -> Split:
+        """What is trained on."""
+        return next(split for split in self.splits if split.name == "train")
+
+    @property
+    def evaluated(self) -> Split | None:
+        """What is evaluated between epochs."""
+        return next((split for split in self.splits if split.name == "eval"), None)
+
+    @property
+    def eval_set(self) -> Dataset | None:
+        """Its rows, as the model is fed."""
+        return None if self.evaluated is None else self.evaluated.dataset
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is random."""
+        return int(self.arguments.get("seed", 42))
 
 
 @dataclass
@@ -113,63 +157,43 @@ class Fitted:
         return {"head": self.head.to_dict(), "calibration": calibration, **self.notes}
 
 
-def fit(
-    run: TrainingRun,
-    base: Path,
-    splits: Sequence[Split],
-    arguments: dict[str, Any],
-    work_dir: Path,
-    resume_from: Path | None,
-    call: Call,
-) -> Fitted:
+def fit(job: Job) -> Fitted:
     """Return the run's model, fitted to the split ``train``.
 
     Raises:
         ConfigError: an option cannot be had with this model or these labels.
     """
+    run, rows = job.run, job.train.dataset
     # Before the model is loaded: its new head is random too.
-    set_seed(arguments.get("seed", 42))
-    model = _in_full_precision(run, load_model(run, base, run.tokenizer))
-    datasets = {split.name: split.dataset for split in splits}
-    training = next(split for split in splits if split.name == "train")
+    set_seed(job.seed)
+    model = _base_model(job)
     interrupt = StopOnInterrupt()
-    trainer = _make_trainer(
-        run,
-        model,
-        splits,
-        arguments,
-        work_dir,
-        [*call.callbacks],
-        call.budget,
-        interrupt,
-        resume_from,
-    )
+    trainer = _make_trainer(job, model, interrupt)
     # The largest logit of a text is that of one window: then the probe is fitted to windows.
-    windows = None if run.window_pooling == "max" else windows_of_split(run, training)
-    weights = _use_class_weights(run, trainer, training.dataset, windows)
-    plan = _read_plan(work_dir) if resume_from is not None else {}
-    texts = label_texts(run, label_names_of(model), input_columns(training.dataset))
+    windows = None if run.window_pooling == "max" else windows_of_split(run, job.train)
+    plan = _read_plan(job.work_dir) if job.resume_from is not None else {}
+    texts = label_texts(run, label_names_of(model), input_columns(rows))
     prepare = functools.partial(
         prepare_head,
-        folder=base,
-        dataset=training.dataset,
+        folder=job.base,
+        dataset=rows,
         collator=run.load_data_collator(),
         model_args=run.model_args,
-        label_weights=weights,
+        label_weights=_use_class_weights(run, trainer, rows, windows),
         windows=windows,
         texts=texts,
-        fine_tune=call.fine_tune,
-        seed=arguments.get("seed", 42),
+        fine_tune=job.call.fine_tune,
+        seed=job.seed,
     )
     with quiet_transformers():
         head = prepare(
             model,
             pooling=plan.get("pooling", run.pooling),
-            init="random" if resume_from is not None else run.head_init,
-            wanted=run.calibrate or not call.fine_tune,
+            init="random" if job.resume_from is not None else run.head_init,
+            wanted=run.calibrate or not job.call.fine_tune,
         )
     fitted = Fitted(model, head)
-    if not call.fine_tune:
+    if not job.call.fine_tune:
         _require_probe(run, head)
         model.eval()
         return fitted
@@ -179,89 +203,88 @@ def fit(
         head.label_texts = plan.get("label_texts", 0)
     if texts is not None and agreed(head.label_texts > 0):
         # Without them a fine-tuning unlearns a label that is known by its description alone.
-        trainer.train_dataset = texts.added_to(training.dataset, head.kind == "multi")
-    if not plan:
-        plan = _make_plan(trainer, datasets.get("eval"), head, work_dir, call.budget)
-    steps = plan.get("max_steps")
-    if steps is not None:
-        fitted.notes["time_budget"] = {
-            "seconds": call.budget and call.budget.seconds,
-            "steps": steps,
-        }
-    if steps is not None and steps < MIN_STEPS and head.init == "probe":
+        trainer.train_dataset = texts.added_to(rows, head.kind == "multi")
+    plan = plan or _make_plan(job, trainer, head)
+    if not _fine_tune(job, trainer, interrupt, fitted, plan.get("max_steps")):
         model.eval()
         return fitted
-    if steps is not None:
-        limit_steps(trainer, max(1, steps))
-    with quiet_transformers(), author_code(run, "train"), interrupt.listening():
-        if resume_from is not None and checkpoints.is_finished(resume_from):
-            checkpoints.restore(trainer, resume_from)
-        else:
-            trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
-    refuse_not_finite(trainer)
-    fitted.model = trainer.accelerator.unwrap_model(trainer.model).eval()
-    fitted.trainer = trainer
-    probe_score = plan.get("probe_score")
-    if is_better(trainer, probe_score, work_dir):
+    score = plan.get("probe_score")
+    if is_better(trainer, score, job.work_dir):
 
         def pooled_base() -> tuple[PreTrainedModel, Head]:
-            fresh = _in_full_precision(run, load_model(run, base, run.tokenizer))
+            fresh = _base_model(job)
             return fresh, prepare(fresh, pooling=head.pooling, init="random", wanted=True)
 
         with quiet_transformers():
-            fitted.model = restored_probe(pooled_base, head, work_dir)
+            fitted.model = restored_probe(pooled_base, head, job.work_dir)
         best = trainer.state.best_metric
-        fitted.notes["kept"] = {"model": "probe", "score": probe_score, "best_of_training": best}
+        fitted.notes["kept"] = {"model": "probe", "score": score, "best_of_training": best}
     return fitted
 
 
-def _in_full_precision(run: TrainingRun, model: PreTrainedModel) -> PreTrainedModel:
-    return model if {"dtype", "torch_dtype"} & set(run.model_args) else model.float()
+def _fine_tune(
+    job: Job, trainer: Trainer, interrupt: StopOnInterrupt, fitted: Fitted, steps: int | None
+) -> bool:
+    """Train all weights, for so many steps where the time is limited.
+
+    Returns:
+        Whether there was time for it.
+    """
+    if steps is not None:
+        budget = job.call.budget
+        fitted.notes["time_budget"] = {"seconds": budget and budget.seconds, "steps": steps}
+        if steps < MIN_STEPS and fitted.head.init == "probe":
+            return False
+        limit_steps(trainer, max(1, steps))
+    start = job.resume_from
+    with quiet_transformers(), author_code(job.run, "train"), interrupt.listening():
+        if start is not None and checkpoints.is_finished(start):
+            checkpoints.restore(trainer, start)
+        else:
+            trainer.train(resume_from_checkpoint=None if start is None else str(start))
+    refuse_not_finite(trainer)
+    fitted.model = trainer.accelerator.unwrap_model(trainer.model).eval()
+    fitted.trainer = trainer
+    return True
 
 
-def _make_trainer(
-    run: TrainingRun,
-    model: PreTrainedModel,
-    splits: Sequence[Split],
-    arguments: dict[str, Any],
-    work_dir: Path,
-    callbacks: list[Any],
-    budget: Budget | None,
-    interrupt: StopOnInterrupt,
-    resume_from: Path | None,
-) -> Trainer:
-    datasets = {split.name: split.dataset for split in splits}
+def _base_model(job: Job) -> PreTrainedModel:
+    model = load_model(job.run, job.base, job.run.tokenizer)
+    return model if {"dtype", "torch_dtype"} & set(job.run.model_args) else model.float()
+
+
+def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) -> Trainer:
+    run, arguments, budget = job.run, job.arguments, job.call.budget
     # Old checkpoints go when the new one is marked: the Trainer would remove them before.
     kept = arguments.get("save_total_limit")
-    callbacks += [
-        *hook_calls.trainer_callbacks(run, work_dir),
+    callbacks = [
+        *job.call.callbacks,
+        *hook_calls.trainer_callbacks(run, job.work_dir),
         *([] if budget is None else [StopInTime(budget)]),
         interrupt,
         checkpoints.SaveNowAndThen(),
         checkpoints.MarkComplete(kept, interrupt),
-        checkpoints.BestInThisPlace(resume_from),
+        checkpoints.BestInThisPlace(job.resume_from),
     ]
-    arguments = {**arguments, "save_total_limit": None}
     if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=PATIENCE))
     return make_trainer(
         run,
         model,
-        arguments,
-        work_dir,
-        datasets["train"],
-        datasets.get("eval"),
-        _metrics_of_texts(run, splits),
+        {**arguments, "save_total_limit": None},
+        job.work_dir,
+        job.train.dataset,
+        job.eval_set,
+        _metrics_of_texts(run, job.evaluated),
         callbacks,
     )
 
 
-def _metrics_of_texts(run: TrainingRun, splits: Sequence[Split]) -> Any:
+def _metrics_of_texts(run: TrainingRun, evaluated: Split | None) -> Any:
     """Return what the Trainer computes metrics with, None for a task that has none."""
     if type(run).compute_metrics is TaskHooks.compute_metrics:
         return None
     compute = checked_metrics(run)
-    evaluated = next((split for split in splits if split.name == "eval"), None)
     if evaluated is None:
         return compute
     return lambda prediction: compute(of_texts(run, evaluated, prediction))
@@ -317,21 +340,20 @@ def _require_probe(run: TrainingRun, head: Head) -> None:
         )
 
 
-def _make_plan(
-    trainer: Trainer, eval_set: Any, head: Head, work_dir: Path, budget: Budget | None
-) -> dict[str, Any]:
+def _make_plan(job: Job, trainer: Trainer, head: Head) -> dict[str, Any]:
     """Decide how many steps to make and what the probe is worth, and write it down."""
+    budget, eval_set = job.call.budget, job.eval_set
     measure_evaluation(trainer, budget, eval_set)
     plan = {
         "pooling": head.pooling,
         "init": head.init,
         "strength": head.strength,
         "label_texts": head.label_texts,
-        "probe_score": score_probe(trainer, eval_set, head, work_dir, budget),
+        "probe_score": score_probe(trainer, eval_set, head, job.work_dir, budget),
         "max_steps": steps_in_time(trainer, budget, eval_set),
     }
     if is_writer():
-        write_json(work_dir / PLAN, plan)
+        write_json(job.work_dir / PLAN, plan)
     return plan
 
 

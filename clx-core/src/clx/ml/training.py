@@ -24,7 +24,7 @@ from clx.ml.data_checking import check_splits, warn_or_stop
 from clx.ml.disk_space import full_disk_named, training_bytes, warn_if_short
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
-from clx.ml.fitting import Call, Fitted, calibrated, fit
+from clx.ml.fitting import Call, Fitted, Job, calibrated, fit
 from clx.ml.label_errors import find_label_errors
 from clx.ml.loading import load_tokenizer
 from clx.ml.out_of_memory import memory_for_training
@@ -102,7 +102,7 @@ def train_run(
             warn_or_stop(check, run.strict_data)
             warn_uncounted(run, splits)
             call = Call(fine_tune, budget, callbacks or ())
-            fitted = fit(run, base, splits, arguments, target.checkpoints, resume_from, call)
+            fitted = fit(Job(run, base, splits, arguments, target.checkpoints, resume_from, call))
             evaluation = _evaluation(run, fitted, splits)
             result = TrainingResult(
                 run_dir=target.path,
