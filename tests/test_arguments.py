@@ -1,6 +1,7 @@
 """``training_args``: names of transformers 4.57, wrong names and values, and what clx chooses."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -388,6 +389,30 @@ def test_the_metric_of_the_best_model_gives_way_to_the_users():
     chosen = choose_arguments(user, rows=100, has_eval=True, metric="f1_macro")
     assert "greater_is_better" not in chosen
     assert "metric_for_best_model" not in choose_arguments({}, rows=100, has_eval=False, metric="x")
+
+
+@pytest.mark.parametrize(
+    ("task", "head_init", "times"),
+    [
+        ("classification", "probe", 1),
+        ("classification", "random", 2),
+        ("multi-label-classification", "probe", 2),
+        ("multi-label-classification", "random", 2),
+    ],
+)
+def test_a_probe_of_one_label_a_row_is_trained_at_half_the_rate(
+    tiny_model, fruit, task, head_init, times
+):
+    column = "label" if task == "classification" else "labels"
+    data = fruit.rename(columns={"label": column})
+    if column == "labels":
+        data[column] = [[label] for label in data[column]]
+    arguments = {"num_train_epochs": 1, "warmup_steps": 0, "logging_steps": 1, "disable_tqdm": True}
+    options = {"base_model_name": tiny_model, "head_init": head_init, "training_args": arguments}
+    run = training_run(task, "rate", **options)
+    run.train(data)
+    lines = (run.run_dir / "logs" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["learning_rate"] == times * 1e-4
 
 
 def test_learning_rate_falls_with_the_width_of_the_model():

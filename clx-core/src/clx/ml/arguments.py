@@ -181,6 +181,7 @@ def choose_arguments(
     hidden_size: int | None = None,
     cuda: bool = False,
     probe: bool = False,
+    several: bool = False,
     metric: str | None = None,
 ) -> dict[str, Any]:
     """Return all training arguments that clx sets: its own defaults, then what the user set.
@@ -195,6 +196,7 @@ def choose_arguments(
         hidden_size: the width of the model, None if it is not known.
         cuda: whether it is trained on a GPU.
         probe: whether the head begins as a probe.
+        several: whether a row may have several labels.
         metric: by which the best model is chosen, None for the loss.
 
     Raises:
@@ -221,7 +223,7 @@ def choose_arguments(
         "per_device_train_batch_size": batch,
         "per_device_eval_batch_size": 32,
         "num_train_epochs": epochs,
-        "learning_rate": _learning_rate(hidden_size, probe),
+        "learning_rate": _learning_rate(hidden_size, probe, several),
         "warmup_steps": math.ceil(0.1 * total),
         "weight_decay": 0.01,
         "logging_steps": max(1, total // 50),
@@ -243,8 +245,11 @@ def choose_arguments(
     return {**defaults, **user, **strategies}
 
 
-def _learning_rate(hidden_size: int | None, probe: bool) -> float:
-    """Return the rate for a width; half of it where the head begins as a probe, which is to last."""
+def _learning_rate(hidden_size: int | None, probe: bool, several: bool) -> float:
+    """Return the rate for a width; half of it where the head begins as a probe, which is to last.
+
+    With several labels a row the probe is far from what it can become, and the whole rate is better.
+    """
     width = math.inf if hidden_size is None else hidden_size
     rate = next(rate for widest, rate in RATES if width <= widest)
-    return rate / 2 if probe else rate
+    return rate / 2 if probe and not several else rate

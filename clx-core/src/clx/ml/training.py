@@ -40,6 +40,7 @@ from clx.ml.truncation import warn_truncated
 
 if TYPE_CHECKING:
     import pandas as pd
+    from datasets import Dataset
 
     from clx.ml.data_check import DataCheck
     from clx.ml.run import TrainingRun
@@ -86,6 +87,7 @@ def train_run(
             hidden_size=_hidden_size(base),
             cuda=torch.cuda.is_available() and run.device != "cpu",
             probe=run.head_init == "probe",
+            several=_has_several_labels(splits[0].dataset),
             metric=run.imbalanced_metric if _is_imbalanced(run, train_frame) else None,
         )
         needed = training_bytes(base, arguments)
@@ -181,6 +183,12 @@ def _hidden_size(folder: Path) -> int | None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     size = config.get("hidden_size") or config.get("dim") or config.get("d_model")
     return size if isinstance(size, int) else None
+
+
+def _has_several_labels(dataset: Dataset) -> bool:
+    """Return whether rows have a number from 0 to 1 for each label; token labels are whole numbers."""
+    first = dataset[0].get("labels")
+    return isinstance(first, list) and len(first) > 0 and isinstance(first[0], float)
 
 
 def _is_imbalanced(run: TrainingRun, frame: pd.DataFrame) -> bool:
