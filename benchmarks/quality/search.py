@@ -90,8 +90,6 @@ def plan() -> Iterator[dict[str, Any]]:
         yield from (trial(name, 64, variant) for name in THREE)
     for name in ("banking77", "r8"):
         yield from (trial(name, None, variant) for variant in FINALISTS)
-    for variant in names[:5]:
-        yield from (trial(name, 8, variant, seed=1) for name in THREE)
 
 
 def trial(name: str, a_label: int | None, variant: str, seed: int = 0) -> dict[str, Any]:
