@@ -36,17 +36,17 @@ def lines_of(done: Done, who: str, name: str, a_label: int | None) -> list[dict[
 
 def cell(lines: Sequence[dict[str, Any]], machines: Sequence[str]) -> str:
     """Return mean ± spread and seconds; what failed stands there as such."""
-    scores = [line["score"] for line in lines if "score" in line]
+    good = [line for line in lines if "score" in line]
     failed = [line["failed"] for line in lines if "failed" in line]
-    if not scores:
+    if not good:
         return "" if not failed else failed[0] if "not finished" in failed[0] else "failed"
-    spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+    spread = f" ± {statistics.stdev(line['score'] for line in good):.3f}" if len(good) > 1 else ""
     missed = f", {len(failed)} failed" if failed else ""
-    machine = max(_machines(lines))
-    taken = _seconds(lines, machine)
+    machine = _machines(good)[-1]
+    taken = _seconds(good, machine)
     other = "" if machine == machines[-1] else "†"
     times = f"{_time(taken.training)} + {_time(taken.whole - taken.training)} s{other}"
-    return f"{statistics.mean(scores):.3f}{spread}, {times}{missed}"
+    return f"{_score(good):.3f}{spread}, {times}{missed}"
 
 
 def _time(seconds: float) -> str:
@@ -131,12 +131,12 @@ def _score(lines: Sequence[dict[str, Any]]) -> float:
 
 
 def _machines(lines: Sequence[dict[str, Any]]) -> list[str]:
-    return sorted({line["machine"] for line in lines if "score" in line})
+    return sorted({line["machine"] for line in lines})
 
 
 def _seconds(lines: Sequence[dict[str, Any]], machine: str) -> Seconds:
     """Return the times on one machine."""
-    of_machine = [line for line in lines if "score" in line and line["machine"] == machine]
+    of_machine = [line for line in lines if line["machine"] == machine]
     means = (
         statistics.mean(line[key] for line in of_machine) for key in ("train_seconds", "seconds")
     )
