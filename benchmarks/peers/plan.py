@@ -17,6 +17,10 @@ LARGER = ("r8", "banking77", "20news")
 """The sets of which all rows are trained on, one seed."""
 
 
+SIZES = ("small", "middle", "all")
+"""8 or 10 rows a label, 64, and all rows."""
+
+
 class Trial(NamedTuple):
     """One training: a contender on rows of a set; ``a_label`` is None for all rows."""
 
@@ -24,6 +28,11 @@ class Trial(NamedTuple):
     data: str
     a_label: int | None
     seed: int
+
+
+def size_of(trial: Trial) -> str:
+    """Return which of ``SIZES`` a trial is of."""
+    return {MIDDLE: "middle", None: "all"}.get(trial.a_label, "small")
 
 
 def plan() -> list[Trial]:

@@ -27,7 +27,7 @@ import scoring
 import sets
 from contenders import CONTENDERS
 from environments import python_of
-from plan import Trial, plan
+from plan import SEEDS, SIZES, Trial, plan, size_of
 
 TRIALS = Path(__file__).with_name("trials.jsonl")
 ONE_SEED_FROM_S = 600
@@ -48,16 +48,16 @@ def one_seed_is_enough(trial: Trial, done: dict[Trial, dict[str, Any]]) -> bool:
     return trial.seed > 0 and first is not None and first["seconds"] > ONE_SEED_FROM_S
 
 
-def environment(threads: int) -> dict[str, str]:
+def environment(threads: int, device: str) -> dict[str, str]:
     """Return the variables of a contender's process: threads, no network, no telemetry."""
     counts = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON")
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return kept | {
+        **({"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}),
         **{f"{name}_NUM_THREADS": str(threads) for name in counts},
         "TOKENIZERS_PARALLELISM": "true" if threads > 1 else "false",
         "HF_HUB_OFFLINE": "1",
         "WANDB_MODE": "disabled",
-        "CUDA_VISIBLE_DEVICES": "",
     }
 
 
@@ -69,6 +69,8 @@ def make(
     longest_s: float,
     test_rows: int,
     machine: str,
+    device: str,
+    python: Path | None,
 ) -> dict[str, Any]:
     """Run a contender in a folder of its own and score its predictions.
 
@@ -76,7 +78,7 @@ def make(
         The line for ``trials.jsonl``. What went wrong, or that the time was up, is under ``failed``.
     """
     contender = CONTENDERS[trial.contender]
-    python = python_of(contender.environment, cache)
+    python = python or python_of(contender.environment, cache)
     train = sets.train_rows(trial.data, trial.a_label, trial.seed, given, cache)
     test = sets.test_rows(trial.data, given, cache).head(test_rows)
     line: dict[str, Any] = {
@@ -96,13 +98,16 @@ def make(
             "multi_label": trial.data in sets.MULTI_LABEL,
             "max_length": sets.CUT.get(trial.data) if contender.cut else None,
             "seed": trial.seed + 42,
+            "device": device,
             "options": contender.options,
         }
         train.to_json(job["train"], orient="records", lines=True)
         test[["text"]].to_json(job["test"], orient="records", lines=True)
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         begun = time.perf_counter()
-        said = _run([str(python), str(contender.path)], folder, environment(threads), longest_s)
+        said = _run(
+            [str(python), str(contender.path)], folder, environment(threads, device), longest_s
+        )
         whole = time.perf_counter() - begun
         if "failed" in said:
             return {**line, "seconds": round(whole, 2), "failed": said["failed"]}
@@ -162,9 +167,17 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, metavar="NAME")
     parser.add_argument("--sets", nargs="+", choices=sets.SETS, metavar="SET")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, metavar="SIZE", help=", ".join(SIZES))
+    parser.add_argument("--seeds", nargs="+", type=int, choices=SEEDS, metavar="SEED")
     parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "2")))
     parser.add_argument(
         "--machine", default="1", metavar="NAME", help="times are compared within one"
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--python",
+        type=Path,
+        help="has all packages: no environments are made, versions may differ",
     )
     parser.add_argument("--longest", type=float, default=60, metavar="MINUTES", help="of one trial")
     parser.add_argument("--most", type=int, help="stop after so many trials")
@@ -178,9 +191,12 @@ def main() -> None:
     done = finished(arguments.trials)
     made = 0
     for trial in plan():
-        if (arguments.only and trial.contender not in arguments.only) or (
-            arguments.sets and trial.data not in arguments.sets
-        ):
+        chosen = zip(
+            (trial.contender, trial.data, size_of(trial), trial.seed),
+            (arguments.only, arguments.sets, arguments.sizes, arguments.seeds),
+            strict=True,
+        )
+        if any(wanted and value not in wanted for value, wanted in chosen):
             continue
         if trial.data in sets.GIVEN and not (arguments.data / trial.data).is_dir():
             continue
@@ -201,6 +217,8 @@ def main() -> None:
             arguments.longest * 60,
             arguments.test_rows,
             arguments.machine,
+            arguments.device,
+            arguments.python,
         )
         with arguments.trials.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

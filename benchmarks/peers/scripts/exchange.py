@@ -32,6 +32,7 @@ class Job:
         multi_label: whether a text has several labels or none.
         max_length: tokens at which texts are cut; None leaves it to the tool.
         seed: for whatever the tool draws.
+        device: "cpu" or "cuda".
         options: what distinguishes variants of one contender.
         trained_at: when ``trained`` was called.
     """
@@ -42,6 +43,7 @@ class Job:
     multi_label: bool
     max_length: int | None
     seed: int
+    device: str
     options: dict[str, Any]
     trained_at: float = 0.0
 
@@ -102,6 +104,7 @@ def answer(contend: Callable[[Job], list[Any]], *packages: str) -> None:
         multi_label=given["multi_label"],
         max_length=given["max_length"],
         seed=given["seed"],
+        device=given["device"],
         options=given["options"],
     )
     begun = time.perf_counter()

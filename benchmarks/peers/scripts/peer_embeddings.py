@@ -13,7 +13,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 def contend(job: exchange.Job) -> list[Any]:
     """Encode, fit the regression with its defaults (C = 1), and predict."""
-    encoder = SentenceTransformer(exchange.base_model(), device="cpu")
+    encoder = SentenceTransformer(exchange.base_model(), device=job.device)
     if job.max_length is not None:
         encoder.max_seq_length = job.max_length
     features = encoder.encode(job.texts, normalize_embeddings=True, show_progress_bar=False)

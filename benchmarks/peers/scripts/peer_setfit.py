@@ -14,7 +14,7 @@ def contend(job: exchange.Job) -> list[Any]:
     model = SetFitModel.from_pretrained(
         exchange.base_model(),
         multi_target_strategy="one-vs-rest" if job.multi_label else None,
-        device="cpu",
+        device=job.device,
     )
     if job.max_length is not None:
         model.model_body.max_seq_length = job.max_length

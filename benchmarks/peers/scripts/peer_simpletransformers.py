@@ -13,14 +13,18 @@ def contend(job: exchange.Job) -> list[Any]:
     """Train and predict.
 
     What differs from the defaults: the model is uncased, which its users have to say
-    (``do_lower_case``), and there is no GPU.
+    (``do_lower_case``), and whether there is a GPU.
     """
     kind = MultiLabelClassificationModel if job.multi_label else ClassificationModel
     changed = {"do_lower_case": True, "manual_seed": job.seed}
     if job.max_length is not None:
         changed["max_seq_length"] = job.max_length
     model = kind(
-        "bert", exchange.base_model(), num_labels=len(job.names), use_cuda=False, args=changed
+        "bert",
+        exchange.base_model(),
+        num_labels=len(job.names),
+        use_cuda=job.device == "cuda",
+        args=changed,
     )
     model.train_model(pd.DataFrame({"text": job.texts, "labels": job.targets()}))
     job.trained()

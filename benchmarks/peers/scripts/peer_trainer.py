@@ -36,7 +36,7 @@ def contend(job: exchange.Job) -> list[Any]:
     )
     trainer = Trainer(
         model=model,
-        args=TrainingArguments(output_dir="trainer", seed=job.seed, use_cpu=True),
+        args=TrainingArguments(output_dir="trainer", seed=job.seed, use_cpu=job.device == "cpu"),
         train_dataset=train,
         processing_class=tokenizer,
     )
