@@ -62,7 +62,8 @@ def by_hand(run, text, how=by_length):
     logits, sizes = [], []
     for ids in encoded["input_ids"]:
         with torch.inference_mode():
-            logits.append(run.model(input_ids=torch.tensor([ids])).logits[0].numpy())
+            inputs = torch.tensor([ids], device=run.model.device)
+            logits.append(run.model(input_ids=inputs).logits[0].cpu().numpy())
         sizes.append(len(ids))
     total = how(np.array(logits), np.array(sizes, dtype=float))
     return np.exp(total) / np.exp(total).sum(), len(sizes)

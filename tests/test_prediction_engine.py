@@ -14,7 +14,7 @@ from transformers import (
 
 from clx.errors import OutOfMemoryError
 from clx.ml import TrainingRun, training_run
-from clx.ml.batches import TOKEN_BUDGETS, batches, padded
+from clx.ml.batches import TOKEN_BUDGETS, batches, padded, window_size
 from clx.ml.pipe_engine import PipeEngine
 from clx.ml.token_counts import TokenCounts, watched_copy, watching
 from conftest import ANIMALS, FRUIT
@@ -311,12 +311,14 @@ def test_memory_does_not_grow_with_the_texts(run):
     def texts(count):
         return (f"{FRUIT[n % 6]} {ANIMALS[n // 6 % 6]} and {n}" for n in range(count))
 
-    for _ in run.predict_iter(texts(3000)):
+    # Both counts are more than a window of texts, which is larger on a GPU.
+    window = window_size(run.model.device.type, None)
+    for _ in run.predict_iter(texts(3 * window)):
         pass
     tracemalloc.start()
     try:
         peaks = []
-        for count in (2048, 8192):
+        for count in (2 * window, 8 * window):
             tracemalloc.reset_peak()
             for _ in run.predict_iter(texts(count)):
                 pass

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from clx.errors import ConfigError
+from clx.ml.finite import not_finite
 from clx.ml.head import (
     batches,
     collect_features,
@@ -44,6 +45,7 @@ from clx.ml.probe import (
     stacked,
     steepness,
 )
+from clx.problems import examples
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -166,10 +168,11 @@ def prepare_head(
     if pooling == "model" and init == "random" and not wanted and not installed_pooling(model):
         return head
     head.layer, head.kind = _layer_and_kind(model, dataset, collator)
-    why = _why_not(head)
+    bad = not_finite(model)
+    why = f"its weights {examples(bad)} are not finite numbers" if bad else _why_not(head)
     if why is not None and init == "probe":
         require_probe(texts, why)
-    if head.layer is None or head.kind is None:
+    if head.layer is None or head.kind is None or bad:
         _choose_by_name(head, model, "model" if pooling == "auto" else pooling, model_args)
         install_pooling(model, head.pooling)
         head.reason = why
