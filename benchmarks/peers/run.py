@@ -30,6 +30,8 @@ from environments import python_of
 from plan import SEEDS, SIZES, Trial, plan, size_of
 
 TRIALS = Path(__file__).with_name("trials.jsonl")
+ON_GPU = TRIALS.with_stem("trials-gpu")
+"""A file for ``--trials``, which the tables take for what is not in the other one."""
 ONE_SEED_FROM_S = 600
 """A contender that took longer on the first seed is not run on the others."""
 

@@ -1,8 +1,9 @@
 """Print the tables of finished trials as Markdown: ``python benchmarks/peers/table.py > tables.md``.
 
 A cell is the mean over seeds, ± their sample standard deviation where there are several, and the mean
-seconds of training + prediction. An empty cell has not been made. Seconds are those of the machine with
-the last name, ``†`` stands where only another one has any; they are compared within one machine only.
+seconds of training + prediction. An empty cell has not been made. A sign after seconds says on which
+machine they were taken (``SIGNS``); they are compared within one machine only. Of a trial that was made
+on a GPU too, what the CPU gave is shown.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ SIZES = {
 }
 """For each table, the rows a label of each set."""
 
+SIGNS = {"2": "", "1": "†", "3": "§", "H100": "‡"}
+"""By the names of machines; where a cell has seconds of several, those of the first."""
+
 Done = dict[Trial, dict[str, Any]]
 
 
@@ -34,7 +38,7 @@ def lines_of(done: Done, who: str, name: str, a_label: int | None) -> list[dict[
     return [line for line in found if line is not None]
 
 
-def cell(lines: Sequence[dict[str, Any]], machines: Sequence[str]) -> str:
+def cell(lines: Sequence[dict[str, Any]]) -> str:
     """Return mean ± spread and seconds; what failed stands there as such."""
     good = [line for line in lines if "score" in line]
     failed = [line["failed"] for line in lines if "failed" in line]
@@ -42,10 +46,9 @@ def cell(lines: Sequence[dict[str, Any]], machines: Sequence[str]) -> str:
         return "" if not failed else failed[0] if "not finished" in failed[0] else "failed"
     spread = f" ± {statistics.stdev(line['score'] for line in good):.3f}" if len(good) > 1 else ""
     missed = f", {len(failed)} failed" if failed else ""
-    machine = _machines(good)[-1]
+    machine = _machines(good)[0]
     taken = _seconds(good, machine)
-    other = "" if machine == machines[-1] else "†"
-    times = f"{_time(taken.training)} + {_time(taken.whole - taken.training)} s{other}"
+    times = f"{_time(taken.training)} + {_time(taken.whole - taken.training)} s{SIGNS[machine]}"
     return f"{_score(good):.3f}{spread}, {times}{missed}"
 
 
@@ -65,10 +68,9 @@ def scores_table(done: Done, title: str, sizes: dict[str, int | None]) -> list[s
         + (" (micro-F1)" if name in MULTI_LABEL else "")
         for name in names
     ]
-    machines = _machines([line for line in done.values() if "score" in line])
     table = ["", f"| {title} | {' | '.join(heads)} |", f"|---|{'---|' * len(names)}"]
     for who, contender in CONTENDERS.items():
-        cells = [cell(lines_of(done, who, name, sizes[name]), machines) for name in names]
+        cells = [cell(lines_of(done, who, name, sizes[name])) for name in names]
         if any(cells):
             table.append(f"| {contender.title} | {' | '.join(cells)} |")
     return table
@@ -96,9 +98,9 @@ def distances(done: Done, who: str = "clx") -> list[str]:
                 if other == who or not own or not others:
                     continue
                 points.append(100 * (_score(own) - _score(others)))
-                common = sorted(set(_machines(own)) & set(_machines(others)))
+                common = [each for each in _machines(own) if each in _machines(others)]
                 if common:
-                    ours, theirs = (_seconds(lines, common[-1]) for lines in (own, others))
+                    ours, theirs = (_seconds(lines, common[0]) for lines in (own, others))
                     training.append(ours.training / theirs.training)
                     whole.append(ours.whole / theirs.whole)
             if points:
@@ -131,7 +133,7 @@ def _score(lines: Sequence[dict[str, Any]]) -> float:
 
 
 def _machines(lines: Sequence[dict[str, Any]]) -> list[str]:
-    return sorted({line["machine"] for line in lines})
+    return sorted({line["machine"] for line in lines}, key=list(SIGNS).index)
 
 
 def _seconds(lines: Sequence[dict[str, Any]], machine: str) -> Seconds:
@@ -173,8 +175,10 @@ def notes(done: Done) -> list[str]:
 def main() -> None:
     """Print a table a size, the distances and the notes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--trials", type=Path, default=run.TRIALS)
-    done = run.finished(parser.parse_args().trials)
+    parser.add_argument("--trials", type=Path, nargs="+", default=[run.TRIALS, run.ON_GPU])
+    done: Done = {}
+    for file in parser.parse_args().trials:
+        done = run.finished(file) | done
     tables = [scores_table(done, title, sizes) for title, sizes in SIZES.items()]
     lines = [line for table in (*tables, distances(done), notes(done)) for line in table]
     print("\n".join(lines).strip())
