@@ -24,7 +24,7 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
     if not torch.cuda.is_available():
         print("there is no GPU: nothing to measure")
         return []
-    count = 4096 if small else 20_000
+    count = 1024 if small else 20_000
     with tempfile.TemporaryDirectory() as folder:
         run = trained_run(Path(folder))
         tables = []
