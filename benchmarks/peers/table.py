@@ -27,7 +27,7 @@ SIZES = {
 """For each table, the rows a label of each set."""
 
 SIGNS = {"2": "", "1": "†", "3": "§", "H100": "‡"}
-"""By the names of machines; where a cell has seconds of several, those of the first."""
+"""By the names of machines; others are named. Of several in a cell, the seconds are the first one's."""
 
 Done = dict[Trial, dict[str, Any]]
 
@@ -48,7 +48,8 @@ def cell(lines: Sequence[dict[str, Any]]) -> str:
     missed = f", {len(failed)} failed" if failed else ""
     machine = _machines(good)[0]
     taken = _seconds(good, machine)
-    times = f"{_time(taken.training)} + {_time(taken.whole - taken.training)} s{SIGNS[machine]}"
+    sign = SIGNS.get(machine, f" ({machine})")
+    times = f"{_time(taken.training)} + {_time(taken.whole - taken.training)} s{sign}"
     return f"{_score(good):.3f}{spread}, {times}{missed}"
 
 
@@ -133,7 +134,8 @@ def _score(lines: Sequence[dict[str, Any]]) -> float:
 
 
 def _machines(lines: Sequence[dict[str, Any]]) -> list[str]:
-    return sorted({line["machine"] for line in lines}, key=list(SIGNS).index)
+    names = {line["machine"] for line in lines}
+    return [*(name for name in SIGNS if name in names), *sorted(names - set(SIGNS))]
 
 
 def _seconds(lines: Sequence[dict[str, Any]], machine: str) -> Seconds:
