@@ -59,7 +59,8 @@ def _in_order() -> Iterator[Trial]:
     yield from _small(("setfit-20",), ("banking77", "20news"), SEEDS[:1])
     yield from _small(("setfit",), ("20news-topics", "r8"), SEEDS[:1])
     yield from (Trial(who, name, None, 0) for name in ("banking77", "r8") for who in OTHERS)
-    yield from (Trial(who, "20news", None, 0) for who in ("svm", "embeddings", "clx-head", "clx"))
+    whole = ("svm", "embeddings", "clx-head", "clx", "clx-whole")
+    yield from (Trial(who, "20news", None, 0) for who in whole)
 
 
 def _small(

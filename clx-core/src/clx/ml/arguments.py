@@ -116,13 +116,16 @@ def _value_problem(name: str, value: Any, annotation: Any) -> str | None:
 
 
 def _transformers_problems(arguments: dict[str, Any]) -> list[str]:
+    import torch
     from transformers import TrainingArguments
 
+    # What a run's Trainer is told too: only then is bf16 taken where there is no GPU.
+    here = {} if torch.accelerator.is_available() else {"use_cpu": True}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with_evaluation = _with_matching_strategies(arguments, has_eval=True)
-            TrainingArguments(output_dir=folder, **{**arguments, **with_evaluation})
+            TrainingArguments(output_dir=folder, **{**here, **arguments, **with_evaluation})
         except ConfigError as error:
             return [f"training_args: {error}"]
         except Exception as error:

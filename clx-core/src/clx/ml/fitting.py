@@ -42,7 +42,7 @@ from clx.ml.time_budget import (
     measure_evaluation,
     steps_in_time,
 )
-from clx.ml.trainer import checked_metrics, make_trainer
+from clx.ml.trainer import checked_metrics, make_trainer, own_forward
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
@@ -163,10 +163,15 @@ def fit(job: Job) -> Fitted:
     Raises:
         ConfigError: an option cannot be had with this model or these labels.
     """
-    run, rows = job.run, job.train.dataset
     # Before the model is loaded: its new head is random too.
     set_seed(job.seed)
     model = _base_model(job)
+    with own_forward(model):
+        return _fit(job, model)
+
+
+def _fit(job: Job, model: PreTrainedModel) -> Fitted:
+    run, rows = job.run, job.train.dataset
     interrupt = StopOnInterrupt()
     trainer = _make_trainer(job, model, interrupt)
     # The largest logit of a text is that of one window: then the probe is fitted to windows.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ def make_trainer(
     grouped = strategy == "group_by_length"
     if not grouped:
         arguments["train_sampling_strategy"] = strategy
-    if run.device == "cpu":
+    if on_cpu(run):
         arguments["use_cpu"] = True
     trainer: Trainer = trainer_type(run.trainer_class, grouped, GuardedLoss)(
         model=model,
@@ -62,6 +62,31 @@ def make_trainer(
     )
     use_our_progress(trainer, "evaluate", arguments.get("disable_tqdm"))
     return trainer
+
+
+def on_cpu(run: TrainingRun) -> bool:
+    """Return whether a run is trained on the CPU: because it shall be, or there is nothing else.
+
+    Without being told, transformers refuses bf16 where there is no GPU.
+    """
+    return run.device == "cpu" or not torch.accelerator.is_available()
+
+
+@contextmanager
+def own_forward(model: PreTrainedModel) -> Iterator[None]:
+    """Leave a model the ``forward`` that it had, whatever Trainers do with it.
+
+    For bf16 and fp16 accelerate wraps it in autocast, once more for each evaluation and training, and
+    what it offers takes the last one back only.
+    """
+    before = model.__dict__.get("forward")
+    try:
+        yield
+    finally:
+        for name in ("forward", "_original_forward"):
+            model.__dict__.pop(name, None)
+        if before is not None:
+            model.forward = before
 
 
 def same_random_numbers(trainer: Trainer) -> AbstractContextManager[None]:

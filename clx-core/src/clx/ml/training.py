@@ -36,6 +36,7 @@ from clx.ml.run_lock import only_writer
 from clx.ml.splits import Split, tokenised_split
 from clx.ml.staging import recover, staged
 from clx.ml.time_budget import Budget, seconds_of
+from clx.ml.trainer import on_cpu
 from clx.ml.truncation import warn_truncated
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def train_run(
     train_frame, eval_frame = validated_frames(run, train_data, eval_data)
     arguments, problems = check_training_args(run.training_args)
     raise_config_problems(problems, f"The training of {run.run_name!r}")
-    join(on_cpu=run.device == "cpu")
+    join(on_cpu=on_cpu(run))
     with by_writer(only_writer(target)), ExitStack() as faults:
         run._resolve_metrics()
         if is_writer():

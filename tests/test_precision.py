@@ -1,0 +1,45 @@
+"""``training_args={"bf16": True}``, which a machine without a GPU takes too."""
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from clx.ml import training_run
+
+HERE = torch.accelerator.current_accelerator() or torch.device("cpu")
+
+
+class Products(TrainerCallback):
+    """Keeps the types of what the layers of a model that is trained return, and of its weights."""
+
+    def on_train_begin(self, args, state, control, model=None, **kwargs):
+        self.weights = {weight.dtype for weight in model.parameters()}
+        self.made = set()
+        for module in model.modules():
+            if isinstance(module, torch.nn.Linear):
+                module.register_forward_hook(lambda _, __, out: self.made.add(out.dtype))
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_bf16_multiplies_in_it_and_keeps_weights_and_scores_in_fp32(tiny_model, fruit, wanted):
+    if HERE.type == "cuda" and not torch.cuda.is_bf16_supported():
+        pytest.skip("this GPU has no bf16")
+    products = Products()
+    run = training_run(
+        "classification",
+        "precise",
+        base_model_name=tiny_model,
+        training_args={"bf16": wanted, "max_steps": 2, "disable_tqdm": True},
+    )
+    result = run.train(fruit, fruit, callbacks=[products])
+    assert torch.bfloat16 in products.made or not wanted
+    assert products.weights == {torch.float32}
+    assert {weight.dtype for weight in run.model.parameters()} == {torch.float32}
+    # What was said of the model in memory holds for the one that is published.
+    published = training_run(load=result.run_dir).evaluate(fruit).metrics["loss"]
+    assert result.metrics["loss"] == pytest.approx(published, rel=1e-5)
+
+
+def test_bf16_is_taken_where_the_device_is_a_cpu():
+    run = training_run("classification", "x", device="cpu", training_args={"bf16": True})
+    assert run.config["training_args"] == {"bf16": True}
