@@ -861,6 +861,21 @@ def findings(document):
     return {finding["what"]: finding for finding in json.loads(document)["findings"]}
 
 
+@pytest.mark.parametrize("able", [True, False, None])
+def test_the_doctor_tells_of_bf16_on_a_cpu(monkeypatch, able):
+    import torch
+
+    monkeypatch.setattr("clx.ml.loading.choose_device", lambda wanted: torch.device("cpu"))
+    if able is None:  # an older torch
+        monkeypatch.delattr("torch.cpu.get_capabilities", raising=False)
+    else:
+        capable = {"avx512_bf16": able, "amx_bf16": False}
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda: capable, raising=False)
+    detail = checks.device().detail
+    assert detail.startswith("cpu")
+    assert detail.endswith("threads, bf16)" if able else "threads)")
+
+
 def test_the_doctor_looks_at_a_run(cli, trained):
     assert cli("doctor", trained, "--json").status == 0
     found = findings(cli.out)

@@ -20,6 +20,9 @@ IMPORTED = ("torch", "transformers", "datasets", "accelerate", "pandas")
 
 OTHERS = ("tokenizers", "safetensors", "huggingface-hub", "numpy", "pyarrow", "pluggy", "evaluate")
 
+CPU_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""What torch calls a processor's instructions for products of bf16, by which a training is faster."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -80,7 +83,12 @@ def device() -> Finding:
 
         chosen = choose_device(None)
         name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else platform.machine()
-        return Finding("ok", "device", f"{chosen} ({name}, {torch.get_num_threads()} threads)")
+        # Only a newer torch can tell.
+        able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        bf16 = ", bf16" if chosen.type == "cpu" and any(able.get(way) for way in CPU_BF16) else ""
+        return Finding(
+            "ok", "device", f"{chosen} ({name}, {torch.get_num_threads()} threads{bf16})"
+        )
     except Exception as error:
         return Finding("broken", "device", _told(error), "mend torch first")
 
