@@ -24,9 +24,10 @@ import pandas as pd
 from torch import Tensor
 
 from clx.ml import training_run
+from clx.ml.head_init import ALMOST
 from clx.ml.label_errors import frozen_features
 from clx.ml.label_texts import words_of
-from clx.ml.probe import ALMOST, choose_strength, fit_head, mean_loss, stacked
+from clx.ml.probe import choose_strength, fit_head, mean_loss, stacked
 from clx.ml.splits import tokenised_split
 
 DRAWS = 3

@@ -6,13 +6,14 @@ forward pre-hook, so that it works for any class of model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from clx.ml.batches import batches as by_length
 from clx.ml.probe import Kind, LinearHead
 from clx.ml.sampling import input_lengths
 
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-BATCH_ROWS = 64
-BATCH_TOKENS = 4096
-"""A batch of features has at most so many tokens, padding counted."""
+BATCH_ROWS = 32
+"""Of rows whose lengths are not known."""
 
 
 def find_head(model: PreTrainedModel, batch: dict[str, Tensor]) -> nn.Linear | None:
@@ -75,18 +75,16 @@ def batches(
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
     """Yield row numbers and what the model is fed for them, without labels, longest rows first."""
     lengths = input_lengths(dataset)
-    order = list(range(len(dataset)))
-    if lengths is not None:
-        order.sort(key=lambda row: -lengths[row])
     inputs = dataset.select_columns(input_columns(dataset))
-    start = 0
-    while start < len(order):
-        longest = 1 if lengths is None else max(1, lengths[order[start]])
-        size = max(1, min(BATCH_ROWS, BATCH_TOKENS // longest)) if lengths is not None else 32
-        rows = order[start : start + size]
+    chosen: Iterable[list[int]]
+    if lengths is None:
+        every = range(len(dataset))
+        chosen = (list(every[start : start + BATCH_ROWS]) for start in every[::BATCH_ROWS])
+    else:
+        chosen = by_length(lengths, device.type)
+    for rows in chosen:
         fed = collator([inputs[row] for row in rows])
         yield rows, {key: value.to(device) for key, value in fed.items()}
-        start += size
 
 
 def collect_features(

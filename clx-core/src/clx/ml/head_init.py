@@ -33,7 +33,6 @@ from clx.ml.pooling import (
     possible_poolings,
 )
 from clx.ml.probe import (
-    ALMOST,
     STRENGTHS,
     Choice,
     Kind,
@@ -60,6 +59,9 @@ MIN_CHOICE_ROWS = 16
 
 MIN_COMPARED_ROWS = 4
 """Fewer rows cannot tell whether the names of labels help."""
+
+ALMOST = 1.02
+"""Names of labels are taken where the loss of rows left out is at most so many times that without."""
 
 FEW_ROWS_STRENGTH = 10.0
 MAX_ROWS_A_LABEL = 32
@@ -262,7 +264,7 @@ def _choose_pooling(
         for name in possible
     }
     head.losses = {f"pooling {name}": choice.losses for name, choice in choices.items()}
-    head.pooling = min(choices, key=lambda name: choices[name].loss)
+    head.pooling = min(choices, key=lambda name: choices[name].lowest)
     head.chosen_by = "validation"
 
 
