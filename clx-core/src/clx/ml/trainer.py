@@ -11,6 +11,7 @@ import torch
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from clx.errors import PluginError
+from clx.ml.heap import GiveBack
 from clx.ml.loss_guard import GuardedLoss
 from clx.ml.progress import use_our_progress
 from clx.ml.row_order import trainer_type
@@ -48,8 +49,10 @@ def make_trainer(
     grouped = strategy == "group_by_length"
     if not grouped:
         arguments["train_sampling_strategy"] = strategy
+    callbacks = list(callbacks)
     if on_cpu(run):
         arguments["use_cpu"] = True
+        callbacks.append(GiveBack())
     trainer: Trainer = trainer_type(run.trainer_class, grouped, GuardedLoss)(
         model=model,
         args=TrainingArguments(output_dir=str(output_dir), **arguments),
@@ -58,7 +61,7 @@ def make_trainer(
         data_collator=run.load_data_collator(),
         processing_class=run.tokenizer,
         compute_metrics=compute_metrics,
-        callbacks=list(callbacks),
+        callbacks=callbacks,
     )
     use_our_progress(trainer, "evaluate", arguments.get("disable_tqdm"))
     return trainer
