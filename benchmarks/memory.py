@@ -47,6 +47,7 @@ print(peak(), peak() - before)
 
 LENGTHS = """
 import random
+import pandas as pd
 import clx.ml.heap
 if {kept}:
     clx.ml.heap.give_back = lambda: None
@@ -56,7 +57,7 @@ texts = [" ".join(random.choices(words, k=random.randint(40, 500))) for _ in ran
 run = training_run("classification", "long", base_model_name={folder!r} + "/wide", head_init="random",
                    training_args={{"max_steps": {steps}, "disable_tqdm": True}})
 before = peak()
-run.train(dict(text=texts, label=["a", "b"] * (8 * {steps})), overwrite=True)
+run.train(pd.DataFrame(dict(text=texts, label=["a", "b"] * (8 * {steps}))), overwrite=True)
 print(peak(), peak() - before)
 """
 

@@ -12,7 +12,7 @@ EVERY = 10
 """Steps, or batches of an evaluation, between two times of giving memory back."""
 
 
-class GiveBack(TrainerCallback):
+class GiveBack(TrainerCallback):  # type: ignore[misc]
     """Gives memory back to the system that nothing uses any more.
 
     Batches of many lengths leave glibc's heap in pieces. It keeps them, and a training comes to hold
