@@ -15,8 +15,8 @@ EVERY = 10
 class GiveBack(TrainerCallback):  # type: ignore[misc]
     """Gives memory back to the system that nothing uses any more.
 
-    Batches of many lengths leave glibc's heap in pieces. It keeps them, and a training comes to hold
-    several times what it needs (``benchmarks/memory.py``).
+    Batches of many lengths leave glibc's heap in pieces, which it keeps: the longer a training, the more
+    it holds beside what it uses (``benchmarks/memory.py``).
     """
 
     def __init__(self) -> None:
