@@ -15,8 +15,8 @@ EVERY = 10
 class GiveBack(TrainerCallback):  # type: ignore[misc]
     """Gives memory back to the system that nothing uses any more.
 
-    Batches of many lengths leave glibc's heap in pieces, which it keeps: the longer a training, the more
-    it holds beside what it uses (``benchmarks/memory.py``).
+    Batches of many lengths leave glibc's heap in pieces, which it keeps beside
+    what is in use (docs/performance.md).
     """
 
     def __init__(self) -> None:

@@ -79,8 +79,8 @@ def on_cpu(run: TrainingRun) -> bool:
 def own_forward(model: PreTrainedModel) -> Iterator[None]:
     """Leave a model the ``forward`` that it had, whatever Trainers do with it.
 
-    For bf16 and fp16 accelerate wraps it in autocast, once more for each evaluation and training, and
-    what it offers takes the last one back only.
+    For bf16 and fp16 accelerate wraps it in autocast, once more for each evaluation and training; its
+    way of unwrapping takes the decorators of the model's own class along.
     """
     before = model.__dict__.get("forward")
     try:
