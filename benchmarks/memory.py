@@ -146,24 +146,16 @@ def _prepare(folder: Path) -> None:
     from clx.ml import training_run
 
     tokenizer = AutoTokenizer.from_pretrained(base_model())
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-    )
-    BertModel(config).save_pretrained(folder / "base")
-    tokenizer.save_pretrained(folder / "base")
-    wide = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=384,
-        num_hidden_layers=2,
-        num_attention_heads=12,
-        intermediate_size=1536,
-    )
-    BertModel(wide).save_pretrained(folder / "wide")
-    tokenizer.save_pretrained(folder / "wide")
+    for name, width, inner, layers, heads in (("base", 16, 32, 1, 2), ("wide", 384, 1536, 2, 12)):
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            intermediate_size=inner,
+        )
+        BertModel(config).save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
     os.environ["LOCAL_DATA_DIR"] = str(folder)
     run = training_run(
         "classification",

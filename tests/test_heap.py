@@ -1,6 +1,7 @@
 """Memory that a training on a CPU has freed goes back to the system."""
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ MB = 2**20
 def resident() -> int:
     """Return the bytes of this process that are in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap")

@@ -28,6 +28,22 @@ SINGLE = ("banking77", "r8", "r52", "20news")
 MULTI = ("nlupp", "20news-hierarchy")
 
 
+def task(name: str) -> str:
+    """Return which task a data set is of."""
+    return "classification" if name in SINGLE else "multi-label-classification"
+
+
+def metric(name: str) -> str:
+    """Return by which metric a data set is judged."""
+    return "accuracy" if name in SINGLE else "f1_micro"
+
+
+def label_names(frame: pd.DataFrame) -> list[str]:
+    """Return the labels that rows have, sorted."""
+    labels = frame["label"] if "label" in frame else frame["labels"].explode()
+    return sorted(labels.dropna().unique())
+
+
 def load(name: str, given: Path, cache: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the train and dev part of a data set.
 

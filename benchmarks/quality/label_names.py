@@ -14,21 +14,17 @@ import os
 import statistics
 import warnings
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import data
 import pandas as pd
-from torch import Tensor
+from frozen import frozen, score
 
-from clx.ml import training_run
 from clx.ml.head_init import ALMOST
-from clx.ml.label_errors import frozen_features
 from clx.ml.label_texts import words_of
 from clx.ml.probe import choose_strength, fit_head, mean_loss, stacked
-from clx.ml.splits import tokenised_split
 
 DRAWS = 3
 POOL = 3000
@@ -47,27 +43,20 @@ def main() -> None:
         train, dev = data.load(name, arguments.data, arguments.cache)
         train = train.head(POOL)
         column = "label" if name in data.SINGLE else "labels"
-        kept = train[column] if column == "label" else train[column].explode()
-        names = sorted(kept.dropna().unique())
+        names = data.label_names(train)
         dev = dev[[set([row] if column == "label" else row) <= set(names) for row in dev[column]]]
-        run = training_run(
-            "classification" if column == "label" else "multi-label-classification",
-            "names",
-            label_names=names,
-            tokenize_args={"max_length": data.CUT},
-        )
         of_names = pd.DataFrame({"text": [words_of(label) for label in names]})
         of_names[column] = names if column == "label" else [[label] for label in names]
-        measure(name, run, train, dev, of_names)
+        measure(name, names, train, dev, of_names)
 
 
 def measure(
-    name: str, run: Any, train: pd.DataFrame, dev: pd.DataFrame, of_names: pd.DataFrame
+    name: str, names: list[str], train: pd.DataFrame, dev: pd.DataFrame, of_names: pd.DataFrame
 ) -> None:
     """Print the lines of one set."""
     frame = pd.concat([train, dev, of_names], ignore_index=True)
-    frozen = frozen_features(run, tokenised_split(run, "data", frame).dataset)
-    kind, features, targets = frozen.kind, frozen.features, frozen.targets
+    made = frozen(name, frame, names)
+    kind, features, targets = made.kind, made.features, made.targets
     outputs, end = len(of_names), len(train) + len(dev)
     inputs, truth = features[len(train) : end], targets[len(train) : end]
     ways = {
@@ -99,14 +88,6 @@ def measure(
             for way in ways
         ]
         print(f"| {name} | {a_label} | {' | '.join(cells)} |", flush=True)
-
-
-def score(logits: Tensor, truth: Tensor) -> float:
-    """Return accuracy, or micro-F1 at 0.5 where rows have several labels."""
-    if truth.ndim == 1:
-        return float((logits.argmax(dim=1) == truth).float().mean())
-    found = logits > 0
-    return float(2 * (found & (truth > 0)).sum() / (found.sum() + (truth > 0).sum()).clamp(min=1))
 
 
 if __name__ == "__main__":

@@ -40,11 +40,10 @@ def main() -> None:
     for name in arguments.sets:
         train, dev = data.load(name, arguments.data, arguments.cache)
         rows = data.few(train, arguments.a_label, seed=0)
-        single = name in data.SINGLE
         for way in arguments.ways:
             with tempfile.TemporaryDirectory() as folder:
                 run = training_run(
-                    "classification" if single else "multi-label-classification",
+                    data.task(name),
                     "long-texts",
                     run_dir_parent=folder,
                     tokenize_args={"max_length": data.CUT},
@@ -55,7 +54,7 @@ def main() -> None:
                 run.train(rows, fine_tune=arguments.fine_tune)
                 seconds = time.monotonic() - begun
                 metrics = run.evaluate(dev).metrics
-            score = metrics["accuracy" if single else "f1_micro"]
+            score = metrics[data.metric(name)]
             print(
                 f"| {name} | {way} | {score:.3f} | {metrics['f1_macro']:.3f} | "
                 f"{metrics['log_loss']:.3f} | {seconds:.0f} s |",

@@ -36,13 +36,12 @@ def main() -> None:
     print("bf16 in hardware:", torch.cpu.get_capabilities().get("avx512_bf16"), flush=True)
     for name in arguments.sets:
         train, dev = data.load(name, arguments.data, arguments.cache)
-        several = name in data.MULTI
         for seed in arguments.seeds:
             rows = data.few(train, arguments.a_label, seed)
             for bf16 in (False, True):
                 with tempfile.TemporaryDirectory() as folder:
                     run = training_run(
-                        "multi-label-classification" if several else "classification",
+                        data.task(name),
                         "precision",
                         run_dir_parent=folder,
                         device="cpu",
@@ -53,10 +52,9 @@ def main() -> None:
                     run.train(rows)
                     seconds = time.process_time() - started
                     metrics = run.evaluate(dev).metrics
-                score = metrics["f1_micro" if several else "accuracy"]
                 print(
                     f"{name:16} {len(rows)} rows, seed {seed}, {'bf16' if bf16 else 'fp32'}: "
-                    f"{score:.4f}, {seconds:.0f} s",
+                    f"{metrics[data.metric(name)]:.4f}, {seconds:.0f} s",
                     flush=True,
                 )
 

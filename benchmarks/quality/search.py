@@ -113,15 +113,13 @@ def make(what: dict[str, Any], given: Path, cache: Path) -> dict[str, Any]:
     options = {
         key: changed.pop(key) for key in ("head_init", "pooling", "model_args") if key in changed
     }
-    single = what["data"] in data.SINGLE
     arguments = {**CENTRE, **changed, "seed": what["seed"] + 42, "disable_tqdm": True}
-    kept = train["label"] if single else (label for row in train["labels"] for label in row)
     with tempfile.TemporaryDirectory() as folder:
         run = training_run(
-            "classification" if single else "multi-label-classification",
+            data.task(what["data"]),
             "trial",
             run_dir_parent=folder,
-            label_names=sorted(set(kept)),
+            label_names=data.label_names(train),
             tokenize_args={"max_length": data.CUT},
             training_args=arguments,
             # What names are worth is another question, and ``label_names.py`` asks it.

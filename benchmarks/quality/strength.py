@@ -22,12 +22,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import data
 import pandas as pd
 import torch
+from frozen import frozen, score
 from torch import Tensor
 
-from clx.ml import training_run
-from clx.ml.label_errors import frozen_features
-from clx.ml.probe import Kind, LinearHead, choose_strength, fit_head, mean_loss
-from clx.ml.splits import tokenised_split
+from clx.ml.probe import Kind, choose_strength, fit_head, mean_loss
 
 DRAWS = {8: 5, 32: 3, 64: 2, None: 1}
 """By rows a label: how often they are drawn."""
@@ -56,16 +54,8 @@ def kept_features(name: str, frame: pd.DataFrame, cache: Path) -> tuple[Tensor, 
     """Return the features and targets of a set, computed once."""
     file = cache / f"features-{name}.pt"
     if not file.exists():
-        several = name in data.MULTI
-        labels = frame["labels"].explode().dropna() if several else frame["label"]
-        run = training_run(
-            "multi-label-classification" if several else "classification",
-            "strength",
-            label_names=sorted(labels.unique()),
-            tokenize_args={"max_length": data.CUT},
-        )
-        frozen = frozen_features(run, tokenised_split(run, "data", frame).dataset)
-        torch.save((frozen.features, frozen.targets), file)
+        made = frozen(name, frame, data.label_names(frame))
+        torch.save((made.features, made.targets), file)
     features, targets = torch.load(file)
     return features, targets
 
@@ -107,7 +97,7 @@ def measure(
             if strength not in judged:
                 head = fit_head(features[rows], targets[rows], kind, outputs, strength)
                 lost = mean_loss(head, inputs, truth, kind)
-                judged[strength] = score(head, inputs, truth, kind), lost
+                judged[strength] = score(head(inputs), truth), lost
             found.setdefault(rule, []).append((strength, *judged[strength]))
     for rule, values in found.items():
         strengths, scores, all_lost = zip(*values, strict=True)
@@ -116,15 +106,6 @@ def measure(
             f"{statistics.fmean(scores):.4f}, loss {statistics.fmean(all_lost):.4f}",
             flush=True,
         )
-
-
-def score(head: LinearHead, features: Tensor, truth: Tensor, kind: Kind) -> float:
-    """Return accuracy, or micro-F1 at a probability of 0.5."""
-    scores = head(features)
-    if kind == "single":
-        return float((scores.argmax(dim=1) == truth).float().mean())
-    said, true = scores > 0, truth > 0
-    return float(2 * (said & true).sum() / (said.sum() + true.sum()))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import search
 
 def headline(trial: dict[str, Any]) -> float:
     """Return accuracy, or micro-F1 at 0.5 where rows have several labels."""
-    return float(trial["accuracy" if trial["data"] in data.SINGLE else "f1_micro"])
+    return float(trial[data.metric(trial["data"])])
 
 
 def rows(trials: list[dict[str, Any]], a_label: int | None, variants: list[str]) -> list[str]:

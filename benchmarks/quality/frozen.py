@@ -1,0 +1,32 @@
+"""Frozen features of a data set's rows, and how good a head on them is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import data
+import pandas as pd
+from torch import Tensor
+
+from clx.ml import training_run
+from clx.ml.label_errors import Frozen, frozen_features
+from clx.ml.splits import tokenised_split
+
+
+def frozen(name: str, frame: pd.DataFrame, labels: Sequence[str]) -> Frozen:
+    """Return what the default base model makes of rows that are cut at ``data.CUT`` tokens."""
+    run = training_run(
+        data.task(name),
+        "frozen",
+        label_names=list(labels),
+        tokenize_args={"max_length": data.CUT},
+    )
+    return frozen_features(run, tokenised_split(run, "data", frame).dataset)
+
+
+def score(logits: Tensor, truth: Tensor) -> float:
+    """Return accuracy, or micro-F1 at 0.5 where rows have several labels."""
+    if truth.ndim == 1:
+        return float((logits.argmax(dim=1) == truth).float().mean())
+    found = logits > 0
+    return float(2 * (found & (truth > 0)).sum() / (found.sum() + (truth > 0).sum()).clamp(min=1))
