@@ -865,7 +865,7 @@ def findings(document):
 def test_the_doctor_tells_of_bf16_on_a_cpu(monkeypatch, able):
     import torch
 
-    monkeypatch.setattr("clx.ml.loading.choose_device", lambda wanted: torch.device("cpu"))
+    monkeypatch.setattr("clx.ml.devices.choose_device", lambda wanted: torch.device("cpu"))
     if able is None:  # an older torch
         monkeypatch.delattr("torch.cpu.get_capabilities", raising=False)
     else:

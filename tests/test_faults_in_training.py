@@ -284,6 +284,25 @@ def test_out_of_memory_in_training_suggests_a_batch_size(tiny_model, fruit):
     assert isinstance(caught.value, MemoryError)
 
 
+@pytest.mark.parametrize("what", ["train", "find_label_errors"])
+def test_out_of_memory_of_features_names_no_batch_size(tiny_model, fruit, monkeypatch, what):
+    def fail(module, rows):
+        if len(rows["input_ids"]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    def load_model(run, *args):
+        model = original(run, *args)
+        model.register_forward_pre_hook(lambda m, _, fed: fail(m, fed), with_kwargs=True)
+        return model
+
+    original = ClassificationRun.load_model
+    monkeypatch.setattr(ClassificationRun, "load_model", load_model)
+    with pytest.raises(OutOfMemoryError, match="reading the features of texts") as caught:
+        getattr(make(tiny_model), what)(fruit)
+    assert "batch" not in str(caught.value)
+    assert "max_length" in str(caught.value)
+
+
 def test_out_of_memory_in_prediction_suggests_a_batch_size(trained, monkeypatch):
     run = training_run(load=trained)
     run.predict("cat")

@@ -38,6 +38,12 @@ def test_bf16_multiplies_in_it_and_keeps_weights_and_scores_in_fp32(tiny_model, 
     assert result.metrics["loss"] == pytest.approx(published, rel=1e-5)
 
 
-def test_bf16_is_taken_where_the_device_is_a_cpu():
-    run = training_run("classification", "x", device="cpu", training_args={"bf16": True})
-    assert run.config["training_args"] == {"bf16": True}
+@pytest.mark.parametrize(
+    "options", [{"device": "cpu"}, {"device": "cpu:0"}, {"training_args": {"use_cpu": True}}]
+)
+def test_bf16_is_taken_where_the_training_is_on_a_cpu(monkeypatch, options):
+    # As on a machine with an accelerator that has no bf16: what is asked there must not count.
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    given = {**options.pop("training_args", {}), "bf16": True}
+    run = training_run("classification", "x", training_args=given, **options)
+    assert run.config["training_args"] == given

@@ -111,6 +111,23 @@ def test_noise_wants_a_smaller_strength_than_clear_labels():
     assert {noisy, clear} <= set(STRENGTHS)
 
 
+@pytest.mark.parametrize(("kind", "chosen"), [("single", 1.0), ("multi", 1.0), ("regression", 3.0)])
+def test_the_smallest_strength_that_is_nearly_the_best_is_chosen(monkeypatch, kind, chosen):
+    losses = iter([1.2, 1.045, 1.015, 1.0, 1.06])
+    monkeypatch.setattr("clx.ml.probe.mean_loss", lambda *args: next(losses))
+    targets = {
+        "single": torch.arange(1000) % 2,
+        "multi": torch.ones(1000, 2),
+        "regression": torch.arange(1000.0),
+    }[kind]
+    outputs = 1 if kind == "regression" else 2
+    choice = choose_strength(torch.randn(1000, 3), targets, kind, outputs)
+    assert choice.strength == chosen
+    # After a loss that has clearly risen nothing more is tried.
+    assert list(choice.losses.values()) == [1.2, 1.045, 1.015, 1.0, 1.06]
+    assert choice.lowest == 1.0
+
+
 def test_out_of_fold_scores_know_nothing_of_their_row():
     # Labels that follow from nothing: a fit on the row itself finds them, one without it does not.
     generator = torch.Generator().manual_seed(0)

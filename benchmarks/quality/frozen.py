@@ -13,10 +13,10 @@ from clx.ml.label_errors import Frozen, frozen_features
 from clx.ml.splits import tokenised_split
 
 
-def frozen(name: str, frame: pd.DataFrame, labels: Sequence[str]) -> Frozen:
+def frozen(task: str, frame: pd.DataFrame, labels: Sequence[str]) -> Frozen:
     """Return what the default base model makes of rows that are cut at ``data.CUT`` tokens."""
     run = training_run(
-        data.task(name),
+        task,
         "frozen",
         label_names=list(labels),
         tokenize_args={"max_length": data.CUT},

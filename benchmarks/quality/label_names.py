@@ -55,7 +55,7 @@ def measure(
 ) -> None:
     """Print the lines of one set."""
     frame = pd.concat([train, dev, of_names], ignore_index=True)
-    made = frozen(name, frame, names)
+    made = frozen(data.task(name), frame, names)
     kind, features, targets = made.kind, made.features, made.targets
     outputs, end = len(of_names), len(train) + len(dev)
     inputs, truth = features[len(train) : end], targets[len(train) : end]

@@ -1,11 +1,12 @@
 """How far above the lowest loss a probe's ``C`` may be chosen, a smaller one being more careful.
 
-    python benchmarks/quality/strength.py DATA [--sets banking77 r8 nlupp 20news]
+    python benchmarks/quality/strength.py DATA [--sets banking77 r8 nlupp 20news] [--weak]
 
-The head alone, on rows of the training parts; judged by accuracy (micro-F1 at 0.5 with several labels)
-and log-loss on at most 4,000 of the rows that were not drawn. "all" trains on four fifths. DATA is the
-folder with banking77 and nlupp; features are kept in the cache. "fixed" is scikit-learn's
-default, for comparison.
+The head alone, on rows of the training parts; judged by accuracy (micro-F1 at 0.5 with several labels,
+R² of numbers) and log-loss (square error) on at most 4,000 of the rows that were not drawn. "all" trains
+on four fifths. DATA is the folder with banking77 and nlupp; features are kept in the cache. "fixed" is
+scikit-learn's default, for comparison. ``--weak`` measures the sets of ``weak.py`` instead, also with
+smaller ``C`` than clx tries ("from 0.01").
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import os
 import statistics
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -22,15 +24,20 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import data
 import pandas as pd
 import torch
+import weak
 from frozen import frozen, score
 from torch import Tensor
 
-from clx.ml.probe import Kind, choose_strength, fit_head, mean_loss
+from clx.ml.probe import STRENGTHS, Kind, choose_strength, fit_head, mean_loss
 
 DRAWS = {8: 5, 32: 3, 64: 2, None: 1}
 """By rows a label: how often they are drawn."""
 
+WEAK_DRAWS = {32: 5, 128: 5, 512: 3, 2000: 2, None: 1}
+"""By rows, drawn at random."""
+
 ABOVE = (1.0, 1.02, 1.05, 1.1)
+SMALLER = (0.01, 0.03, 0.1)
 JUDGED = 4000
 
 
@@ -40,72 +47,102 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
     parser.add_argument("--sets", nargs="+", default=["banking77", "r8", "nlupp", "20news"])
+    parser.add_argument("--weak", action="store_true")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    if arguments.weak:
+        for name in weak.NAMES:
+            measure_weak(name, arguments.cache)
+        return
     for name in arguments.sets:
         frame = data.read(name, arguments.data, arguments.cache)
         frame = frame.drop_duplicates("text", ignore_index=True)
-        features, targets = kept_features(name, frame, arguments.cache)
+        features, targets = kept_features(
+            name, data.task(name), frame, data.label_names(frame), arguments.cache
+        )
+        kind: Kind = "multi" if targets.ndim == 2 else "single"
+        where = pd.Series(range(len(frame)), index=frame["text"])
         for a_label, draws in DRAWS.items():
-            measure(name, frame, features, targets, a_label, draws)
+            drawn = (
+                frame.sample(frac=0.8, random_state=seed)
+                if a_label is None
+                else data.few(frame, a_label, seed)
+                for seed in range(draws)
+            )
+            chosen = (torch.tensor(where[rows["text"]].tolist()) for rows in drawn)
+            measure(f"{name:10} {a_label or 'all':>3} a label", features, targets, kind, chosen)
 
 
-def kept_features(name: str, frame: pd.DataFrame, cache: Path) -> tuple[Tensor, Tensor]:
+def measure_weak(name: str, cache: Path) -> None:
+    """Print the lines of a set of ``weak.py``."""
+    found = weak.read(name, cache)
+    # The features are those of the texts: which label they stand beside does not matter.
+    labels = ["odd", "even"] * len(found.texts)
+    frame = pd.DataFrame({"text": found.texts, "label": labels[: len(found.texts)]})
+    made, _ = kept_features(found.source, "classification", frame, ["even", "odd"], cache)
+    features, targets = made[found.rows], found.targets[found.rows]
+    for size, draws in WEAK_DRAWS.items():
+        chosen = (
+            torch.randperm(len(features), generator=torch.Generator().manual_seed(seed))
+            for seed in range(draws)
+        )
+        few = (order[: size or len(features) * 4 // 5] for order in chosen)
+        measure(f"{name:18} {size or 'all':>4} rows", features, targets, found.kind, few)
+
+
+def kept_features(
+    name: str, task: str, frame: pd.DataFrame, labels: list[str], cache: Path
+) -> tuple[Tensor, Tensor]:
     """Return the features and targets of a set, computed once."""
     file = cache / f"features-{name}.pt"
     if not file.exists():
-        made = frozen(name, frame, data.label_names(frame))
+        made = frozen(task, frame, labels)
         torch.save((made.features, made.targets), file)
     features, targets = torch.load(file)
     return features, targets
 
 
 def measure(
-    name: str,
-    frame: pd.DataFrame,
-    features: Tensor,
-    targets: Tensor,
-    a_label: int | None,
-    draws: int,
+    what: str, features: Tensor, targets: Tensor, kind: Kind, draws: Iterable[Tensor]
 ) -> None:
-    """Print the lines of one set and size."""
-    kind: Kind = "multi" if targets.ndim == 2 else "single"
-    outputs = targets.shape[1] if kind == "multi" else int(targets.max()) + 1
-    where = pd.Series(range(len(frame)), index=frame["text"])
+    """Print the lines of one set and size, of which each draw is the rows of a training."""
+    outputs = {"single": int(targets.max()) + 1, "regression": 1}.get(kind) or targets.shape[1]
     found: dict[str, list[tuple[float, float, float]]] = {}
-    for seed in range(draws):
-        if a_label is None:
-            drawn = frame.sample(frac=0.8, random_state=seed)
-        else:
-            drawn = data.few(frame, a_label, seed)
-        rows = torch.tensor(where[drawn["text"]].tolist())
-        others = torch.ones(len(frame), dtype=torch.bool)
+    for seed, rows in enumerate(draws):
+        others = torch.ones(len(features), dtype=torch.bool)
         others[rows] = False
         rest = others.nonzero().ravel()
         order = torch.randperm(len(rest), generator=torch.Generator().manual_seed(seed))
         rest = rest[order[:JUDGED]]
-        losses = choose_strength(features[rows], targets[rows], kind, outputs).losses
+        known = features[rows], targets[rows], kind, outputs
+        losses = choose_strength(*known, strengths=(*SMALLER, *STRENGTHS)).losses
+        ours = {c: loss for c, loss in losses.items() if c in STRENGTHS} or losses
+        rules = {str(above): chosen_by(ours, above) for above in ABOVE}
+        rules["1.05 from 0.01"] = chosen_by(losses, 1.05)
+        rules["1.0 from 0.01"] = chosen_by(losses, 1.0)
+        rules["fixed"] = 1.0
         inputs, truth = features[rest], targets[rest]
         judged: dict[float, tuple[float, float]] = {}
-        rules = {
-            str(above): next(
-                c for c, loss in losses.items() if loss <= above * min(losses.values())
-            )
-            for above in ABOVE
-        }
-        for rule, strength in {**rules, "fixed": 1.0}.items():
+        for rule, strength in rules.items():
             if strength not in judged:
-                head = fit_head(features[rows], targets[rows], kind, outputs, strength)
+                head = fit_head(*known, strength)
                 lost = mean_loss(head, inputs, truth, kind)
-                judged[strength] = score(head(inputs), truth), lost
+                spread = float((truth - targets[rows].mean()).pow(2).mean()) if outputs == 1 else 0
+                good = 1 - lost / spread if kind == "regression" else score(head(inputs), truth)
+                judged[strength] = good, lost
             found.setdefault(rule, []).append((strength, *judged[strength]))
     for rule, values in found.items():
         strengths, scores, all_lost = zip(*values, strict=True)
         print(
-            f"{name:10} {a_label or 'all':>3} a label, {rule}: C {sorted(set(strengths))}, "
+            f"{what}, {rule}: C {sorted(set(strengths))}, "
             f"{statistics.fmean(scores):.4f}, loss {statistics.fmean(all_lost):.4f}",
             flush=True,
         )
+
+
+def chosen_by(losses: dict[float, float], above: float) -> float:
+    """Return the smallest ``C`` whose loss is at most so many times the lowest."""
+    return next(c for c, loss in losses.items() if loss <= above * min(losses.values()))
 
 
 if __name__ == "__main__":

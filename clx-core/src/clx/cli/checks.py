@@ -79,7 +79,7 @@ def device() -> Finding:
     try:
         import torch
 
-        from clx.ml.loading import choose_device
+        from clx.ml.devices import choose_device
 
         chosen = choose_device(None)
         name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else platform.machine()

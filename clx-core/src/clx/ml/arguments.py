@@ -11,6 +11,7 @@ from typing import Any
 
 from clx.errors import ConfigError
 from clx.ml.config import json_problems
+from clx.ml.devices import trains_on_cpu
 from clx.ml.legacy_arguments import translate
 from clx.problems import cell, did_you_mean, raise_problems
 
@@ -59,11 +60,15 @@ RATES = ((512, 2e-4), (768, 5e-5), (math.inf, 2e-5))
 """Up to which width of the model which learning rate."""
 
 
-def check_training_args(given: Any) -> tuple[dict[str, Any], list[str]]:
+def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments under today's names, and all that is wrong with them, as sentences.
 
     Values are checked by type and range, then by ``TrainingArguments`` itself; transformers is
     imported for this only when something is given.
+
+    Args:
+        given: what shall be a dict of arguments.
+        device: of the run, None for the best there is: what can be had depends on it.
     """
     if not isinstance(given, dict):
         return {}, [f"training_args must be a dict, but is {cell(given)}"]
@@ -84,7 +89,7 @@ def check_training_args(given: Any) -> tuple[dict[str, Any], list[str]]:
         elif reason := _value_problem(name, value, fields[name].type):
             problems.append(f"training_args: {name} {reason}, but is {cell(value)}")
     problems = problems or [f"training_args: {problem}" for problem in json_problems(arguments)]
-    return arguments, problems or _transformers_problems(arguments)
+    return arguments, problems or _transformers_problems(arguments, device)
 
 
 def _value_problem(name: str, value: Any, annotation: Any) -> str | None:
@@ -115,12 +120,11 @@ def _value_problem(name: str, value: Any, annotation: Any) -> str | None:
     return None
 
 
-def _transformers_problems(arguments: dict[str, Any]) -> list[str]:
-    import torch
+def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
     from transformers import TrainingArguments
 
-    # What a run's Trainer is told too: only then is bf16 taken where there is no GPU.
-    here = {} if torch.accelerator.is_available() else {"use_cpu": True}
+    # What a run's Trainer is told too.
+    here = {"use_cpu": True} if trains_on_cpu(device, arguments) else {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

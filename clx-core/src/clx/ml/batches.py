@@ -36,7 +36,10 @@ def window_size(device: str, batch_size: int | None) -> int:
 
 
 def batches(
-    lengths: Sequence[int], device: str = "cpu", batch_size: int | None = None
+    lengths: Sequence[int],
+    device: str = "cpu",
+    batch_size: int | None = None,
+    most_tokens: int = OTHER_BUDGET,
 ) -> Iterator[list[int]]:
     """Yield the positions of the texts of each batch, longest first.
 
@@ -44,16 +47,21 @@ def batches(
         lengths: tokens of each text.
         device: the kind of device, such as ``cpu`` or ``cuda``.
         batch_size: the texts of a batch; None takes as many as the device's token budget allows.
+        most_tokens: the budget, where the device's is larger.
     """
     order = sorted(range(len(lengths)), key=lambda position: -lengths[position])
-    yield from in_order(order, lengths, device, batch_size)
+    yield from in_order(order, lengths, device, batch_size, most_tokens)
 
 
 def in_order(
-    order: Sequence[int], lengths: Sequence[int], device: str, batch_size: int | None
+    order: Sequence[int],
+    lengths: Sequence[int],
+    device: str,
+    batch_size: int | None,
+    most_tokens: int = OTHER_BUDGET,
 ) -> Iterator[list[int]]:
     """Yield successive positions of ``order`` as batches; see :func:`batches`."""
-    budget = TOKEN_BUDGETS.get(device, OTHER_BUDGET)
+    budget = min(TOKEN_BUDGETS.get(device, OTHER_BUDGET), most_tokens)
     most = batch_size or MAX_TEXTS.get(device, OTHER_MAX_TEXTS)
     batch: list[int] = []
     longest = 0

@@ -60,7 +60,7 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
     started = time.monotonic()
     chosen = {key: run.training_args[key] for key in KEPT_ARGUMENTS if key in run.training_args}
     # Those of a saved run were not checked when it was opened: some may be of another transformers.
-    problems = check_training_args(chosen)[1]
+    problems = check_training_args(chosen, run.device)[1]
     raise_problems(RunDirError, f"The config of {run.run_dir} cannot be used:", problems)
     model.eval()
     with tempfile.TemporaryDirectory() as folder:

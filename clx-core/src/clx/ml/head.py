@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from clx.ml.batches import batches as by_length
+from clx.ml.out_of_memory import memory_for_features
 from clx.ml.probe import Kind, LinearHead
 from clx.ml.sampling import input_lengths
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 32
 """Of rows whose lengths are not known."""
+
+MOST_TOKENS = 4096
+"""Of a batch, padding counted: half of what 16 texts of 512 tokens are, which a training has to hold."""
 
 
 def find_head(model: PreTrainedModel, batch: dict[str, Tensor]) -> nn.Linear | None:
@@ -75,16 +79,26 @@ def batches(
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
     """Yield row numbers and what the model is fed for them, without labels, longest rows first."""
     lengths = input_lengths(dataset)
-    inputs = dataset.select_columns(input_columns(dataset))
     chosen: Iterable[list[int]]
     if lengths is None:
         every = range(len(dataset))
         chosen = (list(every[start : start + BATCH_ROWS]) for start in every[::BATCH_ROWS])
     else:
-        chosen = by_length(lengths, device.type)
+        chosen = by_length(lengths, device.type, most_tokens=MOST_TOKENS)
+    inputs = dataset.select_columns(input_columns(dataset))
     for rows in chosen:
-        fed = collator([inputs[row] for row in rows])
-        yield rows, {key: value.to(device) for key, value in fed.items()}
+        yield rows, fed(inputs, rows, collator, device)
+
+
+def fed(
+    inputs: Dataset,
+    rows: Iterable[int],
+    collator: Callable[[list[dict[str, Any]]], Any],
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Return what the model is fed for some rows."""
+    batch = collator([inputs[row] for row in rows])
+    return {key: value.to(device) for key, value in batch.items()}
 
 
 def collect_features(
@@ -93,14 +107,18 @@ def collect_features(
     dataset: Dataset,
     collator: Callable[[list[dict[str, Any]]], Any],
 ) -> Tensor:
-    """Return what the head is fed for each row, shape (rows, features), in the dataset's order."""
+    """Return what the head is fed for each row, shape (rows, features), in the dataset's order.
+
+    Raises:
+        OutOfMemoryError: a batch does not fit.
+    """
     features = torch.empty(len(dataset), head.in_features)
     caught: list[Tensor] = []
     handle = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
     try:
-        with _evaluating(model):
-            for rows, fed in batches(dataset, collator, model.device):
-                model(**fed)
+        with memory_for_features(), _evaluating(model):
+            for rows, batch in batches(dataset, collator, model.device):
+                model(**batch)
                 features[rows] = caught.pop().float().cpu()
                 caught.clear()
     finally:
@@ -114,7 +132,11 @@ def token_features(
     collator: Callable[[list[dict[str, Any]]], Any],
     head: nn.Linear,
 ) -> dict[str, Tensor]:
-    """Return each row's features by all poolings, in one pass: ``mean``, ``cls`` and ``model``."""
+    """Return each row's features by all poolings, in one pass: ``mean``, ``cls`` and ``model``.
+
+    Raises:
+        OutOfMemoryError: a batch does not fit.
+    """
     found = {"model": torch.empty(len(dataset), head.in_features)}
     caught: list[Tensor] = []
     hidden: list[Tensor] = []
@@ -123,10 +145,10 @@ def token_features(
         model.base_model.register_forward_hook(lambda _, __, output: hidden.append(output[0])),
     ]
     try:
-        with _evaluating(model):
-            for rows, fed in batches(dataset, collator, model.device):
-                model(**fed)
-                tokens, mask = hidden.pop(), fed["attention_mask"].unsqueeze(-1)
+        with memory_for_features(), _evaluating(model):
+            for rows, batch in batches(dataset, collator, model.device):
+                model(**batch)
+                tokens, mask = hidden.pop(), batch["attention_mask"].unsqueeze(-1)
                 mean = (tokens * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
                 for name, values in (
                     ("model", caught.pop()),

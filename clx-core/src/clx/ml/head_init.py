@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from clx.errors import ConfigError
 from clx.ml.finite import not_finite
 from clx.ml.head import (
-    batches,
     collect_features,
+    fed,
     find_head,
+    input_columns,
     label_kind,
     set_head,
     token_features,
@@ -193,7 +194,9 @@ def _layer_and_kind(
     model: PreTrainedModel, dataset: Dataset, collator: Collator
 ) -> tuple[nn.Linear | None, Kind | None]:
     """Return the head's layer and the kind of its labels."""
-    _, first = next(batches(dataset.select(range(min(2, len(dataset)))), collator, model.device))
+    inputs = dataset.select_columns(input_columns(dataset))
+    # Two: of one, some models drop the dimension of rows.
+    first = fed(inputs, range(min(2, len(dataset))), collator, model.device)
     return find_head(model, first), label_kind_of(model, dataset)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, PluginError
 from clx.ml.arguments import check_training_args
+from clx.ml.devices import trains_on_cpu
 from clx.ml.plugins import plugins
 from clx.problems import raise_problems
 
@@ -39,8 +40,9 @@ def proposed_arguments(
     """
     arguments = dict(given)
     results = plugins().each("clx_training_arguments", dict, run=run, rows=rows, has_eval=has_eval)
+    device = "cpu" if trains_on_cpu(run.device, arguments) else run.device
     for plugin, proposed in results:
-        checked, problems = check_training_args(proposed)
+        checked, problems = check_training_args(proposed, device)
         raise_problems(
             PluginError,
             f"The plugin {plugin.origin} returned training arguments that cannot be used:",

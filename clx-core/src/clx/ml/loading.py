@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ClxWarning, ConfigError, ModelError
+from clx.errors import ModelError
 from clx.ml.author_code import author_code
 from clx.ml.base_models import read_model_config, refuse_foreign_code, set_input_limit
 from clx.ml.quiet import quiet_transformers
@@ -136,33 +135,3 @@ def make_pipeline(
         device=model.device,
         **run.pipeline_args,
     )
-
-
-def choose_device(wanted: str | None, stored: bool = False) -> Any:
-    """Return the torch device to predict on: the wanted one, else the best there is.
-
-    Args:
-        wanted: such as ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; None for the best.
-        stored: whether the wish comes from a config of another machine and may be dropped.
-
-    Raises:
-        ConfigError: this machine has no such device.
-    """
-    import torch
-
-    best = "cuda" if torch.cuda.is_available() else "cpu"
-    if best == "cpu" and torch.backends.mps.is_available():
-        best = "mps"
-    if wanted is None:
-        return torch.device(best)
-    try:
-        device = torch.device(wanted)
-        # A meta tensor has no numbers to copy.
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        message = f"The device {wanted!r} cannot be used here ({str(error).splitlines()[0]})"
-        if not stored:
-            raise ConfigError(f"{message}; device={best!r} can") from error
-        warnings.warn(f"{message}; using {best!r}", ClxWarning, stacklevel=2)
-        return torch.device(best)
-    return device

@@ -178,7 +178,7 @@ class RunOptions:
             )
         self._given = given
         problems = [*problems, *run_name_problems(self.run_name), *self._option_problems()]
-        arguments, wrong = check_training_args(self.training_args)
+        arguments, wrong = check_training_args(self.training_args, self.device)
         raise_config_problems(
             [*problems, *wrong], f"The run {cell(self.run_name)} of the task {self.name!r}"
         )

@@ -19,6 +19,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(said in text for said in _SAID)
 
 
+SHORTER = "tokenize_args={'max_length': …} cuts texts shorter"
+ELSEWHERE = "a smaller model, or device='cpu'"
+
 SMALL_BATCH = 8
 """Rows to try where no batch size was given."""
 
@@ -37,7 +40,7 @@ def memory_for_training(arguments: Mapping[str, Any]) -> Iterator[None]:
             raise
         batch = int(arguments.get("per_device_train_batch_size", 8))
         accumulate = int(arguments.get("gradient_accumulation_steps", 1))
-        ways = ["tokenize_args={'max_length': …} cuts texts shorter"]
+        ways = [SHORTER]
         if batch > 1:
             ways.insert(
                 0,
@@ -50,6 +53,22 @@ def memory_for_training(arguments: Mapping[str, Any]) -> Iterator[None]:
         raise OutOfMemoryError(
             _message(f"training with batches of {batch}", error, ways)
         ) from error
+
+
+@contextlib.contextmanager
+def memory_for_features() -> Iterator[None]:
+    """Turn running out of memory into an error for texts whose features are read.
+
+    Raises:
+        OutOfMemoryError: with what does not depend on a batch size: there is none to set.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
+            raise
+        what = "reading the features of texts"
+        raise OutOfMemoryError(_message(what, error, [SHORTER, ELSEWHERE])) from error
 
 
 @contextlib.contextmanager
@@ -70,7 +89,7 @@ def memory_for_prediction(batch_size: int | None, way: str = "batch_size={}") ->
             raise
         rows = SMALL_BATCH if batch_size is None else batch_size // 2
         ways = [way.format(rows)] if rows else []
-        ways.append("a smaller model, or device='cpu'")
+        ways.append(ELSEWHERE)
         what = "a batch" if batch_size is None else f"batches of {batch_size}"
         raise OutOfMemoryError(_message(what, error, ways)) from error
 

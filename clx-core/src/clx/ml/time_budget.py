@@ -85,7 +85,8 @@ def measure_step(trainer: Trainer) -> float:
     for number, batch in enumerate(trainer.get_train_dataloader()):
         begun = time.monotonic()
         inputs = trainer._prepare_inputs(batch)
-        with trainer.compute_loss_context_manager():
+        # What the Trainer does for bf16 and fp16 when it prepares the model, which it did not yet.
+        with trainer.compute_loss_context_manager(), trainer.accelerator.autocast():
             loss = trainer.compute_loss(model, inputs)
         loss.backward()
         if device.type == "cuda":

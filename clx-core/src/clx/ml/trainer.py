@@ -11,6 +11,7 @@ import torch
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from clx.errors import PluginError
+from clx.ml.devices import trains_on_cpu
 from clx.ml.heap import GiveBack
 from clx.ml.loss_guard import GuardedLoss
 from clx.ml.progress import use_our_progress
@@ -50,7 +51,7 @@ def make_trainer(
     if not grouped:
         arguments["train_sampling_strategy"] = strategy
     callbacks = list(callbacks)
-    if on_cpu(run):
+    if trains_on_cpu(run.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(GiveBack())
     trainer: Trainer = trainer_type(run.trainer_class, grouped, GuardedLoss)(
@@ -65,14 +66,6 @@ def make_trainer(
     )
     use_our_progress(trainer, "evaluate", arguments.get("disable_tqdm"))
     return trainer
-
-
-def on_cpu(run: TrainingRun) -> bool:
-    """Return whether a run is trained on the CPU: because it shall be, or there is nothing else.
-
-    Without being told, transformers refuses bf16 where there is no GPU.
-    """
-    return run.device == "cpu" or not torch.accelerator.is_available()
 
 
 @contextmanager

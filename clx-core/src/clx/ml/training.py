@@ -21,6 +21,7 @@ from clx.ml.base_models import resolve_base_model
 from clx.ml.config import raise_config_problems
 from clx.ml.data import fingerprint, to_frame
 from clx.ml.data_checking import check_splits, warn_or_stop
+from clx.ml.devices import trains_on_cpu
 from clx.ml.disk_space import full_disk_named, training_bytes, warn_if_short
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
@@ -36,7 +37,6 @@ from clx.ml.run_lock import only_writer
 from clx.ml.splits import Split, tokenised_split
 from clx.ml.staging import recover, staged
 from clx.ml.time_budget import Budget, seconds_of
-from clx.ml.trainer import on_cpu
 from clx.ml.truncation import warn_truncated
 
 if TYPE_CHECKING:
@@ -67,9 +67,10 @@ def train_run(
     budget = None if seconds is None else Budget(seconds, started)
     target = RunDir(run.run_dir)
     train_frame, eval_frame = validated_frames(run, train_data, eval_data)
-    arguments, problems = check_training_args(run.training_args)
+    arguments, problems = check_training_args(run.training_args, run.device)
     raise_config_problems(problems, f"The training of {run.run_name!r}")
-    join(on_cpu=on_cpu(run))
+    on_cpu = trains_on_cpu(run.device, arguments)
+    join(on_cpu)
     with by_writer(only_writer(target)), ExitStack() as faults:
         run._resolve_metrics()
         if is_writer():
@@ -86,7 +87,7 @@ def train_run(
             rows=len(splits[0].dataset),
             has_eval=eval_frame is not None,
             hidden_size=_hidden_size(base),
-            cuda=torch.cuda.is_available() and run.device != "cpu",
+            cuda=torch.cuda.is_available() and not on_cpu,
             probe=run.head_init == "probe",
             several=_has_several_labels(splits[0].dataset),
             metric=run.imbalanced_metric if _is_imbalanced(run, train_frame) else None,
