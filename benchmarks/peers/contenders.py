@@ -8,6 +8,8 @@ from typing import Any
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 
+BF16 = {"training_args": {"bf16": True}}
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -36,7 +38,11 @@ class Contender:
 CONTENDERS = {
     "clx": Contender("**clx**", "clx", "clx"),
     "clx-head": Contender("clx, `fine_tune=False`", "clx", "clx", {"fine_tune": False}),
+    "clx-bf16": Contender("clx, `bf16`", "clx", "clx", BF16),
     "clx-whole": Contender("clx, texts not cut at 128 tokens", "clx", "clx", cut=False),
+    "clx-whole-bf16": Contender(
+        "clx, texts not cut at 128 tokens, `bf16`", "clx", "clx", BF16, cut=False
+    ),
     "trainer": Contender("HF Trainer, defaults", "trainer", "trainer"),
     "setfit": Contender("SetFit, defaults", "setfit", "setfit"),
     "setfit-20": Contender(

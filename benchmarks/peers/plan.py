@@ -59,8 +59,9 @@ def _in_order() -> Iterator[Trial]:
     yield from _small(("setfit-20",), ("banking77", "20news"), SEEDS[:1])
     yield from _small(("setfit",), ("20news-topics", "r8"), SEEDS[:1])
     yield from (Trial(who, name, None, 0) for name in ("banking77", "r8") for who in OTHERS)
-    whole = ("svm", "embeddings", "clx-head", "clx", "clx-whole")
+    whole = ("svm", "embeddings", "clx-head", "clx", "clx-whole-bf16")
     yield from (Trial(who, "20news", None, 0) for who in whole)
+    yield from _small(("clx-bf16",), SETS, SEEDS[:1])
     # One seed cannot tell which of two that are two texts apart is better.
     yield from (Trial(who, "r8", None, seed) for seed in SEEDS for who in ("clx", "trainer"))
 

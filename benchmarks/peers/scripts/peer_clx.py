@@ -1,4 +1,4 @@
-"""clx with nothing set, or (the option "fine_tune": false) its head alone on the frozen model."""
+"""clx with nothing set, or with the options of a contender: ``training_args``, or of ``train``."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ transformers.Trainer  # noqa: B018
 
 
 def contend(job: exchange.Job) -> list[Any]:
-    """Train without eval data and predict; only the seed and the cut are given."""
+    """Train without eval data and predict; the seed, the cut and the contender's options are given."""
     warnings.simplefilter("ignore")
+    options = dict(job.options)
+    arguments = options.pop("training_args", {})
     cut = {} if job.max_length is None else {"tokenize_args": {"max_length": job.max_length}}
     run = training_run(
         "multi-label-classification" if job.multi_label else "classification",
         "peer",
         run_dir_parent="runs",
-        training_args={"seed": job.seed},
+        training_args={"seed": job.seed, **arguments},
         **cut,
     )
     column = "labels" if job.multi_label else "label"
-    run.train(pd.DataFrame({"text": job.texts, column: job.labels}), **job.options)
+    run.train(pd.DataFrame({"text": job.texts, column: job.labels}), **options)
     job.trained()
     return run.predict_labels(job.test)
 
