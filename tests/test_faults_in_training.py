@@ -284,11 +284,19 @@ def test_out_of_memory_in_training_suggests_a_batch_size(tiny_model, fruit):
     assert isinstance(caught.value, MemoryError)
 
 
-@pytest.mark.parametrize("what", ["train", "find_label_errors"])
-def test_out_of_memory_of_features_names_no_batch_size(tiny_model, fruit, monkeypatch, what):
+@pytest.mark.parametrize(
+    ("what", "said", "helps"),
+    [
+        ("train", "CUDA out of memory. Tried to allocate 2.00 GiB.", True),
+        ("find_label_errors", "DefaultCPUAllocator: can't allocate memory: 9 bytes", False),
+    ],
+)
+def test_out_of_memory_of_features_names_no_batch_size(
+    tiny_model, fruit, monkeypatch, what, said, helps
+):
     def fail(module, rows):
         if len(rows["input_ids"]) > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            raise RuntimeError(said)
 
     def load_model(run, *args):
         model = original(run, *args)
@@ -301,6 +309,7 @@ def test_out_of_memory_of_features_names_no_batch_size(tiny_model, fruit, monkey
         getattr(make(tiny_model), what)(fruit)
     assert "batch" not in str(caught.value)
     assert "max_length" in str(caught.value)
+    assert ("device='cpu'" in str(caught.value)) == helps
 
 
 def test_out_of_memory_in_prediction_suggests_a_batch_size(trained, monkeypatch):

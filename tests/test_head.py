@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from datasets import Dataset
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -22,7 +23,7 @@ from transformers import (
 
 from clx.errors import ConfigError
 from clx.ml import training_run
-from clx.ml.head import find_head
+from clx.ml.head import MOST_TOKENS, batches, find_head
 from clx.ml.pooling import checkpoint_pooling, install_pooling, possible_poolings
 from conftest import fruit_frame, make_tiny_model
 from test_tasks_of_strangers import Minimal
@@ -73,6 +74,22 @@ def head_inputs(model, fed):
 def last_tokens(model, fed):
     with torch.no_grad():
         return model.base_model(**fed).last_hidden_state
+
+
+def test_features_are_read_in_batches_that_a_training_has_room_for():
+    # Of any device but a CPU, whose batches are smaller; predictions there take 16,384 tokens.
+    rows = Dataset.from_dict({"input_ids": [[5] * 512] * 20 + [[5] * 9] * 700})
+    sizes = []
+    for chosen, fed in batches(rows, collate, torch.device("meta")):
+        assert fed["input_ids"].shape[0] == len(chosen)
+        sizes.append(fed["input_ids"].numel())
+    assert max(sizes) == MOST_TOKENS == 8 * 512
+
+
+def collate(rows):
+    width = max(len(row["input_ids"]) for row in rows)
+    ids = [row["input_ids"] + [0] * (width - len(row["input_ids"])) for row in rows]
+    return {"input_ids": torch.tensor(ids)}
 
 
 # ---- Pooling -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import torch
 from transformers import TrainerCallback
 
 from clx.ml import training_run
+from clx.ml.devices import trains_on_cpu
 
 
 class Products(TrainerCallback):
@@ -39,7 +40,12 @@ def test_bf16_multiplies_in_it_and_keeps_weights_and_scores_in_fp32(tiny_model, 
 
 
 @pytest.mark.parametrize(
-    "options", [{"device": "cpu"}, {"device": "cpu:0"}, {"training_args": {"use_cpu": True}}]
+    "options",
+    [
+        {"device": "cpu"},
+        {"device": "cpu:0"},
+        {"device": "cpu", "training_args": {"use_cpu": False}},
+    ],
 )
 def test_bf16_is_taken_where_the_training_is_on_a_cpu(monkeypatch, options):
     # As on a machine with an accelerator that has no bf16: what is asked there must not count.
@@ -47,3 +53,20 @@ def test_bf16_is_taken_where_the_training_is_on_a_cpu(monkeypatch, options):
     given = {**options.pop("training_args", {}), "bf16": True}
     run = training_run("classification", "x", training_args=given, **options)
     assert run.config["training_args"] == given
+
+
+@pytest.mark.parametrize(
+    ("device", "arguments", "accelerator", "tpu", "expected"),
+    [
+        (None, {}, True, False, False),
+        (None, {"use_cpu": True}, True, False, True),
+        ("cpu:0", {}, True, True, True),
+        ("cuda:1", {}, True, False, False),
+        (None, {"use_cpu": False}, False, False, True),
+        (None, {}, False, True, False),
+    ],
+)
+def test_what_trains_on_a_cpu(monkeypatch, device, arguments, accelerator, tpu, expected):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: accelerator)
+    monkeypatch.setattr("transformers.utils.is_torch_xla_available", lambda: tpu)
+    assert trains_on_cpu(device, arguments) == expected

@@ -33,7 +33,6 @@ run = training_run(
         "disable_tqdm": True,
     },
 )
-# Clocks differ: what fits into the time is what the first process says.
 result = run.train(data, data.iloc[:20], overwrite=True, time_budget="1h")
 told = {"steps": result.steps, "metrics": result.metrics, "scores": run.predict("the apple is red")}
 with open(f"{folder}/rank{os.environ['RANK']}.json", "w") as file:

@@ -24,7 +24,7 @@ WRONG = 0.35
 
 
 class Weak(NamedTuple):
-    """A set: texts, and targets as :func:`clx.ml.probe.fit_head` takes them; None for rows without."""
+    """A set: texts, and targets as :func:`clx.ml.probe.fit_head` takes them."""
 
     source: str
     texts: pd.Series

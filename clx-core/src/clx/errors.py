@@ -68,7 +68,7 @@ class TrainingError(ClxError, RuntimeError):
 
 
 class OutOfMemoryError(ClxError, MemoryError):
-    """The batches do not fit into memory: take smaller ones, as the message says."""
+    """Something does not fit into memory: take one of the ways that the message lists."""
 
 
 class NotTrainedError(ClxError, RuntimeError):

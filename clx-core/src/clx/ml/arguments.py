@@ -129,7 +129,7 @@ def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
         warnings.simplefilter("ignore")
         try:
             with_evaluation = _with_matching_strategies(arguments, has_eval=True)
-            TrainingArguments(output_dir=folder, **{**here, **arguments, **with_evaluation})
+            TrainingArguments(output_dir=folder, **{**arguments, **with_evaluation, **here})
         except ConfigError as error:
             return [f"training_args: {error}"]
         except Exception as error:

@@ -39,7 +39,7 @@ def batches(
     lengths: Sequence[int],
     device: str = "cpu",
     batch_size: int | None = None,
-    most_tokens: int = OTHER_BUDGET,
+    most_tokens: int | None = None,
 ) -> Iterator[list[int]]:
     """Yield the positions of the texts of each batch, longest first.
 
@@ -47,7 +47,7 @@ def batches(
         lengths: tokens of each text.
         device: the kind of device, such as ``cpu`` or ``cuda``.
         batch_size: the texts of a batch; None takes as many as the device's token budget allows.
-        most_tokens: the budget, where the device's is larger.
+        most_tokens: the budget, where the device's is larger; None for the device's.
     """
     order = sorted(range(len(lengths)), key=lambda position: -lengths[position])
     yield from in_order(order, lengths, device, batch_size, most_tokens)
@@ -58,10 +58,12 @@ def in_order(
     lengths: Sequence[int],
     device: str,
     batch_size: int | None,
-    most_tokens: int = OTHER_BUDGET,
+    most_tokens: int | None = None,
 ) -> Iterator[list[int]]:
     """Yield successive positions of ``order`` as batches; see :func:`batches`."""
-    budget = min(TOKEN_BUDGETS.get(device, OTHER_BUDGET), most_tokens)
+    budget = TOKEN_BUDGETS.get(device, OTHER_BUDGET)
+    if most_tokens is not None:
+        budget = min(budget, most_tokens)
     most = batch_size or MAX_TEXTS.get(device, OTHER_MAX_TEXTS)
     batch: list[int] = []
     longest = 0

@@ -23,7 +23,7 @@ def trains_on_cpu(device: Any, arguments: Mapping[str, Any]) -> bool:
     import torch
     from transformers.utils import is_torch_xla_available
 
-    # The Trainer knows TPUs, which torch does not count as accelerators.
+    # accelerate takes a TPU, which torch does not count as an accelerator (untried).
     return not (torch.accelerator.is_available() or is_torch_xla_available())
 
 

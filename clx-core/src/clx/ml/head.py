@@ -26,7 +26,7 @@ BATCH_ROWS = 32
 """Of rows whose lengths are not known."""
 
 MOST_TOKENS = 4096
-"""Of a batch, padding counted: half of what 16 texts of 512 tokens are, which a training has to hold."""
+"""Of a batch of several rows, padding counted: half of 16 texts of 512 tokens, a training's batch."""
 
 
 def find_head(model: PreTrainedModel, batch: dict[str, Tensor]) -> nn.Linear | None:

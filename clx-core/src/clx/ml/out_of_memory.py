@@ -20,7 +20,6 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 SHORTER = "tokenize_args={'max_length': …} cuts texts shorter"
-ELSEWHERE = "a smaller model, or device='cpu'"
 
 SMALL_BATCH = 8
 """Rows to try where no batch size was given."""
@@ -68,7 +67,7 @@ def memory_for_features() -> Iterator[None]:
         if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
             raise
         what = "reading the features of texts"
-        raise OutOfMemoryError(_message(what, error, [SHORTER, ELSEWHERE])) from error
+        raise OutOfMemoryError(_message(what, error, [SHORTER, _less(error)])) from error
 
 
 @contextlib.contextmanager
@@ -89,9 +88,15 @@ def memory_for_prediction(batch_size: int | None, way: str = "batch_size={}") ->
             raise
         rows = SMALL_BATCH if batch_size is None else batch_size // 2
         ways = [way.format(rows)] if rows else []
-        ways.append(ELSEWHERE)
+        ways.append(_less(error))
         what = "a batch" if batch_size is None else f"batches of {batch_size}"
         raise OutOfMemoryError(_message(what, error, ways)) from error
+
+
+def _less(error: Exception) -> str:
+    """Return what takes less memory of the device that is full: of the CPU no other one has more."""
+    of_cpu = isinstance(error, MemoryError) or "cpu" in str(error).lower()
+    return "a smaller model" if of_cpu else "a smaller model, or device='cpu'"
 
 
 def _message(what: str, error: Exception, ways: list[str]) -> str:

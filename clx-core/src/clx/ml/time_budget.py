@@ -85,7 +85,7 @@ def measure_step(trainer: Trainer) -> float:
     for number, batch in enumerate(trainer.get_train_dataloader()):
         begun = time.monotonic()
         inputs = trainer._prepare_inputs(batch)
-        # What the Trainer does for bf16 and fp16 when it prepares the model, which it did not yet.
+        # For bf16 and fp16 the Trainer wraps the model so when it first evaluates or trains.
         with trainer.compute_loss_context_manager(), trainer.accelerator.autocast():
             loss = trainer.compute_loss(model, inputs)
         loss.backward()

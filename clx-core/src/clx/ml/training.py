@@ -69,8 +69,7 @@ def train_run(
     train_frame, eval_frame = validated_frames(run, train_data, eval_data)
     arguments, problems = check_training_args(run.training_args, run.device)
     raise_config_problems(problems, f"The training of {run.run_name!r}")
-    on_cpu = trains_on_cpu(run.device, arguments)
-    join(on_cpu)
+    join(on_cpu=trains_on_cpu(run.device, arguments))
     with by_writer(only_writer(target)), ExitStack() as faults:
         run._resolve_metrics()
         if is_writer():
@@ -87,7 +86,7 @@ def train_run(
             rows=len(splits[0].dataset),
             has_eval=eval_frame is not None,
             hidden_size=_hidden_size(base),
-            cuda=torch.cuda.is_available() and not on_cpu,
+            cuda=torch.cuda.is_available() and not trains_on_cpu(run.device, arguments),
             probe=run.head_init == "probe",
             several=_has_several_labels(splits[0].dataset),
             metric=run.imbalanced_metric if _is_imbalanced(run, train_frame) else None,
