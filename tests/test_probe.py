@@ -111,7 +111,7 @@ def test_noise_wants_a_smaller_strength_than_clear_labels():
     assert {noisy, clear} <= set(STRENGTHS)
 
 
-@pytest.mark.parametrize(("kind", "chosen"), [("single", 1.0), ("multi", 1.0), ("regression", 3.0)])
+@pytest.mark.parametrize(("kind", "chosen"), [("single", 1.0), ("multi", 3.0), ("regression", 3.0)])
 def test_the_smallest_strength_that_is_nearly_the_best_is_chosen(monkeypatch, kind, chosen):
     losses = iter([1.2, 1.045, 1.015, 1.0, 1.06])
     monkeypatch.setattr("clx.ml.probe.mean_loss", lambda *args: next(losses))

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from clx.ml.probe import STRENGTHS, Kind, choose_strength, fit_head, mean_loss
 
-DRAWS = {8: 5, 32: 3, 64: 2, None: 1}
+DRAWS = {4: 5, 8: 5, 32: 3, 64: 2, None: 1}
 """By rows a label: how often they are drawn."""
 
 WEAK_DRAWS = {32: 5, 128: 5, 512: 3, 2000: 2, None: 1}
