@@ -16,7 +16,7 @@ from pathlib import Path
 
 from measuring import compare, machine, to_json
 
-BENCHMARKS = ("prediction", "training", "startup", "memory", "intervals", "cost")
+BENCHMARKS = ("prediction", "training", "attention", "startup", "memory", "intervals", "cost")
 ON_GPU = ("gpu", "cost")
 
 

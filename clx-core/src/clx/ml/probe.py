@@ -29,8 +29,8 @@ CAREFUL: dict[Kind, float] = {"single": 1.05, "multi": 1.02, "regression": 1.02}
 """Of the values of ``C`` whose loss is at most so many times the lowest the smallest is taken.
 
 It errs less often on other rows (``benchmarks/quality/strength.py``), also because more rows than it is
-chosen on want a smaller one. 5 % costs up to 0.06 of
-micro-F1 with several labels a row, and 0.02 of R² for numbers.
+chosen on want a smaller one. 5 % would cost up to 0.06 of micro-F1 with several labels a row, and 0.02
+of R² for numbers.
 """
 
 RISEN = 1.05
