@@ -62,8 +62,6 @@ def _in_order() -> Iterator[Trial]:
     whole = ("svm", "embeddings", "clx-head", "clx", "clx-whole-bf16")
     yield from (Trial(who, "20news", None, 0) for who in whole)
     yield from _small(("clx-bf16",), SETS, SEEDS[:1])
-    # One seed cannot tell which of two that are two texts apart is better.
-    yield from (Trial(who, "r8", None, seed) for seed in SEEDS for who in ("clx", "trainer"))
 
 
 def _small(
