@@ -16,6 +16,7 @@ from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_see
 from clx.errors import ConfigError
 from clx.ml import checkpoints, hook_calls
 from clx.ml.arguments import PATIENCE
+from clx.ml.attention_dropout import LeftOut, left_out
 from clx.ml.author_code import author_code
 from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.calibration import Calibration, calibrate
@@ -32,6 +33,7 @@ from clx.ml.processes import agreed, is_writer
 from clx.ml.quality_options import unknown_labels
 from clx.ml.quiet import quiet_transformers
 from clx.ml.run_dir import write_json
+from clx.ml.sampling import input_lengths
 from clx.ml.splits import windows_of_split
 from clx.ml.task_hooks import TaskHooks
 from clx.ml.time_budget import (
@@ -109,6 +111,13 @@ class Job:
     def eval_set(self) -> Dataset | None:
         """Its rows, as the model is fed."""
         return None if self.evaluated is None else self.evaluated.dataset
+
+    @functools.cached_property
+    def dropout_left_out(self) -> LeftOut | None:
+        """The dropout that the fine-tuning does without, for the length of its rows."""
+        if not self.call.fine_tune:
+            return None
+        return left_out(self.base, self.run.model_args, input_lengths(self.train.dataset))
 
     @property
     def seed(self) -> int:
@@ -250,11 +259,18 @@ def _fine_tune(
     refuse_not_finite(trainer)
     fitted.model = trainer.accelerator.unwrap_model(trainer.model).eval()
     fitted.trainer = trainer
+    if job.dropout_left_out is not None:
+        fitted.notes["attention_dropout_left_out"] = job.dropout_left_out.to_dict()
     return True
 
 
 def _base_model(job: Job) -> PreTrainedModel:
-    model = load_model(job.run, job.base, job.run.tokenizer)
+    dropout = job.dropout_left_out
+    changed = {} if dropout is None else {dropout.name: 0.0}
+    model = load_model(job.run, job.base, job.run.tokenizer, changed)
+    if dropout is not None and hasattr(model.config, dropout.name):
+        # Its layers were made without. Whoever trains the published model on has what it came with.
+        setattr(model.config, dropout.name, dropout.rate)
     return model if {"dtype", "torch_dtype"} & set(job.run.model_args) else model.float()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,17 +37,27 @@ def load_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(
-    run: TrainingRun, folder: Path, tokenizer: PreTrainedTokenizerBase
+    run: TrainingRun,
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    changed: Mapping[str, Any] | None = None,
 ) -> PreTrainedModel:
     """Return the task's model from a folder, in evaluation mode.
+
+    Args:
+        run: whose ``load_model`` loads it.
+        folder: the base model's or the run's.
+        tokenizer: whose tokens the model has to know.
+        changed: more ``model_args``, for this time.
 
     Raises:
         ModelError: its weights do not fit the labels, or the folder wants code run.
     """
     refuse_foreign_code(folder, run.trust_remote_code)
     stored = run.model_args
+    run.model_args = {**stored, **(changed or {})}
     if run.trust_remote_code:
-        run.model_args = {**stored, "trust_remote_code": True}
+        run.model_args["trust_remote_code"] = True
     try:
         with quiet_transformers(), author_code(run, "load_model"):
             model = run.load_model(str(folder))
