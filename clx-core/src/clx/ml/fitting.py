@@ -16,7 +16,7 @@ from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_see
 from clx.errors import ConfigError
 from clx.ml import checkpoints, hook_calls
 from clx.ml.arguments import PATIENCE
-from clx.ml.attention_dropout import LeftOut, left_out
+from clx.ml.attention_dropout import is_left_out, put_back, rates_to_leave_out
 from clx.ml.author_code import author_code
 from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.calibration import Calibration, calibrate
@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from clx.ml.long_texts import TextWindows
     from clx.ml.run import TrainingRun
     from clx.ml.splits import Split
+
+DROPOUT = "attention_dropout_left_out"
+"""In the plan and in results."""
 
 PLAN = "plan.json"
 """What a training decided for itself before its first step: a resumed one keeps to it."""
@@ -113,11 +116,19 @@ class Job:
         return None if self.evaluated is None else self.evaluated.dataset
 
     @functools.cached_property
-    def dropout_left_out(self) -> LeftOut | None:
-        """The dropout that the fine-tuning does without, for the length of its rows."""
+    def plan(self) -> dict[str, Any]:
+        """What the training that is resumed decided; empty for a training from the start."""
+        return {} if self.resume_from is None else _read_plan(self.work_dir)
+
+    @functools.cached_property
+    def dropout_left_out(self) -> dict[str, float]:
+        """The dropout of attention that the fine-tuning does without, for the length of its rows."""
+        if self.resume_from is not None:
+            return dict(self.plan.get(DROPOUT, {}))
         if not self.call.fine_tune:
-            return None
-        return left_out(self.base, self.run.model_args, input_lengths(self.train.dataset))
+            return {}
+        lengths = input_lengths(self.train.dataset)
+        return rates_to_leave_out(self.base, self.run.model_args, lengths)
 
     @property
     def seed(self) -> int:
@@ -176,7 +187,9 @@ def fit(job: Job) -> Fitted:
     set_seed(job.seed)
     model = _base_model(job)
     with own_forward(model):
-        return _fit(job, model)
+        fitted = _fit(job, model)
+    put_back(fitted.model.config, job.dropout_left_out)
+    return fitted
 
 
 def _fit(job: Job, model: PreTrainedModel) -> Fitted:
@@ -185,7 +198,7 @@ def _fit(job: Job, model: PreTrainedModel) -> Fitted:
     trainer = _make_trainer(job, model, interrupt)
     # The largest logit of a text is that of one window: then the probe is fitted to windows.
     windows = None if run.window_pooling == "max" else windows_of_split(run, job.train)
-    plan = _read_plan(job.work_dir) if job.resume_from is not None else {}
+    plan = job.plan
     texts = label_texts(run, label_names_of(model), input_columns(rows))
     prepare = functools.partial(
         prepare_head,
@@ -259,18 +272,20 @@ def _fine_tune(
     refuse_not_finite(trainer)
     fitted.model = trainer.accelerator.unwrap_model(trainer.model).eval()
     fitted.trainer = trainer
-    if job.dropout_left_out is not None:
-        fitted.notes["attention_dropout_left_out"] = job.dropout_left_out.to_dict()
+    if is_left_out(fitted.model.config, job.dropout_left_out):
+        fitted.notes[DROPOUT] = job.dropout_left_out
     return True
 
 
 def _base_model(job: Job) -> PreTrainedModel:
-    dropout = job.dropout_left_out
-    changed = {} if dropout is None else {dropout.name: 0.0}
-    model = load_model(job.run, job.base, job.run.tokenizer, changed)
-    if dropout is not None and hasattr(model.config, dropout.name):
-        # Its layers were made without. Whoever trains the published model on has what it came with.
-        setattr(model.config, dropout.name, dropout.rate)
+    changed = dict.fromkeys(job.dropout_left_out, 0.0)
+    try:
+        model = load_model(job.run, job.base, job.run.tokenizer, changed)
+    except Exception:
+        if not changed:
+            raise
+        # A task's load_model may not take what a user did not ask for.
+        model = load_model(job.run, job.base, job.run.tokenizer)
     return model if {"dtype", "torch_dtype"} & set(job.run.model_args) else model.float()
 
 
@@ -370,6 +385,7 @@ def _make_plan(job: Job, trainer: Trainer, head: Head) -> dict[str, Any]:
         "init": head.init,
         "strength": head.strength,
         "label_texts": head.label_texts,
+        DROPOUT: job.dropout_left_out,
         "probe_score": score_probe(trainer, eval_set, head, job.work_dir, budget),
         "max_steps": steps_in_time(trainer, budget, eval_set),
     }

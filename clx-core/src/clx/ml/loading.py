@@ -55,9 +55,9 @@ def load_model(
     """
     refuse_foreign_code(folder, run.trust_remote_code)
     stored = run.model_args
-    run.model_args = {**stored, **(changed or {})}
-    if run.trust_remote_code:
-        run.model_args["trust_remote_code"] = True
+    code = {"trust_remote_code": True} if run.trust_remote_code else {}
+    if changed or code:
+        run.model_args = {**stored, **(changed or {}), **code}
     try:
         with quiet_transformers(), author_code(run, "load_model"):
             model = run.load_model(str(folder))
