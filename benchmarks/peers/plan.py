@@ -61,7 +61,7 @@ def _in_order() -> Iterator[Trial]:
     yield from (Trial(who, name, None, 0) for name in ("banking77", "r8") for who in OTHERS)
     whole = ("svm", "embeddings", "clx-head", "clx", "clx-whole-bf16")
     yield from (Trial(who, "20news", None, 0) for who in whole)
-    yield from _small(("clx-bf16",), SETS, SEEDS[:1])
+    yield from _small(("clx-bf16",), ("agnews", "20news-topics", "r8", "nlupp"), SEEDS[:1])
 
 
 def _small(

@@ -26,7 +26,7 @@ SIZES = {
 }
 """For each table, the rows a label of each set."""
 
-SIGNS = {"2": "", "1": "†", "3": "§", "4": "¶", "H100": "‡", "5": "◊"}
+SIGNS = {"2": "", "1": "†", "3": "§", "4": "¶", "5": "◊", "H100": "‡"}
 """By the names of machines; others are named. Of several in a cell, the seconds are the first one's."""
 
 Done = dict[Trial, dict[str, Any]]
