@@ -28,7 +28,7 @@ import weak
 from frozen import frozen, score
 from torch import Tensor
 
-from clx.ml.probe import STRENGTHS, Kind, choose_strength, fit_head, mean_loss
+from clx.ml.probe import STRENGTHS, Kind, choose_strength, fit_head, mean_loss, smallest_within
 
 DRAWS = {4: 5, 8: 5, 32: 3, 64: 2, None: 1}
 """By rows a label: how often they are drawn."""
@@ -117,9 +117,9 @@ def measure(
         known = features[rows], targets[rows], kind, outputs
         losses = choose_strength(*known, strengths=(*SMALLER, *STRENGTHS)).losses
         ours = {c: loss for c, loss in losses.items() if c in STRENGTHS} or {STRENGTHS[0]: 0.0}
-        rules = {str(above): chosen_by(ours, above) for above in ABOVE}
-        rules["1.05 from 0.01"] = chosen_by(losses, 1.05)
-        rules["1.0 from 0.01"] = chosen_by(losses, 1.0)
+        rules = {str(above): smallest_within(ours, above) for above in ABOVE}
+        rules["1.05 from 0.01"] = smallest_within(losses, 1.05)
+        rules["1.0 from 0.01"] = smallest_within(losses, 1.0)
         rules["fixed"] = 1.0
         inputs, truth = features[rest], targets[rest]
         judged: dict[float, tuple[float, float]] = {}
@@ -138,11 +138,6 @@ def measure(
             f"{statistics.fmean(scores):.4f}, loss {statistics.fmean(all_lost):.4f}",
             flush=True,
         )
-
-
-def chosen_by(losses: dict[float, float], above: float) -> float:
-    """Return the smallest ``C`` whose loss is at most so many times the lowest."""
-    return next(c for c, loss in losses.items() if loss <= above * min(losses.values()))
 
 
 if __name__ == "__main__":

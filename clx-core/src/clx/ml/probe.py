@@ -9,7 +9,7 @@ with an L2 penalty on the weights and none on the bias. The objective is scikit-
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -310,8 +310,13 @@ def choose_strength(
         ) / sum(len(inputs) for _, _, inputs, _ in parts)
         if losses[strength] > RISEN * min(losses.values()):
             break
-    enough = CAREFUL[kind] * min(losses.values())
-    return Choice(next(c for c, loss in losses.items() if loss <= enough), losses)
+    return Choice(smallest_within(losses, CAREFUL[kind]), losses)
+
+
+def smallest_within(losses: Mapping[float, float], times: float) -> float:
+    """Return the first ``C``, of rising ones, whose loss is at most so many times the lowest."""
+    enough = times * min(losses.values())
+    return next(c for c, loss in losses.items() if loss <= enough)
 
 
 def stacked(
