@@ -865,7 +865,7 @@ def findings(document):
 def test_the_doctor_measures_bf16_on_a_cpu(monkeypatch):
     import torch
 
-    monkeypatch.setattr("clx.ml.devices.choose_device", lambda wanted: torch.device("cpu"))
+    monkeypatch.setattr("clx.ml.machine.devices.choose_device", lambda wanted: torch.device("cpu"))
     detail = checks.device().detail
     assert re.fullmatch(r"cpu \(\S+, \d+ threads, bf16 \d+\.\d times as fast as fp32\)", detail)
     monkeypatch.setattr(checks, "_bf16_speed", lambda: 1.949)

@@ -10,10 +10,11 @@ from safetensors.torch import load_file
 from transformers import Trainer, TrainerCallback
 
 from clx.errors import ClxWarning, ConfigError, DiskFullError, OutOfMemoryError, TrainingError
-from clx.ml import disk_space, training_run
+from clx.ml import training_run
 from clx.ml.checkpoints import MARK, complete_checkpoints, is_finished
-from clx.ml.disk_space import full_disk_named, training_bytes
-from clx.ml.out_of_memory import is_out_of_memory, memory_for_prediction
+from clx.ml.machine import disk as disk_space
+from clx.ml.machine.disk import full_disk_named, training_bytes
+from clx.ml.machine.memory import is_out_of_memory, memory_for_prediction
 from clx_tasks_classification import ClassificationRun
 from conftest import fruit_frame
 

@@ -5,7 +5,7 @@ import torch
 from transformers import TrainerCallback
 
 from clx.ml import training_run
-from clx.ml.devices import trains_on_cpu
+from clx.ml.machine.devices import trains_on_cpu
 
 
 class Products(TrainerCallback):

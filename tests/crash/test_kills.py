@@ -15,7 +15,7 @@ import pytest
 
 from clx.errors import RunDirError
 from clx.ml import staging
-from clx.ml.disk_space import full_disk_named
+from clx.ml.machine.disk import full_disk_named
 from clx.ml.run_dir import RunDir, find_run, write_json
 from clx.ml.run_lock import only_writer
 from clx.ml.staging import recover, staged

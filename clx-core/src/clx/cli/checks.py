@@ -78,7 +78,7 @@ def device() -> Finding:
     try:
         import torch
 
-        from clx.ml.devices import choose_device
+        from clx.ml.machine.devices import choose_device
 
         chosen = choose_device(None)
         name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else platform.machine()

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from clx.ml.disk_space import readable as readable_size
+from clx.ml.machine.disk import readable as readable_size
 from clx.ml.run_dir import CONFIG, ENVIRONMENT, MANIFEST, RunDir
 
 __all__ = ["environment", "readable_size", "sizes", "trained_at"]

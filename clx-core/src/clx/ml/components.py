@@ -93,7 +93,7 @@ class Components:
         """The trained model, on the device of the run."""
         with self._lock:
             if self._model is None:
-                from clx.ml.devices import choose_device
+                from clx.ml.machine.devices import choose_device
                 from clx.ml.saved_model import load_saved_model
 
                 folder = self._checked().model

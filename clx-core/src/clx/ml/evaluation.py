@@ -14,7 +14,7 @@ from transformers import EvalPrediction
 from clx.errors import ConfigError, PluginError, RunDirError
 from clx.ml.arguments import check_training_args
 from clx.ml.author_code import author_code
-from clx.ml.out_of_memory import memory_for_prediction
+from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.results import EvaluationResult
 from clx.ml.splits import Split, tokenised_split, windows_of_split
 from clx.ml.text_rows import with_texts

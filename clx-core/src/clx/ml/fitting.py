@@ -29,9 +29,9 @@ from clx.ml.interrupts import StopOnInterrupt
 from clx.ml.label_texts import label_names_of, label_texts
 from clx.ml.loading import load_model
 from clx.ml.loss_guard import refuse_not_finite
-from clx.ml.processes import agreed, is_writer
+from clx.ml.machine.distributed import agreed, is_writer
+from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.quality_options import unknown_labels
-from clx.ml.quiet import quiet_transformers
 from clx.ml.run_dir import write_json
 from clx.ml.sampling import input_lengths
 from clx.ml.splits import windows_of_split

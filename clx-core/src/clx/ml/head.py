@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from clx.ml.batches import batches as by_length
-from clx.ml.out_of_memory import memory_for_features
+from clx.ml.machine.memory import memory_for_features
 from clx.ml.probe import Kind, LinearHead
 from clx.ml.sampling import input_lengths
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from clx.errors import ConfigError
-from clx.ml.finite import not_finite
 from clx.ml.head import (
     collect_features,
     fed,
@@ -27,6 +26,7 @@ from clx.ml.head import (
     token_features,
 )
 from clx.ml.label_texts import require_probe
+from clx.ml.machine.finite import not_finite
 from clx.ml.pooling import (
     checkpoint_pooling,
     install_pooling,

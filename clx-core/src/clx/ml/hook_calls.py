@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, PluginError
 from clx.ml.arguments import check_training_args
-from clx.ml.devices import trains_on_cpu
+from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.plugins import plugins
 from clx.problems import raise_problems
 

@@ -20,14 +20,14 @@ import torch
 
 from clx.errors import ConfigError, DataFormatError
 from clx.ml.base_models import resolve_base_model
-from clx.ml.devices import choose_device
 from clx.ml.head import collect_features
 from clx.ml.head_init import prepare_head
 from clx.ml.label_texts import label_names_of
 from clx.ml.labels import original
 from clx.ml.loading import load_model
+from clx.ml.machine.devices import choose_device
+from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.probe import choose_strength, out_of_fold
-from clx.ml.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     import pandas as pd

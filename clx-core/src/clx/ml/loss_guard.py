@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import TrainingError
-from clx.ml.finite import not_finite
+from clx.ml.machine.finite import not_finite
 from clx.problems import examples, report
 
 if TYPE_CHECKING:

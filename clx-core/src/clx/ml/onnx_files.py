@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ExportError
+from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.onnx_runtime import missing, quantising_in
-from clx.ml.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -23,7 +23,7 @@ from clx.errors import ConfigError, OutOfMemoryError
 from clx.ml.batches import batches, in_order, padded, window_size
 from clx.ml.data import ROW_OF_RESULT
 from clx.ml.long_texts import Windows, pooled
-from clx.ml.out_of_memory import memory_for_prediction
+from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.text_scores import pipeline_outputs, score_function, scores_of
 from clx.ml.token_counts import TokenCounts, watched_copy
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from clx.errors import DataFormatError, ResumeError, RunExistsError
 from clx.ml.data import column_problems, raise_data_problems
 from clx.ml.data_files import file_format
-from clx.ml.disk_space import full_disk_named
+from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction import CutTexts
 from clx.ml.row_files import flush, join_parts, read_chunks, write_part
 from clx.ml.run_dir import RunDir, write_json

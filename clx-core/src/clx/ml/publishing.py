@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from clx.ml.author_code import author_code
 from clx.ml.hook_calls import report_sections
+from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model_card import model_card
 from clx.ml.published_check import score_difference
-from clx.ml.quiet import quiet_transformers
 from clx.ml.reporting import run_report
 from clx.ml.results import TrainingResult
 from clx.ml.run_dir import (

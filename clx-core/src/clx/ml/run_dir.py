@@ -17,7 +17,7 @@ from typing import Any
 
 from clx.errors import RunDirError, RunNotFoundError
 from clx.ml.config import read_config
-from clx.ml.disk_space import full_disk_named
+from clx.ml.machine.disk import full_disk_named
 from clx.ml.untrusted_files import json_object, read_text
 
 CONFIG = "config.json"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clx.errors import ModelError, RunDirError
-from clx.ml.finite import not_finite
 from clx.ml.loading import load_model, load_tokenizer
+from clx.ml.machine.finite import not_finite
 from clx.ml.safe_run import REMEDY
 from clx.ml.untrusted_files import read_object
 from clx.ml.untrusted_model import OF_THE_BASE

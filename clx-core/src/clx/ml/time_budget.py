@@ -12,7 +12,7 @@ import torch
 from transformers import Trainer, TrainerCallback
 
 from clx.errors import ConfigError
-from clx.ml.processes import agreed
+from clx.ml.machine.distributed import agreed
 from clx.ml.trainer import predict_before_training, same_random_numbers
 from clx.problems import cell
 

@@ -11,9 +11,9 @@ import torch
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from clx.errors import PluginError
-from clx.ml.devices import trains_on_cpu
 from clx.ml.heap import GiveBack
 from clx.ml.loss_guard import GuardedLoss
+from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.progress import use_our_progress
 from clx.ml.row_order import trainer_type
 from clx.ml.sampling import restored, sorted_by_length

@@ -21,15 +21,15 @@ from clx.ml.base_models import resolve_base_model
 from clx.ml.config import raise_config_problems
 from clx.ml.data import fingerprint, to_frame
 from clx.ml.data_checking import check_splits, warn_or_stop
-from clx.ml.devices import trains_on_cpu
-from clx.ml.disk_space import full_disk_named, training_bytes, warn_if_short
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.existing import refuse_existing
 from clx.ml.fitting import Call, Fitted, Job, calibrated, fit
 from clx.ml.label_errors import find_label_errors
 from clx.ml.loading import load_tokenizer
-from clx.ml.out_of_memory import memory_for_training
-from clx.ml.processes import by_writer, is_writer, join, wait, writer_first
+from clx.ml.machine.devices import trains_on_cpu
+from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
+from clx.ml.machine.distributed import by_writer, is_writer, join, wait, writer_first
+from clx.ml.machine.memory import memory_for_training
 from clx.ml.publishing import write_run
 from clx.ml.results import EvaluationResult, TrainingResult
 from clx.ml.run_dir import RunDir

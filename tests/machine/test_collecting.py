@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 from clx.ml import training_run
-from clx.ml.collecting import new_garbage_only
+from clx.ml.machine.collecting import new_garbage_only
 
 
 class Cycle:
