@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clx.ml import hookspecs, task_hooks
+from clx.ml import hookspecs
+from clx.ml.task import task as task_hooks
 from clx.testing import CHECKS
 from clx.testing.class_checks import PUBLIC_MODULES
 from kit_mutants import MUTANTS, source

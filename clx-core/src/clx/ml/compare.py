@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
-from clx.ml.author_code import author_code
 from clx.ml.comparing import mcnemar
 from clx.ml.evaluation import evaluate_predictions, predict_frame_rows
 from clx.ml.json_tables import table_to_json
 from clx.ml.reporting import comparison_report
 from clx.ml.results import EvaluationResult
 from clx.ml.run_dir import REPORT, write_json, writing
+from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
     import pandas as pd

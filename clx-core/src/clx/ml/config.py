@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clx.errors import ConfigError, RunDirError
-from clx.ml.task_checks import TASK_NAME, attribute_name
+from clx.ml.task.checks import TASK_NAME, attribute_name
 from clx.problems import cell
 
 SCHEMA_VERSION = 1

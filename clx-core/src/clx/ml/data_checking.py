@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import DataWarning
-from clx.ml.author_code import author_code
 from clx.ml.data_check import DataCheck, raise_if_strict
 from clx.ml.preflight import DataSplit, check_data
 from clx.ml.splits import Split
+from clx.ml.task.author_code import author_code
 from clx.ml.text_rows import row_texts
 from clx.ml.truncation import input_limit
 

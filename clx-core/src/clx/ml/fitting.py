@@ -15,9 +15,7 @@ from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_see
 
 from clx.errors import ConfigError
 from clx.ml import checkpoints, hook_calls
-from clx.ml.arguments import PATIENCE
 from clx.ml.attention_dropout import is_left_out, put_back, rates_to_leave_out
-from clx.ml.author_code import author_code
 from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.calibration import Calibration, calibrate
 from clx.ml.class_weights import label_weights, weighted_loss
@@ -31,11 +29,13 @@ from clx.ml.loading import load_model
 from clx.ml.loss_guard import refuse_not_finite
 from clx.ml.machine.distributed import agreed, is_writer
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.quality_options import unknown_labels
 from clx.ml.run_dir import write_json
 from clx.ml.sampling import input_lengths
 from clx.ml.splits import windows_of_split
-from clx.ml.task_hooks import TaskHooks
+from clx.ml.task.author_code import author_code
+from clx.ml.task.quality_options import unknown_labels
+from clx.ml.task.task import TaskHooks
+from clx.ml.task.training_args import PATIENCE
 from clx.ml.time_budget import (
     MIN_STEPS,
     Budget,

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, PluginError
-from clx.ml.arguments import check_training_args
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.plugins import plugins
+from clx.ml.task.training_args import check_training_args
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:

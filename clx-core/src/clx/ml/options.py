@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx import __version__
 from clx.errors import ClxError, ConfigError, PluginError, RunDirError
-from clx.ml.arguments import check_training_args
-from clx.ml.author_code import author_code
 from clx.ml.config import (
     LEARNED,
     SCHEMA_VERSION,
@@ -26,10 +24,12 @@ from clx.ml.config import (
 )
 from clx.ml.entry_points import distribution_of
 from clx.ml.long_texts import long_text_problems
-from clx.ml.quality_options import quality_problems
 from clx.ml.run_dir import RunDir
-from clx.ml.task_checks import BASE_OPTIONS, attribute_name, check_task
-from clx.ml.tokenize_arguments import tokenize_args_problems
+from clx.ml.task.author_code import author_code
+from clx.ml.task.checks import BASE_OPTIONS, attribute_name, check_task
+from clx.ml.task.quality_options import quality_problems
+from clx.ml.task.tokenize_arguments import tokenize_args_problems
+from clx.ml.task.training_args import check_training_args
 from clx.problems import cell, did_you_mean, raise_problems
 from clx.settings import runs_dir
 

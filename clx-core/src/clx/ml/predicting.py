@@ -24,7 +24,7 @@ from clx.ml.prediction import (
     check_texts,
     predict_texts,
 )
-from clx.ml.task_hooks import TaskHooks
+from clx.ml.task.task import TaskHooks
 from clx.ml.text_rows import as_text_rows, frame_inputs, input_columns
 
 if TYPE_CHECKING:

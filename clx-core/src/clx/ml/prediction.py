@@ -9,9 +9,9 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clx.errors import ConfigError, DataFormatError
-from clx.ml.author_code import author_code
 from clx.ml.data import has_surrogate
 from clx.ml.long_texts import refuse_long
+from clx.ml.task.author_code import author_code
 from clx.ml.truncation import cut_texts, warn_cut
 from clx.problems import cell, raise_problems
 

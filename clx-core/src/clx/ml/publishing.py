@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.author_code import author_code
 from clx.ml.hook_calls import report_sections
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model_card import model_card
@@ -26,6 +25,7 @@ from clx.ml.run_dir import (
     RunDir,
     write_json,
 )
+from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -18,7 +18,7 @@ from clx.ml.entry_points import (
     read,
     unique,
 )
-from clx.ml.task_checks import check_task
+from clx.ml.task.checks import check_task
 from clx.problems import closest, names
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """``TrainingRun``: the methods that run a task, each a skeleton that calls one module a step.
 
-What a task defines and overrides is in :mod:`clx.ml.task_hooks`, the ways to predict are in
+What a task defines and overrides is in :mod:`clx.ml.task.task`, the ways to predict are in
 :mod:`clx.ml.predicting`.
 """
 
@@ -21,8 +21,8 @@ from clx.ml.hook_calls import after_evaluation, after_training, report_sections
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
 from clx.ml.predicting import Predicting
-from clx.ml.quality_options import set_quality_options
 from clx.ml.run_dir import REPORT, RunDir, writing
+from clx.ml.task.quality_options import set_quality_options
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clx.errors import ConfigError
-from clx.ml.author_code import author_code
 from clx.ml.data import to_dataset
 from clx.ml.long_texts import TextWindows, refuse_long
 from clx.ml.sampling import input_lengths
+from clx.ml.task.author_code import author_code
 from clx.ml.text_rows import row_texts
 from clx.ml.token_counts import TokenCounts, watching
 from clx.ml.truncation import input_limit, uncut_lengths

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clx.ml import checkpoints, hook_calls
-from clx.ml.arguments import check_training_args, choose_arguments
-from clx.ml.author_code import author_code
 from clx.ml.base_models import resolve_base_model
 from clx.ml.config import raise_config_problems
 from clx.ml.data import fingerprint, to_frame
@@ -36,6 +34,8 @@ from clx.ml.run_dir import RunDir
 from clx.ml.run_lock import only_writer
 from clx.ml.splits import Split, tokenised_split
 from clx.ml.staging import recover, staged
+from clx.ml.task.author_code import author_code
+from clx.ml.task.training_args import check_training_args, choose_arguments
 from clx.ml.time_budget import Budget, seconds_of
 from clx.ml.truncation import warn_truncated
 

@@ -12,7 +12,7 @@ from typing import Any
 from clx import ml
 from clx.errors import ClxError
 from clx.ml.run import TrainingRun
-from clx.ml.task_checks import _private_names, attribute_name, task_problems
+from clx.ml.task.checks import _private_names, attribute_name, task_problems
 from clx.testing.results import CheckWarningError, check
 from clx.testing.subject import Subject, fail
 
@@ -65,7 +65,7 @@ PUBLIC_MODULES = frozenset(
     "class",
 )
 def attributes(subject: Subject) -> None:
-    """See :func:`clx.ml.task_checks.task_problems`."""
+    """See :func:`clx.ml.task.checks.task_problems`."""
     problems = task_problems(subject.task, TrainingRun)
     if problems:
         raise fail(

@@ -18,7 +18,7 @@ from clx.errors import ClxWarning
 from clx.ml.run import TrainingRun
 from clx.ml.run_dir import CONFIG, RunDir, write_json
 from clx.ml.staging import staged
-from clx.ml.task_checks import attribute_name, task_problems
+from clx.ml.task.checks import attribute_name, task_problems
 from clx.problems import cell, names
 from clx.testing.fresh import ask
 from clx.testing.results import CheckFailedError, NotReachedError

@@ -9,8 +9,8 @@ from transformers import TrainingArguments
 
 from clx.errors import ClxWarning, ConfigError
 from clx.ml import training_run
-from clx.ml.arguments import check_training_args, choose_arguments
-from clx.ml.legacy_arguments import IGNORED, RENAMED
+from clx.ml.task.legacy_arguments import IGNORED, RENAMED
+from clx.ml.task.training_args import check_training_args, choose_arguments
 
 # The fields of transformers.TrainingArguments in 4.57.6, frozen.
 NAMES_4_57 = """
