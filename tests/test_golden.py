@@ -8,7 +8,7 @@ import pytest
 
 from clx.errors import RunDirError
 from clx.ml import training_run
-from clx.ml.config import SCHEMA_VERSION
+from clx.ml.run_directory.config import SCHEMA_VERSION
 from conftest import fruit_frame
 
 GOLDEN = Path(__file__).with_name("golden")

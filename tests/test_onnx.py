@@ -23,8 +23,8 @@ from clx.errors import (
     RunDirError,
 )
 from clx.ml import TrainingRun, exporting, training_run
-from clx.ml.added_folder import added_folder
-from clx.ml.run_dir import MANIFEST, RunDir
+from clx.ml.run_directory.added_folder import added_folder
+from clx.ml.run_directory.layout import MANIFEST, RunDir
 from conftest import fruit_frame
 from test_prediction_engine import mixed_texts
 
@@ -209,7 +209,7 @@ def test_an_open_run_is_still_the_one_that_it_was_after_an_export(trained):
 
 @pytest.mark.parametrize("step", ["_to_disk", "_list_files", "shutil", "_sync"])
 def test_an_export_that_breaks_off_leaves_a_whole_run(exported, step, monkeypatch):
-    from clx.ml import added_folder as module
+    from clx.ml.run_directory import added_folder as module
 
     directory = RunDir(exported)
     original, calls = getattr(module, step), []

@@ -10,7 +10,7 @@ import pytest
 
 from clx.errors import ConfigError, RunDirError, RunNotFoundError, TaskNotFoundError
 from clx.ml import training_run
-from clx.ml.run_dir import RunDir
+from clx.ml.run_directory.layout import RunDir
 from clx.settings import runs_dir
 
 

@@ -14,7 +14,7 @@ from clx.errors import (
 )
 from clx.ml import predict_file as module
 from clx.ml import training_run
-from clx.ml.run_lock import only_writer_of_file
+from clx.ml.run_directory.lock import only_writer_of_file
 from conftest import fruit_frame
 
 

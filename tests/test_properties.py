@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from clx.errors import ClxError, ConfigError, DataFormatError
 from clx.ml import training_run
-from clx.ml.config import run_name_problems
 from clx.ml.data import fingerprint, has_surrogate, to_frame
 from clx.ml.labels import infer_label_names, label_names_problems
+from clx.ml.run_directory.config import run_name_problems
 
 pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.ClxWarning")
 few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

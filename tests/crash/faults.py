@@ -26,7 +26,7 @@ class Injected:
     def __enter__(self):
         self.armed = True
         sys.addaudithook(self._audit)
-        from clx.ml import staging
+        from clx.ml.run_directory import staging
 
         self._wrap(staging, "_exchange")
         self._wrap(os, "fsync")

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from clx.errors import RunDirError
-from clx.ml import staging
 from clx.ml.machine.disk import full_disk_named
-from clx.ml.run_dir import RunDir, find_run, write_json
-from clx.ml.run_lock import only_writer
-from clx.ml.staging import recover, staged
+from clx.ml.run_directory import staging
+from clx.ml.run_directory.layout import RunDir, find_run, write_json
+from clx.ml.run_directory.lock import only_writer
+from clx.ml.run_directory.staging import recover, staged
 from crash.faults import Injected, in_fork
 
 CAMPAIGN = Path(__file__).with_name("campaign.py")

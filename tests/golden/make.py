@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from clx.ml import training_run
-from clx.ml.config import SCHEMA_VERSION
+from clx.ml.run_directory.config import SCHEMA_VERSION
 from conftest import fruit_frame, make_tiny_model
 
 SIZES = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}

@@ -201,7 +201,7 @@ def hook_plugins() -> Iterator[Finding]:
 def whole_run(path: Path) -> Finding:
     """Open a run, compare all of its files with its manifest, and load its model."""
     from clx.ml.opening import training_run
-    from clx.ml.run_dir import MANIFEST
+    from clx.ml.run_directory.layout import MANIFEST
 
     what = f"run {path.name}"
     try:

@@ -57,7 +57,7 @@ class Summary:
 def summary(path: Path) -> Summary:
     """Return what a list says of a run; a damaged one is said to be so."""
     from clx.cli.saved import trained_at
-    from clx.ml.run_dir import RunDir
+    from clx.ml.run_directory.layout import RunDir
 
     run = RunDir(path)
     when = trained_at(run)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clx.ml.machine.disk import readable as readable_size
-from clx.ml.run_dir import CONFIG, ENVIRONMENT, MANIFEST, RunDir
+from clx.ml.run_directory.layout import CONFIG, ENVIRONMENT, MANIFEST, RunDir
 
 __all__ = ["environment", "readable_size", "sizes", "trained_at"]
 

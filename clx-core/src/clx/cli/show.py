@@ -41,7 +41,7 @@ def run_facts(run_name: str) -> dict[str, Any]:
     """
     from clx.cli.saved import environment, sizes, trained_at
     from clx.ml.opening import locate
-    from clx.ml.run_dir import find_run
+    from clx.ml.run_directory.layout import find_run
 
     run = find_run(locate(run_name))
     config, results = run.read_config(), run.read_results()

@@ -18,8 +18,8 @@ def verify(run_name: RunArgument, as_json: JsonOption = False) -> None:
     with Output(as_json) as out:
         from clx.errors import RunDirError
         from clx.ml.opening import locate
-        from clx.ml.run_dir import find_run
-        from clx.ml.safe_run import refuse_unsafe
+        from clx.ml.run_directory.layout import find_run
+        from clx.ml.run_directory.safety import refuse_unsafe
 
         run = find_run(locate(run_name))
         files, problem = run.manifest(), ""

@@ -12,7 +12,7 @@ from clx.ml.evaluation import evaluate_predictions, predict_frame_rows
 from clx.ml.json_tables import table_to_json
 from clx.ml.reporting import comparison_report
 from clx.ml.results import EvaluationResult
-from clx.ml.run_dir import REPORT, write_json, writing
+from clx.ml.run_directory.layout import REPORT, write_json, writing
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:

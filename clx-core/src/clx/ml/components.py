@@ -8,8 +8,8 @@ import weakref
 from typing import TYPE_CHECKING
 
 from clx.errors import NotTrainedError, RunDirError
-from clx.ml.run_dir import RunDir
-from clx.ml.safe_run import refuse_unsafe
+from clx.ml.run_directory.layout import RunDir
+from clx.ml.run_directory.safety import refuse_unsafe
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError, ExportError
-from clx.ml.added_folder import added_folder
 from clx.ml.long_texts import windows_of
 from clx.ml.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, OnnxModel, Settings
 from clx.ml.prediction import as_texts, check_texts
-from clx.ml.run_dir import ONNX, RunDir, write_json
+from clx.ml.run_directory.added_folder import added_folder
+from clx.ml.run_directory.layout import ONNX, RunDir, write_json
 from clx.ml.task.task import TaskHooks
 from clx.ml.text_rows import as_text_rows
 from clx.problems import cell

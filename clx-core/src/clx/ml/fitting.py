@@ -19,7 +19,6 @@ from clx.ml.attention_dropout import is_left_out, put_back, rates_to_leave_out
 from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.calibration import Calibration, calibrate
 from clx.ml.class_weights import label_weights, weighted_loss
-from clx.ml.config import TEMPERATURE
 from clx.ml.evaluation import Predicted, of_texts
 from clx.ml.head import divide_head, input_columns
 from clx.ml.head_init import Head, label_kind_of, prepare_head
@@ -29,7 +28,8 @@ from clx.ml.loading import load_model
 from clx.ml.loss_guard import refuse_not_finite
 from clx.ml.machine.distributed import agreed, is_writer
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.run_dir import write_json
+from clx.ml.run_directory.config import TEMPERATURE
+from clx.ml.run_directory.layout import write_json
 from clx.ml.sampling import input_lengths
 from clx.ml.splits import windows_of_split
 from clx.ml.task.author_code import author_code

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.hookspecs import hookimpl
-from clx.ml.run_dir import LOGS, METRICS_LOG
+from clx.ml.run_directory.layout import LOGS, METRICS_LOG
 
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun

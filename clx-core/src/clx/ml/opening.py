@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import ConfigError, PluginError, RunDirError, RunNotFoundError, TaskNotFoundError
-from clx.ml.config import contradictions, options_of
 from clx.ml.registry import TaskRegistry
 from clx.ml.run import TrainingRun
-from clx.ml.run_dir import RunDir, find_run
-from clx.ml.safe_run import refuse_unsafe
+from clx.ml.run_directory.config import contradictions, options_of
+from clx.ml.run_directory.layout import RunDir, find_run
+from clx.ml.run_directory.safety import refuse_unsafe
 from clx.problems import cell, did_you_mean, raise_problems
 from clx.settings import runs_dir
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx import __version__
 from clx.errors import ClxError, ConfigError, PluginError, RunDirError
-from clx.ml.config import (
+from clx.ml.entry_points import distribution_of
+from clx.ml.long_texts import long_text_problems
+from clx.ml.run_directory.config import (
     LEARNED,
     SCHEMA_VERSION,
     TEMPERATURE,
@@ -22,9 +24,7 @@ from clx.ml.config import (
     raise_config_problems,
     run_name_problems,
 )
-from clx.ml.entry_points import distribution_of
-from clx.ml.long_texts import long_text_problems
-from clx.ml.run_dir import RunDir
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.task.author_code import author_code
 from clx.ml.task.checks import BASE_OPTIONS, attribute_name, check_task
 from clx.ml.task.quality_options import quality_problems

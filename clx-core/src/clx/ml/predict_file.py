@@ -20,11 +20,11 @@ from clx.ml.data_files import file_format
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction import CutTexts
 from clx.ml.row_files import flush, join_parts, read_chunks, write_part
-from clx.ml.run_dir import RunDir, write_json
-from clx.ml.run_lock import only_writer_of_file
-from clx.ml.staging import remove
+from clx.ml.run_directory.layout import RunDir, write_json
+from clx.ml.run_directory.lock import only_writer_of_file
+from clx.ml.run_directory.staging import remove
+from clx.ml.run_directory.untrusted_files import read_object
 from clx.ml.text_rows import frame_inputs, input_columns
-from clx.ml.untrusted_files import read_object
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from clx.ml.model_card import model_card
 from clx.ml.published_check import score_difference
 from clx.ml.reporting import run_report
 from clx.ml.results import TrainingResult
-from clx.ml.run_dir import (
+from clx.ml.run_directory.layout import (
     CONFIG,
     ENVIRONMENT,
     LOGS,

@@ -12,7 +12,7 @@ from clx.ml.data_check import DataCheck
 from clx.ml.json_tables import table_to_json
 from clx.ml.mistakes import confident_mistakes, suspicious_labels
 from clx.ml.reporting import evaluation_report
-from clx.ml.run_dir import REPORT, write_json, writing
+from clx.ml.run_directory.layout import REPORT, write_json, writing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,12 +16,12 @@ from clx.errors import DataFormatError, NotTrainedError, PluginError
 from clx.ml.components import Components
 from clx.ml.data import to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
-from clx.ml.existing import refuse_existing
 from clx.ml.hook_calls import after_evaluation, after_training, report_sections
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
 from clx.ml.predicting import Predicting
-from clx.ml.run_dir import REPORT, RunDir, writing
+from clx.ml.run_directory.existing import refuse_existing
+from clx.ml.run_directory.layout import REPORT, RunDir, writing
 from clx.ml.task.quality_options import set_quality_options
 
 if TYPE_CHECKING:
@@ -367,7 +367,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             RunBusyError: a training writes into the run.
         """
         from clx.ml.exporting import export_run
-        from clx.ml.run_lock import only_writer
+        from clx.ml.run_directory.lock import only_writer
 
         self._require_trained()
         with only_writer(RunDir(self.run_dir)):

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from clx.errors import ModelError, RunDirError
 from clx.ml.loading import load_model, load_tokenizer
 from clx.ml.machine.finite import not_finite
-from clx.ml.safe_run import REMEDY
-from clx.ml.untrusted_files import read_object
-from clx.ml.untrusted_model import OF_THE_BASE
-from clx.ml.untrusted_weights import weight_shapes
+from clx.ml.run_directory.safety import REMEDY
+from clx.ml.run_directory.untrusted_files import read_object
+from clx.ml.run_directory.untrusted_model import OF_THE_BASE
+from clx.ml.run_directory.untrusted_weights import weight_shapes
 from clx.problems import examples, raise_problems
 
 if TYPE_CHECKING:

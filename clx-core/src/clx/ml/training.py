@@ -16,11 +16,9 @@ import torch
 
 from clx.ml import checkpoints, hook_calls
 from clx.ml.base_models import resolve_base_model
-from clx.ml.config import raise_config_problems
 from clx.ml.data import fingerprint, to_frame
 from clx.ml.data_checking import check_splits, warn_or_stop
 from clx.ml.evaluation import evaluate_predictions, predict_split
-from clx.ml.existing import refuse_existing
 from clx.ml.fitting import Call, Fitted, Job, calibrated, fit
 from clx.ml.label_errors import find_label_errors
 from clx.ml.loading import load_tokenizer
@@ -30,10 +28,12 @@ from clx.ml.machine.distributed import by_writer, is_writer, join, wait, writer_
 from clx.ml.machine.memory import memory_for_training
 from clx.ml.publishing import write_run
 from clx.ml.results import EvaluationResult, TrainingResult
-from clx.ml.run_dir import RunDir
-from clx.ml.run_lock import only_writer
+from clx.ml.run_directory.config import raise_config_problems
+from clx.ml.run_directory.existing import refuse_existing
+from clx.ml.run_directory.layout import RunDir
+from clx.ml.run_directory.lock import only_writer
+from clx.ml.run_directory.staging import recover, staged
 from clx.ml.splits import Split, tokenised_split
-from clx.ml.staging import recover, staged
 from clx.ml.task.author_code import author_code
 from clx.ml.task.training_args import check_training_args, choose_arguments
 from clx.ml.time_budget import Budget, seconds_of

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
 from clx.ml.run import TrainingRun
-from clx.ml.run_dir import CONFIG, RunDir, write_json
-from clx.ml.staging import staged
+from clx.ml.run_directory.layout import CONFIG, RunDir, write_json
+from clx.ml.run_directory.staging import staged
 from clx.ml.task.checks import attribute_name, task_problems
 from clx.problems import cell, names
 from clx.testing.fresh import ask

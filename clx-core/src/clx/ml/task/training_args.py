@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from clx.errors import ConfigError
-from clx.ml.config import json_problems
 from clx.ml.machine.devices import trains_on_cpu
+from clx.ml.run_directory.config import json_problems
 from clx.ml.task.legacy_arguments import translate
 from clx.problems import cell, did_you_mean, raise_problems
 

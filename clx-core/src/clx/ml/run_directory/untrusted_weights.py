@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import RunDirError
-from clx.ml.untrusted_files import read_object
+from clx.ml.run_directory.untrusted_files import read_object
 from clx.problems import cell, names
 
 WEIGHTS = "model.safetensors"

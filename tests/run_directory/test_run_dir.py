@@ -6,9 +6,9 @@ import os
 import pytest
 
 from clx.errors import RunDirError, RunNotFoundError
-from clx.ml import staging
-from clx.ml.run_dir import RunDir, find_run, write_json
-from clx.ml.staging import staged
+from clx.ml.run_directory import staging
+from clx.ml.run_directory.layout import RunDir, find_run, write_json
+from clx.ml.run_directory.staging import staged
 
 
 def publish(run, tag):

@@ -6,8 +6,8 @@ import mmap
 from pathlib import Path
 
 from clx.errors import RunDirError
-from clx.ml.untrusted_files import read_object
-from clx.ml.untrusted_model import tokenizer_problems
+from clx.ml.run_directory.untrusted_files import read_object
+from clx.ml.run_directory.untrusted_model import tokenizer_problems
 
 EXTERNAL = b"\x0a\x08location\x12"
 """How a file of the format (protobuf) says that weights are in another file: the key ``location``."""

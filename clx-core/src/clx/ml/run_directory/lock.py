@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from clx.errors import RunBusyError, RunDirError
-from clx.ml.run_dir import RunDir, write_json
+from clx.ml.run_directory.layout import RunDir, write_json
 
 _LOOKS = 25
 _BETWEEN_LOOKS_S = 0.02

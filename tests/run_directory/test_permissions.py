@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from clx.ml.run_dir import RunDir, write_json
-from clx.ml.staging import staged
+from clx.ml.run_directory.layout import RunDir, write_json
+from clx.ml.run_directory.staging import staged
 
 
 @pytest.fixture

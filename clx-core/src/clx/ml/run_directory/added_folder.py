@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clx.ml.run_dir import MANIFEST, RunDir, file_sha256
+from clx.ml.run_directory.layout import MANIFEST, RunDir, file_sha256
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import RunDirError
-from clx.ml.untrusted_files import MAX_TOKENIZER_BYTES, read_object
-from clx.ml.untrusted_weights import weight_shapes
+from clx.ml.run_directory.untrusted_files import MAX_TOKENIZER_BYTES, read_object
+from clx.ml.run_directory.untrusted_weights import weight_shapes
 from clx.problems import cell
 
 MAX_SIZE = 100_000_000

@@ -17,7 +17,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from clx.ml.run_dir import (
+from clx.ml.run_directory.layout import (
     IN_MANIFEST,
     MANIFEST,
     ONNX,

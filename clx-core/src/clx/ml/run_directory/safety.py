@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from clx.errors import RunDirError
-from clx.ml.run_dir import CONFIG, ENVIRONMENT, EXTRA, MANIFEST, MODEL, ONNX, RESULTS, RunDir
-from clx.ml.untrusted_files import file_problems
-from clx.ml.untrusted_model import model_args_problems, model_problems
-from clx.ml.untrusted_onnx import onnx_problems
+from clx.ml.run_directory.layout import (
+    CONFIG,
+    ENVIRONMENT,
+    EXTRA,
+    MANIFEST,
+    MODEL,
+    ONNX,
+    RESULTS,
+    RunDir,
+)
+from clx.ml.run_directory.untrusted_files import file_problems
+from clx.ml.run_directory.untrusted_model import model_args_problems, model_problems
+from clx.ml.run_directory.untrusted_onnx import onnx_problems
 from clx.problems import raise_problems
 
 REMEDY = "Restore it from a copy you trust, or train again with overwrite=True."

@@ -8,8 +8,13 @@ import pytest
 
 from clx.errors import ConfigError, PluginError, RunDirError
 from clx.ml import TrainingRun, training_run
-from clx.ml.config import SCHEMA_VERSION, json_problems, read_config, run_name_problems
 from clx.ml.registry import TaskRegistry
+from clx.ml.run_directory.config import (
+    SCHEMA_VERSION,
+    json_problems,
+    read_config,
+    run_name_problems,
+)
 from clx.settings import runs_dir
 from clx_tasks_classification import ClassificationRun
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import RunDirError, RunNotFoundError
-from clx.ml.config import read_config
 from clx.ml.machine.disk import full_disk_named
-from clx.ml.untrusted_files import json_object, read_text
+from clx.ml.run_directory.config import read_config
+from clx.ml.run_directory.untrusted_files import json_object, read_text
 
 CONFIG = "config.json"
 MODEL = "model"

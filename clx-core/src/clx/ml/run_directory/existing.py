@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clx.errors import ResumeError, RunExistsError
-from clx.ml.run_dir import OUR_NAMES, RunDir
+from clx.ml.run_directory.layout import OUR_NAMES, RunDir
 
 
 def refuse_existing(target: RunDir, overwrite: bool, resume: bool) -> None:
