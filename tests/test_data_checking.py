@@ -8,7 +8,7 @@ import pytest
 
 from clx.errors import DataFormatError, DataWarning, TruncationWarning
 from clx.ml import TrainingRun, training_run
-from clx.ml.mistakes import confident_mistakes
+from clx.ml.results.mistakes import confident_mistakes
 from conftest import fruit_frame
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from clx.errors import DataFormatError
-from clx.ml.data_check import KINDS
 from clx.ml.preflight import DataSplit, check_data, raise_if_strict
+from clx.ml.results.data_check import KINDS
 
 LONG = "please tell me where the card is that I ordered two weeks ago from the other branch"
 

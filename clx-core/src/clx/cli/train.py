@@ -17,7 +17,7 @@ from clx.settings import runs_dir as default_runs_dir
 
 if TYPE_CHECKING:
     from clx.ml import TrainingRun
-    from clx.ml.results import TrainingResult
+    from clx.ml.results.outcome import TrainingResult
 
 
 def task_names() -> list[str]:

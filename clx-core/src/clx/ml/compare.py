@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError
 from clx.ml.comparing import mcnemar
 from clx.ml.evaluation import evaluate_predictions, predict_frame_rows
-from clx.ml.json_tables import table_to_json
-from clx.ml.reporting import comparison_report
-from clx.ml.results import EvaluationResult
+from clx.ml.results.json_tables import table_to_json
+from clx.ml.results.outcome import EvaluationResult
+from clx.ml.results.pages import comparison_report
 from clx.ml.run_directory.layout import REPORT, write_json, writing
 from clx.ml.task.author_code import author_code
 

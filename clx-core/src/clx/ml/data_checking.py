@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import DataWarning
-from clx.ml.data_check import DataCheck, raise_if_strict
 from clx.ml.preflight import DataSplit, check_data
+from clx.ml.results.data_check import DataCheck, raise_if_strict
 from clx.ml.splits import Split
 from clx.ml.task.author_code import author_code
 from clx.ml.text_rows import row_texts

@@ -13,7 +13,7 @@ from transformers import EvalPrediction
 
 from clx.errors import ConfigError, PluginError, RunDirError
 from clx.ml.machine.memory import memory_for_prediction
-from clx.ml.results import EvaluationResult
+from clx.ml.results.outcome import EvaluationResult
 from clx.ml.splits import Split, tokenised_split, windows_of_split
 from clx.ml.task.author_code import author_code
 from clx.ml.task.training_args import check_training_args

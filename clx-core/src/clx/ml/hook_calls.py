@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clx.ml.report import Section
-    from clx.ml.results import EvaluationResult, TrainingResult
+    from clx.ml.results.outcome import EvaluationResult, TrainingResult
     from clx.ml.run import TrainingRun
 
 

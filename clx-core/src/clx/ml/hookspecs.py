@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback
 
     from clx.ml.report import Section
-    from clx.ml.results import EvaluationResult, TrainingResult
+    from clx.ml.results.outcome import EvaluationResult, TrainingResult
     from clx.ml.run import TrainingRun
 
 hookspec = pluggy.HookspecMarker("clx")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from clx.ml.data_check import EVAL, TRAIN, Finding, LabelSet, joined
+from clx.ml.results.data_check import EVAL, TRAIN, Finding, LabelSet, joined
 from clx.problems import MAX_EXAMPLES, cell
 
 

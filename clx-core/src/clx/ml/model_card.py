@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clx import __version__
-from clx.ml.results import TrainingResult
+from clx.ml.results.outcome import TrainingResult
 
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun

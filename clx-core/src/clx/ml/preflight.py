@@ -12,7 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clx.ml.data_check import (
+from clx.ml.label_checks import label_findings
+from clx.ml.long_texts import WHOLE
+from clx.ml.near_duplicates import near_duplicates
+from clx.ml.results.data_check import (
     EVAL,
     KINDS,
     TRAIN,
@@ -22,9 +25,6 @@ from clx.ml.data_check import (
     joined,
     raise_if_strict,
 )
-from clx.ml.label_checks import label_findings
-from clx.ml.long_texts import WHOLE
-from clx.ml.near_duplicates import near_duplicates
 from clx.problems import MAX_EXAMPLES, cell, examples
 
 __all__ = ["DataCheck", "DataSplit", "Finding", "check_data", "raise_if_strict"]

@@ -13,8 +13,8 @@ from clx.ml.hook_calls import report_sections
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model_card import model_card
 from clx.ml.published_check import score_difference
-from clx.ml.reporting import run_report
-from clx.ml.results import TrainingResult
+from clx.ml.results.outcome import TrainingResult
+from clx.ml.results.pages import run_report
 from clx.ml.run_directory.layout import (
     CONFIG,
     ENVIRONMENT,

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.compare import Comparison
-    from clx.ml.data_check import DataCheck
     from clx.ml.exporting import ExportReport
-    from clx.ml.results import EvaluationResult, TrainingResult
+    from clx.ml.results.data_check import DataCheck
+    from clx.ml.results.outcome import EvaluationResult, TrainingResult
 
 
 class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
@@ -329,7 +329,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             NotTrainedError: there is no trained model.
             RunDirError: the target cannot be written.
         """
-        from clx.ml.reporting import run_report
+        from clx.ml.results.pages import run_report
 
         self._require_trained()
         evaluation = None if data is None else self.evaluate(data)

@@ -27,7 +27,7 @@ from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
 from clx.ml.machine.distributed import by_writer, is_writer, join, wait, writer_first
 from clx.ml.machine.memory import memory_for_training
 from clx.ml.publishing import write_run
-from clx.ml.results import EvaluationResult, TrainingResult
+from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import raise_config_problems
 from clx.ml.run_directory.existing import refuse_existing
 from clx.ml.run_directory.layout import RunDir
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
 
-    from clx.ml.data_check import DataCheck
+    from clx.ml.results.data_check import DataCheck
     from clx.ml.run import TrainingRun
 
 

@@ -27,7 +27,7 @@ from clx.testing.tiny_model import make_tiny_model
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.results import TrainingResult
+    from clx.ml.results.outcome import TrainingResult
 
 STEPS = 24
 TRAINING_ARGS = {

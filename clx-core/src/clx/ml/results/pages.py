@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx import __version__
-from clx.ml.json_tables import table_from_json
 from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_report
+from clx.ml.results.json_tables import table_from_json
 from clx.ml.run_directory.layout import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data_check import DataCheck
-from clx.ml.json_tables import table_to_json
-from clx.ml.mistakes import confident_mistakes, suspicious_labels
-from clx.ml.reporting import evaluation_report
+from clx.ml.results.data_check import DataCheck
+from clx.ml.results.json_tables import table_to_json
+from clx.ml.results.mistakes import confident_mistakes, suspicious_labels
+from clx.ml.results.pages import evaluation_report
 from clx.ml.run_directory.layout import REPORT, write_json, writing
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from clx.errors import NotTrainedError, RunDirError
 from clx.ml import training_run
-from clx.ml.mistakes import confident_mistakes, suspicious_labels
+from clx.ml.results.mistakes import confident_mistakes, suspicious_labels
 from conftest import fruit_frame
 
 SCRIPT = "<script>alert(1)</script>"

@@ -19,7 +19,7 @@ def confident_mistakes(examples: pd.DataFrame, rows: int = MAX_ROWS) -> pd.DataF
     """Return the wrong rows that the model was surest of, surest first.
 
     Args:
-        examples: see :attr:`clx.ml.results.EvaluationResult.examples`.
+        examples: see :attr:`clx.ml.results.outcome.EvaluationResult.examples`.
         rows: at most so many are returned.
     """
     return _shown(examples[~examples["correct"].astype(bool)], rows)
@@ -33,7 +33,7 @@ def suspicious_labels(examples: pd.DataFrame, rows: int = MAX_ROWS) -> pd.DataFr
     al. (2021), "Confident Learning: Estimating Uncertainty in Dataset Labels", with the argmax.
 
     Args:
-        examples: see :attr:`clx.ml.results.EvaluationResult.examples`.
+        examples: see :attr:`clx.ml.results.outcome.EvaluationResult.examples`.
         rows: at most so many are returned.
     """
     if not len(examples) or not all(isinstance(label, str) for label in examples["given"]):
