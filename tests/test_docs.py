@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clx.ml import hookspecs, task_registry
+from clx.ml import task_registry
+from clx.ml.plugins import hookspecs
 from clx.ml.task import task as task_hooks
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clx.ml import hookspecs
+from clx.ml.plugins import hookspecs
 from clx.ml.task import task as task_hooks
 from clx.testing import CHECKS
 from clx.testing.class_checks import PUBLIC_MODULES

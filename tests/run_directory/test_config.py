@@ -8,7 +8,7 @@ import pytest
 
 from clx.errors import ConfigError, PluginError, RunDirError
 from clx.ml import TrainingRun, training_run
-from clx.ml.registry import TaskRegistry
+from clx.ml.plugins.registry import TaskRegistry
 from clx.ml.run_directory.config import (
     SCHEMA_VERSION,
     json_problems,

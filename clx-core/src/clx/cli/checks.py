@@ -156,8 +156,8 @@ def base_model() -> Finding:
 def tasks() -> Iterator[Finding]:
     """Import every installed task."""
     from clx.cli.tasks import broken_task
-    from clx.ml.entry_points import ALLOW_VARIABLE
     from clx.ml.opening import task_registry
+    from clx.ml.plugins.entry_points import ALLOW_VARIABLE
 
     limit = os.environ.get(ALLOW_VARIABLE)
     if limit is not None:
@@ -179,7 +179,7 @@ def tasks() -> Iterator[Finding]:
 
 def hook_plugins() -> Iterator[Finding]:
     """Load the hook plugins."""
-    from clx.ml.plugins import plugins
+    from clx.ml.plugins.manager import plugins
 
     try:
         failures = plugins().failures

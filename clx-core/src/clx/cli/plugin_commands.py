@@ -18,7 +18,7 @@ def commands_of_plugins(own: Collection[str]) -> dict[str, Callable[..., Any]]:
         PluginError: a plugin raised, returned something else than functions, or wants a name that
             is taken; the message names it and its distribution.
     """
-    from clx.ml.plugins import plugins
+    from clx.ml.plugins.manager import plugins
 
     found: dict[str, Callable[..., Any]] = {}
     origins = dict.fromkeys(own, "clx itself")

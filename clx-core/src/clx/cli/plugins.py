@@ -12,8 +12,8 @@ from clx.cli.output import Output
 from clx.cli.parameters import JsonOption
 
 if TYPE_CHECKING:
-    from clx.ml.entry_points import Failure
-    from clx.ml.plugins import Loaded
+    from clx.ml.plugins.entry_points import Failure
+    from clx.ml.plugins.manager import Loaded
 
 
 def plugins(as_json: JsonOption = False) -> None:
@@ -24,7 +24,7 @@ def plugins(as_json: JsonOption = False) -> None:
     """
     with Output(as_json) as out:
         from clx.errors import ClxWarning
-        from clx.ml.plugins import plugins as of_process
+        from clx.ml.plugins.manager import plugins as of_process
 
         with warnings.catch_warnings():
             # The list says what the warnings would.

@@ -11,7 +11,7 @@ from clx.cli.output import Output
 from clx.cli.parameters import JsonOption
 
 if TYPE_CHECKING:
-    from clx.ml.registry import TaskEntry
+    from clx.ml.plugins.registry import TaskEntry
 
 
 def tasks(

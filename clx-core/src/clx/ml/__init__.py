@@ -10,9 +10,9 @@ is imported when it is used.
 
 from __future__ import annotations
 
-from clx.ml.hookspecs import hookimpl
 from clx.ml.opening import task_registry, training_run
-from clx.ml.plugins import register_plugin, unregister_plugin
+from clx.ml.plugins.hookspecs import hookimpl
+from clx.ml.plugins.manager import register_plugin, unregister_plugin
 from clx.ml.run import TrainingRun
 
 __all__ = [

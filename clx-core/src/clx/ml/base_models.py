@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ModelError, ModelNotFoundError
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.embedded_model import PACKAGE as DEFAULT_PACKAGE
-from clx.ml.plugins import plugins
+from clx.ml.plugins.manager import plugins
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, PluginError
-from clx.ml.plugins import plugins
+from clx.ml.plugins.manager import plugins
 from clx.problems import cell, did_you_mean, examples, names, raise_problems
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
-from clx.ml.hookspecs import hookimpl
+from clx.ml.plugins.hookspecs import hookimpl
 from clx.problems import cell, names
 
 if TYPE_CHECKING:

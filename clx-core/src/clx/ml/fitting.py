@@ -14,7 +14,7 @@ import numpy as np
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_seed
 
 from clx.errors import ConfigError
-from clx.ml import checkpoints, hook_calls
+from clx.ml import checkpoints
 from clx.ml.attention_dropout import is_left_out, put_back, rates_to_leave_out
 from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.calibration import Calibration, calibrate
@@ -28,6 +28,7 @@ from clx.ml.loading import load_model
 from clx.ml.loss_guard import refuse_not_finite
 from clx.ml.machine.distributed import agreed, is_writer
 from clx.ml.machine.quiet import quiet_transformers
+from clx.ml.plugins import calls as hook_calls
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.run_directory.layout import write_json
 from clx.ml.sampling import input_lengths

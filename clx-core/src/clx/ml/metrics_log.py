@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.hookspecs import hookimpl
+from clx.ml.plugins.hookspecs import hookimpl
 from clx.ml.run_directory.layout import LOGS, METRICS_LOG
 
 if TYPE_CHECKING:

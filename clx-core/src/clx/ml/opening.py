@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import ConfigError, PluginError, RunDirError, RunNotFoundError, TaskNotFoundError
-from clx.ml.registry import TaskRegistry
+from clx.ml.plugins.registry import TaskRegistry
 from clx.ml.run import TrainingRun
 from clx.ml.run_directory.config import contradictions, options_of
 from clx.ml.run_directory.layout import RunDir, find_run
@@ -20,7 +20,7 @@ _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*")
 
 task_registry = TaskRegistry(base=lambda: TrainingRun)
-"""The tasks of this process: see :class:`clx.ml.registry.TaskRegistry`."""
+"""The tasks of this process: see :class:`clx.ml.plugins.registry.TaskRegistry`."""
 
 
 def training_run(

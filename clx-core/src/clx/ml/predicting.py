@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import NotTrainedError
 from clx.ml.backends import check_backend, make_engine
 from clx.ml.data import to_frame
-from clx.ml.hook_calls import observed
 from clx.ml.machine.memory import with_memory_named
+from clx.ml.plugins.calls import observed
 from clx.ml.prediction import (
     CutTexts,
     as_texts,

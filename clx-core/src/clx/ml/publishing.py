@@ -9,9 +9,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.hook_calls import report_sections
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model_card import model_card
+from clx.ml.plugins.calls import report_sections
 from clx.ml.published_check import score_difference
 from clx.ml.results.outcome import TrainingResult
 from clx.ml.results.pages import run_report

@@ -16,9 +16,9 @@ from clx.errors import DataFormatError, NotTrainedError, PluginError
 from clx.ml.components import Components
 from clx.ml.data import to_frame
 from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
-from clx.ml.hook_calls import after_evaluation, after_training, report_sections
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
+from clx.ml.plugins.calls import after_evaluation, after_training, report_sections
 from clx.ml.predicting import Predicting
 from clx.ml.run_directory.existing import refuse_existing
 from clx.ml.run_directory.layout import REPORT, RunDir, writing

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clx.ml import checkpoints, hook_calls
+from clx.ml import checkpoints
 from clx.ml.base_models import resolve_base_model
 from clx.ml.data import fingerprint, to_frame
 from clx.ml.data_checking import check_splits, warn_or_stop
@@ -26,6 +26,7 @@ from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
 from clx.ml.machine.distributed import by_writer, is_writer, join, wait, writer_first
 from clx.ml.machine.memory import memory_for_training
+from clx.ml.plugins import calls as hook_calls
 from clx.ml.publishing import write_run
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import raise_config_problems

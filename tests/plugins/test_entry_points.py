@@ -5,8 +5,16 @@ from types import SimpleNamespace
 import pytest
 from importlib_metadata import EntryPoint, PathDistribution
 
-from clx.ml import entry_points
-from clx.ml.entry_points import FIRST_PARTY, Plugin, allowed, by_name, canonical, read, unique
+from clx.ml.plugins import entry_points
+from clx.ml.plugins.entry_points import (
+    FIRST_PARTY,
+    Plugin,
+    allowed,
+    by_name,
+    canonical,
+    read,
+    unique,
+)
 
 GROUP = "clx.tasks"
 

@@ -14,8 +14,8 @@ import pluggy
 
 from clx import __version__
 from clx.errors import ClxError, ClxWarning, PluginError
-from clx.ml import hookspecs
-from clx.ml.entry_points import (
+from clx.ml.plugins import hookspecs
+from clx.ml.plugins.entry_points import (
     ALLOW_VARIABLE,
     Failure,
     Plugin,
@@ -165,7 +165,7 @@ class Plugins:
         return bool(getattr(self._manager.hook, hook).get_hookimpls())
 
     def call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook of all plugins; see :mod:`clx.ml.hookspecs` for what it returns.
+        """Call a hook of all plugins; see :mod:`clx.ml.plugins.hookspecs` for what it returns.
 
         Raises:
             PluginError: a plugin raised; the message names it, its distribution, the hook and what

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clx.errors import DuplicateTaskError, PluginError, TaskNotFoundError
-from clx.ml.entry_points import (
+from clx.ml.plugins.entry_points import (
     ALLOW_VARIABLE,
     Failure,
     Plugin,

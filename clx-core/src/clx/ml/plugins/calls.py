@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, PluginError
 from clx.ml.machine.devices import trains_on_cpu
-from clx.ml.plugins import plugins
+from clx.ml.plugins.manager import plugins
 from clx.ml.task.training_args import check_training_args
 from clx.problems import raise_problems
 

@@ -10,8 +10,8 @@ import pytest
 from importlib_metadata import EntryPoint
 
 from clx.errors import ClxWarning, DataFormatError, PluginError
-from clx.ml import hookimpl, hookspecs
-from clx.ml.plugins import BUILT_IN, GROUP, Plugins
+from clx.ml import hookimpl
+from clx.ml.plugins import BUILT_IN, GROUP, Plugins, hookspecs
 
 HOOKS = {
     "clx_resolve_base_model": {"name": "x/y"},

@@ -10,7 +10,7 @@ from importlib_metadata import EntryPoint
 
 from clx.errors import ClxError, DuplicateTaskError, PluginError, TaskNotFoundError
 from clx.ml import TrainingRun
-from clx.ml.registry import GROUP, TaskRegistry
+from clx.ml.plugins.registry import GROUP, TaskRegistry
 
 
 def make_task(name, aliases=(), qualname="Task", module="fake_tasks", **attributes):

@@ -10,11 +10,11 @@ import pytest
 from cli_helpers import Cli, install, process
 from clx.errors import ClxWarning, ConfigError, PluginError
 from clx.ml import hookimpl, register_plugin, training_run, unregister_plugin
-from clx.ml.hook_calls import report_sections
+from clx.ml.plugins.calls import report_sections
 from clx.ml.report import Section
 from conftest import fruit_frame
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FAST = {"max_steps": 2, "disable_tqdm": True}
 
 
@@ -103,7 +103,7 @@ def test_predictions_of_a_batch_are_told_with_their_texts_in_order(trained, plug
 
 
 def test_arguments_of_plugins_give_way_to_the_users_and_to_earlier_plugins(plugin):
-    from clx.ml.hook_calls import proposed_arguments
+    from clx.ml.plugins.calls import proposed_arguments
 
     class Late:
         @hookimpl(trylast=True)
