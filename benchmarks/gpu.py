@@ -72,7 +72,7 @@ def _precision(run: Any, texts: list[str], rounds: int, title: str) -> Table:
 
 
 def _budgets(run: Any, texts: list[str], rounds: int) -> Table:
-    from clx.ml import batches
+    from clx.ml.data import batches
 
     def with_budget(budget: int) -> None:
         before, batches.OTHER_BUDGET = batches.OTHER_BUDGET, budget

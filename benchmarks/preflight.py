@@ -48,8 +48,8 @@ def measure(case: str, rows: int) -> None:
     """Run one case and print a line about it."""
     import pandas as pd
 
-    from clx.ml.near_duplicates import near_duplicates
-    from clx.ml.preflight import DataSplit, check_data
+    from clx.ml.data.check.findings import DataSplit, check_data
+    from clx.ml.data.check.near_duplicates import near_duplicates
 
     texts = make_texts(case, rows)
     labels = [f"label {number % LABELS}" for number in range(rows)]

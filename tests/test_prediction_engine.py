@@ -14,9 +14,9 @@ from transformers import (
 
 from clx.errors import OutOfMemoryError
 from clx.ml import TrainingRun, training_run
-from clx.ml.batches import TOKEN_BUDGETS, batches, padded, window_size
+from clx.ml.data.batches import TOKEN_BUDGETS, batches, padded, window_size
+from clx.ml.data.token_counts import TokenCounts, watched_copy, watching
 from clx.ml.pipe_engine import PipeEngine
-from clx.ml.token_counts import TokenCounts, watched_copy, watching
 from conftest import ANIMALS, FRUIT
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import data
 import pandas as pd
 from torch import Tensor
 
+import data
 from clx.ml import training_run
+from clx.ml.data.splits import tokenised_split
 from clx.ml.label_errors import Frozen, frozen_features
-from clx.ml.splits import tokenised_split
 
 
 def frozen(task: str, frame: pd.DataFrame, labels: Sequence[str]) -> Frozen:

@@ -19,9 +19,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import data
-
 from clx.ml import training_run
-from clx.ml.long_texts import WINDOW_POOLINGS
+from clx.ml.data.windows import WINDOW_POOLINGS
 
 WAYS = ("truncate", *WINDOW_POOLINGS)
 

@@ -30,7 +30,7 @@ def check_task(
     In a pipe: a check a line, fields separated by tabs.
     """
     with Output(as_json) as out:
-        from clx.ml.data import to_frame
+        from clx.ml.data.frames import to_frame
         from clx.ml.opening import task_registry
         from clx.testing import check_task as run_checks
 

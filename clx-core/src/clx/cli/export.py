@@ -41,8 +41,8 @@ def export(
         run = training_run(load=run_name)
         texts = None
         if data is not None:
-            from clx.ml.data import to_frame
-            from clx.ml.text_rows import frame_inputs, input_columns
+            from clx.ml.data.frames import to_frame
+            from clx.ml.data.texts import frame_inputs, input_columns
 
             texts = frame_inputs(to_frame(data), input_columns(run.text_columns, text_column))
         report = run.export("onnx", texts=texts, int8=int8)

@@ -100,8 +100,8 @@ def predict(
         raise_problems(ConfigError, "These do not go together:", problems)
 
         from clx.ml import training_run
+        from clx.ml.data.texts import input_columns
         from clx.ml.prediction import check_min_score
-        from clx.ml.text_rows import input_columns
 
         run = training_run(load=run_name, device=device)
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}

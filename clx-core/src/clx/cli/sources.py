@@ -42,7 +42,7 @@ def source_of(arguments: Sequence[str]) -> Source:
     Raises:
         DataFormatError: a file that cannot be read, or texts and files mixed.
     """
-    from clx.ml.data_files import FORMATS, file_format
+    from clx.ml.data.files import FORMATS, file_format
 
     if len(arguments) == 1:
         only = arguments[0]
@@ -83,8 +83,8 @@ def file_texts(path: Path, columns: Sequence[str]) -> Iterator[str]:
     """
     import pandas as pd
 
-    from clx.ml.row_files import read_chunks
-    from clx.ml.text_rows import frame_inputs
+    from clx.ml.data.row_files import read_chunks
+    from clx.ml.data.texts import frame_inputs
 
     first = 0
     for frame in read_chunks(path, READ_ROWS):

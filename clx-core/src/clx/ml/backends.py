@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
-from clx.ml.long_texts import windows_of
+from clx.ml.data.windows import windows_of
 from clx.problems import cell, did_you_mean
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def check_backend(backend: Any) -> str:
 def make_engine(run: TrainingRun, backend: str, batch_size: int | None) -> Engine:
     """Return what runs texts through the model of ``run``; it is loaded if it is not yet."""
     if backend == TORCH:
+        from clx.ml.data.lengths import input_limit
         from clx.ml.pipe_engine import PipeEngine
-        from clx.ml.truncation import input_limit
 
         return PipeEngine(run.pipe, batch_size, input_limit(run), windows_of(run))
     from clx.ml.onnx_engine import OnnxEngine

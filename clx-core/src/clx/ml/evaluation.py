@@ -12,14 +12,14 @@ import numpy as np
 from transformers import EvalPrediction
 
 from clx.errors import ConfigError, PluginError, RunDirError
+from clx.ml.data.lengths import warn_truncated
+from clx.ml.data.splits import Split, tokenised_split, windows_of_split
+from clx.ml.data.texts import with_texts
 from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.results.outcome import EvaluationResult
-from clx.ml.splits import Split, tokenised_split, windows_of_split
 from clx.ml.task.author_code import author_code
 from clx.ml.task.training_args import check_training_args
-from clx.ml.text_rows import with_texts
 from clx.ml.trainer import checked_metrics, forget_model, make_trainer, predict_dataset
-from clx.ml.truncation import warn_truncated
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:

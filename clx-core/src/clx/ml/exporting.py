@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError, ExportError
-from clx.ml.long_texts import windows_of
+from clx.ml.data.texts import as_text_rows
+from clx.ml.data.windows import windows_of
 from clx.ml.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, OnnxModel, Settings
 from clx.ml.prediction import as_texts, check_texts
 from clx.ml.run_directory.added_folder import added_folder
 from clx.ml.run_directory.layout import ONNX, RunDir, write_json
 from clx.ml.task.task import TaskHooks
-from clx.ml.text_rows import as_text_rows
 from clx.problems import cell
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _settings(run: TrainingRun) -> Settings:
     """
     from transformers import TextClassificationPipeline
 
-    from clx.ml.truncation import input_limit
+    from clx.ml.data.lengths import input_limit
 
     pipe, tokenizer = run.pipe, run.tokenizer
     why = None

@@ -19,6 +19,7 @@ from clx.ml.attention_dropout import is_left_out, put_back, rates_to_leave_out
 from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.calibration import Calibration, calibrate
 from clx.ml.class_weights import label_weights, weighted_loss
+from clx.ml.data.splits import windows_of_split
 from clx.ml.evaluation import Predicted, of_texts
 from clx.ml.head import divide_head, input_columns
 from clx.ml.head_init import Head, label_kind_of, prepare_head
@@ -32,7 +33,6 @@ from clx.ml.plugins import calls as hook_calls
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.run_directory.layout import write_json
 from clx.ml.sampling import input_lengths
-from clx.ml.splits import windows_of_split
 from clx.ml.task.author_code import author_code
 from clx.ml.task.quality_options import unknown_labels
 from clx.ml.task.task import TaskHooks
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from clx.ml.long_texts import TextWindows
+    from clx.ml.data.splits import Split
+    from clx.ml.data.windows import TextWindows
     from clx.ml.run import TrainingRun
-    from clx.ml.splits import Split
 
 DROPOUT = "attention_dropout_left_out"
 """In the plan and in results."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from clx.ml.batches import batches as by_length
+from clx.ml.data.batches import batches as by_length
 from clx.ml.machine.memory import memory_for_features
 from clx.ml.probe import Kind, LinearHead
 from clx.ml.sampling import input_lengths

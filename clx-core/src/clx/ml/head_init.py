@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
+    from clx.ml.data.windows import TextWindows
     from clx.ml.label_texts import LabelTexts
-    from clx.ml.long_texts import TextWindows
 
 HEAD_INITS = ("probe", "random")
 MIN_CHOICE_ROWS = 16

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from torch import Tensor
 
+    from clx.ml.data.splits import Split
     from clx.ml.probe import Kind
     from clx.ml.run import TrainingRun
-    from clx.ml.splits import Split
 
 MIN_ROWS = 20
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from clx.ml.batches import batches, window_size
-from clx.ml.long_texts import pooled
+from clx.ml.data.batches import batches, window_size
+from clx.ml.data.texts import TextRow
+from clx.ml.data.windows import pooled
 from clx.ml.onnx_model import OnnxModel, scoring_of
-from clx.ml.text_rows import TextRow
 from clx.ml.text_scores import pipeline_outputs, score_function, scores_of
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, NotTrainedError, RunDirError
-from clx.ml.batches import padded
+from clx.ml.data.batches import padded
 from clx.ml.onnx_runtime import import_onnxruntime
 from clx.ml.run_directory.layout import MANIFEST, ONNX, RunDir
 from clx.problems import cell

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx import __version__
 from clx.errors import ClxError, ConfigError, PluginError, RunDirError
-from clx.ml.long_texts import long_text_problems
+from clx.ml.data.windows import long_text_problems
 from clx.ml.plugins.entry_points import distribution_of
 from clx.ml.run_directory.config import (
     LEARNED,

@@ -20,12 +20,12 @@ from transformers.pipelines.base import ChunkPipeline, no_collate_fn, pad_collat
 from transformers.pipelines.pt_utils import PipelineIterator
 
 from clx.errors import ConfigError, OutOfMemoryError
-from clx.ml.batches import batches, in_order, padded, window_size
-from clx.ml.data import ROW_OF_RESULT
-from clx.ml.long_texts import Windows, pooled
+from clx.ml.data.batches import batches, in_order, padded, window_size
+from clx.ml.data.frames import ROW_OF_RESULT
+from clx.ml.data.token_counts import TokenCounts, watched_copy
+from clx.ml.data.windows import Windows, pooled
 from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.text_scores import pipeline_outputs, score_function, scores_of
-from clx.ml.token_counts import TokenCounts, watched_copy
 
 _STEPS = ("preprocess", "forward", "_forward", "postprocess", "run_single", "get_iterator")
 _MODEL_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from clx.errors import DataFormatError, ResumeError, RunExistsError
-from clx.ml.data import column_problems, raise_data_problems
-from clx.ml.data_files import file_format
+from clx.ml.data.files import file_format
+from clx.ml.data.frames import column_problems, raise_data_problems
+from clx.ml.data.row_files import flush, join_parts, read_chunks, write_part
+from clx.ml.data.texts import frame_inputs, input_columns
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction import CutTexts
-from clx.ml.row_files import flush, join_parts, read_chunks, write_part
 from clx.ml.run_directory.layout import RunDir, write_json
 from clx.ml.run_directory.lock import only_writer_of_file
 from clx.ml.run_directory.staging import remove
 from clx.ml.run_directory.untrusted_files import read_object
-from clx.ml.text_rows import frame_inputs, input_columns
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import NotTrainedError
 from clx.ml.backends import check_backend, make_engine
-from clx.ml.data import to_frame
+from clx.ml.data.frames import to_frame
+from clx.ml.data.texts import as_text_rows, frame_inputs, input_columns
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
 from clx.ml.prediction import (
@@ -25,7 +26,6 @@ from clx.ml.prediction import (
     predict_texts,
 )
 from clx.ml.task.task import TaskHooks
-from clx.ml.text_rows import as_text_rows, frame_inputs, input_columns
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clx.errors import ConfigError, DataFormatError
-from clx.ml.data import has_surrogate
-from clx.ml.long_texts import refuse_long
+from clx.ml.data.frames import has_surrogate
+from clx.ml.data.lengths import cut_texts, warn_cut
+from clx.ml.data.windows import refuse_long
 from clx.ml.task.author_code import author_code
-from clx.ml.truncation import cut_texts, warn_cut
 from clx.problems import cell, raise_problems
 
 if TYPE_CHECKING:

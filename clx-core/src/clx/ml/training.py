@@ -16,8 +16,10 @@ import torch
 
 from clx.ml import checkpoints
 from clx.ml.base_models import resolve_base_model
-from clx.ml.data import fingerprint, to_frame
-from clx.ml.data_checking import check_splits, warn_or_stop
+from clx.ml.data.check.check import check_splits, warn_or_stop
+from clx.ml.data.frames import fingerprint, to_frame
+from clx.ml.data.lengths import warn_truncated
+from clx.ml.data.splits import Split, tokenised_split
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.fitting import Call, Fitted, Job, calibrated, fit
 from clx.ml.label_errors import find_label_errors
@@ -34,11 +36,9 @@ from clx.ml.run_directory.existing import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
-from clx.ml.splits import Split, tokenised_split
 from clx.ml.task.author_code import author_code
 from clx.ml.task.training_args import check_training_args, choose_arguments
 from clx.ml.time_budget import Budget, seconds_of
-from clx.ml.truncation import warn_truncated
 
 if TYPE_CHECKING:
     import pandas as pd

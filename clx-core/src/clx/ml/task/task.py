@@ -78,7 +78,7 @@ class TaskHooks:
         a column with one value a row is repeated accordingly. The base returns several with
         ``long_text="window"``.
         """
-        from clx.ml.long_texts import windows_of
+        from clx.ml.data.windows import windows_of
 
         arguments = {"padding": False, "truncation": True, **self.tokenize_args}
         windows = windows_of(self)

@@ -1,7 +1,7 @@
 """Which texts are the same, or nearly: a search whose time grows with the number of texts.
 
 A text is its words, without case, punctuation and spacing. Texts with the same words are one group,
-so that repeated texts cost nothing; how similar groups are found is in :mod:`clx.ml.minhash`.
+so that repeated texts cost nothing; how similar groups are found is in :mod:`clx.ml.data.check.minhash`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.minhash import Words, best_matches
+from clx.ml.data.check.minhash import Words, best_matches
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, DataFormatError
-from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.ml.data.frames import column_problems, raise_data_problems, text_problems
 from clx.problems import cell, names
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 
 from clx.errors import DataFormatError, PluginError
 from clx.ml.data import fingerprint, has_surrogate, row_problems, to_dataset, to_frame
+from clx.ml.data.row_files import read_chunks
 from clx.ml.labels import label_kind
-from clx.ml.row_files import read_chunks
 from clx_tasks_classification import ClassificationRun
 
 ROWS = [

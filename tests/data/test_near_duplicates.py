@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from clx.ml import minhash, near_duplicates
-from clx.ml.near_duplicates import near_duplicates as search
-from clx.ml.near_duplicates import words_of
+from clx.ml.data.check import minhash, near_duplicates
+from clx.ml.data.check.near_duplicates import near_duplicates as search
+from clx.ml.data.check.near_duplicates import words_of
 
 VOCABULARY = [f"word{number}" for number in range(3000)]
 

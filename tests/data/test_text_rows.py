@@ -10,10 +10,10 @@ import pytest
 from cli_helpers import Cli
 from clx.errors import ConfigError, DataFormatError, DataWarning, PluginError
 from clx.ml import TrainingRun, task_registry, training_run
-from clx.ml.text_rows import TextRow, apart
+from clx.ml.data.texts import TextRow, apart
 from conftest import make_tiny_model
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 sys.path.append(str(EXAMPLES / "clx-tasks-similarity" / "src"))
 SimilarityRun = importlib.import_module("clx_tasks_similarity").SimilarityRun
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clx.errors import DataFormatError
-from clx.ml.preflight import DataSplit, check_data, raise_if_strict
+from clx.ml.data.check.findings import DataSplit, check_data, raise_if_strict
 from clx.ml.results.data_check import KINDS
 
 LONG = "please tell me where the card is that I ordered two weeks ago from the other branch"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clx.errors import ConfigError
-from clx.ml.data import to_dataset
-from clx.ml.long_texts import TextWindows, refuse_long
+from clx.ml.data.frames import to_dataset
+from clx.ml.data.lengths import input_limit, uncut_lengths
+from clx.ml.data.texts import row_texts
+from clx.ml.data.token_counts import TokenCounts, watching
+from clx.ml.data.windows import TextWindows, refuse_long
 from clx.ml.sampling import input_lengths
 from clx.ml.task.author_code import author_code
-from clx.ml.text_rows import row_texts
-from clx.ml.token_counts import TokenCounts, watching
-from clx.ml.truncation import input_limit, uncut_lengths
 
 if TYPE_CHECKING:
     import pandas as pd

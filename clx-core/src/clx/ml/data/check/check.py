@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import DataWarning
-from clx.ml.preflight import DataSplit, check_data
+from clx.ml.data.check.findings import DataSplit, check_data
+from clx.ml.data.lengths import input_limit
+from clx.ml.data.splits import Split
+from clx.ml.data.texts import row_texts
 from clx.ml.results.data_check import DataCheck, raise_if_strict
-from clx.ml.splits import Split
 from clx.ml.task.author_code import author_code
-from clx.ml.text_rows import row_texts
-from clx.ml.truncation import input_limit
 
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun

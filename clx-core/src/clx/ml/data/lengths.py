@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import TruncationWarning
-from clx.ml.long_texts import WHOLE, token_limit, truncates
-from clx.ml.text_rows import apart
+from clx.ml.data.texts import apart
+from clx.ml.data.windows import WHOLE, token_limit, truncates
 
 if TYPE_CHECKING:
     from clx.ml.run import TrainingRun

@@ -6,7 +6,7 @@ import pytest
 
 from clx.errors import ConfigError, DataFormatError
 from clx.ml import TrainingRun, training_run
-from clx.ml.long_texts import pooled
+from clx.ml.data.windows import pooled
 from conftest import ANIMALS, FRUIT, fruit_frame
 
 LIMIT = 12

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
-from clx.ml.data_files import (
+from clx.ml.data.files import (
     CSV_ARGS,
     SEPARATORS,
     file_format,
