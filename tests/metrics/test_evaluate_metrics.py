@@ -28,7 +28,7 @@ from clx.ml.metrics import classification_metrics
 from clx.ml.multilabel_metrics import multilabel_metrics
 from clx.ml.spans import tag_metrics
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "clx-tasks-ner" / "src"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "clx-tasks-ner" / "src"
 sys.path.append(str(EXAMPLE))
 NerRun = importlib.import_module("clx_tasks_ner").NerRun
 
