@@ -38,7 +38,7 @@ class Data:
 
 def base_model() -> Path:
     """Return the folder of the default base model."""
-    from clx.ml.base_models import resolve_base_model
+    from clx.ml.model.base_models import resolve_base_model
 
     return resolve_base_model("sentence-transformers/all-MiniLM-L6-v2")
 

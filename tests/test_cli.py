@@ -892,7 +892,7 @@ def test_the_doctor_looks_at_a_run(cli, trained):
 
 
 def test_the_doctor_says_what_there_is_instead_of_the_base_model(cli, monkeypatch):
-    monkeypatch.setattr("clx.ml.embedded_model.embedded_folder", lambda: None)
+    monkeypatch.setattr("clx.ml.model.embedded_model.embedded_folder", lambda: None)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
     assert cli("doctor", "--json").status == 0
     found = findings(cli.out)["default base model"]

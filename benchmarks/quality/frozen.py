@@ -10,7 +10,7 @@ from torch import Tensor
 import data
 from clx.ml import training_run
 from clx.ml.data.splits import tokenised_split
-from clx.ml.label_errors import Frozen, frozen_features
+from clx.ml.model.head.label_errors import Frozen, frozen_features
 
 
 def frozen(task: str, frame: pd.DataFrame, labels: Sequence[str]) -> Frozen:

@@ -21,8 +21,8 @@ import torch
 
 from clx.ml import training_run
 from clx.ml.data.splits import tokenised_split
-from clx.ml.label_errors import frozen_features, suspicion
-from clx.ml.probe import choose_strength, out_of_fold
+from clx.ml.model.head.label_errors import frozen_features, suspicion
+from clx.ml.model.head.probe import choose_strength, out_of_fold
 
 SHARE = 0.05
 FOLDS = 5

@@ -18,13 +18,13 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import data
 import pandas as pd
 from frozen import frozen, score
 
-from clx.ml.head_init import ALMOST
-from clx.ml.label_texts import words_of
-from clx.ml.probe import choose_strength, fit_head, mean_loss, stacked
+import data
+from clx.ml.model.head.initialize import ALMOST
+from clx.ml.model.head.label_texts import words_of
+from clx.ml.model.head.probe import choose_strength, fit_head, mean_loss, stacked
 
 DRAWS = 3
 POOL = 3000

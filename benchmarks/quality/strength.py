@@ -21,14 +21,21 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import data
 import pandas as pd
 import torch
 import weak
 from frozen import frozen, score
 from torch import Tensor
 
-from clx.ml.probe import STRENGTHS, Kind, choose_strength, fit_head, mean_loss, smallest_within
+import data
+from clx.ml.model.head.probe import (
+    STRENGTHS,
+    Kind,
+    choose_strength,
+    fit_head,
+    mean_loss,
+    smallest_within,
+)
 
 DRAWS = {4: 5, 8: 5, 32: 3, 64: 2, None: 1}
 """By rows a label: how often they are drawn."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import data
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from clx.ml.probe import Kind
+import data
+from clx.ml.model.head.probe import Kind
 
 NAMES = ("author", "author, 35 % wrong", "speaker", "two speakers", "retweets", "length")
 SPEAKERS = 6
@@ -24,7 +24,7 @@ WRONG = 0.35
 
 
 class Weak(NamedTuple):
-    """A set: texts, and targets as :func:`clx.ml.probe.fit_head` takes them."""
+    """A set: texts, and targets as :func:`clx.ml.model.head.probe.fit_head` takes them."""
 
     source: str
     texts: pd.Series

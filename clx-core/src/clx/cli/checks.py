@@ -129,7 +129,7 @@ def data_folder() -> Finding:
 
 def base_model() -> Finding:
     """Look at whether the default base model can be had without a network."""
-    from clx.ml.embedded_model import MODEL, PACKAGE, clx_resolve_base_model
+    from clx.ml.model.embedded_model import MODEL, PACKAGE, clx_resolve_base_model
 
     what = "default base model"
     try:

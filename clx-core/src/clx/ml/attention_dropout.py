@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clx.ml.base_models import read_model_config
+from clx.ml.model.base_models import read_model_config
 
 LONG = 192
 """Tokens of a row from which on it is left out, as a mean over tokens.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save_file
 
-from clx.ml.head_init import Head
 from clx.ml.machine.distributed import agreed
+from clx.ml.model.head.initialize import Head
 from clx.ml.trainer import predict_before_training
 
 if TYPE_CHECKING:

@@ -75,9 +75,9 @@ class Components:
         """The tokenizer of the trained run, else of the base model."""
         with self._lock:
             if self._tokenizer is None:
-                from clx.ml.base_models import resolve_base_model
-                from clx.ml.loading import load_tokenizer
-                from clx.ml.saved_model import load_saved_tokenizer
+                from clx.ml.model.base_models import resolve_base_model
+                from clx.ml.model.loading import load_tokenizer
+                from clx.ml.model.saved_model import load_saved_tokenizer
 
                 run = self._run
                 if run.is_trained:
@@ -94,7 +94,7 @@ class Components:
         with self._lock:
             if self._model is None:
                 from clx.ml.machine.devices import choose_device
-                from clx.ml.saved_model import load_saved_model
+                from clx.ml.model.saved_model import load_saved_model
 
                 folder = self._checked().model
                 model = load_saved_model(self._run, folder, self.tokenizer)
@@ -107,7 +107,7 @@ class Components:
         """The Hugging Face pipeline over model and tokenizer."""
         with self._lock:
             if self._pipe is None:
-                from clx.ml.loading import make_pipeline
+                from clx.ml.model.loading import make_pipeline
 
                 self._pipe = make_pipeline(self._run, self.model, self.tokenizer)
             return self._pipe

@@ -17,18 +17,18 @@ from clx.errors import ConfigError
 from clx.ml import checkpoints
 from clx.ml.attention_dropout import is_left_out, put_back, rates_to_leave_out
 from clx.ml.better_probe import is_better, restored_probe, score_probe
-from clx.ml.calibration import Calibration, calibrate
-from clx.ml.class_weights import label_weights, weighted_loss
 from clx.ml.data.splits import windows_of_split
 from clx.ml.evaluation import Predicted, of_texts
-from clx.ml.head import divide_head, input_columns
-from clx.ml.head_init import Head, label_kind_of, prepare_head
 from clx.ml.interrupts import StopOnInterrupt
-from clx.ml.label_texts import label_names_of, label_texts
-from clx.ml.loading import load_model
 from clx.ml.loss_guard import refuse_not_finite
 from clx.ml.machine.distributed import agreed, is_writer
 from clx.ml.machine.quiet import quiet_transformers
+from clx.ml.model.head.calibration import Calibration, calibrate
+from clx.ml.model.head.class_weights import label_weights, weighted_loss
+from clx.ml.model.head.initialize import Head, label_kind_of, prepare_head
+from clx.ml.model.head.label_texts import label_names_of, label_texts
+from clx.ml.model.head.layer import divide_head, input_columns
+from clx.ml.model.loading import load_model
 from clx.ml.plugins import calls as hook_calls
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.run_directory.layout import write_json

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clx.errors import ModelError
-from clx.ml.head import batches
+from clx.ml.model.head.layer import batches
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import DataFormatError, NotTrainedError, PluginError
 from clx.ml.components import Components
 from clx.ml.data.frames import to_frame
-from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.machine.collecting import new_garbage_only
+from clx.ml.model.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
 from clx.ml.plugins.calls import after_evaluation, after_training, report_sections
 from clx.ml.predicting import Predicting

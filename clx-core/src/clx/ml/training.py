@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clx.ml import checkpoints
-from clx.ml.base_models import resolve_base_model
 from clx.ml.data.check.check import check_splits, warn_or_stop
 from clx.ml.data.frames import fingerprint, to_frame
 from clx.ml.data.lengths import warn_truncated
 from clx.ml.data.splits import Split, tokenised_split
 from clx.ml.evaluation import evaluate_predictions, predict_split
 from clx.ml.fitting import Call, Fitted, Job, calibrated, fit
-from clx.ml.label_errors import find_label_errors
-from clx.ml.loading import load_tokenizer
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
 from clx.ml.machine.distributed import by_writer, is_writer, join, wait, writer_first
 from clx.ml.machine.memory import memory_for_training
+from clx.ml.model.base_models import resolve_base_model
+from clx.ml.model.head.label_errors import find_label_errors
+from clx.ml.model.loading import load_tokenizer
 from clx.ml.plugins import calls as hook_calls
 from clx.ml.publishing import write_run
 from clx.ml.results.outcome import EvaluationResult, TrainingResult

@@ -1,7 +1,7 @@
 """Where clx calls the hooks of plugins that take part in a run, and what it does with the results.
 
 The two hooks whose first result counts are called where they are needed: ``clx_open_data`` in
-:mod:`clx.ml.data.frames`, ``clx_resolve_base_model`` in :mod:`clx.ml.base_models`.
+:mod:`clx.ml.data.frames`, ``clx_resolve_base_model`` in :mod:`clx.ml.model.base_models`.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class TaskHooks:
         """Return the tokenizer in a folder; the base takes ``AutoTokenizer`` and ensures a pad token."""
         from transformers import AutoTokenizer
 
-        from clx.ml.base_models import ensure_pad_token
+        from clx.ml.model.base_models import ensure_pad_token
 
         return ensure_pad_token(
             AutoTokenizer.from_pretrained(tokenizer_name, trust_remote_code=self.trust_remote_code)

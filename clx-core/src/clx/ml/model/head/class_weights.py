@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clx.ml.probe import Kind
+from clx.ml.model.head.probe import Kind
 
 MAX_BALANCED = 100.0
 """A label that hardly ever occurs is not made heavier than this."""

@@ -6,7 +6,7 @@ import pytest
 
 from clx.errors import ConfigError, DataFormatError
 from clx.ml import training_run
-from clx.ml.label_errors import suspicion, suspicion_of_several
+from clx.ml.model.head.label_errors import suspicion, suspicion_of_several
 
 WORDS = {
     "fruit": "apple banana cherry lemon",

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from clx.ml import training_run
-from clx.ml.calibration import calibrate
+from clx.ml.model.head.calibration import calibrate
 from conftest import fruit_frame
 
 QUIET = {"disable_tqdm": True}

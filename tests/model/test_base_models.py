@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from clx.errors import ModelError, ModelNotFoundError, PluginError
-from clx.ml import base_models, embedded_model, hookimpl, training_run
-from clx.ml.base_models import (
+from clx.ml import hookimpl, training_run
+from clx.ml.model import base_models, embedded_model
+from clx.ml.model.base_models import (
     DEFAULT_BASE_MODEL,
     read_model_config,
     refuse_foreign_code,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from clx.ml.data.batches import batches as by_length
 from clx.ml.machine.memory import memory_for_features
-from clx.ml.probe import Kind, LinearHead
+from clx.ml.model.head.probe import Kind, LinearHead
 from clx.ml.sampling import input_lengths
 
 if TYPE_CHECKING:

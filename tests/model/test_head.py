@@ -23,8 +23,8 @@ from transformers import (
 
 from clx.errors import ConfigError
 from clx.ml import training_run
-from clx.ml.head import MOST_TOKENS, batches, find_head
-from clx.ml.pooling import checkpoint_pooling, install_pooling, possible_poolings
+from clx.ml.model.head.layer import MOST_TOKENS, batches, find_head
+from clx.ml.model.head.pooling import checkpoint_pooling, install_pooling, possible_poolings
 from conftest import fruit_frame, make_tiny_model
 from test_tasks_of_strangers import Minimal
 

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from clx.errors import ConfigError
-from clx.ml.head import (
+from clx.ml.machine.finite import not_finite
+from clx.ml.model.head.label_texts import require_probe
+from clx.ml.model.head.layer import (
     collect_features,
     fed,
     find_head,
@@ -25,15 +27,13 @@ from clx.ml.head import (
     set_head,
     token_features,
 )
-from clx.ml.label_texts import require_probe
-from clx.ml.machine.finite import not_finite
-from clx.ml.pooling import (
+from clx.ml.model.head.pooling import (
     checkpoint_pooling,
     install_pooling,
     installed_pooling,
     possible_poolings,
 )
-from clx.ml.probe import (
+from clx.ml.model.head.probe import (
     STRENGTHS,
     Choice,
     Kind,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from clx.ml.data.windows import TextWindows
-    from clx.ml.label_texts import LabelTexts
+    from clx.ml.model.head.label_texts import LabelTexts
 
 HEAD_INITS = ("probe", "random")
 MIN_CHOICE_ROWS = 16
@@ -157,7 +157,7 @@ def prepare_head(
         init: ``probe`` or ``random``.
         wanted: whether the head's layer has to be found even if nothing is done about it.
         model_args: what the model was loaded with.
-        label_weights: see :func:`clx.ml.probe.fit_head`.
+        label_weights: see :func:`clx.ml.model.head.probe.fit_head`.
         texts: what says what the labels mean.
         windows: which rows are windows of one text, to whose pooled features the probe is fitted.
         fine_tune: whether a fine-tuning follows, to which the probe must not be too steep.

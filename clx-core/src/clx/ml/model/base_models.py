@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ModelError, ModelNotFoundError
-from clx.ml.embedded_model import MODEL as DEFAULT_BASE_MODEL
-from clx.ml.embedded_model import PACKAGE as DEFAULT_PACKAGE
+from clx.ml.model.embedded_model import MODEL as DEFAULT_BASE_MODEL
+from clx.ml.model.embedded_model import PACKAGE as DEFAULT_PACKAGE
 from clx.ml.plugins.manager import plugins
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from clx.ml.metrics import expected_calibration_error
-from clx.ml.probe import Kind
+from clx.ml.model.head.probe import Kind
 
 RANGE = (0.05, 20.0)
 MIN_ROWS = 20

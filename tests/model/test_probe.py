@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 
-from clx.ml.probe import (
+from clx.ml.model.head.probe import (
     STRENGTHS,
     choose_strength,
     fit_head,
@@ -114,7 +114,7 @@ def test_noise_wants_a_smaller_strength_than_clear_labels():
 @pytest.mark.parametrize(("kind", "chosen"), [("single", 1.0), ("multi", 3.0), ("regression", 3.0)])
 def test_the_smallest_strength_that_is_nearly_the_best_is_chosen(monkeypatch, kind, chosen):
     losses = iter([1.2, 1.045, 1.015, 1.0, 1.06])
-    monkeypatch.setattr("clx.ml.probe.mean_loss", lambda *args: next(losses))
+    monkeypatch.setattr("clx.ml.model.head.probe.mean_loss", lambda *args: next(losses))
     targets = {
         "single": torch.arange(1000) % 2,
         "multi": torch.ones(1000, 2),

@@ -19,15 +19,15 @@ import numpy as np
 import torch
 
 from clx.errors import ConfigError, DataFormatError
-from clx.ml.base_models import resolve_base_model
-from clx.ml.head import collect_features
-from clx.ml.head_init import prepare_head
-from clx.ml.label_texts import label_names_of
 from clx.ml.labels import original
-from clx.ml.loading import load_model
 from clx.ml.machine.devices import choose_device
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.probe import choose_strength, out_of_fold
+from clx.ml.model.base_models import resolve_base_model
+from clx.ml.model.head.initialize import prepare_head
+from clx.ml.model.head.label_texts import label_names_of
+from clx.ml.model.head.layer import collect_features
+from clx.ml.model.head.probe import choose_strength, out_of_fold
+from clx.ml.model.loading import load_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from clx.ml.data.splits import Split
-    from clx.ml.probe import Kind
+    from clx.ml.model.head.probe import Kind
     from clx.ml.run import TrainingRun
 
 MIN_ROWS = 20
@@ -144,7 +144,7 @@ class Frozen:
         names: of the labels, by id.
         kind: of the labels.
         features: shape (rows, features).
-        targets: as :func:`clx.ml.probe.fit_head` takes them.
+        targets: as :func:`clx.ml.model.head.probe.fit_head` takes them.
     """
 
     names: list[str]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ModelError
-from clx.ml.base_models import read_model_config, refuse_foreign_code, set_input_limit
 from clx.ml.data.texts import apart
 from clx.ml.machine.quiet import quiet_transformers
+from clx.ml.model.base_models import read_model_config, refuse_foreign_code, set_input_limit
 from clx.ml.task.author_code import author_code
 from clx.problems import names
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clx.errors import ModelError, RunDirError
-from clx.ml.loading import load_model, load_tokenizer
 from clx.ml.machine.finite import not_finite
+from clx.ml.model.loading import load_model, load_tokenizer
 from clx.ml.run_directory.safety import REMEDY
 from clx.ml.run_directory.untrusted_files import read_object
 from clx.ml.run_directory.untrusted_model import OF_THE_BASE
