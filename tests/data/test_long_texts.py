@@ -316,7 +316,7 @@ def test_evaluations_that_leave_rows_out_are_refused(tiny_model):
 
 
 def test_files_name_their_own_rows_and_warn_once(tiny_model, tmp_path, monkeypatch):
-    import clx.ml.predict_file as module
+    import clx.ml.prediction.predict_file as module
 
     monkeypatch.setattr(module, "PART_ROWS", 8)
     run = make(tiny_model)

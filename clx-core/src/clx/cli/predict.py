@@ -101,7 +101,7 @@ def predict(
 
         from clx.ml import training_run
         from clx.ml.data.texts import input_columns
-        from clx.ml.prediction import check_min_score
+        from clx.ml.prediction.predict import check_min_score
 
         run = training_run(load=run_name, device=device)
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}

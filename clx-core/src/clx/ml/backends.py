@@ -9,7 +9,7 @@ from clx.ml.data.windows import windows_of
 from clx.problems import cell, did_you_mean
 
 if TYPE_CHECKING:
-    from clx.ml.prediction import Engine
+    from clx.ml.prediction.predict import Engine
     from clx.ml.run import TrainingRun
 
 TORCH = "torch"
@@ -36,9 +36,9 @@ def make_engine(run: TrainingRun, backend: str, batch_size: int | None) -> Engin
     """Return what runs texts through the model of ``run``; it is loaded if it is not yet."""
     if backend == TORCH:
         from clx.ml.data.lengths import input_limit
-        from clx.ml.pipe_engine import PipeEngine
+        from clx.ml.prediction.pipe_engine import PipeEngine
 
         return PipeEngine(run.pipe, batch_size, input_limit(run), windows_of(run))
-    from clx.ml.onnx_engine import OnnxEngine
+    from clx.ml.prediction.onnx_engine import OnnxEngine
 
     return OnnxEngine(run._components.onnx(backend), batch_size)

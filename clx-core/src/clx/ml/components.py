@@ -14,7 +14,7 @@ from clx.ml.run_directory.safety import refuse_unsafe
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
-    from clx.ml.onnx_model import OnnxModel
+    from clx.ml.prediction.onnx_model import OnnxModel
     from clx.ml.run import TrainingRun
 
 
@@ -116,7 +116,7 @@ class Components:
         """Return the exported model for ``onnx`` or ``onnx-int8``; torch is not imported for it."""
         with self._lock:
             if backend not in self._onnx:
-                from clx.ml.onnx_model import OnnxModel, exported_folder
+                from clx.ml.prediction.onnx_model import OnnxModel, exported_folder
 
                 folder = exported_folder(self._checked(), backend)
                 run = self._run

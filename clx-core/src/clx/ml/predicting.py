@@ -17,7 +17,7 @@ from clx.ml.data.frames import to_frame
 from clx.ml.data.texts import as_text_rows, frame_inputs, input_columns
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
-from clx.ml.prediction import (
+from clx.ml.prediction.predict import (
     CutTexts,
     as_texts,
     check_batch_size,
@@ -199,7 +199,7 @@ class Predicting(TaskHooks):
             DataFormatError: the source cannot be read, or lacks a column.
             ResumeError: source, run or arguments changed since the interrupted call.
         """
-        from clx.ml.predict_file import predict_file
+        from clx.ml.prediction.predict_file import predict_file
 
         self._require_trained()
         return predict_file(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.compare import Comparison
-    from clx.ml.exporting import ExportReport
+    from clx.ml.prediction.onnx_export import ExportReport
     from clx.ml.results.data_check import DataCheck
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
 
@@ -366,7 +366,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
                 else there.
             RunBusyError: a training writes into the run.
         """
-        from clx.ml.exporting import export_run
+        from clx.ml.prediction.onnx_export import export_run
         from clx.ml.run_directory.lock import only_writer
 
         self._require_trained()

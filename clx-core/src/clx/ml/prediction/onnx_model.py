@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, NotTrainedError, RunDirError
 from clx.ml.data.batches import padded
-from clx.ml.onnx_runtime import import_onnxruntime
+from clx.ml.prediction.onnx_runtime import import_onnxruntime
 from clx.ml.run_directory.layout import MANIFEST, ONNX, RunDir
 from clx.problems import cell
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ExportError
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.onnx_runtime import missing, quantising_in
+from clx.ml.prediction.onnx_runtime import missing, quantising_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from test_prediction_engine import mixed_texts
 from transformers import TextClassificationPipeline
 
 from cli_helpers import Cli
@@ -22,11 +23,11 @@ from clx.errors import (
     RunBusyError,
     RunDirError,
 )
-from clx.ml import TrainingRun, exporting, training_run
+from clx.ml import TrainingRun, training_run
+from clx.ml.prediction import onnx_export as exporting
 from clx.ml.run_directory.added_folder import added_folder
 from clx.ml.run_directory.layout import MANIFEST, RunDir
 from conftest import fruit_frame
-from test_prediction_engine import mixed_texts
 
 pytest.importorskip("onnxruntime")
 TEXTS = mixed_texts(60)
@@ -291,7 +292,7 @@ def test_a_pipeline_of_a_tasks_own_is_not_exported(trained):
 
 
 def test_a_model_that_answers_otherwise_is_refused(trained, monkeypatch):
-    from clx.ml import onnx_files
+    from clx.ml.prediction import onnx_files
 
     original = onnx_files.write_onnx
 

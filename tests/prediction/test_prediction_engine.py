@@ -16,7 +16,7 @@ from clx.errors import OutOfMemoryError
 from clx.ml import TrainingRun, training_run
 from clx.ml.data.batches import TOKEN_BUDGETS, batches, padded, window_size
 from clx.ml.data.token_counts import TokenCounts, watched_copy, watching
-from clx.ml.pipe_engine import PipeEngine
+from clx.ml.prediction.pipe_engine import PipeEngine
 from conftest import ANIMALS, FRUIT
 
 

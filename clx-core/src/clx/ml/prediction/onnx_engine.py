@@ -8,8 +8,8 @@ from typing import Any
 from clx.ml.data.batches import batches, window_size
 from clx.ml.data.texts import TextRow
 from clx.ml.data.windows import pooled
-from clx.ml.onnx_model import OnnxModel, scoring_of
-from clx.ml.text_scores import pipeline_outputs, score_function, scores_of
+from clx.ml.prediction.onnx_model import OnnxModel, scoring_of
+from clx.ml.prediction.scores import pipeline_outputs, score_function, scores_of
 
 
 class OnnxEngine:

@@ -20,7 +20,7 @@ from clx.ml.data.frames import column_problems, raise_data_problems
 from clx.ml.data.row_files import flush, join_parts, read_chunks, write_part
 from clx.ml.data.texts import frame_inputs, input_columns
 from clx.ml.machine.disk import full_disk_named
-from clx.ml.prediction import CutTexts
+from clx.ml.prediction.predict import CutTexts
 from clx.ml.run_directory.layout import RunDir, write_json
 from clx.ml.run_directory.lock import only_writer_of_file
 from clx.ml.run_directory.staging import remove

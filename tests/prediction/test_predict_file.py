@@ -12,8 +12,8 @@ from clx.errors import (
     RunBusyError,
     RunExistsError,
 )
-from clx.ml import predict_file as module
 from clx.ml import training_run
+from clx.ml.prediction import predict_file as module
 from clx.ml.run_directory.lock import only_writer_of_file
 from conftest import fruit_frame
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ClxWarning, ConfigError, ExportError
 from clx.ml.data.texts import as_text_rows
 from clx.ml.data.windows import windows_of
-from clx.ml.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, OnnxModel, Settings
-from clx.ml.prediction import as_texts, check_texts
+from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, OnnxModel, Settings
+from clx.ml.prediction.predict import as_texts, check_texts
 from clx.ml.run_directory.added_folder import added_folder
 from clx.ml.run_directory.layout import ONNX, RunDir, write_json
 from clx.ml.task.task import TaskHooks
@@ -188,7 +188,7 @@ def _write(
     own_texts: bool,
 ) -> ExportReport:
     from clx.ml.backends import TORCH, make_engine
-    from clx.ml.onnx_files import QUANTISATIONS, write_int8, write_onnx
+    from clx.ml.prediction.onnx_files import QUANTISATIONS, write_int8, write_onnx
 
     windows = windows_of(run)
     write_json(folder / SETTINGS, settings.to_dict())
@@ -228,7 +228,7 @@ def _compared(
     reference: list[Any],
     how: str,
 ) -> BackendCheck:
-    from clx.ml.onnx_engine import OnnxEngine
+    from clx.ml.prediction.onnx_engine import OnnxEngine
 
     model = OnnxModel(folder, backend, "cpu")
     outputs = OnnxEngine(model, None)(texts, {"top_k": None})

@@ -25,7 +25,7 @@ from clx.ml.data.frames import ROW_OF_RESULT
 from clx.ml.data.token_counts import TokenCounts, watched_copy
 from clx.ml.data.windows import Windows, pooled
 from clx.ml.machine.memory import memory_for_prediction
-from clx.ml.text_scores import pipeline_outputs, score_function, scores_of
+from clx.ml.prediction.scores import pipeline_outputs, score_function, scores_of
 
 _STEPS = ("preprocess", "forward", "_forward", "postprocess", "run_single", "get_iterator")
 _MODEL_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
