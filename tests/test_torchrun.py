@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clx.ml import training_run
-from clx.ml.sampling import LengthGroupedSampler
+from clx.ml.trainer.sampling import LengthGroupedSampler
 from conftest import fruit_frame
 
 SCRIPT = """

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from clx.ml.machine.distributed import agreed
 from clx.ml.model.head.initialize import Head
-from clx.ml.trainer import predict_before_training
+from clx.ml.trainer.trainer import predict_before_training
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.task.author_code import author_code
 from clx.ml.task.training_args import check_training_args
-from clx.ml.trainer import checked_metrics, forget_model, make_trainer, predict_dataset
+from clx.ml.trainer.trainer import checked_metrics, forget_model, make_trainer, predict_dataset
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:

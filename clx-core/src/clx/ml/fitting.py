@@ -20,7 +20,6 @@ from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.data.splits import windows_of_split
 from clx.ml.evaluation import Predicted, of_texts
 from clx.ml.interrupts import StopOnInterrupt
-from clx.ml.loss_guard import refuse_not_finite
 from clx.ml.machine.distributed import agreed, is_writer
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.calibration import Calibration, calibrate
@@ -32,7 +31,6 @@ from clx.ml.model.loading import load_model
 from clx.ml.plugins import calls as hook_calls
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.run_directory.layout import write_json
-from clx.ml.sampling import input_lengths
 from clx.ml.task.author_code import author_code
 from clx.ml.task.quality_options import unknown_labels
 from clx.ml.task.task import TaskHooks
@@ -45,7 +43,9 @@ from clx.ml.time_budget import (
     measure_evaluation,
     steps_in_time,
 )
-from clx.ml.trainer import checked_metrics, make_trainer, own_forward
+from clx.ml.trainer.loss_guard import refuse_not_finite
+from clx.ml.trainer.sampling import input_lengths
+from clx.ml.trainer.trainer import checked_metrics, make_trainer, own_forward
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from transformers import Trainer, TrainerCallback
 
 from clx.errors import ConfigError
 from clx.ml.machine.distributed import agreed
-from clx.ml.trainer import predict_before_training, same_random_numbers
+from clx.ml.trainer.trainer import predict_before_training, same_random_numbers
 from clx.problems import cell
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

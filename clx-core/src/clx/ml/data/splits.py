@@ -14,8 +14,8 @@ from clx.ml.data.lengths import input_limit, uncut_lengths
 from clx.ml.data.texts import row_texts
 from clx.ml.data.token_counts import TokenCounts, watching
 from clx.ml.data.windows import TextWindows, refuse_long
-from clx.ml.sampling import input_lengths
 from clx.ml.task.author_code import author_code
+from clx.ml.trainer.sampling import input_lengths
 
 if TYPE_CHECKING:
     import pandas as pd

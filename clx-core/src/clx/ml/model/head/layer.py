@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from clx.ml.data.batches import batches as by_length
 from clx.ml.machine.memory import memory_for_features
 from clx.ml.model.head.probe import Kind, LinearHead
-from clx.ml.sampling import input_lengths
+from clx.ml.trainer.sampling import input_lengths
 
 if TYPE_CHECKING:
     from datasets import Dataset

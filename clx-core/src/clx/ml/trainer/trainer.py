@@ -11,12 +11,12 @@ import torch
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from clx.errors import PluginError
-from clx.ml.heap import GiveBack
-from clx.ml.loss_guard import GuardedLoss
 from clx.ml.machine.devices import trains_on_cpu
-from clx.ml.progress import use_our_progress
-from clx.ml.row_order import trainer_type
-from clx.ml.sampling import restored, sorted_by_length
+from clx.ml.trainer.heap import GiveBack
+from clx.ml.trainer.loss_guard import GuardedLoss
+from clx.ml.trainer.progress import use_our_progress
+from clx.ml.trainer.row_order import trainer_type
+from clx.ml.trainer.sampling import restored, sorted_by_length
 from clx.problems import cell
 
 if TYPE_CHECKING:

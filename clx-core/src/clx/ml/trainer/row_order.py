@@ -8,7 +8,13 @@ from typing import Any
 import torch
 from transformers import EvalPrediction, Trainer
 
-from clx.ml.sampling import LengthGroupedSampler, input_lengths, length_order, positions, restored
+from clx.ml.trainer.sampling import (
+    LengthGroupedSampler,
+    input_lengths,
+    length_order,
+    positions,
+    restored,
+)
 
 _OWN_EVALUATION = (
     "_get_eval_sampler",

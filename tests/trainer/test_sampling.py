@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from clx.ml.sampling import LengthGroupedSampler, input_lengths, restored, sorted_by_length
+from clx.ml.trainer.sampling import LengthGroupedSampler, input_lengths, restored, sorted_by_length
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = RANDOM.integers(3, 200, size=1003).tolist()
@@ -81,7 +81,7 @@ def test_sorting_a_dataset_and_restoring_its_order():
 def _training(tiny_model, trainer_class=None, **arguments):
     """Train one step and evaluate; return what compute_metrics was given, and the batches' lengths."""
     from clx.ml import training_run
-    from clx.ml.trainer import make_trainer
+    from clx.ml.trainer.trainer import make_trainer
 
     run = training_run(
         "classification", "order", base_model_name=tiny_model, label_names=["a", "b"]
@@ -143,7 +143,7 @@ def test_a_trainer_with_an_evaluation_of_its_own_keeps_it(tiny_model):
         def _get_eval_sampler(self, eval_dataset):
             return SequentialSampler(eval_dataset)
 
-    from clx.ml.trainer import predict_dataset
+    from clx.ml.trainer.trainer import predict_dataset
 
     trainer, dataset, given, lengths = _training(tiny_model, Own)
     trainer.evaluate()
