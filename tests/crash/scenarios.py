@@ -23,7 +23,7 @@ import transformers
 from safetensors.torch import load_file
 from transformers import Trainer, TrainerCallback  # noqa: F401
 
-import clx.ml.evaluation
+import clx.ml.evaluation.evaluate
 import clx.ml.prediction.predict_file as predict_file_module
 import clx.ml.training  # noqa: F401
 from clx.errors import NotTrainedError, ResumeError, RunDirError, RunExistsError

@@ -18,7 +18,7 @@ from clx.ml import checkpoints
 from clx.ml.attention_dropout import is_left_out, put_back, rates_to_leave_out
 from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.data.splits import windows_of_split
-from clx.ml.evaluation import Predicted, of_texts
+from clx.ml.evaluation.evaluate import Predicted, of_texts
 from clx.ml.interrupts import StopOnInterrupt
 from clx.ml.machine.distributed import agreed, is_writer
 from clx.ml.machine.quiet import quiet_transformers

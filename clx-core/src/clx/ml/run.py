@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
-    from clx.ml.compare import Comparison
+    from clx.ml.evaluation.compare import Comparison
     from clx.ml.prediction.onnx_export import ExportReport
     from clx.ml.results.data_check import DataCheck
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
@@ -290,7 +290,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             NotTrainedError: there is no trained model.
             DataFormatError: the data is not in the task's format.
         """
-        from clx.ml.evaluation import evaluate_predictions, predict_frame_rows
+        from clx.ml.evaluation.evaluate import evaluate_predictions, predict_frame_rows
 
         self._require_trained()
         frame = to_frame(data)
@@ -309,7 +309,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             ConfigError: the runs are of different tasks or have different labels.
             NotTrainedError: one of them has no trained model.
         """
-        from clx.ml.compare import compare_runs
+        from clx.ml.evaluation.compare import compare_runs
 
         self._require_trained()
         other._require_trained()

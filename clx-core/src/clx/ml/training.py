@@ -19,7 +19,7 @@ from clx.ml.data.check.check import check_splits, warn_or_stop
 from clx.ml.data.frames import fingerprint, to_frame
 from clx.ml.data.lengths import warn_truncated
 from clx.ml.data.splits import Split, tokenised_split
-from clx.ml.evaluation import evaluate_predictions, predict_split
+from clx.ml.evaluation.evaluate import evaluate_predictions, predict_split
 from clx.ml.fitting import Call, Fitted, Job, calibrated, fit
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short

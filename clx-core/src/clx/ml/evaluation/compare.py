@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
 from clx.ml.comparing import mcnemar
-from clx.ml.evaluation import evaluate_predictions, predict_frame_rows
+from clx.ml.evaluation.evaluate import evaluate_predictions, predict_frame_rows
 from clx.ml.results.json_tables import table_to_json
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.results.pages import comparison_report
