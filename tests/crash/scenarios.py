@@ -25,7 +25,7 @@ from transformers import Trainer, TrainerCallback  # noqa: F401
 
 import clx.ml.evaluation.evaluate
 import clx.ml.prediction.predict_file as predict_file_module
-import clx.ml.training  # noqa: F401
+import clx.ml.training.train  # noqa: F401
 from clx.errors import NotTrainedError, ResumeError, RunDirError, RunExistsError
 from clx.ml import training_run
 from conftest import fruit_frame, make_tiny_model

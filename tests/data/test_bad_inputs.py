@@ -249,7 +249,9 @@ def test_what_is_wrong_with_a_frame_is_said_before_anything_is_loaded(
     tiny_model, name, monkeypatch
 ):
     data, message = WRONG_FRAMES[name]
-    monkeypatch.setattr("clx.ml.training.resolve_base_model", lambda *a, **k: pytest.fail("loaded"))
+    monkeypatch.setattr(
+        "clx.ml.training.train.resolve_base_model", lambda *a, **k: pytest.fail("loaded")
+    )
     run = task(tiny_model)
     with pytest.raises(DataFormatError, match=message) as caught:
         run.train(data)

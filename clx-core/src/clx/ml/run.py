@@ -203,7 +203,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             RunBusyError: another process is training into this run.
         """
         refuse_existing(RunDir(self.run_dir), overwrite, resume)
-        from clx.ml.training import train_run
+        from clx.ml.training.train import train_run
 
         self._restore_constructed()
         self._components.free()
@@ -244,7 +244,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             DataFormatError: the data is not in the task's format.
             ModelNotFoundError: the tokenizer cannot be had.
         """
-        from clx.ml.training import check_run_data
+        from clx.ml.training.train import check_run_data
 
         options = copy.deepcopy(self._options())
         self._restore_constructed()
@@ -272,7 +272,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             DataFormatError: the data is not in the task's format, or has too few rows.
             ConfigError: the task's model has no linear layer for labels.
         """
-        from clx.ml.training import label_errors
+        from clx.ml.training.train import label_errors
 
         options = copy.deepcopy(self._options())
         self._components.forget()

@@ -28,7 +28,7 @@ from clx.problems import cell
 
 GROUP = "clx.plugins"
 
-BUILT_IN = ("clx.ml.model.embedded_model", "clx.ml.data.files", "clx.ml.metrics_log")
+BUILT_IN = ("clx.ml.model.embedded_model", "clx.ml.data.files", "clx.ml.training.metrics_log")
 """Modules of core that use the same hooks as everybody else."""
 
 

@@ -11,10 +11,10 @@ from transformers import Trainer, TrainerCallback
 
 from clx.errors import ClxWarning, ConfigError, DiskFullError, OutOfMemoryError, TrainingError
 from clx.ml import training_run
-from clx.ml.checkpoints import MARK, complete_checkpoints, is_finished
 from clx.ml.machine import disk as disk_space
 from clx.ml.machine.disk import full_disk_named, training_bytes
 from clx.ml.machine.memory import is_out_of_memory, memory_for_prediction
+from clx.ml.training.checkpoints import MARK, complete_checkpoints, is_finished
 from clx_tasks_classification import ClassificationRun
 from conftest import fruit_frame
 
@@ -136,7 +136,7 @@ def test_a_training_broken_off_after_its_last_step_takes_no_further_step(
     arguments = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
     run, whole = make(tiny_model, **arguments), make(tiny_model, "whole", **arguments)
     with monkeypatch.context() as patch:
-        patch.setattr("clx.ml.training.write_run", lambda *args: press_ctrl_c())
+        patch.setattr("clx.ml.training.train.write_run", lambda *args: press_ctrl_c())
         with pytest.raises(KeyboardInterrupt):
             run.train(fruit)
     assert is_finished(run.run_dir / "checkpoints" / "checkpoint-4")

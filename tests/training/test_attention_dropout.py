@@ -6,7 +6,7 @@ import pytest
 from transformers import TrainerCallback
 
 from clx.ml import training_run
-from clx.ml.attention_dropout import LONG, rates_to_leave_out
+from clx.ml.training.attention_dropout import LONG, rates_to_leave_out
 from clx_tasks_classification import ClassificationRun
 
 
@@ -31,7 +31,7 @@ class Rates(TrainerCallback):
 def test_trainings_on_long_texts_do_without(
     tiny_model, fruit, monkeypatch, mean, model_args, expected
 ):
-    monkeypatch.setattr("clx.ml.attention_dropout.LONG", mean)
+    monkeypatch.setattr("clx.ml.training.attention_dropout.LONG", mean)
     rates = Rates()
     run = training_run(
         "classification",
@@ -100,7 +100,7 @@ class RefusesOthers(ClassificationRun):
 
 @pytest.mark.parametrize("task", [TakesNothing, RefusesOthers])
 def test_a_task_that_does_not_take_it_trains_as_its_model_is(tiny_model, fruit, monkeypatch, task):
-    monkeypatch.setattr("clx.ml.attention_dropout.LONG", 4)
+    monkeypatch.setattr("clx.ml.training.attention_dropout.LONG", 4)
     rates = Rates()
     quick = {"max_steps": 2, "disable_tqdm": True}
     run = task(
@@ -125,21 +125,21 @@ def test_a_resumed_training_goes_on_as_it_began(tiny_model, fruit, monkeypatch, 
     rates = Rates()
     quick = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2, "disable_tqdm": True}
     run = training_run("classification", "x", base_model_name=tiny_model, training_args=quick)
-    monkeypatch.setattr("clx.ml.attention_dropout.LONG", before)
+    monkeypatch.setattr("clx.ml.training.attention_dropout.LONG", before)
     with pytest.raises(RuntimeError, match="killed"):
         run.train(fruit, callbacks=[Breaks()])
-    monkeypatch.setattr("clx.ml.attention_dropout.LONG", after)
+    monkeypatch.setattr("clx.ml.training.attention_dropout.LONG", after)
     run.train(fruit, resume=True, callbacks=[rates])
     assert rates.attention == (0.0 if before == 4 else 0.1)
     assert ("attention_dropout_left_out" in run.results) == (before == 4)
 
 
 def test_what_is_published_is_trained_on_with_its_own_dropout(tiny_model, fruit, monkeypatch):
-    monkeypatch.setattr("clx.ml.attention_dropout.LONG", 4)
+    monkeypatch.setattr("clx.ml.training.attention_dropout.LONG", 4)
     quick = {"max_steps": 1, "disable_tqdm": True}
     options = {"base_model_name": tiny_model, "training_args": quick}
     first = training_run("classification", "first", **options).train(fruit)
-    monkeypatch.setattr("clx.ml.attention_dropout.LONG", 1000)
+    monkeypatch.setattr("clx.ml.training.attention_dropout.LONG", 1000)
     rates = Rates()
     options["base_model_name"] = str(first.run_dir / "model")
     training_run("classification", "second", **options).train(fruit, callbacks=[rates])

@@ -105,7 +105,7 @@ def test_evaluating_the_probe_leaves_the_precision_of_the_training(tiny_model, f
 def test_a_budget_that_ends_early_compares_with_the_probe_too(tiny_model, fruit, monkeypatch):
     """The time is up within the first epoch: steps took far longer than they were measured."""
     left = [1000.0]
-    monkeypatch.setattr("clx.ml.time_budget.Budget.left", lambda budget: left[0])
+    monkeypatch.setattr("clx.ml.training.time_budget.Budget.left", lambda budget: left[0])
 
     class TimeFlies(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from clx.errors import ConfigError
-from clx.ml import time_budget, training_run
-from clx.ml.time_budget import Budget, seconds_of
+from clx.ml import training_run
+from clx.ml.training import time_budget
+from clx.ml.training.time_budget import Budget, seconds_of
 from conftest import fruit_frame
 
 QUIET = {"disable_tqdm": True}
@@ -26,7 +27,7 @@ def test_what_is_no_time(given, fruit):
 
 
 def test_steps_that_fit(monkeypatch):
-    monkeypatch.setattr("clx.ml.time_budget.time.monotonic", lambda: 110.0)
+    monkeypatch.setattr("clx.ml.training.time_budget.time.monotonic", lambda: 110.0)
     budget = Budget(100, started=100.0, evaluation_seconds=10)
     # 100 - 10 gone - 5 and 2 kept - 12 for the evaluation
     assert budget.left() == pytest.approx(71)
@@ -56,7 +57,7 @@ def test_too_little_time_gives_the_probe(tiny_model, fruit):
 
 
 def test_the_schedule_is_that_of_the_steps_that_fit(tiny_model, fruit, monkeypatch):
-    monkeypatch.setattr("clx.ml.time_budget.measure_step", lambda trainer: 10.0)
+    monkeypatch.setattr("clx.ml.training.time_budget.measure_step", lambda trainer: 10.0)
     run = training_run(
         "classification", "fits", base_model_name=tiny_model,
         training_args={**QUIET, "num_train_epochs": 200},

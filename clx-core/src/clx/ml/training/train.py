@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clx.ml import checkpoints
 from clx.ml.data.check.check import check_splits, warn_or_stop
 from clx.ml.data.frames import fingerprint, to_frame
 from clx.ml.data.lengths import warn_truncated
 from clx.ml.data.splits import Split, tokenised_split
 from clx.ml.evaluation.evaluate import evaluate_predictions, predict_split
-from clx.ml.fitting import Call, Fitted, Job, calibrated, fit
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
 from clx.ml.machine.distributed import by_writer, is_writer, join, wait, writer_first
@@ -29,7 +27,6 @@ from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.head.label_errors import find_label_errors
 from clx.ml.model.loading import load_tokenizer
 from clx.ml.plugins import calls as hook_calls
-from clx.ml.publishing import write_run
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import raise_config_problems
 from clx.ml.run_directory.existing import refuse_existing
@@ -38,7 +35,10 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.author_code import author_code
 from clx.ml.task.training_args import check_training_args, choose_arguments
-from clx.ml.time_budget import Budget, seconds_of
+from clx.ml.training import checkpoints
+from clx.ml.training.fit import Call, Fitted, Job, calibrated, fit
+from clx.ml.training.publish import write_run
+from clx.ml.training.time_budget import Budget, seconds_of
 
 if TYPE_CHECKING:
     import pandas as pd

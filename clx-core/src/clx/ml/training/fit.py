@@ -14,12 +14,8 @@ import numpy as np
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_seed
 
 from clx.errors import ConfigError
-from clx.ml import checkpoints
-from clx.ml.attention_dropout import is_left_out, put_back, rates_to_leave_out
-from clx.ml.better_probe import is_better, restored_probe, score_probe
 from clx.ml.data.splits import windows_of_split
 from clx.ml.evaluation.evaluate import Predicted, of_texts
-from clx.ml.interrupts import StopOnInterrupt
 from clx.ml.machine.distributed import agreed, is_writer
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.calibration import Calibration, calibrate
@@ -35,7 +31,14 @@ from clx.ml.task.author_code import author_code
 from clx.ml.task.quality_options import unknown_labels
 from clx.ml.task.task import TaskHooks
 from clx.ml.task.training_args import PATIENCE
-from clx.ml.time_budget import (
+from clx.ml.trainer.loss_guard import refuse_not_finite
+from clx.ml.trainer.sampling import input_lengths
+from clx.ml.trainer.trainer import checked_metrics, make_trainer, own_forward
+from clx.ml.training import checkpoints
+from clx.ml.training.attention_dropout import is_left_out, put_back, rates_to_leave_out
+from clx.ml.training.interrupts import StopOnInterrupt
+from clx.ml.training.keep_probe import is_better, restored_probe, score_probe
+from clx.ml.training.time_budget import (
     MIN_STEPS,
     Budget,
     StopInTime,
@@ -43,9 +46,6 @@ from clx.ml.time_budget import (
     measure_evaluation,
     steps_in_time,
 )
-from clx.ml.trainer.loss_guard import refuse_not_finite
-from clx.ml.trainer.sampling import input_lengths
-from clx.ml.trainer.trainer import checked_metrics, make_trainer, own_forward
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:

@@ -211,12 +211,12 @@ def test_failed_overwrite_leaves_the_earlier_run(trained, fruit, monkeypatch, fa
         with pytest.raises(Stop):
             run.train(fruit, overwrite=True, callbacks=[StopAtOnce()])
     elif failure == "saving":
-        import clx.ml.publishing
+        import clx.ml.training.publish
 
         def full(*args):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(clx.ml.publishing, "model_card", full)
+        monkeypatch.setattr(clx.ml.training.publish, "model_card", full)
         with pytest.raises(OSError, match="is full"):
             run.train(fruit, overwrite=True)
     else:

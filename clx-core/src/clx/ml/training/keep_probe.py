@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel, Trainer
 
-    from clx.ml.time_budget import Budget
+    from clx.ml.training.time_budget import Budget
 
 WEIGHTS = "probe.safetensors"
 SHARE_OF_BUDGET = 0.1

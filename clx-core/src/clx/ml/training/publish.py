@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.model_card import model_card
 from clx.ml.plugins.calls import report_sections
-from clx.ml.published_check import score_difference
 from clx.ml.results.outcome import TrainingResult
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.layout import (
@@ -26,12 +24,14 @@ from clx.ml.run_directory.layout import (
     write_json,
 )
 from clx.ml.task.author_code import author_code
+from clx.ml.training.model_card import model_card
+from clx.ml.training.published_check import score_difference
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from clx.ml.fitting import Fitted
     from clx.ml.run import TrainingRun
+    from clx.ml.training.fit import Fitted
 
 PACKAGES = (
     "clx-core",
