@@ -90,7 +90,7 @@ MUTANTS = [
         "core's private module",
         "public_names",
         "from clx.ml import TrainingRun\n",
-        "from clx.ml.run import TrainingRun\n",
+        "from clx.ml.run.run import TrainingRun\n",
     ),
     Mutant(
         "core's private attribute",

@@ -31,7 +31,7 @@ def check_task(
     """
     with Output(as_json) as out:
         from clx.ml.data.frames import to_frame
-        from clx.ml.opening import task_registry
+        from clx.ml.run.opening import task_registry
         from clx.testing import check_task as run_checks
 
         results = []

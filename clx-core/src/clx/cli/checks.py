@@ -112,7 +112,7 @@ def _bf16_speed() -> float:
 
 def data_folder() -> Finding:
     """Look at where runs are kept."""
-    from clx.ml.opening import saved_runs
+    from clx.ml.run.opening import saved_runs
     from clx.settings import local_data_dir
 
     folder = local_data_dir()
@@ -156,8 +156,8 @@ def base_model() -> Finding:
 def tasks() -> Iterator[Finding]:
     """Import every installed task."""
     from clx.cli.tasks import broken_task
-    from clx.ml.opening import task_registry
     from clx.ml.plugins.entry_points import ALLOW_VARIABLE
+    from clx.ml.run.opening import task_registry
 
     limit = os.environ.get(ALLOW_VARIABLE)
     if limit is not None:
@@ -200,7 +200,7 @@ def hook_plugins() -> Iterator[Finding]:
 
 def whole_run(path: Path) -> Finding:
     """Open a run, compare all of its files with its manifest, and load its model."""
-    from clx.ml.opening import training_run
+    from clx.ml.run.opening import training_run
     from clx.ml.run_directory.layout import MANIFEST
 
     what = f"run {path.name}"

@@ -40,7 +40,7 @@ def run_facts(run_name: str) -> dict[str, Any]:
         RunDirError: it is damaged.
     """
     from clx.cli.saved import environment, sizes, trained_at
-    from clx.ml.opening import locate
+    from clx.ml.run.opening import locate
     from clx.ml.run_directory.layout import find_run
 
     run = find_run(locate(run_name))

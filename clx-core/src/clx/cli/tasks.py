@@ -27,7 +27,7 @@ def tasks(
     fields separated by tabs.
     """
     with Output(as_json) as out:
-        from clx.ml.opening import task_registry
+        from clx.ml.run.opening import task_registry
 
         entries = [task_registry.entry(name) for name in task_registry]
         found = [described(entry, check) for entry in entries]
@@ -88,7 +88,7 @@ def described(entry: TaskEntry, check: bool) -> dict[str, Any]:
 def broken_task(name: str) -> str | None:
     """Import a task and return why it cannot be used, None if it can."""
     from clx.errors import ClxError
-    from clx.ml.opening import task_registry
+    from clx.ml.run.opening import task_registry
 
     try:
         task_registry[name]

@@ -17,7 +17,7 @@ def verify(run_name: RunArgument, as_json: JsonOption = False) -> None:
     """
     with Output(as_json) as out:
         from clx.errors import RunDirError
-        from clx.ml.opening import locate
+        from clx.ml.run.opening import locate
         from clx.ml.run_directory.layout import find_run
         from clx.ml.run_directory.safety import refuse_unsafe
 

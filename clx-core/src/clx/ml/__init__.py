@@ -10,10 +10,10 @@ is imported when it is used.
 
 from __future__ import annotations
 
-from clx.ml.opening import task_registry, training_run
 from clx.ml.plugins.hookspecs import hookimpl
 from clx.ml.plugins.manager import register_plugin, unregister_plugin
-from clx.ml.run import TrainingRun
+from clx.ml.run.opening import task_registry, training_run
+from clx.ml.run.run import TrainingRun
 
 __all__ = [
     "TrainingRun",

@@ -11,7 +11,7 @@ from typing import Any
 
 from clx import ml
 from clx.errors import ClxError
-from clx.ml.run import TrainingRun
+from clx.ml.run.run import TrainingRun
 from clx.ml.task.checks import _private_names, attribute_name, task_problems
 from clx.testing.results import CheckWarningError, check
 from clx.testing.subject import Subject, fail

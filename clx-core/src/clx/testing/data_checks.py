@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxError, DataFormatError
-from clx.ml.run import TrainingRun
+from clx.ml.run.run import TrainingRun
 from clx.testing.results import check
 from clx.testing.subject import Subject, fail, quiet
 

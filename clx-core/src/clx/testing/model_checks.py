@@ -10,7 +10,7 @@ from typing import Any
 
 from clx.errors import ClxError
 from clx.ml.data.frames import ROW_OF_RESULT, to_dataset
-from clx.ml.run import TrainingRun
+from clx.ml.run.run import TrainingRun
 from clx.testing.data_checks import refusal
 from clx.testing.results import CheckWarningError, NotReachedError, check
 from clx.testing.subject import Subject, fail, quiet, same

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
-from clx.ml.run import TrainingRun
+from clx.ml.run.run import TrainingRun
 from clx.ml.run_directory.layout import CONFIG, RunDir, write_json
 from clx.ml.run_directory.staging import staged
 from clx.ml.task.checks import attribute_name, task_problems

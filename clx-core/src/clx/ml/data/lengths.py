@@ -11,7 +11,7 @@ from clx.ml.data.texts import apart
 from clx.ml.data.windows import WHOLE, token_limit, truncates
 
 if TYPE_CHECKING:
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 def input_limit(run: TrainingRun) -> int | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
 
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from clx.ml.task.author_code import author_code
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 @dataclass(frozen=True)

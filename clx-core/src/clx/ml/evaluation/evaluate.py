@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel
 
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 EVALUATION_ARGUMENTS: dict[str, Any] = {
     "report_to": "none",

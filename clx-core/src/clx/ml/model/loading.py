@@ -17,7 +17,7 @@ from clx.problems import names
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 def load_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:

@@ -23,7 +23,7 @@ from clx.problems import examples, raise_problems
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 READERS = frozenset(
     ["accelerate", "huggingface_hub", "json", "safetensors", "tokenizers", "torch", "transformers"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from clx.ml.report import Section
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 TOLD_AT_ONCE = 32

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from clx.ml.report import Section
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 hookspec = pluggy.HookspecMarker("clx")
 hookimpl = pluggy.HookimplMarker("clx")

@@ -22,7 +22,7 @@ from clx.ml.task.checks import check_task
 from clx.problems import closest, names
 
 if TYPE_CHECKING:
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 GROUP = "clx.tasks"
 

@@ -21,7 +21,7 @@ from clx.ml.task.task import TaskHooks
 from clx.problems import cell
 
 if TYPE_CHECKING:
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 CHECKED_TEXTS = 500
 """How many of the caller's texts are checked at most."""
@@ -187,8 +187,8 @@ def _write(
     int8: bool,
     own_texts: bool,
 ) -> ExportReport:
-    from clx.ml.backends import TORCH, make_engine
     from clx.ml.prediction.onnx_files import QUANTISATIONS, write_int8, write_onnx
+    from clx.ml.run.backends import TORCH, make_engine
 
     windows = windows_of(run)
     write_json(folder / SETTINGS, settings.to_dict())

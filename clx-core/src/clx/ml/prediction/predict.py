@@ -16,7 +16,7 @@ from clx.ml.task.author_code import author_code
 from clx.problems import cell, raise_problems
 
 if TYPE_CHECKING:
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 MAX_BATCH_SIZE = 1_000_000
 

@@ -30,7 +30,7 @@ from clx.problems import raise_problems
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 PART_ROWS = 4096
 STATE = "state.json"

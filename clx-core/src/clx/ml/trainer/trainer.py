@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 def make_trainer(

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from clx.ml.data.splits import Split
     from clx.ml.data.windows import TextWindows
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 DROPOUT = "attention_dropout_left_out"
 """In the plan and in results."""

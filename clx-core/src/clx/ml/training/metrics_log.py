@@ -11,7 +11,7 @@ from clx.ml.plugins.hookspecs import hookimpl
 from clx.ml.run_directory.layout import LOGS, METRICS_LOG
 
 if TYPE_CHECKING:
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from clx import __version__
 from clx.ml.results.outcome import TrainingResult
 
 if TYPE_CHECKING:
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 def model_card(run: TrainingRun, result: TrainingResult) -> str:

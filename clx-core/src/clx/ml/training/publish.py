@@ -30,7 +30,7 @@ from clx.ml.training.published_check import score_difference
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
     from clx.ml.training.fit import Fitted
 
 PACKAGES = (

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from clx.ml.results.data_check import DataCheck
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 IMBALANCED = 3

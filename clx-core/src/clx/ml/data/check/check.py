@@ -15,7 +15,7 @@ from clx.ml.results.data_check import DataCheck, raise_if_strict
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 def check_splits(run: TrainingRun, splits: Sequence[Split]) -> DataCheck:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from clx.ml.data.splits import Split
     from clx.ml.model.head.probe import Kind
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 MIN_ROWS = 20
 

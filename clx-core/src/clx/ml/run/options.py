@@ -34,7 +34,7 @@ from clx.problems import cell, did_you_mean, raise_problems
 from clx.settings import runs_dir
 
 if TYPE_CHECKING:
-    from clx.ml.components import Components
+    from clx.ml.run.loaded import Components
 
 _DICTS = ("tokenize_args", "model_args")
 _NOT_COMPARED = ("training_args", "device")

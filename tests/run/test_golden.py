@@ -11,7 +11,7 @@ from clx.ml import training_run
 from clx.ml.run_directory.config import SCHEMA_VERSION
 from conftest import fruit_frame
 
-GOLDEN = Path(__file__).with_name("golden")
+GOLDEN = Path(__file__).parents[1] / "golden"
 RUNS = sorted(path.name for path in GOLDEN.iterdir() if (path / "run").is_dir())
 
 

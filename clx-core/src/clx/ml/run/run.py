@@ -1,7 +1,7 @@
 """``TrainingRun``: the methods that run a task, each a skeleton that calls one module a step.
 
 What a task defines and overrides is in :mod:`clx.ml.task.task`, the ways to predict are in
-:mod:`clx.ml.predicting`.
+:mod:`clx.ml.run.predicting`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, NotTrainedError, PluginError
-from clx.ml.components import Components
 from clx.ml.data.frames import to_frame
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.model.embedded_model import MODEL as DEFAULT_BASE_MODEL
-from clx.ml.options import CheckedWhenMade, RunOptions, plain_name
 from clx.ml.plugins.calls import after_evaluation, after_training, report_sections
-from clx.ml.predicting import Predicting
+from clx.ml.run.loaded import Components
+from clx.ml.run.options import CheckedWhenMade, RunOptions, plain_name
+from clx.ml.run.predicting import Predicting
 from clx.ml.run_directory.existing import refuse_existing
 from clx.ml.run_directory.layout import REPORT, RunDir, writing
 from clx.ml.task.quality_options import set_quality_options

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.prediction.onnx_model import OnnxModel
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 
 class Components:

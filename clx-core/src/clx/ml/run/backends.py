@@ -10,7 +10,7 @@ from clx.problems import cell, did_you_mean
 
 if TYPE_CHECKING:
     from clx.ml.prediction.predict import Engine
-    from clx.ml.run import TrainingRun
+    from clx.ml.run.run import TrainingRun
 
 TORCH = "torch"
 BACKENDS = (TORCH, "onnx", "onnx-int8")

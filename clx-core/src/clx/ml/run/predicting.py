@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import NotTrainedError
-from clx.ml.backends import check_backend, make_engine
 from clx.ml.data.frames import to_frame
 from clx.ml.data.texts import as_text_rows, frame_inputs, input_columns
 from clx.ml.machine.memory import with_memory_named
@@ -25,6 +24,7 @@ from clx.ml.prediction.predict import (
     check_texts,
     predict_texts,
 )
+from clx.ml.run.backends import check_backend, make_engine
 from clx.ml.task.task import TaskHooks
 
 if TYPE_CHECKING:

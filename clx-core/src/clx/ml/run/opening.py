@@ -9,7 +9,7 @@ from typing import Any
 
 from clx.errors import ConfigError, PluginError, RunDirError, RunNotFoundError, TaskNotFoundError
 from clx.ml.plugins.registry import TaskRegistry
-from clx.ml.run import TrainingRun
+from clx.ml.run.run import TrainingRun
 from clx.ml.run_directory.config import contradictions, options_of
 from clx.ml.run_directory.layout import RunDir, find_run
 from clx.ml.run_directory.safety import refuse_unsafe
