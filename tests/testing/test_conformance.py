@@ -15,7 +15,7 @@ from clx.testing import CHECKS, TaskConformance, check_task, parametrize_with_ch
 from clx_tasks_classification import ClassificationRun
 from clx_tasks_multilabel import MultiLabelRun
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 for _name in ("rating", "ner", "similarity"):
     sys.path.append(str(EXAMPLES / f"clx-tasks-{_name}" / "src"))
 
