@@ -14,7 +14,7 @@ from clx.ml import task_registry
 from clx.ml.plugins import hookspecs
 from clx.ml.task import task as task_hooks
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

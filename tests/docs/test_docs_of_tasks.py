@@ -13,7 +13,7 @@ from clx.testing import CHECKS
 from clx.testing.class_checks import PUBLIC_MODULES
 from kit_mutants import MUTANTS, source
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
