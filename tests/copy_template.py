@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "clx-tasks-rating"
-TEMPLATE = ROOT / "clx-core" / "src" / "clx" / "ml" / "task_template_files"
+TEMPLATE = ROOT / "clx-core" / "src" / "clx" / "cli" / "task_template_files"
 NOT_COPIED = ("__pycache__", ".pytest_cache", "dist", ".venv")
 
 

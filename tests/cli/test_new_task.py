@@ -7,7 +7,7 @@ import pytest
 
 from cli_helpers import Cli, process
 from clx.errors import ConfigError, RunExistsError
-from clx.ml.task_template import renamed, template_files, write_package
+from clx.cli.task_template import renamed, template_files, write_package
 from copy_template import example_files
 
 

@@ -11,7 +11,8 @@ from importlib_metadata import EntryPoint
 
 from clx.errors import ClxWarning, DataFormatError, PluginError
 from clx.ml import hookimpl
-from clx.ml.plugins import BUILT_IN, GROUP, Plugins, hookspecs
+from clx.ml.plugins import Plugins, hookspecs
+from clx.ml.plugins.manager import BUILT_IN, GROUP
 
 HOOKS = {
     "clx_resolve_base_model": {"name": "x/y"},

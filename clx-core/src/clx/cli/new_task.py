@@ -25,7 +25,7 @@ def new_task(
     file: change the task to yours. Prints the files that it wrote.
     """
     with Output(as_json) as out:
-        from clx.ml.task_template import write_package
+        from clx.cli.task_template import write_package
 
         root, files = write_package(name, folder)
         if as_json:

@@ -56,7 +56,7 @@ def template_files() -> dict[str, str]:
     """Return the template's texts by their paths, under their original names."""
     found = {
         path.removesuffix(SUFFIX).replace("dot-", "."): text
-        for path, text in _walk(resources.files("clx.ml") / "task_template_files", "")
+        for path, text in _walk(resources.files("clx.cli") / "task_template_files", "")
     }
     return dict(sorted(found.items()))
 
