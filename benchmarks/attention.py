@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from measuring import Table, in_turn
+
 from training import base_model
 
 ROWS = 16

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from measuring import Table, in_turn
-from prediction import hand_loop, trained_run
 from texts import mixed_texts, short_texts
+
+from prediction import hand_loop, trained_run
 
 BUDGETS = (2_048, 4_096, 8_192, 16_384, 32_768, 65_536)
 

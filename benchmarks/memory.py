@@ -140,10 +140,10 @@ def _prepare(folder: Path) -> None:
     import os
 
     import pandas as pd
-    from training import base_model
     from transformers import AutoTokenizer, BertConfig, BertModel
 
     from clx.ml import training_run
+    from training import base_model
 
     tokenizer = AutoTokenizer.from_pretrained(base_model())
     for name, width, inner, layers, heads in (("base", 16, 32, 1, 2), ("wide", 384, 1536, 2, 12)):

@@ -31,9 +31,8 @@ def fresh(code: str) -> None:
 
 def run_benchmark(rounds: int, small: bool) -> list[Table]:
     """Return the table of light starts and that of the time to a first prediction."""
-    from prediction import trained_run
-
     from clx.errors import MissingDependencyError
+    from prediction import trained_run
 
     light: dict[str, Any] = {
         "python": lambda: fresh("pass"),

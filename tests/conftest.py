@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def make_tiny_model(folder: Path, **config) -> Path:
 def tiny_model(tmp_path_factory) -> Path:
     """The folder of a tiny random BERT with its tokenizer."""
     return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def mixed_texts(count=60):
+    """Texts of 0 to 90 words, some of them twice; the model takes 64 tokens."""
+    rng = random.Random(0)
+    texts = [
+        " ".join(rng.choice(FRUIT + ANIMALS + ["and", "the"]) for _ in range(int(size)))
+        for size in (rng.triangular(0, 90, 3) for _ in range(count))
+    ]
+    return [*texts, *texts[:20], ""]
 
 
 def fruit_frame(rows: int = 40) -> pd.DataFrame:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "quality"))
 
-import data
 import pandas as pd
+
+import data
 
 SETS = ("agnews", "20news-topics", "r8", "nlupp", "banking77", "20news")
 """From the fewest rows with 8 or 10 a label to the most."""

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import run
 from contenders import CONTENDERS
 from plan import MIDDLE, Trial, plan
 from sets import MULTI_LABEL, SETS, SMALL, TITLES
+
+import run
 
 SIZES = {
     "8 rows a label (Banking77: 10)": SMALL,

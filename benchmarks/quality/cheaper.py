@@ -20,9 +20,9 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import data
 import torch
 
+import data
 from clx.ml import training_run
 
 WAYS: dict[str, dict[str, Any]] = {

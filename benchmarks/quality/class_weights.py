@@ -14,7 +14,6 @@ import warnings
 from pathlib import Path
 
 import data
-
 from clx.ml import training_run
 
 

@@ -24,9 +24,9 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import data
 import torch
 
+import data
 from clx.ml import training_run
 
 TRIALS = Path(__file__).with_name("trials.jsonl")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import data
 import search
+
+import data
 
 
 def headline(trial: dict[str, Any]) -> float:

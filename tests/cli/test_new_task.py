@@ -6,8 +6,8 @@ import tomllib
 import pytest
 
 from cli_helpers import Cli, process
-from clx.errors import ConfigError, RunExistsError
 from clx.cli.task_template import renamed, template_files, write_package
+from clx.errors import ConfigError, RunExistsError
 from copy_template import example_files
 
 

@@ -93,7 +93,7 @@ def test_every_hook_has_a_heading():
 
 def test_every_hook_has_a_test():
     hooks = [name for name in vars(hookspecs) if name.startswith("clx_")]
-    text = (ROOT / "tests" / "test_plugins.py").read_text()
+    text = (ROOT / "tests" / "plugins" / "test_plugins.py").read_text()
     assert [hook for hook in hooks if hook not in text] == []
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 from clx.errors import ConfigError
 from clx.ml import training_run
 from clx.ml.model.head.class_weights import label_weights, weighted_loss
-from test_tasks_of_strangers import Full, Minimal
+from strangers import Full, Minimal
 
 QUIET = {"disable_tqdm": True}
 

@@ -26,7 +26,7 @@ from clx.ml import training_run
 from clx.ml.model.head.layer import MOST_TOKENS, batches, find_head
 from clx.ml.model.head.pooling import checkpoint_pooling, install_pooling, possible_poolings
 from conftest import fruit_frame, make_tiny_model
-from test_tasks_of_strangers import Minimal
+from strangers import Minimal, Numbers
 
 QUIET = {"disable_tqdm": True}
 SIZES = {"vocab_size": 40, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -292,20 +292,6 @@ class OptedIn(Minimal):
     name = "opted-in"
     head_init = "probe"
     pooling = "auto"
-
-
-class Numbers(Minimal):
-    name = "numbers"
-    head_init = "probe"
-
-    def load_model(self, model_name=None):
-        return AutoModelForSequenceClassification.from_pretrained(
-            model_name, num_labels=1, problem_type="regression"
-        )
-
-    def tokenize(self, examples):
-        rows = self.tokenizer(examples["text"], truncation=True)
-        return {**rows, "labels": [float(len(text)) for text in examples["text"]]}
 
 
 def test_a_strangers_task_is_left_alone_unless_it_opts_in(mean_model, fruit):

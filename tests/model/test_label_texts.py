@@ -2,11 +2,11 @@
 
 import pandas as pd
 import pytest
-from test_head import Numbers
 
 from clx.errors import ConfigError
 from clx.ml import training_run
 from clx.ml.model.head.label_texts import words_of
+from strangers import Numbers
 
 QUIET = {"disable_tqdm": True}
 ROWS = {

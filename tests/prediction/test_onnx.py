@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_prediction_engine import mixed_texts
 from transformers import TextClassificationPipeline
 
 from cli_helpers import Cli
@@ -27,7 +26,7 @@ from clx.ml import TrainingRun, training_run
 from clx.ml.prediction import onnx_export as exporting
 from clx.ml.run_directory.added_folder import added_folder
 from clx.ml.run_directory.layout import MANIFEST, RunDir
-from conftest import fruit_frame
+from conftest import fruit_frame, mixed_texts
 
 pytest.importorskip("onnxruntime")
 TEXTS = mixed_texts(60)

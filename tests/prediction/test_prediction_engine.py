@@ -17,17 +17,7 @@ from clx.ml import TrainingRun, training_run
 from clx.ml.data.batches import TOKEN_BUDGETS, batches, padded, window_size
 from clx.ml.data.token_counts import TokenCounts, watched_copy, watching
 from clx.ml.prediction.pipe_engine import PipeEngine
-from conftest import ANIMALS, FRUIT
-
-
-def mixed_texts(count=60):
-    """Texts of 0 to 90 words, some of them twice; the model takes 64 tokens."""
-    rng = random.Random(0)
-    texts = [
-        " ".join(rng.choice(FRUIT + ANIMALS + ["and", "the"]) for _ in range(int(size)))
-        for size in (rng.triangular(0, 90, 3) for _ in range(count))
-    ]
-    return [*texts, *texts[:20], ""]
+from conftest import ANIMALS, FRUIT, mixed_texts
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import shutil
 
 import pytest
-from test_report import HOSTILE, data_of, hostile_data
 
 from clx.ml.report import render_report
+from report_samples import HOSTILE, data_of, hostile_data
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")

@@ -78,7 +78,7 @@ def check_data(
         limit: the most tokens that the model reads, None if texts are not cut.
         min_rows_per_label: labels with fewer training rows are reported.
         similarity: how similar (0 to 1) an eval text has to be to one in the training data to be
-            reported as its near duplicate; see :func:`clx.ml.data.check.near_duplicates.near_duplicates`.
+            reported as its near duplicate; see :mod:`clx.ml.data.check.near_duplicates`.
     """
     label_names = None if label_names is None else list(label_names)
     trained = _Split(TRAIN, train)
