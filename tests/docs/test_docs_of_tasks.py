@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clx.ml.plugins import hookspecs
-from clx.ml.task import task as task_hooks
+from clx.ml.task import task
 from clx.testing import CHECKS
 from clx.testing.class_checks import PUBLIC_MODULES
 from kit_mutants import MUTANTS, source
@@ -29,7 +29,7 @@ def signature(name, function):
 
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("clx_")]
-TASK = vars(task_hooks.TaskHooks)
+TASK = vars(task.Task)
 METHODS = [
     name
     for name, value in TASK.items()

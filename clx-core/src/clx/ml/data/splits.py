@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
 
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Split:
     row_of: Sequence[int] | None = None
 
 
-def windows_of_split(run: TrainingRun, split: Split) -> TextWindows | None:
+def windows_of_split(task: Task, split: Split) -> TextWindows | None:
     """Return which rows of the dataset are windows of one text, None where they are whole texts."""
-    if run.long_text != "window" or split.row_of is None:
+    if task.long_text != "window" or split.row_of is None:
         return None
     sizes = input_lengths(split.dataset) or [1] * len(split.row_of)
-    return TextWindows(split.row_of, sizes, run.window_pooling)
+    return TextWindows(split.row_of, sizes, task.window_pooling)
 
 
-def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
+def tokenised_split(task: Task, name: str, frame: pd.DataFrame) -> Split:
     """Return a frame with its tokenised dataset.
 
     What the task's ``tokenize`` asks of the run's tokenizer is watched, so that no text has to be
@@ -69,31 +69,31 @@ def tokenised_split(run: TrainingRun, name: str, frame: pd.DataFrame) -> Split:
         ConfigError: the run has ``long_text="window"``, and its task makes no windows.
     """
     row_of: list[int] = []
-    with watching(run.tokenizer) as seen, author_code(run, "tokenize"):
-        dataset = to_dataset(frame, run.tokenize, run.dataset_cols, name, row_of=row_of)
-    if run.long_text == "window" and not row_of:
+    with watching(task.tokenizer) as seen, author_code(task, "tokenize"):
+        dataset = to_dataset(frame, task.tokenize, task.dataset_cols, name, row_of=row_of)
+    if task.long_text == "window" and not row_of:
         raise ConfigError(
-            f"long_text='window' cannot be used with the task {run.name!r}: its tokenize() does not "
+            f"long_text='window' cannot be used with the task {task.name!r}: its tokenize() does not "
             f"return windows (super().tokenize(examples) does)"
         )
-    split = _measured(run, Split(name, frame, dataset, None, 0, row_of=row_of or None), seen)
-    if run.strict_length and split.truncated:
+    split = _measured(task, Split(name, frame, dataset, None, 0, row_of=row_of or None), seen)
+    if task.strict_length and split.truncated:
         where = frame.index if split.cut is None else frame.index[np.asarray(split.cut)]
-        refuse_long(where, input_limit(run), len(frame), f"{name} data")
+        refuse_long(where, input_limit(task), len(frame), f"{name} data")
     return split
 
 
-def _measured(run: TrainingRun, split: Split, seen: TokenCounts) -> Split:
+def _measured(task: Task, split: Split, seen: TokenCounts) -> Split:
     """Return the split with the lengths of its texts, and which of them are cut."""
     frame, dataset = split.frame, split.dataset
     if seen.complete and len(seen.cut) == len(frame):
         lengths = [size for size in seen.lengths if size is not None]
         known = lengths if len(lengths) == len(frame) else None
         return replace(split, lengths=known, truncated=sum(seen.cut), cut=seen.cut)
-    cut, limit = input_lengths(dataset), input_limit(run)
-    texts = row_texts(frame, run.text_columns) if len(run.text_columns) == 1 else None
+    cut, limit = input_lengths(dataset), input_limit(task)
+    texts = row_texts(frame, task.text_columns) if len(task.text_columns) == 1 else None
     if cut is None or texts is None or len(cut) != len(frame):
         return split
-    lengths = uncut_lengths(run, texts, cut)
+    lengths = uncut_lengths(task, texts, cut)
     is_cut = [limit is not None and size > limit for size in lengths]
     return replace(split, lengths=lengths, truncated=sum(is_cut), cut=is_cut)

@@ -68,23 +68,23 @@ class TextWindows:
         return TextWindows(row_of, sizes, self.how)
 
 
-def long_text_problems(run: Any) -> list[str]:
+def long_text_problems(task: Any) -> list[str]:
     """Return what is wrong with a run's options for long texts, as sentences."""
-    problems = choice_problems(run, {"long_text": LONG_TEXT, "window_pooling": WINDOW_POOLINGS})
-    if not isinstance(run.strict_length, bool):
-        problems.append(f"strict_length must be true or false, but is {cell(run.strict_length)}")
-    if run.long_text != "window":
+    problems = choice_problems(task, {"long_text": LONG_TEXT, "window_pooling": WINDOW_POOLINGS})
+    if not isinstance(task.strict_length, bool):
+        problems.append(f"strict_length must be true or false, but is {cell(task.strict_length)}")
+    if task.long_text != "window":
         return problems
     why = None
-    if run.pipeline_args.get("task") != "text-classification":
+    if task.pipeline_args.get("task") != "text-classification":
         why = (
-            f"pools the logits of a text, and the task's pipeline is {run.pipeline_args['task']!r}"
+            f"pools the logits of a text, and the task's pipeline is {task.pipeline_args['task']!r}"
         )
-    elif len(run.text_columns) != 1:
-        why = f"reads one text a row, and the task reads {names(run.text_columns)}"
-    elif run.pipeline_args.get("pipeline_class") is not None:
+    elif len(task.text_columns) != 1:
+        why = f"reads one text a row, and the task reads {names(task.text_columns)}"
+    elif task.pipeline_args.get("pipeline_class") is not None:
         why = "needs the stock pipeline, and the task has a pipeline_class of its own"
-    elif isinstance(run.tokenize_args, dict) and not truncates(run.tokenize_args):
+    elif isinstance(task.tokenize_args, dict) and not truncates(task.tokenize_args):
         why = "cuts texts into windows, and tokenize_args has truncation=False"
     return problems if why is None else [*problems, f"long_text='window' {why}"]
 
@@ -94,39 +94,39 @@ def truncates(tokenize_args: dict[str, Any]) -> bool:
     return tokenize_args.get("truncation", True) not in (False, None, "do_not_truncate")
 
 
-def token_limit(run: Any) -> int | None:
+def token_limit(task: Any) -> int | None:
     """Return how many tokens the run's model takes at once, None where nothing says so."""
-    limit = run.tokenize_args.get("max_length") or run.tokenizer.model_max_length
+    limit = task.tokenize_args.get("max_length") or task.tokenizer.model_max_length
     # A tokenizer without a limit of its own has a number beyond any model's.
     return int(limit) if limit and limit < 1_000_000 else None
 
 
-def windows_of(run: Any) -> Windows | None:
+def windows_of(task: Any) -> Windows | None:
     """Return how the run's texts are read window by window, None where they are not.
 
     Raises:
         ConfigError: its tokenizer cannot, or the input limit has no room for windows that overlap.
     """
-    if run.long_text != "window":
+    if task.long_text != "window":
         return None
-    tokenizer = run.tokenizer
+    tokenizer = task.tokenizer
     if not getattr(tokenizer, "is_fast", False):
         raise ConfigError(
             f"long_text='window' needs a fast tokenizer, and {type(tokenizer).__name__} is none"
         )
     # Padding would count as text where windows are weighted by their tokens.
     arguments: dict[str, Any] = {"return_overflowing_tokens": True, "padding": False}
-    limit = token_limit(run)
+    limit = token_limit(task)
     if limit is not None:
         room = limit - tokenizer.num_special_tokens_to_add()
-        stride = run.tokenize_args.get("stride", max(0, room // OVERLAP))
+        stride = task.tokenize_args.get("stride", max(0, room // OVERLAP))
         if stride >= room:
             raise ConfigError(
                 f"tokenize_args: windows of {limit} tokens have room for {max(0, room)} of a text, "
                 f"and cannot have {stride} in common (stride): raise max_length"
             )
         arguments["stride"] = stride
-    return Windows(arguments, run.window_pooling)
+    return Windows(arguments, task.window_pooling)
 
 
 def pooled(

@@ -18,7 +18,7 @@ from clx.ml.task.author_code import author_code
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Comparison:
         return folder
 
 
-def compare_runs(run: TrainingRun, other: TrainingRun, frame: pd.DataFrame) -> Comparison:
+def compare_runs(task: Task, other: Task, frame: pd.DataFrame) -> Comparison:
     """Return the comparison of two trained runs on a validated frame.
 
     Raises:
@@ -82,14 +82,14 @@ def compare_runs(run: TrainingRun, other: TrainingRun, frame: pd.DataFrame) -> C
     """
     import pandas as pd
 
-    _refuse_unlike(run, other)
-    own_raw, other_raw = predict_frame_rows(run, frame), predict_frame_rows(other, frame)
+    _refuse_unlike(task, other)
+    own_raw, other_raw = predict_frame_rows(task, frame), predict_frame_rows(other, frame)
     own, others = (
-        evaluate_predictions(run, frame, own_raw),
+        evaluate_predictions(task, frame, own_raw),
         evaluate_predictions(other, frame, other_raw),
     )
-    with author_code(run, "metric_differences"):
-        differences = run.metric_differences(other, own_raw.prediction, other_raw.prediction)
+    with author_code(task, "metric_differences"):
+        differences = task.metric_differences(other, own_raw.prediction, other_raw.prediction)
     shared = [key for key in own.metrics if key in others.metrics]
     plain = [key for key in shared if not key.endswith(("_low", "_high"))]
     table = pd.DataFrame(
@@ -106,19 +106,19 @@ def compare_runs(run: TrainingRun, other: TrainingRun, frame: pd.DataFrame) -> C
         index=pd.Index(plain, name="metric"),
     )
     fixed, broken, p_value = _changed_rows(own, others)
-    return Comparison((run.run_name, other.run_name), table, fixed, broken, p_value, len(frame))
+    return Comparison((task.run_name, other.run_name), table, fixed, broken, p_value, len(frame))
 
 
-def _refuse_unlike(run: TrainingRun, other: TrainingRun) -> None:
-    if other.name != run.name:
+def _refuse_unlike(task: Task, other: Task) -> None:
+    if other.name != task.name:
         raise ConfigError(
-            f"Runs of one task can be compared: {run.run_name!r} is of {run.name!r} and "
+            f"Runs of one task can be compared: {task.run_name!r} is of {task.name!r} and "
             f"{other.run_name!r} of {other.name!r}"
         )
-    labels = [set(getattr(each, "label_names", None) or ()) for each in (run, other)]
+    labels = [set(getattr(each, "label_names", None) or ()) for each in (task, other)]
     if labels[0] != labels[1]:
         raise ConfigError(
-            f"Runs with the same labels can be compared: {run.run_name!r} and {other.run_name!r} "
+            f"Runs with the same labels can be compared: {task.run_name!r} and {other.run_name!r} "
             f"differ in {sorted(labels[0] ^ labels[1])}"
         )
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel
 
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 EVALUATION_ARGUMENTS: dict[str, Any] = {
     "report_to": "none",
@@ -55,16 +55,16 @@ class Predicted:
     seconds: float
 
 
-def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Predicted:
+def predict_split(task: Task, model: PreTrainedModel, split: Split) -> Predicted:
     """Return a model's predictions of tokenised rows, made by the task's Trainer."""
     started = time.monotonic()
-    chosen = {key: run.training_args[key] for key in KEPT_ARGUMENTS if key in run.training_args}
+    chosen = {key: task.training_args[key] for key in KEPT_ARGUMENTS if key in task.training_args}
     # Those of a saved run were not checked when it was opened: some may be of another transformers.
-    problems = check_training_args(chosen, run.device)[1]
-    raise_problems(RunDirError, f"The config of {run.run_dir} cannot be used:", problems)
+    problems = check_training_args(chosen, task.device)[1]
+    raise_problems(RunDirError, f"The config of {task.run_dir} cannot be used:", problems)
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
-        trainer = make_trainer(run, model, {**EVALUATION_ARGUMENTS, **chosen}, Path(folder))
+        trainer = make_trainer(task, model, {**EVALUATION_ARGUMENTS, **chosen}, Path(folder))
         batch = trainer.args.per_device_eval_batch_size
         way = "training_args={{'per_device_eval_batch_size': {}}}"
         try:
@@ -72,22 +72,22 @@ def predict_split(run: TrainingRun, model: PreTrainedModel, split: Split) -> Pre
                 prediction, loss = predict_dataset(trainer, split.dataset)
         finally:
             forget_model(trainer)
-    if run.long_text == "window" and split.row_of is not None:
+    if task.long_text == "window" and split.row_of is not None:
         # It is the mean over windows; the task's own log-loss is that of texts.
         loss = None
-    prediction = of_texts(run, split, prediction)
+    prediction = of_texts(task, split, prediction)
     return Predicted(prediction, loss, split.truncated, time.monotonic() - started)
 
 
-def of_texts(run: TrainingRun, split: Split, prediction: EvalPrediction) -> EvalPrediction:
+def of_texts(task: Task, split: Split, prediction: EvalPrediction) -> EvalPrediction:
     """Return predictions of windows as such of their texts; those of whole texts as they are."""
-    windows = windows_of_split(run, split)
+    windows = windows_of_split(task, split)
     if windows is None:
         return prediction
     logits, labels = prediction.predictions, prediction.label_ids
     if not (isinstance(logits, np.ndarray) and logits.ndim == 2 and isinstance(labels, np.ndarray)):
         raise ConfigError(
-            f"long_text='window' cannot be used with the task {run.name!r}: its model returns more "
+            f"long_text='window' cannot be used with the task {task.name!r}: its model returns more "
             f"than a row of logits and a label a text"
         )
     if len(logits) != len(windows.row_of):
@@ -98,33 +98,31 @@ def of_texts(run: TrainingRun, split: Split, prediction: EvalPrediction) -> Eval
     return EvalPrediction(predictions=windows.pooled(logits), label_ids=labels[windows.firsts()])
 
 
-def predict_frame_rows(run: TrainingRun, frame: pd.DataFrame) -> Predicted:
+def predict_frame_rows(task: Task, frame: pd.DataFrame) -> Predicted:
     """Return a trained run's predictions of a validated frame."""
-    split = tokenised_split(run, "evaluation", frame)
-    warn_truncated(run, split.truncated, len(frame), "the evaluation data")
-    return predict_split(run, run.model, split)
+    split = tokenised_split(task, "evaluation", frame)
+    warn_truncated(task, split.truncated, len(frame), "the evaluation data")
+    return predict_split(task, task.model, split)
 
 
-def evaluate_predictions(
-    run: TrainingRun, frame: pd.DataFrame, predicted: Predicted
-) -> EvaluationResult:
+def evaluate_predictions(task: Task, frame: pd.DataFrame, predicted: Predicted) -> EvaluationResult:
     """Return what the task makes of predictions: metrics, intervals, tables and rows."""
     prediction = predicted.prediction
-    with author_code(run, "compute_metrics"):
-        metrics = checked_metrics(run)(prediction)
+    with author_code(task, "compute_metrics"):
+        metrics = checked_metrics(task)(prediction)
     if predicted.loss is not None:
         metrics = {"loss": float(predicted.loss), **metrics}
-    with author_code(run, "evaluation_intervals"):
-        metrics |= run.evaluation_intervals(prediction)
-    with author_code(run, "evaluation_tables"):
-        tables = run.evaluation_tables(prediction)
+    with author_code(task, "evaluation_intervals"):
+        metrics |= task.evaluation_intervals(prediction)
+    with author_code(task, "evaluation_tables"):
+        tables = task.evaluation_tables(prediction)
     if not isinstance(tables, dict):
-        raise PluginError(f"evaluation_tables() of {run.name!r} must return a dict of frames")
-    with author_code(run, "evaluation_rows"):
-        examples = run.evaluation_rows(prediction)
+        raise PluginError(f"evaluation_tables() of {task.name!r} must return a dict of frames")
+    with author_code(task, "evaluation_rows"):
+        examples = task.evaluation_rows(prediction)
     if examples is not None:
         examples.index = frame.index
-        examples = with_texts(examples, frame, run.text_columns)
+        examples = with_texts(examples, frame, task.text_columns)
     return EvaluationResult(
         metrics=metrics,
         tables=tables,
@@ -133,9 +131,9 @@ def evaluate_predictions(
         truncated=predicted.truncated,
         seconds=predicted.seconds,
         about={
-            "run": run.run_name,
-            "Task": run.name,
-            "Base model": run.base_model_name,
-            "Run directory": str(run.run_dir),
+            "run": task.run_name,
+            "Task": task.name,
+            "Base model": task.base_model_name,
+            "Run directory": str(task.run_dir),
         },
     )

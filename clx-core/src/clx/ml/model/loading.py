@@ -17,27 +17,27 @@ from clx.problems import names
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
-def load_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
     """Return the task's tokenizer from a folder, with the model's input limit."""
     refuse_code = (folder / "config.json").is_file()
     if refuse_code:
-        refuse_foreign_code(folder, run.trust_remote_code)
-    with author_code(run, "load_tokenizer"):
-        tokenizer = run.load_tokenizer(str(folder))
+        refuse_foreign_code(folder, task.trust_remote_code)
+    with author_code(task, "load_tokenizer"):
+        tokenizer = task.load_tokenizer(str(folder))
     _refuse_empty_vocabulary(tokenizer, folder)
     # What a user typed is text, even when it reads like a special token. Set here, so that it is
     # saved with the tokenizer and every reader of the model does the same.
-    as_text = bool(run.tokenize_args.get("split_special_tokens", True))
+    as_text = bool(task.tokenize_args.get("split_special_tokens", True))
     tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = as_text
     set_input_limit(tokenizer, folder)
     return tokenizer
 
 
 def load_model(
-    run: TrainingRun,
+    task: Task,
     folder: Path,
     tokenizer: PreTrainedTokenizerBase,
     changed: Mapping[str, Any] | None = None,
@@ -45,7 +45,7 @@ def load_model(
     """Return the task's model from a folder, in evaluation mode.
 
     Args:
-        run: whose ``load_model`` loads it.
+        task: whose ``load_model`` loads it.
         folder: the base model's or the run's.
         tokenizer: whose tokens the model has to know.
         changed: more ``model_args``, for this time.
@@ -53,14 +53,14 @@ def load_model(
     Raises:
         ModelError: its weights do not fit the labels, or the folder wants code run.
     """
-    refuse_foreign_code(folder, run.trust_remote_code)
-    stored = run.model_args
-    code = {"trust_remote_code": True} if run.trust_remote_code else {}
+    refuse_foreign_code(folder, task.trust_remote_code)
+    stored = task.model_args
+    code = {"trust_remote_code": True} if task.trust_remote_code else {}
     if changed or code:
-        run.model_args = {**stored, **(changed or {}), **code}
+        task.model_args = {**stored, **(changed or {}), **code}
     try:
-        with quiet_transformers(), author_code(run, "load_model"):
-            model = run.load_model(str(folder))
+        with quiet_transformers(), author_code(task, "load_model"):
+            model = task.load_model(str(folder))
     except RuntimeError as error:
         if "ize" in str(error) and "mismatch" in str(error):
             labels = len(read_model_config(folder).get("id2label") or ())
@@ -72,7 +72,7 @@ def load_model(
             ) from error
         raise
     finally:
-        run.model_args = stored
+        task.model_args = stored
     _refuse_other_vocabulary(model, tokenizer, folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
@@ -135,14 +135,14 @@ def bound_tokenizer(
 
 
 def make_pipeline(
-    run: TrainingRun, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    task: Task, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> Pipeline:
     """Return the Hugging Face pipeline of a run, made from objects: no path is looked up again."""
     from transformers import pipeline
 
     return pipeline(
         model=model,
-        tokenizer=bound_tokenizer(tokenizer, run.tokenize_args),
+        tokenizer=bound_tokenizer(tokenizer, task.tokenize_args),
         device=model.device,
-        **run.pipeline_args,
+        **task.pipeline_args,
     )

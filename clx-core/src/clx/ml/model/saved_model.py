@@ -23,7 +23,7 @@ from clx.problems import examples, raise_problems
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 READERS = frozenset(
     ["accelerate", "huggingface_hub", "json", "safetensors", "tokenizers", "torch", "transformers"]
@@ -31,31 +31,31 @@ READERS = frozenset(
 """Packages that read the files; what they raise says something about the files."""
 
 
-def load_saved_tokenizer(run: TrainingRun, folder: Path) -> PreTrainedTokenizerBase:
+def load_saved_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a trained run.
 
     Raises:
         RunDirError: its files cannot be used.
     """
     with _damage_named(folder, "tokenizer"):
-        return load_tokenizer(run, folder)
+        return load_tokenizer(task, folder)
 
 
 def load_saved_model(
-    run: TrainingRun, folder: Path, tokenizer: PreTrainedTokenizerBase
+    task: Task, folder: Path, tokenizer: PreTrainedTokenizerBase
 ) -> PreTrainedModel:
     """Return the model of a trained run, as it was saved and nothing else.
 
     Raises:
         RunDirError: weights are missing or not finite, or do not fit the labels or the tokenizer.
     """
-    stored = run.model_args
-    run.model_args = {key: value for key, value in stored.items() if key not in OF_THE_BASE}
+    stored = task.model_args
+    task.model_args = {key: value for key, value in stored.items() if key not in OF_THE_BASE}
     try:
         with _damage_named(folder, "model"):
-            model = load_model(run, folder, tokenizer)
+            model = load_model(task, folder, tokenizer)
     finally:
-        run.model_args = stored
+        task.model_args = stored
     problems = [*_weight_problems(model, folder), *_label_problems(model, folder)]
     raise_problems(RunDirError, f"The model in {folder} cannot be used:", problems, REMEDY)
     return model

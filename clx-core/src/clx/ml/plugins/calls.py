@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from clx.ml.report import Section
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
 TOLD_AT_ONCE = 32
@@ -31,7 +31,7 @@ TOLD_AT_ONCE = 32
 
 
 def proposed_arguments(
-    run: TrainingRun, given: dict[str, Any], rows: int, has_eval: bool
+    run: Task, given: dict[str, Any], rows: int, has_eval: bool
 ) -> dict[str, Any]:
     """Return the user's training arguments, completed by what plugins propose.
 
@@ -53,32 +53,30 @@ def proposed_arguments(
     return arguments
 
 
-def before_training(
-    run: TrainingRun, train_data: pd.DataFrame, eval_data: pd.DataFrame | None
-) -> None:
+def before_training(run: Task, train_data: pd.DataFrame, eval_data: pd.DataFrame | None) -> None:
     """Tell the plugins that a training begins; what they raise stops it."""
     plugins().call("clx_before_training", run=run, train_data=train_data, eval_data=eval_data)
 
 
-def trainer_callbacks(run: TrainingRun, work_dir: Path) -> list[Any]:
+def trainer_callbacks(run: Task, work_dir: Path) -> list[Any]:
     """Return the plugins' callbacks for the Trainer."""
     results = plugins().each("clx_trainer_callbacks", list, run=run, work_dir=work_dir)
     return [callback for _, some in results for callback in some]
 
 
-def after_training(run: TrainingRun, result: TrainingResult) -> None:
+def after_training(run: Task, result: TrainingResult) -> None:
     """Tell the plugins that a run is complete."""
     plugins().call("clx_after_training", run=run, result=result)
 
 
-def after_evaluation(run: TrainingRun, evaluation: EvaluationResult | None) -> None:
+def after_evaluation(run: Task, evaluation: EvaluationResult | None) -> None:
     """Tell the plugins of an evaluation, if there was one."""
     if evaluation is not None:
         plugins().call("clx_after_evaluation", run=run, evaluation=evaluation)
 
 
 def observed(
-    run: TrainingRun,
+    run: Task,
     texts: Iterable[Any],
     batch_size: int | None,
     predict: Callable[[Iterable[Any]], Iterator[Any]],
@@ -93,7 +91,7 @@ def observed(
 
 
 def _observed(
-    run: TrainingRun,
+    run: Task,
     texts: Iterable[Any],
     batch_size: int,
     predict: Callable[[Iterable[Any]], Iterator[Any]],
@@ -115,13 +113,13 @@ def _observed(
         yield from _told(run, waiting, batch)
 
 
-def _told(run: TrainingRun, waiting: deque[Any], batch: list[Any]) -> list[Any]:
+def _told(run: Task, waiting: deque[Any], batch: list[Any]) -> list[Any]:
     texts = [waiting.popleft() for _ in batch]
     plugins().call("clx_after_prediction", run=run, texts=texts, predictions=batch)
     return batch
 
 
-def report_sections(run: TrainingRun, evaluation: EvaluationResult | None) -> list[Section]:
+def report_sections(run: Task, evaluation: EvaluationResult | None) -> list[Section]:
     """Return the plugins' sections for a report; a plugin that fails is left out with a warning.
 
     A report is written at the end of a training, which a section is not worth.

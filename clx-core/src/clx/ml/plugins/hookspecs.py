@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from clx.ml.report import Section
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 hookspec = pluggy.HookspecMarker("clx")
 hookimpl = pluggy.HookimplMarker("clx")
@@ -45,7 +45,7 @@ def clx_open_data(source: str) -> pd.DataFrame | None:
 
 
 @hookspec
-def clx_training_arguments(run: TrainingRun, rows: int, has_eval: bool) -> dict[str, Any] | None:
+def clx_training_arguments(run: Task, rows: int, has_eval: bool) -> dict[str, Any] | None:
     """Return ``transformers.TrainingArguments`` for a training of ``rows`` rows.
 
     They take the place of clx's own defaults and give way to what the user set. Where several
@@ -56,7 +56,7 @@ def clx_training_arguments(run: TrainingRun, rows: int, has_eval: bool) -> dict[
 
 @hookspec
 def clx_before_training(
-    run: TrainingRun, train_data: pd.DataFrame, eval_data: pd.DataFrame | None
+    run: Task, train_data: pd.DataFrame, eval_data: pd.DataFrame | None
 ) -> None:
     """Take note that ``train`` begins; raising a ``ClxError`` stops it.
 
@@ -66,7 +66,7 @@ def clx_before_training(
 
 
 @hookspec
-def clx_trainer_callbacks(run: TrainingRun, work_dir: Path) -> list[TrainerCallback | Any]:
+def clx_trainer_callbacks(run: Task, work_dir: Path) -> list[TrainerCallback | Any]:
     """Return callbacks for the Trainer of ``run``; those of all plugins are used together.
 
     ``work_dir`` is the folder of the training in progress: its ``logs/`` is kept with the run when
@@ -76,7 +76,7 @@ def clx_trainer_callbacks(run: TrainingRun, work_dir: Path) -> list[TrainerCallb
 
 
 @hookspec
-def clx_after_training(run: TrainingRun, result: TrainingResult) -> None:
+def clx_after_training(run: Task, result: TrainingResult) -> None:
     """Take note of a finished training; what is returned is not used.
 
     Called when the run directory is complete, and not for a training that failed. When the plugin
@@ -85,7 +85,7 @@ def clx_after_training(run: TrainingRun, result: TrainingResult) -> None:
 
 
 @hookspec
-def clx_after_evaluation(run: TrainingRun, evaluation: EvaluationResult) -> None:
+def clx_after_evaluation(run: Task, evaluation: EvaluationResult) -> None:
     """Take note of an evaluation; what is returned is not used.
 
     Called at the end of ``evaluate``, and in ``train`` with the final evaluation on the eval data.
@@ -93,9 +93,7 @@ def clx_after_evaluation(run: TrainingRun, evaluation: EvaluationResult) -> None
 
 
 @hookspec
-def clx_after_prediction(
-    run: TrainingRun, texts: Sequence[Any], predictions: Sequence[Any]
-) -> None:
+def clx_after_prediction(run: Task, texts: Sequence[Any], predictions: Sequence[Any]) -> None:
     """Take note of a batch of predictions, as the caller gets them; what is returned is not used.
 
     ``texts`` and ``predictions`` are of one length, at most ``batch_size``, and in the order of the
@@ -104,7 +102,7 @@ def clx_after_prediction(
 
 
 @hookspec
-def clx_report_sections(run: TrainingRun, evaluation: EvaluationResult | None) -> list[Section]:
+def clx_report_sections(run: Task, evaluation: EvaluationResult | None) -> list[Section]:
     """Return sections for the report of ``run``; those of all plugins are shown, in order.
 
     A ``clx.ml.report.Section`` has a title, and a text or a frame. ``evaluation`` is the one that

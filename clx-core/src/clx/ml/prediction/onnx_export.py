@@ -17,11 +17,11 @@ from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, Onn
 from clx.ml.prediction.predict import as_texts, check_texts
 from clx.ml.run_directory.added_folder import added_folder
 from clx.ml.run_directory.layout import ONNX, RunDir, write_json
-from clx.ml.task.task import TaskHooks
+from clx.ml.task.task import Task
 from clx.problems import cell
 
 if TYPE_CHECKING:
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 CHECKED_TEXTS = 500
 """How many of the caller's texts are checked at most."""
@@ -79,16 +79,16 @@ class ExportReport:
 
 
 def export_run(
-    run: TrainingRun, kind: str, texts: Iterable[Any] | None = None, int8: bool = True
+    task: Task, kind: str, texts: Iterable[Any] | None = None, int8: bool = True
 ) -> ExportReport:
     """Export a trained run; see :meth:`TrainingRun.export`. The caller holds the run's lock."""
     if kind != "onnx":
         raise ConfigError(f"a run can be exported as 'onnx', not as {cell(kind)}")
-    directory = RunDir(run.run_dir)
-    settings = _settings(run)
-    rows = _texts(run, texts)
+    directory = RunDir(task.run_dir)
+    settings = _settings(task)
+    rows = _texts(task, texts)
     with added_folder(directory, ONNX) as folder:
-        report = _write(run, folder, settings, rows, int8, texts is not None)
+        report = _write(task, folder, settings, rows, int8, texts is not None)
         write_json(folder / REPORT, report.to_dict())
     if texts is None:
         warnings.warn(
@@ -102,7 +102,7 @@ def export_run(
     )
 
 
-def _settings(run: TrainingRun) -> Settings:
+def _settings(task: Task) -> Settings:
     """Return what the pipeline knows beside weights and vocabulary.
 
     Raises:
@@ -112,7 +112,7 @@ def _settings(run: TrainingRun) -> Settings:
 
     from clx.ml.data.lengths import input_limit
 
-    pipe, tokenizer = run.pipe, run.tokenizer
+    pipe, tokenizer = task.pipe, task.tokenizer
     why = None
     if type(pipe) is not TextClassificationPipeline:
         why = f"its pipeline is {type(pipe).__name__}, and only text-classification can be exported"
@@ -123,18 +123,18 @@ def _settings(run: TrainingRun) -> Settings:
             f"its pipeline gives the tokenizer {cell(pipe._preprocess_params)} (use tokenize_args)"
         )
     if why is not None:
-        raise ExportError(f"The run {run.run_name!r} cannot be exported to ONNX: {why}")
-    config, own = run.model.config, pipe._postprocess_params
+        raise ExportError(f"The run {task.run_name!r} cannot be exported to ONNX: {why}")
+    config, own = task.model.config, pipe._postprocess_params
     function = own.get("function_to_apply")
     return Settings(
-        inputs=[name for name in tokenizer.model_input_names if name in _taken(run.model)],
+        inputs=[name for name in tokenizer.model_input_names if name in _taken(task.model)],
         fill={
             "input_ids": tokenizer.pad_token_id,
             "attention_mask": 0,
             "token_type_ids": tokenizer.pad_token_type_id,
         },
         side=tokenizer.padding_side,
-        limit=input_limit(run),
+        limit=input_limit(task),
         labels=[config.id2label[number] for number in range(config.num_labels)],
         problem_type=config.problem_type,
         configured=getattr(config, "function_to_apply", None),
@@ -144,7 +144,7 @@ def _settings(run: TrainingRun) -> Settings:
             "function": None if function is None else function.value,
         },
         batch_size=pipe._batch_size,
-        window_pooling=run.window_pooling if run.long_text == "window" else None,
+        window_pooling=task.window_pooling if task.long_text == "window" else None,
     )
 
 
@@ -154,9 +154,9 @@ def _taken(model: Any) -> set[str]:
     return set(inspect.signature(model.forward).parameters)
 
 
-def _texts(run: TrainingRun, texts: Iterable[Any] | None) -> list[str]:
+def _texts(task: Task, texts: Iterable[Any] | None) -> list[str]:
     if texts is not None:
-        rows = as_texts(as_text_rows(texts, run.text_columns))
+        rows = as_texts(as_text_rows(texts, task.text_columns))
         some = check_texts(row for _, row in zip(range(CHECKED_TEXTS), rows, strict=False))
         if not some:
             raise ConfigError("export() needs at least one text to compare on, or texts=None")
@@ -170,17 +170,17 @@ def _texts(run: TrainingRun, texts: Iterable[Any] | None) -> list[str]:
     ]
     sentences = [text for text in dict.fromkeys(found) if len(text.split()) > 3]
     step = max(1, len(sentences) // 300)
-    columns = len(run.text_columns)
+    columns = len(task.text_columns)
     chosen = sentences[::step][:300]
     if columns == 1:
         return chosen
     return check_texts(
-        as_text_rows([(text, *chosen[-columns + 1 :]) for text in chosen], run.text_columns)
+        as_text_rows([(text, *chosen[-columns + 1 :]) for text in chosen], task.text_columns)
     )
 
 
 def _write(
-    run: TrainingRun,
+    task: Task,
     folder: Path,
     settings: Settings,
     texts: Sequence[str],
@@ -190,26 +190,26 @@ def _write(
     from clx.ml.prediction.onnx_files import QUANTISATIONS, write_int8, write_onnx
     from clx.ml.run.backends import TORCH, make_engine
 
-    windows = windows_of(run)
+    windows = windows_of(task)
     write_json(folder / SETTINGS, settings.to_dict())
-    reference = make_engine(run, TORCH, None)(texts, {"top_k": None})
+    reference = make_engine(task, TORCH, None)(texts, {"top_k": None})
     # A real call sets up truncation as tokenize_args want it; the file keeps that.
     more = {**(windows.arguments if windows is not None else {}), "padding": True}
-    encoded = run.pipe.tokenizer(list(texts[:2]) * 2, return_tensors="pt", **more)
-    backend = run.tokenizer.backend_tokenizer
+    encoded = task.pipe.tokenizer(list(texts[:2]) * 2, return_tensors="pt", **more)
+    backend = task.tokenizer.backend_tokenizer
     backend.no_padding()
     backend.save(str(folder / TOKENIZER))
     write_onnx(
-        run.model, {name: encoded[name].cpu() for name in settings.inputs}, folder / FILES["onnx"]
+        task.model, {name: encoded[name].cpu() for name in settings.inputs}, folder / FILES["onnx"]
     )
-    checks = {"onnx": _compared(run, folder, "onnx", texts, reference, "fp32")}
+    checks = {"onnx": _compared(task, folder, "onnx", texts, reference, "fp32")}
     _refuse_unequal(checks["onnx"])
     tried: dict[str, float] = {}
     if int8:
         target, best = folder / FILES["onnx-int8"], folder / "best"
         for how in QUANTISATIONS:
             write_int8(folder / FILES["onnx"], target, how)
-            check = _compared(run, folder, "onnx-int8", texts, reference, how)
+            check = _compared(task, folder, "onnx-int8", texts, reference, how)
             if not tried or check.equal_decisions > max(tried.values()):
                 checks["onnx-int8"] = check
                 shutil.copyfile(target, best)
@@ -221,7 +221,7 @@ def _write(
 
 
 def _compared(
-    run: TrainingRun,
+    task: Task,
     folder: Path,
     backend: str,
     texts: Sequence[str],
@@ -237,16 +237,16 @@ def _compared(
     for ours, theirs in zip(outputs, reference, strict=True):
         scores = {entry["label"]: entry["score"] for entry in theirs}
         largest = max(largest, *(abs(e["score"] - scores[e["label"]]) for e in ours))
-        equal += _decision(run, ours) == _decision(run, theirs)
+        equal += _decision(task, ours) == _decision(task, theirs)
     size = (folder / FILES[backend]).stat().st_size / 1e6
     return BackendCheck(float(largest), equal / len(texts), round(size, 3), how)
 
 
-def _decision(run: TrainingRun, output: list[dict[str, Any]]) -> Any:
+def _decision(task: Task, output: list[dict[str, Any]]) -> Any:
     """Return what the run decides; the best label for a task that decides nothing."""
-    if type(run).decide is TaskHooks.decide:
+    if type(task).decide is Task.decide:
         return output[0]["label"]
-    return run.decide(run.post_process_prediction([dict(entry) for entry in output]))
+    return task.decide(task.post_process_prediction([dict(entry) for entry in output]))
 
 
 def _refuse_unequal(check: BackendCheck) -> None:

@@ -16,7 +16,7 @@ from clx.ml.task.author_code import author_code
 from clx.problems import cell, raise_problems
 
 if TYPE_CHECKING:
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 MAX_BATCH_SIZE = 1_000_000
 
@@ -140,7 +140,7 @@ class Engine(Protocol):
 
 
 def predict_texts(
-    run: TrainingRun,
+    task: Task,
     texts: Iterable[str],
     make_engine: Callable[[], Engine],
     pipe_args: dict[str, Any],
@@ -169,28 +169,28 @@ def predict_texts(
         outputs = dict(zip(distinct, engine(distinct, pipe_args), strict=True))
         seen = engine.cut()
         was_cut = dict(
-            zip(distinct, cut_texts(run, distinct) if seen is None else seen, strict=True)
+            zip(distinct, cut_texts(task, distinct) if seen is None else seen, strict=True)
         )
         in_order = [was_cut[text] for text in window]
         begun = len(cut.flags)
         cut.flags += in_order
-        if run.strict_length:
+        if task.strict_length:
             too_long = [cut.name(begun + at) for at, is_cut in enumerate(in_order) if is_cut]
             refuse_long(too_long, cut.limit, len(cut.flags), "the input")
-        yield from _predictions(run, window, outputs)
+        yield from _predictions(task, window, outputs)
     if cut.warn:
         cut.tell()
 
 
-def _predictions(run: TrainingRun, window: list[str], outputs: dict[str, Any]) -> list[Any]:
+def _predictions(task: Task, window: list[str], outputs: dict[str, Any]) -> list[Any]:
     """Return the task's predictions of a window; equal texts do not share an object."""
     left = Counter(window)
     predictions = []
     for text in window:
         left[text] -= 1
         output = _own(outputs[text]) if left[text] else outputs[text]
-        with author_code(run, "post_process_prediction"):
-            predictions.append(run.post_process_prediction(output))
+        with author_code(task, "post_process_prediction"):
+            predictions.append(task.post_process_prediction(output))
     return predictions
 
 

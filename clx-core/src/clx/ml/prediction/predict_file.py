@@ -30,7 +30,7 @@ from clx.problems import raise_problems
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 PART_ROWS = 4096
 STATE = "state.json"
@@ -38,7 +38,7 @@ JOINED = "joined.json"
 
 
 def predict_file(
-    run: TrainingRun,
+    task: Task,
     source: Path,
     target: Path,
     *,
@@ -59,7 +59,7 @@ def predict_file(
     parts = target.with_name(f".{target.name}.parts")
     asked = {"all_scores": all_scores, "min_score": min_score}
     how = {"batch_size": batch_size, "backend": backend}
-    identity = _identity(run, source, text_column, columns, {**asked, "backend": backend})
+    identity = _identity(task, source, text_column, columns, {**asked, "backend": backend})
     with only_writer_of_file(target), full_disk_named(target.parent):
         if resume and _was_finished(parts, identity, target):
             remove(parts)
@@ -75,7 +75,7 @@ def predict_file(
             if number < done:
                 continue
             output = _predicted(
-                run, frame, number * PART_ROWS, text_column, columns, how | asked, cut
+                task, frame, number * PART_ROWS, text_column, columns, how | asked, cut
             )
             write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
         new = join_parts(sorted(parts.glob("*.part")), target, kind)
@@ -111,7 +111,7 @@ def _bar(chunks: Iterator[pd.DataFrame], source: Path) -> Iterator[pd.DataFrame]
 
 
 def _identity(
-    run: TrainingRun,
+    task: Task,
     source: Path,
     text_column: str,
     columns: list[str] | None,
@@ -120,7 +120,7 @@ def _identity(
     stat = source.stat()
     return {
         "source": [str(source.absolute()), stat.st_size, stat.st_mtime_ns],
-        "run": RunDir(run.run_dir).identity(),
+        "run": RunDir(task.run_dir).identity(),
         "text_column": text_column,
         "columns": columns,
         **asked,
@@ -150,7 +150,7 @@ def _begin(parts: Path, identity: dict[str, Any], resume: bool) -> int:
 
 
 def _predicted(
-    run: TrainingRun,
+    task: Task,
     frame: pd.DataFrame,
     first_row: int,
     text_column: str,
@@ -164,8 +164,8 @@ def _predicted(
     wanted = list(frame.columns) if columns is None else columns
     raise_data_problems(column_problems(frame, wanted), "the columns to carry through")
     frame.index = pd.RangeIndex(first_row, first_row + len(frame))
-    inputs = frame_inputs(frame, input_columns(run.text_columns, text_column))
-    predicted = pd.DataFrame(run._prediction_rows(inputs, **how, cut=cut), index=frame.index)
+    inputs = frame_inputs(frame, input_columns(task.text_columns, text_column))
+    predicted = pd.DataFrame(task._prediction_rows(inputs, **how, cut=cut), index=frame.index)
     taken = set(wanted)
     predicted = predicted.rename(
         columns={name: f"predicted_{name}" for name in predicted.columns if name in taken}

@@ -25,13 +25,13 @@ from clx.ml.prediction.predict import (
     predict_texts,
 )
 from clx.ml.run.backends import check_backend, make_engine
-from clx.ml.task.task import TaskHooks
+from clx.ml.task.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Predicting(TaskHooks):
+class Predicting(Task):
     """The part of :class:`clx.ml.TrainingRun` that predicts."""
 
     def _require_trained(self) -> None:

@@ -10,12 +10,12 @@ from clx.errors import ClxError
 
 
 @contextlib.contextmanager
-def author_code(run: Any, step: str) -> Iterator[None]:
+def author_code(task: Any, step: str) -> Iterator[None]:
     """Add a note with task, run and step to an exception that is not one of clx's own."""
     try:
         yield
     except ClxError:
         raise
     except Exception as error:
-        error.add_note(f"[clx] in {step}() of the task {run.name!r}, run {run.run_name!r}")
+        error.add_note(f"[clx] in {step}() of the task {task.name!r}, run {task.run_name!r}")
         raise

@@ -14,28 +14,28 @@ INHERITED = ("head_init", "pooling", "calibrate")
 """Options whose default is the task's class attribute of that name."""
 
 
-def set_quality_options(run: Any, class_weights: Any, label_texts: Any, **inherited: Any) -> None:
+def set_quality_options(task: Any, class_weights: Any, label_texts: Any, **inherited: Any) -> None:
     """Set the options on a run; those that are None keep what the task's class says."""
     # JSON has no numbers as names; labels are compared as str.
-    run.class_weights, run.label_texts = (
+    task.class_weights, task.label_texts = (
         {str(label): value for label, value in given.items()} if isinstance(given, dict) else given
         for given in (class_weights, label_texts)
     )
     for name in INHERITED:
         value = inherited[name]
-        setattr(run, name, getattr(type(run), name) if value is None else value)
+        setattr(task, name, getattr(type(task), name) if value is None else value)
 
 
-def quality_problems(run: Any) -> list[str]:
+def quality_problems(task: Any) -> list[str]:
     """Return what is wrong with these options, as sentences."""
-    problems = choice_problems(run, {"head_init": HEAD_INITS, "pooling": POOLINGS})
-    if not isinstance(run.calibrate, bool):
-        problems.append(f"calibrate must be true or false, but is {cell(run.calibrate)}")
-    labels = getattr(run, "label_names", None)
+    problems = choice_problems(task, {"head_init": HEAD_INITS, "pooling": POOLINGS})
+    if not isinstance(task.calibrate, bool):
+        problems.append(f"calibrate must be true or false, but is {cell(task.calibrate)}")
+    labels = getattr(task, "label_names", None)
     return [
         *problems,
-        *_weight_problems(run.class_weights, labels),
-        *_text_problems(run.label_texts, labels),
+        *_weight_problems(task.class_weights, labels),
+        *_text_problems(task.label_texts, labels),
     ]
 
 

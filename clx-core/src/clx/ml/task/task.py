@@ -26,7 +26,7 @@ class _StockTrainer:
         return stock
 
 
-class TaskHooks:
+class Task:
     """The part of :class:`clx.ml.TrainingRun` that a task overrides; its docstring has an example."""
 
     name: ClassVar[str] = ""

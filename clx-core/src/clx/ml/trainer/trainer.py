@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
 def make_trainer(
-    run: TrainingRun,
+    task: Task,
     model: PreTrainedModel,
     arguments: Mapping[str, Any],
     output_dir: Path,
@@ -51,16 +51,16 @@ def make_trainer(
     if not grouped:
         arguments["train_sampling_strategy"] = strategy
     callbacks = list(callbacks)
-    if trains_on_cpu(run.device, arguments):
+    if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(GiveBack())
-    trainer: Trainer = trainer_type(run.trainer_class, grouped, GuardedLoss)(
+    trainer: Trainer = trainer_type(task.trainer_class, grouped, GuardedLoss)(
         model=model,
         args=TrainingArguments(output_dir=str(output_dir), **arguments),
         train_dataset=train_set,
         eval_dataset=eval_set,
-        data_collator=run.load_data_collator(),
-        processing_class=run.tokenizer,
+        data_collator=task.load_data_collator(),
+        processing_class=task.tokenizer,
         compute_metrics=compute_metrics,
         callbacks=callbacks,
     )
@@ -131,14 +131,14 @@ def predict_dataset(trainer: Trainer, dataset: Dataset) -> tuple[EvalPrediction,
     return prediction, output.metrics.get("eval_loss")
 
 
-def checked_metrics(run: TrainingRun) -> Callable[[EvalPrediction], dict[str, float]]:
+def checked_metrics(task: Task) -> Callable[[EvalPrediction], dict[str, float]]:
     """Return the task's ``compute_metrics`` with its result checked to be names and numbers."""
 
     def compute(prediction: EvalPrediction) -> dict[str, float]:
-        metrics = run.compute_metrics(prediction)
+        metrics = task.compute_metrics(prediction)
         if not isinstance(metrics, dict):
             raise PluginError(
-                f"compute_metrics() of the task {run.name!r} must return a dict of numbers, but "
+                f"compute_metrics() of the task {task.name!r} must return a dict of numbers, but "
                 f"returned {cell(metrics)}"
             )
         numbers = {}
@@ -147,7 +147,7 @@ def checked_metrics(run: TrainingRun) -> Callable[[EvalPrediction], dict[str, fl
                 numbers[str(name)] = float(value)
             except (TypeError, ValueError) as error:
                 raise PluginError(
-                    f"compute_metrics() of the task {run.name!r} must return numbers, but "
+                    f"compute_metrics() of the task {task.name!r} must return numbers, but "
                     f"{name!r} is {cell(value)}"
                 ) from error
         return numbers

@@ -29,7 +29,7 @@ from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.run_directory.layout import write_json
 from clx.ml.task.author_code import author_code
 from clx.ml.task.quality_options import unknown_labels
-from clx.ml.task.task import TaskHooks
+from clx.ml.task.task import Task
 from clx.ml.task.training_args import PATIENCE
 from clx.ml.trainer.loss_guard import refuse_not_finite
 from clx.ml.trainer.sampling import input_lengths
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from clx.ml.data.splits import Split
     from clx.ml.data.windows import TextWindows
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 DROPOUT = "attention_dropout_left_out"
 """In the plan and in results."""
@@ -84,7 +84,7 @@ class Job:
     """One training.
 
     Attributes:
-        run: whose model is fitted.
+        task: whose model is fitted.
         base: the folder of the base model.
         splits: validated and tokenised; one is named ``train``, another may be ``eval``.
         arguments: for the Trainer, as far as they are not its defaults.
@@ -93,7 +93,7 @@ class Job:
         call: what else the caller asked for.
     """
 
-    run: TrainingRun
+    task: Task
     base: Path
     splits: Sequence[Split]
     arguments: dict[str, Any]
@@ -129,7 +129,7 @@ class Job:
         if not self.call.fine_tune:
             return {}
         lengths = input_lengths(self.train.dataset)
-        return rates_to_leave_out(self.base, self.run.model_args, lengths)
+        return rates_to_leave_out(self.base, self.task.model_args, lengths)
 
     @property
     def seed(self) -> int:
@@ -194,20 +194,20 @@ def fit(job: Job) -> Fitted:
 
 
 def _fit(job: Job, model: PreTrainedModel) -> Fitted:
-    run, rows = job.run, job.train.dataset
+    task, rows = job.task, job.train.dataset
     interrupt = StopOnInterrupt()
     trainer = _make_trainer(job, model, interrupt)
     # The largest logit of a text is that of one window: then the probe is fitted to windows.
-    windows = None if run.window_pooling == "max" else windows_of_split(run, job.train)
+    windows = None if task.window_pooling == "max" else windows_of_split(task, job.train)
     plan = job.plan
-    texts = label_texts(run, label_names_of(model), input_columns(rows))
+    texts = label_texts(task, label_names_of(model), input_columns(rows))
     prepare = functools.partial(
         prepare_head,
         folder=job.base,
         dataset=rows,
-        collator=run.load_data_collator(),
-        model_args=run.model_args,
-        label_weights=_use_class_weights(run, trainer, rows, windows),
+        collator=task.load_data_collator(),
+        model_args=task.model_args,
+        label_weights=_use_class_weights(task, trainer, rows, windows),
         windows=windows,
         texts=texts,
         fine_tune=job.call.fine_tune,
@@ -216,13 +216,13 @@ def _fit(job: Job, model: PreTrainedModel) -> Fitted:
     with quiet_transformers():
         head = prepare(
             model,
-            pooling=plan.get("pooling", run.pooling),
-            init="random" if job.resume_from is not None else run.head_init,
-            wanted=run.calibrate or not job.call.fine_tune,
+            pooling=plan.get("pooling", task.pooling),
+            init="random" if job.resume_from is not None else task.head_init,
+            wanted=task.calibrate or not job.call.fine_tune,
         )
     fitted = Fitted(model, head)
     if not job.call.fine_tune:
-        _require_probe(run, head)
+        _require_probe(task, head)
         model.eval()
         return fitted
     if plan:
@@ -265,7 +265,7 @@ def _fine_tune(
             return False
         limit_steps(trainer, max(1, steps))
     start = job.resume_from
-    with quiet_transformers(), author_code(job.run, "train"), interrupt.listening():
+    with quiet_transformers(), author_code(job.task, "train"), interrupt.listening():
         if start is not None and checkpoints.is_finished(start):
             checkpoints.restore(trainer, start)
         else:
@@ -281,22 +281,22 @@ def _fine_tune(
 def _base_model(job: Job) -> PreTrainedModel:
     changed = dict.fromkeys(job.dropout_left_out, 0.0)
     try:
-        model = load_model(job.run, job.base, job.run.tokenizer, changed)
+        model = load_model(job.task, job.base, job.task.tokenizer, changed)
     except Exception:
         if not changed:
             raise
         # A task's load_model may not take what a user did not ask for.
-        model = load_model(job.run, job.base, job.run.tokenizer)
-    return model if {"dtype", "torch_dtype"} & set(job.run.model_args) else model.float()
+        model = load_model(job.task, job.base, job.task.tokenizer)
+    return model if {"dtype", "torch_dtype"} & set(job.task.model_args) else model.float()
 
 
 def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) -> Trainer:
-    run, arguments, budget = job.run, job.arguments, job.call.budget
+    task, arguments, budget = job.task, job.arguments, job.call.budget
     # Old checkpoints go when the new one is marked: the Trainer would remove them before.
     kept = arguments.get("save_total_limit")
     callbacks = [
         *job.call.callbacks,
-        *hook_calls.trainer_callbacks(run, job.work_dir),
+        *hook_calls.trainer_callbacks(task, job.work_dir),
         *([] if budget is None else [StopInTime(budget)]),
         interrupt,
         checkpoints.SaveNowAndThen(),
@@ -306,25 +306,25 @@ def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) 
     if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=PATIENCE))
     return make_trainer(
-        run,
+        task,
         model,
         {**arguments, "save_total_limit": None},
         job.work_dir,
         job.train.dataset,
         job.eval_set,
-        _metrics_of_texts(run, job.evaluated),
+        _metrics_of_texts(task, job.evaluated),
         callbacks,
     )
 
 
-def _metrics_of_texts(run: TrainingRun, evaluated: Split | None) -> Any:
+def _metrics_of_texts(task: Task, evaluated: Split | None) -> Any:
     """Return what the Trainer computes metrics with, None for a task that has none."""
-    if type(run).compute_metrics is TaskHooks.compute_metrics:
+    if type(task).compute_metrics is Task.compute_metrics:
         return None
-    compute = checked_metrics(run)
+    compute = checked_metrics(task)
     if evaluated is None:
         return compute
-    return lambda prediction: compute(of_texts(run, evaluated, prediction))
+    return lambda prediction: compute(of_texts(task, evaluated, prediction))
 
 
 def _stops_early(callbacks: Sequence[Any]) -> bool:
@@ -334,43 +334,43 @@ def _stops_early(callbacks: Sequence[Any]) -> bool:
 
 
 def _use_class_weights(
-    run: TrainingRun, trainer: Trainer, dataset: Any, windows: TextWindows | None
+    task: Task, trainer: Trainer, dataset: Any, windows: TextWindows | None
 ) -> Tensor | None:
     """Give the Trainer a loss with the weights of the labels, if the user wants any.
 
     Returns:
         The weights for the probe: of whole texts, where ``windows`` are rows of the training.
     """
-    if run.class_weights is None:
+    if task.class_weights is None:
         return None
     if type(trainer).compute_loss is not Trainer.compute_loss:
         raise ConfigError(
-            f"class_weights cannot be used with the task {run.name!r}: its trainer_class "
-            f"({run.trainer_class.__name__}) computes a loss of its own"
+            f"class_weights cannot be used with the task {task.name!r}: its trainer_class "
+            f"({task.trainer_class.__name__}) computes a loss of its own"
         )
     kind = label_kind_of(trainer.model, dataset)
     if kind not in ("single", "multi"):
         raise ConfigError(
-            f"class_weights cannot be used with the task {run.name!r}: its rows do not have one "
+            f"class_weights cannot be used with the task {task.name!r}: its rows do not have one "
             f"label each, or 0 and 1 for each label"
         )
     names = label_names_of(trainer.model)
     raise_problems(
         ConfigError,
         "class_weights cannot be used:",
-        unknown_labels("class_weights", run.class_weights, names),
+        unknown_labels("class_weights", task.class_weights, names),
     )
     labels = np.asarray(dataset["labels"][:])
-    weights = label_weights(run.class_weights, labels, kind, names)
+    weights = label_weights(task.class_weights, labels, kind, names)
     trainer.compute_loss_func = weighted_loss(weights, kind, trainer.args.label_smoothing_factor)
     if windows is None:
         return weights
-    return label_weights(run.class_weights, labels[windows.firsts()], kind, names)
+    return label_weights(task.class_weights, labels[windows.firsts()], kind, names)
 
 
-def _require_probe(run: TrainingRun, head: Head) -> None:
+def _require_probe(task: Task, head: Head) -> None:
     if head.init != "probe":
-        why = head.reason or f"head_init is {run.head_init!r}"
+        why = head.reason or f"head_init is {task.head_init!r}"
         raise ConfigError(
             f"fine_tune=False fits the model's last layer to the base model's features, which needs "
             f"head_init='probe' and a model that has such a layer: {why}"
@@ -403,17 +403,17 @@ def _read_plan(work_dir: Path) -> dict[str, Any]:
     return plan if isinstance(plan, dict) else {}
 
 
-def calibrated(run: TrainingRun, fitted: Fitted, predicted: Predicted) -> Predicted:
+def calibrated(task: Task, fitted: Fitted, predicted: Predicted) -> Predicted:
     """Fold the temperature that fits eval predictions into the head; return what it now predicts."""
     head, prediction = fitted.head, predicted.prediction
-    if not run.calibrate or head.layer is None or head.kind not in ("single", "multi"):
+    if not task.calibrate or head.layer is None or head.kind not in ("single", "multi"):
         return predicted
     found = calibrate(prediction.label_ids, prediction.predictions, head.kind)
     if found is None:
         return predicted
     divide_head(head.layer, found.temperature)
     fitted.calibration = found
-    run._extra_config[TEMPERATURE] = found.temperature
+    task._extra_config[TEMPERATURE] = found.temperature
     loss = predicted.loss
     if loss is not None and math.isclose(loss, found.log_loss_before, rel_tol=1e-3):
         # The loss is the log-loss, and that of the calibrated scores is known.

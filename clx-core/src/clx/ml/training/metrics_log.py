@@ -11,11 +11,11 @@ from clx.ml.plugins.hookspecs import hookimpl
 from clx.ml.run_directory.layout import LOGS, METRICS_LOG
 
 if TYPE_CHECKING:
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
 @hookimpl
-def clx_trainer_callbacks(run: TrainingRun, work_dir: Path) -> list[Any]:
+def clx_trainer_callbacks(run: Task, work_dir: Path) -> list[Any]:
     """Log every training."""
     from transformers import TrainerCallback
 

@@ -10,21 +10,21 @@ from clx import __version__
 from clx.ml.results.outcome import TrainingResult
 
 if TYPE_CHECKING:
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
-def model_card(run: TrainingRun, result: TrainingResult) -> str:
+def model_card(task: Task, result: TrainingResult) -> str:
     """Return a Hugging Face model card in Markdown: what the model is, how good, how it is used."""
-    task = run.pipeline_args["task"]
+    pipeline_task = task.pipeline_args["task"]
     # A folder of this machine says nothing to a reader elsewhere; only Hub ids are named whole.
-    local = Path(run.base_model_name).is_dir()
-    base = Path(run.base_model_name).name if local else run.base_model_name
-    front = ["library_name: transformers", f"pipeline_tag: {task}", "tags: [clx]"]
+    local = Path(task.base_model_name).is_dir()
+    base = Path(task.base_model_name).name if local else task.base_model_name
+    front = ["library_name: transformers", f"pipeline_tag: {pipeline_task}", "tags: [clx]"]
     if not local:
         front.insert(1, f"base_model: {json.dumps(base)}")
-    lines = ["---", *front, "---", "", f"# {run.run_name}", ""]
+    lines = ["---", *front, "---", "", f"# {task.run_name}", ""]
     lines += [
-        f"A `{run.name}` model, fine-tuned from {base} with clx {__version__}.",
+        f"A `{task.name}` model, fine-tuned from {base} with clx {__version__}.",
         "",
         f"Trained on {result.rows.get('train', 0)} rows in {result.steps} steps"
         f" ({result.epochs:g} epochs).",
@@ -33,7 +33,7 @@ def model_card(run: TrainingRun, result: TrainingResult) -> str:
         lines += ["", f"## Evaluation on {result.rows.get('eval', 0)} rows", ""]
         lines += ["| metric | value |", "|---|---|"]
         lines += [f"| {name} | {value:.4f} |" for name, value in result.metrics.items()]
-    labels = getattr(run, "label_names", None)
+    labels = getattr(task, "label_names", None)
     if labels:
         lines += ["", f"## Labels ({len(labels)})", ""]
         lines += [f"- {json.dumps(name, ensure_ascii=False)}" for name in labels]
@@ -44,7 +44,7 @@ def model_card(run: TrainingRun, result: TrainingResult) -> str:
         "```python",
         "from transformers import pipeline",
         "",
-        f'pipe = pipeline("{task}", model="path/to/this/folder")',
+        f'pipe = pipeline("{pipeline_task}", model="path/to/this/folder")',
         'pipe("some text", truncation=True)',
         "```",
     ]

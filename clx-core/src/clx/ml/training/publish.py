@@ -30,7 +30,7 @@ from clx.ml.training.published_check import score_difference
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
     from clx.ml.training.fit import Fitted
 
 PACKAGES = (
@@ -48,7 +48,7 @@ PACKAGES = (
 
 def write_run(
     new: RunDir,
-    run: TrainingRun,
+    task: Task,
     fitted: Fitted,
     rows: Dataset,
     result: TrainingResult,
@@ -56,37 +56,37 @@ def write_run(
     work_dir: Path,
 ) -> None:
     """Write config, model, results, environment, card, logs and report of a trained run."""
-    write_json(new.path / CONFIG, run._config_to_save())
+    write_json(new.path / CONFIG, task._config_to_save())
     with quiet_transformers():
         fitted.model.save_pretrained(new.model)
-        run.tokenizer.save_pretrained(new.model)
-        fitted.head.score_difference = _score_difference(run, fitted, new, rows)
-    (new.model / "README.md").write_text(model_card(run, result), encoding="utf-8")
+        task.tokenizer.save_pretrained(new.model)
+        fitted.head.score_difference = _score_difference(task, fitted, new, rows)
+    (new.model / "README.md").write_text(model_card(task, result), encoding="utf-8")
     write_json(new.path / RESULTS, _results(result, fitted, extra_results))
-    write_json(new.path / ENVIRONMENT, environment(run))
+    write_json(new.path / ENVIRONMENT, environment(task))
     if (work_dir / LOGS).is_dir():
         shutil.copytree(work_dir / LOGS, new.path / LOGS)
-    _write_extra(run, new.extra)
-    page = run_report(new, sections=report_sections(run, result.evaluation), name=run.run_name)
+    _write_extra(task, new.extra)
+    page = run_report(new, sections=report_sections(task, result.evaluation), name=task.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")
-    _carry_over(run.run_dir, new.path)
+    _carry_over(task.run_dir, new.path)
 
 
-def _write_extra(run: TrainingRun, folder: Path) -> None:
+def _write_extra(task: Task, folder: Path) -> None:
     """Let the task write files of its own; a folder that stays empty is not kept."""
     folder.mkdir()
-    with author_code(run, "save_extra"):
-        run.save_extra(folder)
+    with author_code(task, "save_extra"):
+        task.save_extra(folder)
     if not any(folder.iterdir()):
         folder.rmdir()
 
 
-def _score_difference(run: TrainingRun, fitted: Fitted, new: RunDir, rows: Dataset) -> float | None:
+def _score_difference(task: Task, fitted: Fitted, new: RunDir, rows: Dataset) -> float | None:
     from transformers import PreTrainedModel
 
     if fitted.head.layer is None or not isinstance(fitted.model, PreTrainedModel):
         return None
-    return score_difference(fitted.model, new.model, rows, run.load_data_collator())
+    return score_difference(fitted.model, new.model, rows, task.load_data_collator())
 
 
 def _results(result: TrainingResult, fitted: Fitted, extra: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _carry_over(old: Path, new: Path) -> None:
             shutil.copy2(path, new / path.name, follow_symlinks=False)
 
 
-def environment(run: TrainingRun) -> dict[str, Any]:
+def environment(task: Task) -> dict[str, Any]:
     """Return the versions, platform and seed that a training depends on."""
     import torch
 
@@ -116,7 +116,7 @@ def environment(run: TrainingRun) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "seed": run.training_args.get("seed", 42),
+        "seed": task.training_args.get("seed", 42),
         "versions": {name: version for name in PACKAGES if (version := installed_version(name))},
     }
 

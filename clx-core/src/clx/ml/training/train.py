@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from clx.ml.results.data_check import DataCheck
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
 IMBALANCED = 3
@@ -53,7 +53,7 @@ IMBALANCED = 3
 
 
 def train_run(
-    run: TrainingRun,
+    task: Task,
     train_data: Any,
     eval_data: Any,
     overwrite: bool,
@@ -62,39 +62,39 @@ def train_run(
     fine_tune: bool = True,
     time_budget: Any = None,
 ) -> TrainingResult:
-    """Train ``run`` and publish it in its directory; see :meth:`TrainingRun.train`."""
+    """Train ``task`` and publish it in its directory; see :meth:`TrainingRun.train`."""
     started = time.monotonic()
     seconds = seconds_of(time_budget)
     budget = None if seconds is None else Budget(seconds, started)
-    target = RunDir(run.run_dir)
-    train_frame, eval_frame = validated_frames(run, train_data, eval_data)
-    arguments, problems = check_training_args(run.training_args, run.device)
-    raise_config_problems(problems, f"The training of {run.run_name!r}")
-    join(on_cpu=trains_on_cpu(run.device, arguments))
+    target = RunDir(task.run_dir)
+    train_frame, eval_frame = validated_frames(task, train_data, eval_data)
+    arguments, problems = check_training_args(task.training_args, task.device)
+    raise_config_problems(problems, f"The training of {task.run_name!r}")
+    join(on_cpu=trains_on_cpu(task.device, arguments))
     with by_writer(only_writer(target)), ExitStack() as faults:
-        run._resolve_metrics()
+        task._resolve_metrics()
         if is_writer():
             recover(target)
             refuse_existing(target, overwrite, resume)
-        hook_calls.before_training(run, train_frame, eval_frame)
+        hook_calls.before_training(task, train_frame, eval_frame)
         has_eval = eval_frame is not None
-        arguments = hook_calls.proposed_arguments(run, arguments, len(train_frame), has_eval)
-        base = resolve_base_model(run.base_model_name)
-        splits = tokenised_splits(run, train_frame, eval_frame)
+        arguments = hook_calls.proposed_arguments(task, arguments, len(train_frame), has_eval)
+        base = resolve_base_model(task.base_model_name)
+        splits = tokenised_splits(task, train_frame, eval_frame)
         arguments = choose_arguments(
             arguments,
             # Where texts are read in windows, there are more rows than texts.
             rows=len(splits[0].dataset),
             has_eval=eval_frame is not None,
             hidden_size=_hidden_size(base),
-            cuda=torch.cuda.is_available() and not trains_on_cpu(run.device, arguments),
-            probe=run.head_init == "probe",
+            cuda=torch.cuda.is_available() and not trains_on_cpu(task.device, arguments),
+            probe=task.head_init == "probe",
             several=_has_several_labels(splits[0].dataset),
-            metric=run.imbalanced_metric if _is_imbalanced(run, train_frame) else None,
+            metric=task.imbalanced_metric if _is_imbalanced(task, train_frame) else None,
         )
         needed = training_bytes(base, arguments)
         warn_if_short(target.path.parent, needed)
-        identity = _identity(run, train_frame, eval_frame, arguments)
+        identity = _identity(task, train_frame, eval_frame, arguments)
         faults.enter_context(full_disk_named(target.path.parent, needed))
         faults.enter_context(memory_for_training(arguments))
         # What the writing process finds or begins, the others find: they take up its identity.
@@ -102,12 +102,12 @@ def train_run(
             lambda: checkpoints.enter(target.checkpoints, identity, resume or not is_writer())
         )
         try:
-            check = check_splits(run, splits)
-            warn_or_stop(check, run.strict_data)
-            warn_uncounted(run, splits)
+            check = check_splits(task, splits)
+            warn_or_stop(check, task.strict_data)
+            warn_uncounted(task, splits)
             call = Call(fine_tune, budget, callbacks or ())
-            fitted = fit(Job(run, base, splits, arguments, target.checkpoints, resume_from, call))
-            evaluation = _evaluation(run, fitted, splits)
+            fitted = fit(Job(task, base, splits, arguments, target.checkpoints, resume_from, call))
+            evaluation = _evaluation(task, fitted, splits)
             result = TrainingResult(
                 run_dir=target.path,
                 metrics={} if evaluation is None else evaluation.metrics,
@@ -121,7 +121,7 @@ def train_run(
                 data_check=check,
             )
             if is_writer():
-                _publish(run, target, fitted, splits, result, identity)
+                _publish(task, target, fitted, splits, result, identity)
             wait()
         except BaseException:
             if is_writer():
@@ -131,7 +131,7 @@ def train_run(
 
 
 def _publish(
-    run: TrainingRun,
+    task: Task,
     target: RunDir,
     fitted: Fitted,
     splits: Sequence[Split],
@@ -141,7 +141,7 @@ def _publish(
     with staged(target) as new:
         write_run(
             new,
-            run,
+            task,
             fitted,
             splits[0].dataset,
             result,
@@ -150,34 +150,34 @@ def _publish(
         )
 
 
-def check_run_data(run: TrainingRun, train_data: Any, eval_data: Any) -> DataCheck:
+def check_run_data(task: Task, train_data: Any, eval_data: Any) -> DataCheck:
     """Return what is found in the data; see :meth:`TrainingRun.check`."""
-    frames = validated_frames(run, train_data, eval_data)
-    return check_splits(run, tokenised_splits(run, *frames))
+    frames = validated_frames(task, train_data, eval_data)
+    return check_splits(task, tokenised_splits(task, *frames))
 
 
-def label_errors(run: TrainingRun, data: Any, folds: int, top: int | None) -> pd.DataFrame:
+def label_errors(task: Task, data: Any, folds: int, top: int | None) -> pd.DataFrame:
     """Return rows whose labels look wrong; see :meth:`TrainingRun.find_label_errors`."""
     # A text is judged as one, by its beginning: the caller restores the option.
-    run.long_text, run.strict_length = "truncate", False
-    frame, _ = validated_frames(run, data, None)
-    (split,) = tokenised_splits(run, frame, None)
-    warn_truncated(run, split.truncated, len(frame), "the data")
-    return find_label_errors(run, split, folds, top)
+    task.long_text, task.strict_length = "truncate", False
+    frame, _ = validated_frames(task, data, None)
+    (split,) = tokenised_splits(task, frame, None)
+    warn_truncated(task, split.truncated, len(frame), "the data")
+    return find_label_errors(task, split, folds, top)
 
 
 def validated_frames(
-    run: TrainingRun, train_data: Any, eval_data: Any
+    task: Task, train_data: Any, eval_data: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return validated frames; what the config takes from the data is in between."""
     train_frame = to_frame(train_data, "train_data")
-    run._validate_frame(train_frame, "train_data")
-    with author_code(run, "infer_config"):
-        run.infer_config(train_frame)
+    task._validate_frame(train_frame, "train_data")
+    with author_code(task, "infer_config"):
+        task.infer_config(train_frame)
     if eval_data is None:
         return train_frame, None
     eval_frame = to_frame(eval_data, "eval_data")
-    run._validate_frame(eval_frame, "eval_data")
+    task._validate_frame(eval_frame, "eval_data")
     return train_frame, eval_frame
 
 
@@ -193,10 +193,10 @@ def _has_several_labels(dataset: Dataset) -> bool:
     return isinstance(first, list) and len(first) > 0 and isinstance(first[0], float)
 
 
-def _is_imbalanced(run: TrainingRun, frame: pd.DataFrame) -> bool:
+def _is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:
     """Return whether the commonest label has several times the rows of the rarest."""
-    with author_code(run, "row_labels"):
-        labels = run.row_labels(frame)
+    with author_code(task, "row_labels"):
+        labels = task.row_labels(frame)
     if not labels or not all(isinstance(label, Hashable) for label in labels):
         return False
     counts = Counter(labels)
@@ -204,13 +204,13 @@ def _is_imbalanced(run: TrainingRun, frame: pd.DataFrame) -> bool:
 
 
 def _identity(
-    run: TrainingRun,
+    task: Task,
     train_frame: pd.DataFrame,
     eval_frame: pd.DataFrame | None,
     arguments: dict[str, Any],
 ) -> dict[str, Any]:
     """Return what has to be the same for an unfinished training to be resumed."""
-    kept = {**run._config_to_save(), "training_args": arguments}
+    kept = {**task._config_to_save(), "training_args": arguments}
     return {
         "config": {k: v for k, v in kept.items() if k not in ("clx_version", "task_version")},
         "data": {
@@ -220,35 +220,33 @@ def _identity(
     }
 
 
-def warn_uncounted(run: TrainingRun, splits: Sequence[Split]) -> None:
+def warn_uncounted(task: Task, splits: Sequence[Split]) -> None:
     """Say what the check of the data cannot: that texts of unknown length, such as pairs, are cut."""
     for split in splits:
         if split.lengths is None:
-            warn_truncated(run, split.truncated, len(split.frame), f"{split.name}_data")
+            warn_truncated(task, split.truncated, len(split.frame), f"{split.name}_data")
 
 
 def tokenised_splits(
-    run: TrainingRun, train_frame: pd.DataFrame, eval_frame: pd.DataFrame | None
+    task: Task, train_frame: pd.DataFrame, eval_frame: pd.DataFrame | None
 ) -> list[Split]:
     """Return validated frames as the model is fed them, with the base model's tokenizer."""
-    folder = resolve_base_model(run.tokenizer_name or run.base_model_name, weights=False)
-    run._components.use_tokenizer(load_tokenizer(run, folder))
+    folder = resolve_base_model(task.tokenizer_name or task.base_model_name, weights=False)
+    task._components.use_tokenizer(load_tokenizer(task, folder))
     frames = {"train": train_frame} | ({} if eval_frame is None else {"eval": eval_frame})
-    return [tokenised_split(run, name, frame) for name, frame in frames.items()]
+    return [tokenised_split(task, name, frame) for name, frame in frames.items()]
 
 
-def _evaluation(
-    run: TrainingRun, fitted: Fitted, splits: Sequence[Split]
-) -> EvaluationResult | None:
+def _evaluation(task: Task, fitted: Fitted, splits: Sequence[Split]) -> EvaluationResult | None:
     """Evaluate on the eval rows, after probabilities and decisions were fitted to them."""
     for split in splits:
         if split.name != "eval":
             continue
-        predicted = predict_split(run, fitted.model, split)
-        predicted = calibrated(run, fitted, predicted)
-        with author_code(run, "fit_decisions"):
-            run.fit_decisions(predicted.prediction)
-        return evaluate_predictions(run, split.frame, predicted)
+        predicted = predict_split(task, fitted.model, split)
+        predicted = calibrated(task, fitted, predicted)
+        with author_code(task, "fit_decisions"):
+            task.fit_decisions(predicted.prediction)
+        return evaluate_predictions(task, split.frame, predicted)
     return None
 
 

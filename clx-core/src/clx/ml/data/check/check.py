@@ -15,10 +15,10 @@ from clx.ml.results.data_check import DataCheck, raise_if_strict
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
-def check_splits(run: TrainingRun, splits: Sequence[Split]) -> DataCheck:
+def check_splits(task: Task, splits: Sequence[Split]) -> DataCheck:
     """Return what is found in the splits ``train`` and, if there is one, ``eval``.
 
     Where the columns of the task's ``text_columns`` are missing or hold no texts, there are the
@@ -26,18 +26,18 @@ def check_splits(run: TrainingRun, splits: Sequence[Split]) -> DataCheck:
     """
     plain = []
     for split in splits:
-        texts, rows = row_texts(split.frame, run.text_columns), split.frame.index.tolist()
+        texts, rows = row_texts(split.frame, task.text_columns), split.frame.index.tolist()
         if texts is None:
             return DataCheck(rows={f"{split.name}_data": len(split.frame) for split in splits})
-        with author_code(run, "row_labels"):
-            labels = run.row_labels(split.frame)
+        with author_code(task, "row_labels"):
+            labels = task.row_labels(split.frame)
         plain.append(DataSplit(texts, labels, rows, split.lengths))
-    names = getattr(run, "label_names", None)
+    names = getattr(task, "label_names", None)
     return check_data(
         plain[0],
         plain[1] if len(plain) > 1 else None,
         label_names=names if isinstance(names, list) else None,
-        limit=input_limit(run),
+        limit=input_limit(task),
     )
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from clx.ml.data.splits import Split
     from clx.ml.model.head.probe import Kind
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 MIN_ROWS = 20
 
@@ -119,7 +119,7 @@ def _log(probabilities: Any) -> Any:
     return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
 
 
-def find_label_errors(run: TrainingRun, split: Split, folds: int, top: int | None) -> pd.DataFrame:
+def find_label_errors(task: Task, split: Split, folds: int, top: int | None) -> pd.DataFrame:
     """Return the rows whose labels look wrong; see :meth:`TrainingRun.find_label_errors`."""
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
         raise ConfigError(f"folds must be a whole number from 2 on, but is {folds!r}")
@@ -127,13 +127,13 @@ def find_label_errors(run: TrainingRun, split: Split, folds: int, top: int | Non
         raise DataFormatError(
             f"data has {len(split.frame)} rows: at least {MIN_ROWS} are needed to tell wrong labels"
         )
-    frozen = frozen_features(run, split.dataset)
+    frozen = frozen_features(task, split.dataset)
     data = frozen.features, frozen.targets, frozen.kind, len(frozen.names)
     scores = out_of_fold(*data, choose_strength(*data).strength, folds)
     several = frozen.kind == "multi"
     found = (scores.sigmoid() if several else scores.softmax(dim=1)).numpy()
     labels, judge = frozen.targets.numpy(), suspicion_of_several if several else suspicion
-    return _as_frame(run, split, frozen.names, judge(labels, found), labels, top)
+    return _as_frame(task, split, frozen.names, judge(labels, found), labels, top)
 
 
 @dataclass(frozen=True)
@@ -153,30 +153,30 @@ class Frozen:
     targets: Tensor
 
 
-def frozen_features(run: TrainingRun, dataset: Dataset) -> Frozen:
+def frozen_features(task: Task, dataset: Dataset) -> Frozen:
     """Return the features of tokenised rows, by the base model and the run's pooling.
 
     Raises:
         ConfigError: no layer of the model reads features, or rows have no labels from a list.
     """
-    folder: Path = resolve_base_model(run.base_model_name)
-    model = load_model(run, folder, run.tokenizer).float()
-    model.to(choose_device(run.device, stored=True))
-    collator = run.load_data_collator()
+    folder: Path = resolve_base_model(task.base_model_name)
+    model = load_model(task, folder, task.tokenizer).float()
+    model.to(choose_device(task.device, stored=True))
+    collator = task.load_data_collator()
     with quiet_transformers():
         head = prepare_head(
             model,
             folder,
             dataset,
             collator,
-            pooling=run.pooling,
+            pooling=task.pooling,
             init="random",
             wanted=True,
-            model_args=run.model_args,
+            model_args=task.model_args,
         )
     if head.layer is None or head.kind not in ("single", "multi"):
         why = head.reason or "its labels are numbers"
-        raise ConfigError(f"Wrong labels of the task {run.name!r} cannot be told: {why}")
+        raise ConfigError(f"Wrong labels of the task {task.name!r} cannot be told: {why}")
     return Frozen(
         label_names_of(model),
         head.kind,
@@ -186,7 +186,7 @@ def frozen_features(run: TrainingRun, dataset: Dataset) -> Frozen:
 
 
 def _as_frame(
-    run: TrainingRun,
+    task: Task,
     split: Split,
     names: Sequence[str],
     found: Suspicion,
@@ -195,7 +195,7 @@ def _as_frame(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    values = [original(name, getattr(run, "label_type", None) or "str") for name in names]
+    values = [original(name, getattr(task, "label_type", None) or "str") for name in names]
 
     def shown(label: Any) -> Any:
         several = np.ndim(label) > 0
@@ -203,7 +203,7 @@ def _as_frame(
 
     order = np.argsort(-found.lead, kind="stable")
     order = order[found.suspicious[order]] if top is None else order[:top]
-    texts = [name for name in run.text_columns if name in split.frame.columns]
+    texts = [name for name in task.text_columns if name in split.frame.columns]
     columns: dict[str, list[Any]] = {name: split.frame[name].iloc[order].tolist() for name in texts}
     columns["given"] = [shown(labels[row]) for row in order]
     columns["suggested"] = [shown(found.suggested[row]) for row in order]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
 REFUSED = "label_texts cannot be used:"
@@ -67,26 +67,24 @@ def label_names_of(model: PreTrainedModel) -> list[str]:
     return [str(name) for _, name in sorted(model.config.id2label.items())]
 
 
-def label_texts(
-    run: TrainingRun, names: Sequence[str], columns: Sequence[str]
-) -> LabelTexts | None:
+def label_texts(task: Task, names: Sequence[str], columns: Sequence[str]) -> LabelTexts | None:
     """Return the texts that a run has for its labels, tokenised; None where there are none.
 
     Args:
-        run: whose option ``label_texts`` counts.
+        task: whose option ``label_texts`` counts.
         names: of the labels, by id.
         columns: what the model is fed of a row: texts alone cannot have more than the tokenizer gives.
 
     Raises:
         ConfigError: texts of the user cannot be used.
     """
-    texts = _texts_of(run.label_texts, names)
-    certain = isinstance(run.label_texts, dict)
-    problems = unknown_labels("label_texts", run.label_texts, names)
-    if run.head_init != "probe":
-        problems.append(f"they are examples for a probe, and head_init is {cell(run.head_init)}")
-    if len(run.text_columns) != 1:
-        problems.append(f"a row is more than a text: the task reads {names_of(run.text_columns)}")
+    texts = _texts_of(task.label_texts, names)
+    certain = isinstance(task.label_texts, dict)
+    problems = unknown_labels("label_texts", task.label_texts, names)
+    if task.head_init != "probe":
+        problems.append(f"they are examples for a probe, and head_init is {cell(task.head_init)}")
+    if len(task.text_columns) != 1:
+        problems.append(f"a row is more than a text: the task reads {names_of(task.text_columns)}")
     if certain:
         raise_problems(ConfigError, REFUSED, problems)
     if problems or not texts:
@@ -94,8 +92,8 @@ def label_texts(
     from datasets import Dataset
 
     # As a text that is predicted: alone, by the tokenizer. A long one is no reason for windows.
-    arguments = {"padding": False, "truncation": True, **run.tokenize_args}
-    encoded = run.tokenizer([text for _, text in texts], **arguments)
+    arguments = {"padding": False, "truncation": True, **task.tokenize_args}
+    encoded = task.tokenizer([text for _, text in texts], **arguments)
     missing = [name for name in columns if name not in encoded]
     if missing and certain:
         why = f"the tokenizer does not make {names_of(missing)}, which the task's rows have"
