@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,10 @@ def _row_counts(data: DataSummary) -> str:
     titles = {"train": "Training", "eval": "Evaluation", "test": "Test"}
     columns = [Column("Data"), Column("Rows", numeric=True)]
     if data.truncated:
-        columns += [Column("Truncated texts", numeric=True), Column("Share", numeric=True)]
+        columns += [
+            Column("Truncated texts", numeric=True),
+            Column("Share truncated", numeric=True),
+        ]
     rows = []
     for name, count in data.rows.items():
         row: list[Any] = [titles.get(name, name), count]
@@ -95,7 +99,7 @@ def _findings(findings: Sequence[Finding | Mapping[str, Any]]) -> str:
             f"<li><p><b>{escape(finding.kind)}</b> "
             f"{'' if count is None else f'<span class=count>{escape(number(count))}</span> '}"
             f"{escape(finding.message)}</p>"
-            + (f"<details><summary>Rows</summary><ul>{where}</ul></details>" if where else "")
+            + (f"<details><summary>Show rows</summary><ul>{where}</ul></details>" if where else "")
             + "</li>"
         )
     if not items:
@@ -132,7 +136,7 @@ def _distribution(frame: pd.DataFrame | None) -> str:
     counts = {
         name: int(value)
         for name, value in zip(names, values, strict=True)
-        if is_number(value) and value >= 0
+        if is_number(value) and 0 <= value < math.inf
     }
     if not counts:
         return ""

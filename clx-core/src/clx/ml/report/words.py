@@ -23,14 +23,14 @@ METRICS: dict[str, tuple[str, str]] = {
         "Weighted F1",
         "The mean F1 of all labels, weighted by their rows. 1 is perfect.",
     ),
-    "f1_samples": ("F1 per row", "The mean F1 of the predicted labels of a row. 1 is perfect."),
+    "f1_samples": ("F1 per row", "F1 of the labels of each row, averaged over rows. 1 is perfect."),
     "precision_macro": (
         "Macro precision",
-        "How often a predicted label is right, as the mean of all labels.",
+        "How often a predicted label is right, averaged over labels.",
     ),
     "recall_macro": (
         "Macro recall",
-        "The share of a label's rows that are found, as the mean of all labels.",
+        "The share of a label's rows that are found, averaged over labels.",
     ),
     "precision_micro": ("Micro precision", "The share of all predicted labels that are right."),
     "recall_micro": ("Micro recall", "The share of all given labels that are found."),
