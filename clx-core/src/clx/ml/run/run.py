@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
-    from clx.ml.evaluation.compare import Comparison
     from clx.ml.prediction.onnx_export import ExportReport
+    from clx.ml.results.comparison import Comparison
     from clx.ml.results.data_check import DataCheck
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
 
