@@ -135,7 +135,7 @@ def test_no_style_attributes_which_the_policy_would_block(page):
     assert page.tags["style"] == page.tags["script"] == 1
 
 
-def test_drawings_take_the_page_s_colours_and_font(full, page):
+def test_drawings_take_the_page_s_colors_and_font(full, page):
     drawings = re.findall(r'<svg class="plot".*?</svg>', full, re.DOTALL)
     assert len(drawings) == 7
     for drawing in drawings:

@@ -98,7 +98,7 @@ def _scale(
         low: the smallest value.
         high: the largest value; a range of one value is widened.
         below: room below the smallest value, as a share of the range.
-        above: room above the largest value, likewise.
+        above: room above the largest value, as a share of the range.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -186,7 +186,7 @@ def _draw_cells(chart: svg.Chart, axes: Axes, grid: Grid, *, counted: bool) -> N
     for at_row, at_column, same, count in cells:
         shown = number(count)
         row, column = cut(grid.rows[at_row], 80), cut(grid.columns[at_column], 80)
-        tip = chart.tip(grid.tip.format(row=row, column=column, count=_rows(count)))
+        tip = chart.tip(grid.tip.format(row=row, column=column, count=_row_count(count)))
         depth = 0.10 + (0.35 if same else 0.65) * math.sqrt(count / highest[same])
         axes.add_patch(
             Rectangle((at_column, at_row), 1, 1, facecolor=svg.MUTED if same else svg.ERROR,
@@ -198,7 +198,7 @@ def _draw_cells(chart: svg.Chart, axes: Axes, grid: Grid, *, counted: bool) -> N
             chart.write(x, chart.height - y, shown, anchor="middle", look=look)
 
 
-def _rows(count: float) -> str:
+def _row_count(count: float) -> str:
     return f"{number(round(count))} {'row' if count == 1 else 'rows'}"
 
 
@@ -223,7 +223,7 @@ def reliability(bins: Sequence[tuple[float, float, float]], *, name: str, label:
         color=color, linewidth=1.6, linestyle="-", marker="None",
     )  # fmt: skip
     for score, share, count in bins:
-        tip = f"score {number(score)}: {number(share)} right, {_rows(count)}"
+        tip = f"score {number(score)}: {number(share)} right, {_row_count(count)}"
         axes.plot(
             [score], [share], color=color, linestyle="None", marker="o", markeredgewidth=0,
             markersize=4 + 10 * math.sqrt(count / most), gid=chart.tip(tip),
