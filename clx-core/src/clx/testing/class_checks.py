@@ -12,7 +12,8 @@ from typing import Any
 from clx import ml
 from clx.errors import ClxError
 from clx.ml.run.run import TrainingRun
-from clx.ml.task.checks import _private_names, attribute_name, task_problems
+from clx.ml.task.checks import private_names, task_problems
+from clx.ml.task.names import attribute_name
 from clx.testing.results import CheckWarningError, check
 from clx.testing.subject import Subject, fail
 
@@ -126,7 +127,7 @@ def base_options(subject: Subject) -> None:
 )
 def public_names(subject: Subject) -> None:
     """Look through the source of the task's package."""
-    private = set(_private_names(TrainingRun)) | {
+    private = set(private_names(TrainingRun)) | {
         name for name in vars(subject.new_run()) if name.startswith("_")
     }
     own = {name for k in subject.task.__mro__[:-1] if _foreign(k) for name in vars(k)}

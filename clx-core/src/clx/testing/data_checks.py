@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxError, DataFormatError
 from clx.ml.run.run import TrainingRun
+from clx.ml.task.author_code import validate_frame
 from clx.testing.results import check
 from clx.testing.subject import Subject, fail, quiet
 
@@ -22,7 +23,7 @@ def refusal(subject: Subject, frame: pd.DataFrame) -> DataFormatError | None:
     run = subject.new_run()
     try:
         with quiet():
-            run._validate_frame(frame, "train_data")
+            validate_frame(run, frame, "train_data")
     except DataFormatError as error:
         return error
     return None
@@ -123,7 +124,7 @@ def frames_untouched(subject: Subject) -> None:
     """Compare the frame before and after."""
     frame, run = subject.sample, subject.new_run()
     with quiet():
-        run._validate_frame(frame, "train_data")
+        validate_frame(run, frame, "train_data")
         run.infer_config(frame)
     _compare(subject, frame, "validated")
 

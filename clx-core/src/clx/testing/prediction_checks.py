@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from clx.errors import ClxError
-from clx.ml.task.checks import attribute_name
+from clx.ml.task.names import attribute_name
 from clx.testing.fresh import plain
 from clx.testing.model_checks import _raised
 from clx.testing.results import CheckWarningError, check

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
+from clx.ml.run.opening import open_saved
 from clx.ml.run.run import TrainingRun
 from clx.ml.run_directory.layout import CONFIG, RunDir, write_json
 from clx.ml.run_directory.staging import staged
-from clx.ml.task.checks import attribute_name, task_problems
+from clx.ml.task.checks import task_problems
+from clx.ml.task.names import attribute_name
 from clx.problems import cell, names
 from clx.testing.fresh import ask
 from clx.testing.results import CheckFailedError, NotReachedError
@@ -193,10 +195,13 @@ class Subject:
             "eval_steps": half,
             "save_steps": half,
         }
-        run = self.new_run(place, base_model_name=self.base_model, training_args=arguments)
-        # To a random model names say nothing, and beside so few rows they are much of what it
-        # learns. A task may pass this option itself, so that it cannot be given above.
-        run.label_texts = run._constructed["label_texts"] = None
+        options = {"base_model_name": self.base_model, "training_args": arguments}
+        try:
+            # Label names mean nothing to a random model, and would be many of its few examples.
+            run = self.new_run(place, **options, label_texts=None)
+        except TypeError:
+            # The task passes this option itself.
+            run = self.new_run(place, **options)
         with quiet():
             return run, run.train(self.sample, self.sample, **call)
 
@@ -229,8 +234,7 @@ class Subject:
     def opened(self, folder: Path | None = None) -> TrainingRun:
         """Return the trained run as a user opens it."""
         directory = RunDir(folder or self.run_dir)
-        run: TrainingRun = self.task._open_saved(directory, directory.read_config(), None)
-        return run
+        return open_saved(self.task, directory, directory.read_config(), None)
 
     @functools.cached_property
     def predictions(self) -> list[Any]:
@@ -302,7 +306,7 @@ class Subject:
         run = self.new_run("changed", base_model_name=self.base_model, **values)
         with staged(RunDir(run.run_dir)) as new:
             shutil.copytree(moved, new.path, dirs_exist_ok=True)
-            write_json(new.path / CONFIG, run._config_to_save())
+            write_json(new.path / CONFIG, dict(run.config))
         inputs = self.inputs
         # The original is away while the process looks, as on another machine.
         hidden = home.rename(home.with_name("hidden"))
