@@ -20,8 +20,8 @@ from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, argument_docs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.evaluation.compare import Comparison
     from clx.ml.prediction.onnx_export import ExportReport
+    from clx.ml.results.comparison import Comparison
     from clx.ml.results.data_check import DataCheck
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
 
