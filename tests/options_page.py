@@ -8,7 +8,9 @@ from pathlib import Path
 from clx.ml.task.options import BY_TASK, OPTIONS
 
 PAGE = Path(__file__).parents[1] / "docs" / "arguments.md"
-TABLE = re.compile(r"(<!-- The table is made from .*? -->\n).*?(<!-- end of the table -->)", re.DOTALL)
+TABLE = re.compile(
+    r"(<!-- The table is made from .*? -->\n).*?(<!-- end of the table -->)", re.DOTALL
+)
 
 
 def table() -> str:
