@@ -63,7 +63,7 @@ def main() -> None:
 
 def most_similar(run: Any, frame: pd.DataFrame) -> dict[str, list[str]]:
     """Return for each label the ones whose rows' mean features are nearest, by cosine."""
-    frozen = frozen_features(run, tokenised_split(run, "data", frame).dataset)
+    frozen = frozen_features(run, tokenised_split(run, run.tokenizer, "data", frame).dataset)
     means = torch.stack(
         [frozen.features[frozen.targets == n].mean(dim=0) for n in range(len(frozen.names))]
     )
@@ -91,7 +91,7 @@ def compare(run: Any, frame: pd.DataFrame, wrong: set[int]) -> None:
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    frozen = frozen_features(run, tokenised_split(run, "data", frame).dataset)
+    frozen = frozen_features(run, tokenised_split(run, run.tokenizer, "data", frame).dataset)
     data = frozen.features, frozen.targets, frozen.kind, len(frozen.names)
     scores = out_of_fold(*data, choose_strength(*data).strength, FOLDS)
     labels, probabilities = frozen.targets.numpy(), scores.softmax(dim=1).numpy()

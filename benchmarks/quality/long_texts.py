@@ -20,7 +20,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import data
 from clx.ml import training_run
-from clx.ml.data.windows import WINDOW_POOLINGS
+from clx.ml.task.windows import WINDOW_POOLINGS
 
 WAYS = ("truncate", *WINDOW_POOLINGS)
 

@@ -16,6 +16,7 @@ import pytest
 from clx.errors import ClxWarning, ConfigError, DataFormatError
 from clx.ml import training_run
 from clx.ml.data import to_frame
+from clx.ml.task.author_code import validate_frame
 
 NAN = float("nan")
 
@@ -342,7 +343,7 @@ NAMES = {
 def test_odd_but_right_frames_come_out_right(tiny_model, name):
     run = task(tiny_model)
     data = to_frame(RIGHT_FRAMES[name], "train_data")
-    run._validate_frame(data, "train_data")
+    validate_frame(run, data, "train_data")
     run.infer_config(data)
     assert run.label_names == NAMES.get(name, ["x", "y"])
     examples = {str(column): data[column].tolist() for column in data.columns}

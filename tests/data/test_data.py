@@ -11,6 +11,7 @@ from clx.errors import DataFormatError, PluginError
 from clx.ml.data import fingerprint, has_surrogate, row_problems, to_dataset, to_frame
 from clx.ml.data.row_files import read_chunks
 from clx.ml.labels import label_kind
+from clx.ml.task.author_code import validate_frame
 from clx_tasks_classification import ClassificationRun
 
 ROWS = [
@@ -221,7 +222,7 @@ def said_of(data, label_names=None, **columns):
     frame = pd.DataFrame(data if data is not None else columns, dtype=object)
     run = ClassificationRun("x", label_names=label_names)
     with pytest.raises(DataFormatError) as caught:
-        run._validate_frame(to_frame(frame), "train_data")
+        validate_frame(run, to_frame(frame), "train_data")
     assert str(caught.value).startswith("train_data: ")
     assert "Expected: a column 'text' of strings" in str(caught.value)
     return str(caught.value)
@@ -270,7 +271,7 @@ def test_lone_surrogates_of_a_file_are_refused_not_dropped(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
     with pytest.raises(DataFormatError, match="half of a surrogate pair"):
-        ClassificationRun("x")._validate_frame(to_frame(path), "train_data")
+        validate_frame(ClassificationRun("x"), to_frame(path), "train_data")
 
 
 def test_rows_are_index_labels_at_most_five_with_cells_cut_short():
@@ -302,7 +303,7 @@ def test_label_in_eval_only():
     run.infer_config(train)
     assert run.label_names == ["animal", "fruit"]
     with pytest.raises(DataFormatError, match="'mineral' is not in label_names"):
-        run._validate_frame(pd.DataFrame({"text": ["c"], "label": ["mineral"]}), "eval_data")
+        validate_frame(run, pd.DataFrame({"text": ["c"], "label": ["mineral"]}), "eval_data")
     run.validate_data_format(pd.DataFrame({"text": ["c"], "label": ["fruit"]}))
 
 
@@ -336,7 +337,7 @@ def test_to_dataset_keeps_the_wanted_columns_of_both():
 
 
 def test_to_dataset_in_chunks_is_in_order(monkeypatch):
-    monkeypatch.setattr("clx.ml.data.CHUNK_ROWS", 4)
+    monkeypatch.setattr("clx.ml.data.frames.CHUNK_ROWS", 4)
     seen = []
     frame = pd.DataFrame({"text": [str(i) for i in range(10)]}, index=[3] * 10)
 

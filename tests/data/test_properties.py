@@ -12,6 +12,7 @@ from clx.ml import training_run
 from clx.ml.data import fingerprint, has_surrogate, to_frame
 from clx.ml.labels import infer_label_names, label_names_problems
 from clx.ml.run_directory.config import run_name_problems
+from clx.ml.task.author_code import validate_frame
 
 pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.ClxWarning")
 few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -96,7 +97,7 @@ def test_frames_are_tokenised_with_their_labels_or_refused(tiny_model, columns, 
     try:
         run = training_run("classification", "x", base_model_name=tiny_model, label_names=names)
         data = to_frame(pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()}))
-        run._validate_frame(data, "data")
+        validate_frame(run, data, "data")
         run.infer_config(data)
     except ClxError:
         return

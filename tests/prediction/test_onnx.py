@@ -280,12 +280,13 @@ def test_errors_say_what_to_do(trained, exported, monkeypatch):
     RunDir(trained).check(hashes=True)
 
 
-def test_a_pipeline_of_a_tasks_own_is_not_exported(trained):
+def test_a_pipeline_of_a_tasks_own_is_not_exported(trained, monkeypatch):
     class Own(TextClassificationPipeline):
         pass
 
     run = training_run(load=trained)
-    run._components._pipe = Own(model=run.model, tokenizer=run.pipe.tokenizer)
+    own = Own(model=run.model, tokenizer=run.pipe.tokenizer)
+    monkeypatch.setattr(type(run), "pipe", own)
     with pytest.raises(ExportError, match="its pipeline is Own"):
         run.export("onnx", texts=["cat"])
 

@@ -122,11 +122,11 @@ def test_interrupted_prediction_is_resumed_without_doing_rows_twice(run, tmp_pat
     monkeypatch.setattr(module, "write_part", original)
 
     predicted = []
-    iterate = run._prediction_rows
+    original_row = run.prediction_row
     monkeypatch.setattr(
         run,
-        "_prediction_rows",
-        lambda texts, **how: predicted.extend(texts) or iterate(texts, **how),
+        "prediction_row",
+        lambda prediction, **how: predicted.append(prediction) or original_row(prediction, **how),
     )
     run.predict_file(source, target, resume=True)
     assert target.read_text() == whole

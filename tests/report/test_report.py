@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import report_samples
 from clx.errors import MissingDependencyError
 from clx.ml.report import Comparison, DataSummary, ReportData, render_report
 from report_samples import HOSTILE, data_of, hostile_data
@@ -378,7 +379,7 @@ def test_threads_may_draw_at_once(full):
 def fresh_process(code, **env):
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True,
-        timeout=120, check=False, cwd=os.path.dirname(__file__),
+        timeout=120, check=False, cwd=os.path.dirname(report_samples.__file__),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -388,8 +389,9 @@ def test_another_process_writes_the_same_and_needs_no_pyplot(full):
     import hashlib
 
     code = (
-        "import sys, hashlib, test_report as t\n"
-        "text = t.render_report(t.data_of())\n"
+        "import sys, hashlib, report_samples\n"
+        "from clx.ml.report import render_report\n"
+        "text = render_report(report_samples.data_of())\n"
         "assert 'matplotlib.figure' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
         "print(hashlib.sha256(text.encode()).hexdigest())"
     )

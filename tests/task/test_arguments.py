@@ -9,8 +9,9 @@ from transformers import TrainingArguments
 
 from clx.errors import ClxWarning, ConfigError
 from clx.ml import training_run
-from clx.ml.task.legacy_arguments import IGNORED, RENAMED
-from clx.ml.task.training_args import check_training_args, choose_arguments
+from clx.ml.task.legacy_names import IGNORED, RENAMED
+from clx.ml.task.training_args import check_training_args
+from clx.ml.training.defaults import Setting, choose_arguments
 
 # The fields of transformers.TrainingArguments in 4.57.6, frozen.
 NAMES_4_57 = """
@@ -132,14 +133,14 @@ def test_wrong_warmup_ratio(ratio):
 
 
 def test_warmup_ratio_is_a_ratio_of_the_steps():
-    chosen = choose_arguments(check_training_args({"warmup_ratio": 0.25})[0], 1000, False)
+    chosen = choose_arguments(check_training_args({"warmup_ratio": 0.25})[0], Setting(1000, False))
     arguments = TrainingArguments(output_dir="unused", **chosen)
     assert arguments.get_warmup_steps(400) == 100
 
 
 @pytest.mark.parametrize("given", [{"warmup_ratio": 0.0}, {"warmup_steps": 0}])
 def test_no_warm_up_is_none(given):
-    chosen = choose_arguments(check_training_args(given)[0], 1000, False)
+    chosen = choose_arguments(check_training_args(given)[0], Setting(1000, False))
     arguments = TrainingArguments(output_dir="unused", **chosen)
     assert arguments.get_warmup_steps(400) == 0
 
@@ -307,9 +308,9 @@ def test_choices_make_training_arguments_for_every_setting_that_is_accepted():
             asks = user.get("eval_strategy", "no") != "no" or user.get("load_best_model_at_end")
             if asks and not has_eval:
                 with pytest.raises(ConfigError, match="got no eval_data"):
-                    choose_arguments(user, rows, has_eval)
+                    choose_arguments(user, Setting(rows, has_eval))
                 continue
-            chosen = choose_arguments(user, rows, has_eval)
+            chosen = choose_arguments(user, Setting(rows, has_eval))
             arguments = TrainingArguments(output_dir="unused", **chosen)
             tried += 1
             for name, value in user.items():
@@ -325,7 +326,7 @@ def test_choices_make_training_arguments_for_every_setting_that_is_accepted():
 def test_one_strategy_is_taken_for_the_other_at_any_size(strategy, name):
     sizes = [1, 3, 17, 100, 999, 5485, 9999, 12345, 100_000]
     for rows in sizes:
-        chosen = choose_arguments({name: strategy}, rows, has_eval=True)
+        chosen = choose_arguments({name: strategy}, Setting(rows, has_eval=True))
         arguments = TrainingArguments(output_dir="unused", **chosen)
         assert arguments.eval_strategy == arguments.save_strategy == strategy
         assert arguments.load_best_model_at_end
@@ -335,7 +336,7 @@ def test_one_strategy_is_taken_for_the_other_at_any_size(strategy, name):
 @pytest.mark.parametrize("rows", [3, 9999])
 @pytest.mark.parametrize("user", [{"eval_steps": 10}, {"save_steps": 15}, {"logging_steps": 7}, {}])
 def test_the_best_model_is_kept_when_the_user_did_not_say_otherwise(user, rows):
-    chosen = choose_arguments(user, rows, has_eval=True)
+    chosen = choose_arguments(user, Setting(rows, has_eval=True))
     assert TrainingArguments(output_dir="unused", **chosen).load_best_model_at_end
 
 
@@ -349,46 +350,50 @@ def test_what_the_user_set_wins():
         "report_to": ["x"],
         "save_total_limit": 9,
     }
-    chosen = choose_arguments(user, 100, has_eval=False, hidden_size=384)
+    chosen = choose_arguments(user, Setting(100, has_eval=False, hidden_size=384))
     assert user.items() <= chosen.items()
 
 
 def test_evaluation_without_eval_data_is_a_config_error_that_lists_what_asks_for_it():
     with pytest.raises(ConfigError) as caught:
-        choose_arguments({"eval_strategy": "epoch", "load_best_model_at_end": True}, 10, False)
+        choose_arguments(
+            {"eval_strategy": "epoch", "load_best_model_at_end": True}, Setting(10, False)
+        )
     assert "eval_strategy = 'epoch'" in str(caught.value)
     assert "load_best_model_at_end = True" in str(caught.value)
     assert "eval_data" in str(caught.value)
     for harmless in ({"eval_strategy": "no"}, {"load_best_model_at_end": False}):
-        assert choose_arguments(harmless, 10, False)["eval_strategy"] == "no"
+        assert choose_arguments(harmless, Setting(10, False))["eval_strategy"] == "no"
 
 
 def test_small_data_gets_enough_steps_and_few_evaluations():
-    small = choose_arguments({}, rows=3, has_eval=True)
+    small = choose_arguments({}, Setting(rows=3, has_eval=True))
     assert small["num_train_epochs"] == 50
     assert small["eval_strategy"] == "steps"
     assert small["eval_steps"] == 7
-    medium = choose_arguments({}, rows=10_000, has_eval=True)
+    medium = choose_arguments({}, Setting(rows=10_000, has_eval=True))
     assert medium["num_train_epochs"] == 3
     assert medium["eval_strategy"] == "epoch"
-    large = choose_arguments({}, rows=100_000, has_eval=True)
+    large = choose_arguments({}, Setting(rows=100_000, has_eval=True))
     assert large["num_train_epochs"] == 3
     assert large["eval_strategy"] == "steps"
 
 
 def test_a_probe_needs_fewer_passes():
-    assert choose_arguments({}, rows=3, has_eval=False, probe=True)["num_train_epochs"] == 15
-    assert choose_arguments({}, rows=320, has_eval=False, probe=True)["num_train_epochs"] == 10
-    assert choose_arguments({}, rows=9999, has_eval=False, probe=True)["num_train_epochs"] == 3
+    assert choose_arguments({}, Setting(3, False, probe=True))["num_train_epochs"] == 15
+    assert choose_arguments({}, Setting(320, False, probe=True))["num_train_epochs"] == 10
+    assert choose_arguments({}, Setting(9999, False, probe=True))["num_train_epochs"] == 3
 
 
 def test_the_metric_of_the_best_model_gives_way_to_the_users():
-    chosen = choose_arguments({}, rows=100, has_eval=True, metric="f1_macro")
+    chosen = choose_arguments({}, Setting(rows=100, has_eval=True, metric="f1_macro"))
     assert (chosen["metric_for_best_model"], chosen["greater_is_better"]) == ("f1_macro", True)
     user = {"metric_for_best_model": "accuracy"}
-    chosen = choose_arguments(user, rows=100, has_eval=True, metric="f1_macro")
+    chosen = choose_arguments(user, Setting(rows=100, has_eval=True, metric="f1_macro"))
     assert "greater_is_better" not in chosen
-    assert "metric_for_best_model" not in choose_arguments({}, rows=100, has_eval=False, metric="x")
+    assert "metric_for_best_model" not in choose_arguments(
+        {}, Setting(rows=100, has_eval=False, metric="x")
+    )
 
 
 @pytest.mark.parametrize(
@@ -417,7 +422,7 @@ def test_a_probe_of_one_label_a_row_is_trained_at_half_the_rate(
 
 def test_learning_rate_falls_with_the_width_of_the_model():
     sizes = [128, 384, 512, 768, 1024, 4096]
-    rates = [choose_arguments({}, 100, False, size)["learning_rate"] for size in sizes]
+    rates = [choose_arguments({}, Setting(100, False, size))["learning_rate"] for size in sizes]
     assert rates == sorted(rates, reverse=True)
     assert len(set(rates)) == 3
-    assert choose_arguments({}, 100, False, None)["learning_rate"] == min(rates)
+    assert choose_arguments({}, Setting(100, False, None))["learning_rate"] == min(rates)

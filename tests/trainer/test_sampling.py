@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from clx.ml.trainer.sampling import LengthGroupedSampler, input_lengths, restored, sorted_by_length
+from clx.ml.data.lengths import input_lengths
+from clx.ml.trainer.sampling import LengthGroupedSampler, restored, sorted_by_length
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = RANDOM.integers(3, 200, size=1003).tolist()
@@ -81,14 +82,13 @@ def test_sorting_a_dataset_and_restoring_its_order():
 def _training(tiny_model, trainer_class=None, **arguments):
     """Train one step and evaluate; return what compute_metrics was given, and the batches' lengths."""
     from clx.ml import training_run
-    from clx.ml.trainer.trainer import make_trainer
+    from clx.ml.trainer.trainer import Fitting, make_trainer
 
     run = training_run(
         "classification", "order", base_model_name=tiny_model, label_names=["a", "b"]
     )
     if trainer_class is not None:
         run.trainer_class = trainer_class
-    run._components.use_tokenizer(run.load_tokenizer(str(tiny_model)))
     rows = [{"input_ids": [2, *[5] * (n % 9), 3], "labels": n % 2} for n in range(21)]
     dataset = Dataset.from_list([{**r, "attention_mask": [1] * len(r["input_ids"])} for r in rows])
     given, lengths = [], []
@@ -102,9 +102,8 @@ def _training(tiny_model, trainer_class=None, **arguments):
         lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
     )
     arguments = {"per_device_eval_batch_size": 4, "report_to": "none", "use_cpu": True, **arguments}
-    trainer = make_trainer(
-        run, model, arguments, run.run_dir, eval_set=dataset, compute_metrics=metrics
-    )
+    fitting = Fitting(eval_set=dataset, compute_metrics=metrics)
+    trainer = make_trainer(run, run.tokenizer, model, arguments, run.run_dir, fitting)
     return trainer, dataset, given, lengths
 
 

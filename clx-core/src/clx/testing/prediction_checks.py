@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from clx.errors import ClxError
-from clx.ml.task.checks import attribute_name
+from clx.ml.task.names import attribute_name
 from clx.testing.catalog import check
 from clx.testing.fresh import json_default
 from clx.testing.outcomes import CheckFailedError, CheckWarningError, describe_error

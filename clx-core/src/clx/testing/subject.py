@@ -16,7 +16,8 @@ from clx.errors import ClxWarning
 from clx.ml.run.run import TrainingRun
 from clx.ml.run_directory.layout import CONFIG, RunDir, write_json
 from clx.ml.run_directory.staging import staged
-from clx.ml.task.checks import attribute_name, task_problems
+from clx.ml.task.checks import task_problems
+from clx.ml.task.names import attribute_name
 from clx.testing.fresh import ask
 from clx.testing.locations import source_file
 from clx.testing.option_values import ChangedOptions, change_options
@@ -175,10 +176,14 @@ class Subject:
             "eval_steps": half,
             "save_steps": half,
         }
-        run = self.new_run(place, base_model_name=self.base_model, training_args=arguments)
-        # Label names mean nothing to a random model, and next to the few rows of a sample they would
-        # dominate the training. A task may pass this option itself, so it cannot be passed above.
-        run.label_texts = run._constructed["label_texts"] = None
+        options = {"base_model_name": self.base_model, "training_args": arguments}
+        try:
+            # Label names mean nothing to a random model, and next to the few rows of a sample they
+            # would dominate the training.
+            run = self.new_run(place, **options, label_texts=None)
+        except TypeError:
+            # The task passes this option itself.
+            run = self.new_run(place, **options)
         with without_clx_warnings():
             return run, run.train(self.sample, self.sample, **call)
 
@@ -252,7 +257,7 @@ class Subject:
         run = self.new_run("changed", base_model_name=self.base_model, **values)
         with staged(RunDir(run.run_dir)) as new:
             shutil.copytree(moved, new.path, dirs_exist_ok=True)
-            write_json(new.path / CONFIG, run._config_to_save())
+            write_json(new.path / CONFIG, dict(run.config))
         inputs = self.inputs
         # Hide the original from the process, as on another machine.
         hidden = home.rename(home.with_name("hidden"))

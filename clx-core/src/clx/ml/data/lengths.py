@@ -1,4 +1,4 @@
-"""How many texts are cut to the input limit: counted exactly, at little cost."""
+"""How long texts are and which of them are truncated: counted exactly, at little cost."""
 
 from __future__ import annotations
 
@@ -8,38 +8,63 @@ from typing import TYPE_CHECKING
 
 from clx.errors import TruncationWarning
 from clx.ml.data.texts import apart
-from clx.ml.data.windows import WHOLE, token_limit, truncates
+from clx.ml.data.windows import READ_WHOLE
+from clx.ml.task.windows import token_limit, truncates
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
     from clx.ml.task.task import Task
 
+AT_ONCE = 1000
+"""Texts per call of the tokenizer."""
 
-def input_limit(task: Task) -> int | None:
-    """Return the most tokens that the run's model is given, None when texts are not cut."""
+
+def input_lengths(dataset: Dataset) -> list[int] | None:
+    """Return the number of tokens per row, None for a dataset without ``input_ids``."""
+    import pyarrow.compute as pc
+
+    if "input_ids" not in dataset.column_names:
+        return None
+    lengths: list[int] = pc.list_value_length(
+        dataset.select_columns("input_ids").with_format("arrow")[:]["input_ids"]
+    ).to_pylist()
+    return lengths
+
+
+def input_limit(task: Task, tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Return the most tokens that the task's model is given, None if texts are not truncated."""
     if not truncates(task.tokenize_args) or task.long_text == "window":
         return None
     if task.predict_args.get("stride") is not None:
         # The pipeline goes over the whole text, window by window.
         return None
-    return token_limit(task)
+    return token_limit(task.tokenize_args, tokenizer)
 
 
-def uncut_lengths(task: Task, texts: Sequence[str], cut: Sequence[int]) -> list[int]:
-    """Return how many tokens each text has before anything is cut, special ones included.
+def uncut_lengths(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    cut: Sequence[int],
+    limit: int | None,
+) -> list[int]:
+    """Return how many tokens each text has before truncation, special tokens included.
 
     Args:
-        task: whose tokenizer and limit count.
+        tokenizer: the run's tokenizer.
         texts: shape (rows,).
-        cut: how many tokens of each the model is given, shape (rows,): only texts that fill the
-            limit are tokenised again.
+        cut: how many tokens of each text the model is given, shape (rows,). Only texts that fill
+            the limit are tokenized again.
+        limit: the most tokens that the model is given, None if texts are not truncated.
     """
-    limit, lengths = input_limit(task), list(cut)
+    lengths = list(cut)
     if limit is None:
         return lengths
     full = [row for row, size in enumerate(cut) if size >= limit]
-    for start in range(0, len(full), 1000):
-        rows = full[start : start + 1000]
-        encoded = task.tokenizer(
+    for start in range(0, len(full), AT_ONCE):
+        rows = full[start : start + AT_ONCE]
+        encoded = tokenizer(
             [texts[row] for row in rows], truncation=False, padding=False, verbose=False
         )
         for row, ids in zip(rows, encoded["input_ids"], strict=True):
@@ -47,39 +72,36 @@ def uncut_lengths(task: Task, texts: Sequence[str], cut: Sequence[int]) -> list[
     return lengths
 
 
-def cut_texts(task: Task, texts: Sequence[str]) -> list[bool]:
-    """Return of each text whether it has more tokens than the limit.
+def cut_texts(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int | None
+) -> list[bool]:
+    """Return for each text whether it has more tokens than the limit.
 
-    Special tokens count. A token is at least one character, so that only texts with that many
-    characters have to be tokenised for this.
+    Special tokens count. A token is at least one character, so only texts with that many characters
+    have to be tokenized.
     """
-    limit = input_limit(task)
     cut = [False] * len(texts)
     if limit is None:
         return cut
-    special = task.tokenizer.num_special_tokens_to_add()
+    special = tokenizer.num_special_tokens_to_add()
     candidates = [row for row, text in enumerate(texts) if len(text) > limit - special]
-    for start in range(0, len(candidates), 1000):
-        rows = candidates[start : start + 1000]
-        some = apart([texts[row] for row in rows])
-        encoded = task.tokenizer(*some, truncation=False, padding=False, verbose=False)
+    for start in range(0, len(candidates), AT_ONCE):
+        rows = candidates[start : start + AT_ONCE]
+        columns = apart([texts[row] for row in rows])
+        encoded = tokenizer(*columns, truncation=False, padding=False, verbose=False)
         for row, ids in zip(rows, encoded["input_ids"], strict=True):
             cut[row] = len(ids) > limit
     return cut
 
 
-def warn_truncated(task: Task, count: int, rows: int, what: str) -> None:
-    """Say how many texts were cut, when any was."""
-    if count:
-        warn_cut(input_limit(task), count, rows, what, stacklevel=4)
-
-
-def warn_cut(limit: int | None, count: int, rows: int, what: str, stacklevel: int = 3) -> None:
-    """Say how many texts were cut at ``limit`` tokens, when any was."""
+def warn_truncated(
+    limit: int | None, count: int, rows: int, what: str, stacklevel: int = 3
+) -> None:
+    """Warn how many texts were truncated at ``limit`` tokens, if any was."""
     if count:
         warnings.warn(
             f"{count} of {rows} texts in {what} are longer than {limit} tokens and are "
-            f"cut there (tokenize_args={{'max_length': …}} sets the limit). {WHOLE}",
+            f"cut there (tokenize_args={{'max_length': …}} sets the limit). {READ_WHOLE}",
             TruncationWarning,
             stacklevel=stacklevel,
         )

@@ -10,16 +10,16 @@ import numpy as np
 
 from clx.errors import ConfigError
 from clx.ml.data.frames import to_dataset
-from clx.ml.data.lengths import input_limit, uncut_lengths
+from clx.ml.data.lengths import input_lengths, input_limit, uncut_lengths
 from clx.ml.data.texts import row_texts
 from clx.ml.data.token_counts import TokenCounts, watching
 from clx.ml.data.windows import TextWindows, refuse_long
 from clx.ml.task.author_code import author_code
-from clx.ml.trainer.sampling import input_lengths
 
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
 
@@ -57,7 +57,9 @@ def windows_of_split(task: Task, split: Split) -> TextWindows | None:
     return TextWindows(split.row_of, sizes, task.window_pooling)
 
 
-def tokenised_split(task: Task, name: str, frame: pd.DataFrame) -> Split:
+def tokenised_split(
+    task: Task, tokenizer: PreTrainedTokenizerBase, name: str, frame: pd.DataFrame
+) -> Split:
     """Return a frame with its tokenised dataset.
 
     What the task's ``tokenize`` asks of the run's tokenizer is watched, so that no text has to be
@@ -69,31 +71,34 @@ def tokenised_split(task: Task, name: str, frame: pd.DataFrame) -> Split:
         ConfigError: the run has ``long_text="window"``, and its task makes no windows.
     """
     row_of: list[int] = []
-    with watching(task.tokenizer) as seen, author_code(task, "tokenize"):
+    with watching(tokenizer) as seen, author_code(task, "tokenize"):
         dataset = to_dataset(frame, task.tokenize, task.dataset_cols, name, row_of=row_of)
     if task.long_text == "window" and not row_of:
         raise ConfigError(
             f"long_text='window' cannot be used with the task {task.name!r}: its tokenize() does not "
             f"return windows (super().tokenize(examples) does)"
         )
-    split = _measured(task, Split(name, frame, dataset, None, 0, row_of=row_of or None), seen)
+    split = Split(name, frame, dataset, None, 0, row_of=row_of or None)
+    split = _measured(task, tokenizer, split, seen)
     if task.strict_length and split.truncated:
         where = frame.index if split.cut is None else frame.index[np.asarray(split.cut)]
-        refuse_long(where, input_limit(task), len(frame), f"{name} data")
+        refuse_long(where, input_limit(task, tokenizer), len(frame), f"{name} data")
     return split
 
 
-def _measured(task: Task, split: Split, seen: TokenCounts) -> Split:
+def _measured(
+    task: Task, tokenizer: PreTrainedTokenizerBase, split: Split, seen: TokenCounts
+) -> Split:
     """Return the split with the lengths of its texts, and which of them are cut."""
     frame, dataset = split.frame, split.dataset
     if seen.complete and len(seen.cut) == len(frame):
         lengths = [size for size in seen.lengths if size is not None]
         known = lengths if len(lengths) == len(frame) else None
         return replace(split, lengths=known, truncated=sum(seen.cut), cut=seen.cut)
-    cut, limit = input_lengths(dataset), input_limit(task)
+    cut, limit = input_lengths(dataset), input_limit(task, tokenizer)
     texts = row_texts(frame, task.text_columns) if len(task.text_columns) == 1 else None
     if cut is None or texts is None or len(cut) != len(frame):
         return split
-    lengths = uncut_lengths(task, texts, cut)
+    lengths = uncut_lengths(tokenizer, texts, cut, limit)
     is_cut = [limit is not None and size > limit for size in lengths]
     return replace(split, lengths=lengths, truncated=sum(is_cut), cut=is_cut)

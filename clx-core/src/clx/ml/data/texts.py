@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, DataFormatError
-from clx.ml.data.frames import column_problems, raise_data_problems, text_problems
-from clx.problems import cell, names
+from clx.ml.data.frames import column_problems, has_surrogate, raise_data_problems, text_problems
+from clx.problems import cell, names, raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,56 @@ def apart(texts: Any) -> tuple[Any, ...]:
     if rows and all(isinstance(row, TextRow) for row in rows):
         return tuple(list(column) for column in zip(*(row.texts for row in rows), strict=True))
     return (texts,)
+
+
+EXPECTED_TEXTS = "a list, tuple, Series, array or generator of texts, or one text"
+
+
+def as_texts(texts: Any) -> Iterable[Any]:
+    """Return an iterable of what may be texts; one string is a list of one.
+
+    Raises:
+        DataFormatError: of a type that cannot be a row of texts.
+    """
+    if isinstance(texts, str):
+        return [texts]
+    kind = type(texts).__name__
+    if isinstance(texts, bytes | bytearray | dict | set | frozenset) or kind == "DataFrame":
+        hint = "; pass one of its columns, or use predict_frame" if kind == "DataFrame" else ""
+        raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got a {kind}{hint}")
+    if getattr(texts, "ndim", 1) != 1:
+        raise DataFormatError(
+            f"predict needs {EXPECTED_TEXTS}, but got an array of {texts.ndim} dimensions"
+        )
+    if isinstance(texts, type) or not hasattr(texts, "__iter__"):
+        raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got {cell(texts)}")
+    return texts  # type: ignore[no-any-return]
+
+
+def check_texts(texts: Iterable[Any], start: int = 0) -> list[str]:
+    """Return the texts as a list.
+
+    Args:
+        texts: some of the input.
+        start: the position of the first of them in all of the input.
+
+    Raises:
+        DataFormatError: some are not texts; at most ten are listed with their positions.
+    """
+    checked = list(texts)
+    problems = []
+    for position, text in enumerate(checked, start):
+        if not isinstance(text, str):
+            problems.append(f"position {position}: {cell(text)} is not a str")
+        elif not text.isascii() and has_surrogate(text):
+            problems.append(f"position {position}: {cell(text)} has half of a surrogate pair")
+    raise_problems(
+        DataFormatError,
+        f"predict needs texts, but {len(problems)} of these are none:",
+        problems,
+        "Drop or replace them (an empty string is a text).",
+    )
+    return checked
 
 
 def as_text_rows(inputs: Any, columns: Sequence[str]) -> Any:

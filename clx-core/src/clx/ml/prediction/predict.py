@@ -8,66 +8,17 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clx.errors import ConfigError, DataFormatError
-from clx.ml.data.frames import has_surrogate
-from clx.ml.data.lengths import cut_texts, warn_cut
+from clx.errors import ConfigError
+from clx.ml.data.lengths import warn_truncated
+from clx.ml.data.texts import check_texts
 from clx.ml.data.windows import refuse_long
 from clx.ml.task.author_code import author_code
-from clx.problems import cell, raise_problems
+from clx.problems import cell
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 MAX_BATCH_SIZE = 1_000_000
-
-EXPECTED = "a list, tuple, Series, array or generator of texts, or one text"
-
-
-def as_texts(texts: Any) -> Iterable[Any]:
-    """Return an iterable of what may be texts; one string is a list of one.
-
-    Raises:
-        DataFormatError: of a type that cannot be a row of texts.
-    """
-    if isinstance(texts, str):
-        return [texts]
-    kind = type(texts).__name__
-    if isinstance(texts, bytes | bytearray | dict | set | frozenset) or kind == "DataFrame":
-        hint = "; pass one of its columns, or use predict_frame" if kind == "DataFrame" else ""
-        raise DataFormatError(f"predict needs {EXPECTED}, but got a {kind}{hint}")
-    if getattr(texts, "ndim", 1) != 1:
-        raise DataFormatError(
-            f"predict needs {EXPECTED}, but got an array of {texts.ndim} dimensions"
-        )
-    if isinstance(texts, type) or not hasattr(texts, "__iter__"):
-        raise DataFormatError(f"predict needs {EXPECTED}, but got {cell(texts)}")
-    return texts  # type: ignore[no-any-return]
-
-
-def check_texts(texts: Iterable[Any], start: int = 0) -> list[str]:
-    """Return the texts as a list.
-
-    Args:
-        texts: some of the input.
-        start: the position of the first of them in all of the input.
-
-    Raises:
-        DataFormatError: some are not texts; at most ten are listed with their positions.
-    """
-    checked = list(texts)
-    problems = []
-    for position, text in enumerate(checked, start):
-        if not isinstance(text, str):
-            problems.append(f"position {position}: {cell(text)} is not a str")
-        elif not text.isascii() and has_surrogate(text):
-            problems.append(f"position {position}: {cell(text)} has half of a surrogate pair")
-    raise_problems(
-        DataFormatError,
-        f"predict needs texts, but {len(problems)} of these are none:",
-        problems,
-        "Drop or replace them (an empty string is a text).",
-    )
-    return checked
 
 
 def check_batch_size(batch_size: Any) -> int | None:
@@ -117,7 +68,7 @@ class CutTexts:
 
     def tell(self, what: str = "the input", stacklevel: int = 4) -> None:
         """Say how many texts were cut, if any was."""
-        warn_cut(self.limit, sum(self.flags), len(self.flags), what, stacklevel)
+        warn_truncated(self.limit, sum(self.flags), len(self.flags), what, stacklevel)
 
 
 class Engine(Protocol):
@@ -132,8 +83,8 @@ class Engine(Protocol):
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
         """Return the pipeline's output for each text, in order."""
 
-    def cut(self) -> list[bool] | None:
-        """Return of each text of the last call whether it was cut, None when that was not to be seen."""
+    def cut(self) -> list[bool]:
+        """Return for each text of the last call whether it was truncated."""
 
     def limit(self) -> int | None:
         """Return the most tokens that the model is given of a text."""
@@ -167,10 +118,7 @@ def predict_texts(
         position += len(window)
         distinct = list(dict.fromkeys(window))
         outputs = dict(zip(distinct, engine(distinct, pipe_args), strict=True))
-        seen = engine.cut()
-        was_cut = dict(
-            zip(distinct, cut_texts(task, distinct) if seen is None else seen, strict=True)
-        )
+        was_cut = dict(zip(distinct, engine.cut(), strict=True))
         in_order = [was_cut[text] for text in window]
         begun = len(cut.flags)
         cut.flags += in_order

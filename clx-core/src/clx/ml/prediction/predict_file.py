@@ -8,7 +8,8 @@ complete parts hold, or finds that all was done.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from clx.ml.data.row_files import flush, join_parts, read_chunks, write_part
 from clx.ml.data.texts import frame_inputs, input_columns
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.predict import CutTexts
-from clx.ml.run_directory.layout import RunDir, write_json
+from clx.ml.run_directory.layout import write_json
 from clx.ml.run_directory.lock import only_writer_of_file
 from clx.ml.run_directory.staging import remove
 from clx.ml.run_directory.untrusted_files import read_object
@@ -30,53 +31,74 @@ from clx.problems import raise_problems
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.task.task import Task
-
 PART_ROWS = 4096
 STATE = "state.json"
 JOINED = "joined.json"
 
 
-def predict_file(
-    task: Task,
-    source: Path,
-    target: Path,
-    *,
-    text_column: str,
-    columns: list[str] | None,
-    resume: bool,
-    overwrite: bool,
-    batch_size: int | None,
-    all_scores: bool,
-    min_score: float | None,
-    backend: str,
-) -> Path:
-    """See :meth:`TrainingRun.predict_file`."""
+@dataclass(frozen=True)
+class FilePrediction:
+    """One prediction of a file into another.
+
+    Attributes:
+        source: csv, tsv, jsonl or parquet.
+        target: csv, tsv, jsonl or parquet.
+        text_column: the column of texts; ``"text"`` stands for the task's own.
+        columns: the input columns to carry through, None for all.
+        resume: continue what an interrupted call left.
+        overwrite: replace an existing target.
+        answer: what the answer depends on beside the source: run, backend and so on.
+    """
+
+    source: Path
+    target: Path
+    text_column: str
+    columns: list[str] | None
+    resume: bool
+    overwrite: bool
+    answer: dict[str, Any]
+
+
+RowFunction = Callable[[list[str], CutTexts], list[dict[str, Any]]]
+"""Returns the prediction's columns for each text, and records which texts were truncated."""
+
+
+def predict_file(job: FilePrediction, text_columns: Sequence[str], rows: RowFunction) -> Path:
+    """Predict every row of a file; see ``TrainingRun.predict_file``.
+
+    Args:
+        job: what to predict.
+        text_columns: the task's columns of texts.
+        rows: what predicts.
+    """
+    import pandas as pd
+
+    source, target = job.source, job.target
     if not source.is_file():
         raise DataFormatError(f"There is no file {source}")
     file_format(source)
     kind = file_format(target)
     parts = target.with_name(f".{target.name}.parts")
-    asked = {"all_scores": all_scores, "min_score": min_score}
-    how = {"batch_size": batch_size, "backend": backend}
-    identity = _identity(task, source, text_column, columns, {**asked, "backend": backend})
+    identity = _identity(job)
     with only_writer_of_file(target), full_disk_named(target.parent):
-        if resume and _was_finished(parts, identity, target):
+        if job.resume and _was_finished(parts, identity, target):
             remove(parts)
             return target
-        if target.exists() and not overwrite:
+        if target.exists() and not job.overwrite:
             raise RunExistsError(f"{target} exists: pass overwrite=True or give another target")
         if target.exists() and target.samefile(source):
             raise DataFormatError(f"{source} cannot be source and target at once")
-        done = _begin(parts, identity, resume)
+        done = _begin(parts, identity, job.resume)
         cut = CutTexts(lambda row: row + done * PART_ROWS, warn=False)
+        inputs = input_columns(text_columns, job.text_column)
         # A source read as text (csv) gives texts, one of json or parquet gives typed columns.
         for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
             if number < done:
                 continue
-            output = _predicted(
-                task, frame, number * PART_ROWS, text_column, columns, how | asked, cut
-            )
+            # Errors name the rows of the file, not those of the part.
+            first = number * PART_ROWS
+            frame.index = pd.RangeIndex(first, first + len(frame))
+            output = _predicted(frame, inputs, job.columns, lambda texts: rows(texts, cut))
             write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
         new = join_parts(sorted(parts.glob("*.part")), target, kind)
         write_json(parts / JOINED, _fingerprint(new))
@@ -110,20 +132,13 @@ def _bar(chunks: Iterator[pd.DataFrame], source: Path) -> Iterator[pd.DataFrame]
             bar.update(len(frame))
 
 
-def _identity(
-    task: Task,
-    source: Path,
-    text_column: str,
-    columns: list[str] | None,
-    asked: dict[str, Any],
-) -> dict[str, Any]:
-    stat = source.stat()
+def _identity(job: FilePrediction) -> dict[str, Any]:
+    stat = job.source.stat()
     return {
-        "source": [str(source.absolute()), stat.st_size, stat.st_mtime_ns],
-        "run": RunDir(task.run_dir).identity(),
-        "text_column": text_column,
-        "columns": columns,
-        **asked,
+        "source": [str(job.source.absolute()), stat.st_size, stat.st_mtime_ns],
+        "text_column": job.text_column,
+        "columns": job.columns,
+        **job.answer,
         "part_rows": PART_ROWS,
     }
 
@@ -150,22 +165,17 @@ def _begin(parts: Path, identity: dict[str, Any], resume: bool) -> int:
 
 
 def _predicted(
-    task: Task,
     frame: pd.DataFrame,
-    first_row: int,
-    text_column: str,
+    inputs: Sequence[str],
     columns: list[str] | None,
-    how: dict[str, Any],
-    cut: CutTexts,
+    rows: Callable[[list[str]], list[dict[str, Any]]],
 ) -> pd.DataFrame:
     """Return the carried columns and the predictions of some rows."""
     import pandas as pd
 
     wanted = list(frame.columns) if columns is None else columns
     raise_data_problems(column_problems(frame, wanted), "the columns to carry through")
-    frame.index = pd.RangeIndex(first_row, first_row + len(frame))
-    inputs = frame_inputs(frame, input_columns(task.text_columns, text_column))
-    predicted = pd.DataFrame(task._prediction_rows(inputs, **how, cut=cut), index=frame.index)
+    predicted = pd.DataFrame(rows(frame_inputs(frame, inputs)), index=frame.index)
     taken = set(wanted)
     predicted = predicted.rename(
         columns={name: f"predicted_{name}" for name in predicted.columns if name in taken}

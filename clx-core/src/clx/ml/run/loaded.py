@@ -1,13 +1,13 @@
-"""What a run has in memory: tokenizer, model and pipeline, loaded when first asked for."""
+"""What a run has in memory: tokenizer, model, pipeline and ONNX sessions, loaded when first used."""
 
 from __future__ import annotations
 
 import gc
 import threading
-import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clx.errors import NotTrainedError, RunDirError
+from clx.errors import RunDirError
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
 
@@ -15,29 +15,20 @@ if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.prediction.onnx_model import OnnxModel
-    from clx.ml.run.run import TrainingRun
+    from clx.ml.task.task import Task
 
 
-class Components:
-    """The lazily loaded parts of one run.
+class Loaded:
+    """The lazily loaded parts of one run; safe to use from several threads.
 
-    They come from the run directory once there is a trained run in it; before, only a tokenizer
-    can be had, that of the base model.
+    ``directory`` is a function that returns the trained run's directory. It is called only when a
+    part has to be loaded, and raises where there is no trained run.
     """
 
-    def __init__(self, run: TrainingRun) -> None:
-        # Not a cycle: a run that nobody has any more frees its model at once.
-        self._run_ref = weakref.ref(run)
+    def __init__(self) -> None:
         self._lock = threading.RLock()
         self._identity: str | None = None
         self.forget()
-
-    @property
-    def _run(self) -> TrainingRun:
-        run = self._run_ref()
-        if run is None:
-            raise RuntimeError("The run whose model this is was deleted; a copy of a run has none")
-        return run
 
     def forget(self) -> None:
         """Drop everything loaded, so that memory is free and the next use reads the run again."""
@@ -47,7 +38,7 @@ class Components:
         self.forget_exports()
 
     def forget_exports(self) -> None:
-        """Drop the sessions of ONNX Runtime: there may be other files now."""
+        """Drop the sessions of ONNX Runtime: the exported files may have changed."""
         self._onnx: dict[str, OnnxModel] = {}
 
     def release(self) -> None:
@@ -63,83 +54,80 @@ class Components:
             self.release()
 
     def opened(self, directory: RunDir) -> None:
-        """Remember which content the run was opened with."""
+        """Remember with which content the run was opened."""
         self._identity = directory.identity()
 
-    def use_tokenizer(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Make a tokenizer the run's own for the training in progress."""
-        self._tokenizer = tokenizer
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer of the trained run, else of the base model."""
+    def tokenizer(
+        self, task: Task, directory: Callable[[], RunDir | None]
+    ) -> PreTrainedTokenizerBase:
+        """Return the tokenizer of the trained run, or the base model's if ``directory`` gives None."""
         with self._lock:
             if self._tokenizer is None:
                 from clx.ml.model.base_models import resolve_base_model
                 from clx.ml.model.loading import load_tokenizer
                 from clx.ml.model.saved_model import load_saved_tokenizer
 
-                run = self._run
-                if run.is_trained:
-                    self._tokenizer = load_saved_tokenizer(run, self._checked().model)
+                trained = directory()
+                if trained is not None:
+                    folder = self._checked(task, trained).model
+                    self._tokenizer = load_saved_tokenizer(task, folder)
                 else:
-                    name = run.tokenizer_name or run.base_model_name
-                    folder = resolve_base_model(name, weights=False)
-                    self._tokenizer = load_tokenizer(run, folder)
+                    name = task.tokenizer_name or task.base_model_name
+                    self._tokenizer = load_tokenizer(task, resolve_base_model(name, weights=False))
             return self._tokenizer
 
-    @property
-    def model(self) -> PreTrainedModel:
-        """The trained model, on the device of the run."""
+    def model(
+        self, task: Task, directory: Callable[[], RunDir], stored_device: bool
+    ) -> PreTrainedModel:
+        """Return the trained model, on the run's device.
+
+        Args:
+            task: the run.
+            directory: see the class.
+            stored_device: whether ``task.device`` comes from a config: this machine may lack it.
+        """
         with self._lock:
             if self._model is None:
                 from clx.ml.machine.devices import choose_device
                 from clx.ml.model.saved_model import load_saved_model
 
-                folder = self._checked().model
-                model = load_saved_model(self._run, folder, self.tokenizer)
-                model.to(choose_device(self._run.device, stored=self._run._device_is_stored))
+                folder = self._checked(task, directory()).model
+                model = load_saved_model(task, folder, self.tokenizer(task, directory))
+                model.to(choose_device(task.device, stored=stored_device))
                 self._model = model
             return self._model
 
-    @property
-    def pipe(self) -> Pipeline:
-        """The Hugging Face pipeline over model and tokenizer."""
+    def pipe(self, task: Task, directory: Callable[[], RunDir], stored_device: bool) -> Pipeline:
+        """Return the Hugging Face pipeline over model and tokenizer; see :meth:`model`."""
         with self._lock:
             if self._pipe is None:
                 from clx.ml.model.loading import make_pipeline
 
-                self._pipe = make_pipeline(self._run, self.model, self.tokenizer)
+                model = self.model(task, directory, stored_device)
+                self._pipe = make_pipeline(task, model, self.tokenizer(task, directory))
             return self._pipe
 
-    def onnx(self, backend: str) -> OnnxModel:
-        """Return the exported model for ``onnx`` or ``onnx-int8``; torch is not imported for it."""
+    def onnx(
+        self, task: Task, directory: Callable[[], RunDir], backend: str, device: str | None
+    ) -> OnnxModel:
+        """Return the exported model for ``onnx`` or ``onnx-int8``, without importing torch."""
         with self._lock:
             if backend not in self._onnx:
                 from clx.ml.prediction.onnx_model import OnnxModel, exported_folder
 
-                folder = exported_folder(self._checked(), backend)
-                run = self._run
-                device = None if run._device_is_stored else run.device
+                folder = exported_folder(self._checked(task, directory()), backend)
                 self._onnx[backend] = OnnxModel(folder, backend, device)
             return self._onnx[backend]
 
-    def _checked(self) -> RunDir:
-        run = self._run
-        if not run.is_trained:
-            raise NotTrainedError(
-                f"The run {run.run_name!r} has no trained model ({run.run_dir}). Call "
-                f"run.train(data) first, or open a trained run with training_run(load=...)."
-            )
-        run._adopt_saved()
-        directory = RunDir(run.run_dir)
+    def _checked(self, task: Task, directory: RunDir) -> RunDir:
+        """Return the directory after checking that it is still the run that was opened, and safe."""
         identity = directory.identity()
         if self._identity not in (None, identity):
             raise RunDirError(
-                f"The run in {run.run_dir} was replaced since it was opened: open it again with "
+                f"The run in {directory.path} was replaced since it was opened: open it again with "
                 f"training_run(load=...) to use the new one."
             )
         self._identity = identity
         directory.check()
-        refuse_unsafe(directory, run.trust_remote_code)
+        refuse_unsafe(directory, task.trust_remote_code)
         return directory

@@ -1,32 +1,26 @@
-"""``TrainingRun``: the methods that run a task, each a skeleton that calls one module a step.
-
-What a task defines and overrides is in :mod:`clx.ml.task.task`, the ways to predict are in
-:mod:`clx.ml.run.predicting`.
-"""
+"""``TrainingRun``: the object that users hold. Every verb is a call into one room."""
 
 from __future__ import annotations
 
-import copy
-import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import DataFormatError, NotTrainedError, PluginError
+from clx.errors import ConfigError
 from clx.ml.data.frames import to_frame
 from clx.ml.machine.collecting import new_garbage_only
-from clx.ml.model.embedded_model import MODEL as DEFAULT_BASE_MODEL
 from clx.ml.plugins.calls import after_evaluation, after_training, report_sections
-from clx.ml.run.loaded import Components
-from clx.ml.run.options import CheckedWhenMade, RunOptions, plain_name
-from clx.ml.run.predicting import Predicting
+from clx.ml.run.predicting import PredictingRun
 from clx.ml.run_directory.existing import refuse_existing
 from clx.ml.run_directory.layout import REPORT, RunDir, writing
-from clx.ml.task.quality_options import set_quality_options
+from clx.ml.run_directory.lock import only_writer
+from clx.ml.task.author_code import validate_frame
+from clx.ml.task.checks import check_task
+from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, accepted_options, argument_docs
+from clx.problems import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
-    from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.evaluation.compare import Comparison
     from clx.ml.prediction.onnx_export import ExportReport
@@ -34,7 +28,15 @@ if TYPE_CHECKING:
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
 
 
-class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
+class CheckedWhenMade(type):
+    """Checks a run when its whole ``__init__`` has run: authors set attributes after ``super()``."""
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        """Make a run and check it."""
+        return make_run(cls, super().__call__, args, options)
+
+
+class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
     """A task's model from data to predictions. Subclass it to write a task.
 
     ::
@@ -58,59 +60,11 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         [project.entry-points."clx.tasks"]
         my-custom-task = "my_package:MyTrainingRun"
 
-    Attributes:
-        name: the task's name. Required.
-        aliases: other names of the task.
-        dataset_cols: the columns that the model is fed, from what ``tokenize`` returns.
-        add_config_attrs: extra ``__init__`` arguments that the config keeps. The attribute is the
-            name with underscores; the value has to be JSON-serialisable when ``__init__`` is done.
-            A class without an ``__init__`` of its own gets them as keyword arguments; their default
-            is the class attribute of that name, else None.
-        text_columns: the columns of texts (str) that a prediction is made from, one or two. With two,
-            ``predict`` takes pairs, and the tokenizer and the pipeline get them as text and pair.
-        pipeline_args: arguments of ``transformers.pipeline``, at least ``task``. Required.
-        predict_args: arguments of each call of the pipeline.
-        trainer_class: the Trainer to train with, for instance for a loss of its own.
-        head_init: the default of that option: ``"probe"`` opts in to a head that begins as a linear
-            model on the frozen features.
-        pooling: the default of that option; ``"auto"`` opts in to the checkpoint's own pooling.
-        calibrate: the default of that option.
-        imbalanced_metric: a key of ``compute_metrics``, the higher the better, by which the best
-            model is chosen when the labels of the training rows are imbalanced; else it is the loss.
+    ``docs/task-reference.md`` describes every attribute and method that a task may have.
 
     Args:
         run_name: one path component; None makes one from task and time.
-        run_dir_parent: the folder of run directories, default ``LOCAL_DATA_DIR / "runs"``.
-        base_model_name: Hub id or local folder of the model to fine-tune.
-        tokenizer_name: Hub id or local folder, default the base model.
-        tokenize_args: to the tokenizer, in training and in prediction.
-        model_args: to ``from_pretrained``.
-        training_args: to ``transformers.TrainingArguments``; names of transformers 4.57 are
-            translated.
-        device: where to predict, such as ``"cpu"`` or ``"cuda:1"``; default the best there is.
-        metrics: more metrics, each the name of an ``evaluate`` metric (local script or Hub) or an
-            object with ``compute(predictions=, references=)``. The config keeps their names only;
-            a loaded run does not run them, since naming one loads its code.
-        head_init: ``"probe"`` fits the model's last layer to the base model's features before the
-            fine-tuning, ``"random"`` leaves it as it was loaded; default the task's.
-        pooling: how tokens become the vector that the head reads: ``"mean"``, ``"cls"`` (the first
-            token), ``"model"`` (as its class does), or ``"auto"``: as the checkpoint says it was
-            trained, else what proves best; default the task's.
-        class_weights: ``"balanced"``, or ``{label: weight}``, the weights of labels in the loss.
-        label_texts: what says what the labels mean, as examples of them: ``"names"`` takes
-            their names where these are words and fit the rows, ``{label: text or list of texts}``
-            descriptions of one's own, None nothing; with one text column only.
-        calibrate: divide the scores by the temperature that fits the eval data best; default the
-            task's.
-        long_text: what is done with texts that are longer than the model takes: ``"truncate"`` cuts
-            them, ``"window"`` reads them whole, as overlapping windows (``tokenize_args={"stride":
-            ...}`` tokens, default an eighth) whose logits are pooled, in training, evaluation and
-            prediction; :attr:`pipe` cuts them all the same.
-        window_pooling: ``"length"``, the mean weighted by tokens, ``"mean"``, or ``"max"``.
-        strict_length: texts that would be cut are an error instead of a warning.
-        strict_data: stop before a training when the check of the data finds anything, instead of
-            warning; see :meth:`check`.
-        trust_remote_code: run the Python code that a base model brings. Never kept in the config.
+        **options: the options below.
 
     Raises:
         ConfigError: options with wrong names or values; all are listed.
@@ -129,6 +83,7 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         training_args: dict[str, Any] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
+        strict_data: bool = False,
         head_init: str | None = None,
         pooling: str | None = None,
         class_weights: str | dict[str, float] | None = None,
@@ -137,35 +92,14 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         long_text: str = "truncate",
         window_pooling: str = "length",
         strict_length: bool = False,
-        strict_data: bool = False,
         trust_remote_code: bool = False,
         **config_attrs: Any,
     ) -> None:
-        self._set_place(run_name, run_dir_parent)
-        self.base_model_name = plain_name(base_model_name)
-        self.tokenizer_name = plain_name(tokenizer_name)
-        self.tokenize_args = {} if tokenize_args is None else tokenize_args
-        self.model_args = {} if model_args is None else model_args
-        self.training_args = {} if training_args is None else training_args
-        self.device = device
-        self._set_metrics(metrics)
-        set_quality_options(
-            self,
-            class_weights,
-            label_texts,
-            head_init=head_init,
-            pooling=pooling,
-            calibrate=calibrate,
-        )
-        self.long_text = long_text
-        self.window_pooling = window_pooling
-        self.strict_length = strict_length
-        self.strict_data = strict_data
-        self.trust_remote_code = trust_remote_code
+        given = locals()
+        super().__init__(run_name, {option.name: given[option.name] for option in OPTIONS})
         self._set_config_attrs(config_attrs)
-        self._components = Components(self)
 
-    # ---- Running ---------------------------------------------------------------------------------
+    # ---- Training and evaluation -----------------------------------------------------------------
 
     def train(
         self,
@@ -185,49 +119,35 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
         Args:
             train_data: a DataFrame in the task's format, a ``datasets.Dataset``, or a path to csv,
                 tsv, jsonl or parquet (also a folder or glob).
-            eval_data: of the same kinds; it is evaluated during training and the best model kept.
+            eval_data: of the same kinds. It is evaluated during training, and the best model is kept.
             overwrite: replace a trained run of this name.
-            resume: continue a training that was broken off, from its newest complete checkpoint.
+            resume: continue an interrupted training from its newest complete checkpoint.
             callbacks: ``transformers.TrainerCallback`` objects or classes.
             fine_tune: False keeps the base model as it is and fits its last layer only, which takes
                 seconds; it needs ``head_init="probe"``.
-            time_budget: the time that all of this may take, in seconds or such as ``"5m"``: what a
-                step takes is measured, and so many are made as fit.
+            time_budget: the time that the whole call may take, in seconds or such as ``"5m"``. The
+                number of steps follows from a measured step time.
 
         Raises:
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume``.
             DataFormatError: the data is not in the task's format, or has findings and the run is
                 ``strict_data``.
-            ModelNotFoundError: the base model cannot be had.
+            ModelNotFoundError: the base model cannot be found.
             ResumeError: nothing to resume, or it was begun with other data or arguments.
             RunBusyError: another process is training into this run.
         """
-        refuse_existing(RunDir(self.run_dir), overwrite, resume)
-        from clx.ml.training.train import train_run
+        place = RunDir(self.run_dir)
+        refuse_existing(place, overwrite, resume)
+        from clx.ml.training.train import Request, train_run
 
-        self._restore_constructed()
-        self._components.free()
-        with new_garbage_only():
-            try:
-                result = train_run(
-                    self,
-                    train_data,
-                    eval_data,
-                    overwrite,
-                    resume,
-                    tuple(callbacks or ()),
-                    fine_tune=fine_tune,
-                    time_budget=time_budget,
-                )
-            except BaseException:
-                self._restore_constructed()
-                if self._was_opened:
-                    self._adopt_saved()
-                raise
-            finally:
-                self._components.release()
-        self._components.opened(RunDir(self.run_dir))
-        self._adopted = True
+        request = Request(
+            train_data, eval_data, overwrite, resume, tuple(callbacks or ()), fine_tune, time_budget
+        )
+        with self._transaction(afresh=True, keep=True), new_garbage_only():
+            self._resolve_metrics()
+            result, config = train_run(self, place, request, self._origin())
+            self._take_over(config)
+        self._loaded.opened(place)
         after_evaluation(self, result.evaluation)
         after_training(self, result)
         return result
@@ -235,67 +155,55 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
     def check(self, train_data: Any, eval_data: Any = None) -> DataCheck:
         """Return what is to be known about the data before a training; nothing is trained.
 
-        Found are texts of eval data that are (nearly) in the training data too, equal texts with
-        different labels, repeated rows, labels with few or no rows, empty texts, and texts that are
-        cut with the share of tokens that is lost. ``train`` makes the same check and warns;
+        The check finds texts of eval data that are (nearly) in the training data too, equal texts
+        with different labels, repeated rows, labels with few or no rows, empty texts, and truncated
+        texts with the share of tokens that is lost. ``train`` makes the same check and warns;
         ``strict_data=True`` makes it stop.
 
         Raises:
             DataFormatError: the data is not in the task's format.
-            ModelNotFoundError: the tokenizer cannot be had.
+            ModelNotFoundError: the tokenizer cannot be found.
         """
-        from clx.ml.training.train import check_run_data
+        from clx.ml.training.data import check_run_data
 
-        options = copy.deepcopy(self._options())
-        self._restore_constructed()
-        self._components.forget()
-        try:
+        with self._transaction(afresh=True):
             return check_run_data(self, train_data, eval_data)
-        finally:
-            for name, value in options.items():
-                setattr(self, name, value)
-            self._components.release()
 
     def find_label_errors(self, data: Any, folds: int = 5, top: int | None = None) -> pd.DataFrame:
         """Return the rows whose labels look wrong, the most suspicious first; nothing is trained.
 
-        Each row is judged by linear models on the base model's features that have not seen it
-        (confident learning). The columns are ``text``, ``given``, ``suggested`` and ``score``, the
-        probability of what was given; the index is the data's.
+        Linear models on the base model's features judge each row without having seen it (confident
+        learning). The columns are ``text``, ``given``, ``suggested`` and ``score``, the probability
+        of the given label; the index is the data's.
 
         Args:
-            data: labelled, as for :meth:`train`.
-            folds: into how many parts it is cut, each judged by what the others teach.
-            top: return so many rows, whether they are suspicious or not; None for those that are.
+            data: labeled, as for :meth:`train`.
+            folds: the number of parts, each judged by models fitted to the others.
+            top: return this many rows, suspicious or not; None for those that are suspicious.
 
         Raises:
             DataFormatError: the data is not in the task's format, or has too few rows.
             ConfigError: the task's model has no linear layer for labels.
         """
-        from clx.ml.training.train import label_errors
+        from clx.ml.training.data import label_errors
 
-        options = copy.deepcopy(self._options())
-        self._components.forget()
-        try:
+        with self._transaction(afresh=False):
+            # A text is judged as one, by its beginning.
+            self.long_text, self.strict_length = "truncate", False
             return label_errors(self, data, folds, top)
-        finally:
-            for name, value in options.items():
-                setattr(self, name, value)
-            self._components.release()
 
     def evaluate(self, data: Any) -> EvaluationResult:
-        """Return the metrics of the trained model on labelled data; nothing is written.
+        """Return the metrics of the trained model on labeled data; nothing is written.
 
         Raises:
             NotTrainedError: there is no trained model.
             DataFormatError: the data is not in the task's format.
         """
-        from clx.ml.evaluation.evaluate import evaluate_predictions, predict_frame_rows
+        from clx.ml.evaluation.evaluate import evaluate
 
         self._require_trained()
-        frame = to_frame(data)
-        self._validate_frame(frame, "data")
-        evaluation = evaluate_predictions(self, frame, predict_frame_rows(self, frame))
+        frame = self._labeled_frame(data)
+        evaluation = evaluate(self, self.tokenizer, self.model, frame, self.run_dir)
         after_evaluation(self, evaluation)
         return evaluation
 
@@ -309,21 +217,23 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
             ConfigError: the runs are of different tasks or have different labels.
             NotTrainedError: one of them has no trained model.
         """
-        from clx.ml.evaluation.compare import compare_runs
+        from clx.ml.evaluation.compare import Contender, compare_runs, refuse_unlike
 
-        self._require_trained()
-        other._require_trained()
-        frame = to_frame(data)
-        self._validate_frame(frame, "data")
-        return compare_runs(self, other, frame)
+        runs = (self, other)
+        for run in runs:
+            run._require_trained()
+        frame = self._labeled_frame(data)
+        refuse_unlike(self, other)
+        one, two = (Contender(run, run.tokenizer, run.model, run.run_dir) for run in runs)
+        return compare_runs(one, two, frame)
 
     def report(self, target: str | Path | None = None, data: Any = None) -> Path:
         """Write ``report.html``, one file that needs no network, and return its path.
 
         Args:
-            target: a file, or a folder to write ``report.html`` into; default the run directory.
-            data: labelled data to evaluate on, as for :meth:`evaluate`; default what the training
-                found on its eval data.
+            target: a file, or a folder to write ``report.html`` into; by default the run directory.
+            data: labeled data to evaluate on, as for :meth:`evaluate`; by default the report shows
+                the training's own evaluation.
 
         Raises:
             NotTrainedError: there is no trained model.
@@ -348,17 +258,17 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
     def export(
         self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True
     ) -> ExportReport:
-        """Write the trained model for ONNX Runtime into the run, in fp32 and with weights of int8.
+        """Write the trained model for ONNX Runtime into the run, in fp32 and with 8-bit weights.
 
         ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it, without torch. Its answers are
-        compared with torch's; of several ways to make eight bits, the first is taken that decides
-        at least 99 % of the texts like torch, else the best one. Training anew removes the export.
+        compared with torch's. Of several ways to quantize, the first that makes at least 99 % of the
+        decisions that torch makes is taken, else the best one. Training again removes the export.
 
         Args:
             kind: ``"onnx"``.
-            texts: some that the run is for (not a test split), to compare on; at most 500 are
-                used. None takes sentences from Python's documentation.
-            int8: whether to write the copy with weights of eight bits.
+            texts: typical texts (not a test split) to compare on; at most 500 are used. None takes
+                sentences from Python's documentation.
+            int8: whether to write the copy with 8-bit weights.
 
         Raises:
             MissingDependencyError: the extra is needed: ``pip install 'clx-core[onnx]'``.
@@ -366,98 +276,41 @@ class TrainingRun(Predicting, RunOptions, metaclass=CheckedWhenMade):
                 else there.
             RunBusyError: a training writes into the run.
         """
-        from clx.ml.prediction.onnx_export import export_run
-        from clx.ml.run_directory.lock import only_writer
+        from clx.ml.prediction.onnx_export import Reference, check_export_kind, export_run
 
-        self._require_trained()
-        with only_writer(RunDir(self.run_dir)):
-            report = export_run(self, kind, texts, int8)
-        self._components.forget_exports()
+        directory = self._trained_directory()
+        check_export_kind(kind)
+        with only_writer(directory):
+            reference = Reference(self.pipe, self.tokenizer)
+            report = export_run(self, reference, directory, texts, int8)
+        self._loaded.forget_exports()
         return report
 
-    # ---- What a run has --------------------------------------------------------------------------
+    def _labeled_frame(self, data: Any) -> pd.DataFrame:
+        frame = to_frame(data)
+        validate_frame(self, frame, "data")
+        return frame
 
-    @property
-    def run_dir(self) -> Path:
-        """Where the run is or will be."""
-        return self._run_dir
 
-    @property
-    def extra_dir(self) -> Path:
-        """The folder of the files that the task's ``save_extra`` wrote; it may not exist."""
-        return RunDir(self.run_dir).extra
+# The table documents each option once, for this docstring and for docs/options.md.
+TrainingRun.__doc__ = str(TrainingRun.__doc__).replace(
+    "        **options: the options below.", argument_docs(indent=8)
+)
 
-    @property
-    def is_trained(self) -> bool:
-        """Whether there is a trained model in the run directory."""
-        return RunDir(self.run_dir).is_complete()
 
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """What ``config.json`` holds, or will hold: read-only."""
-        return types.MappingProxyType(copy.deepcopy(self._config_to_save()))
-
-    @property
-    def results(self) -> Mapping[str, Any]:
-        """What ``results.json`` holds; empty before training."""
-        return types.MappingProxyType(RunDir(self.run_dir).read_results())
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer: of the trained run, else of the base model."""
-        return self._components.tokenizer
-
-    @property
-    def model(self) -> PreTrainedModel:
-        """The trained model in evaluation mode, loaded at first use."""
-        return self._components.model
-
-    @property
-    def pipe(self) -> Pipeline:
-        """The Hugging Face pipeline; its tokenizer truncates and has ``tokenize_args`` bound."""
-        return self._components.pipe
-
-    def extra_metrics(
-        self, references: Any, predictions: Any, taken: Iterable[str] = ()
-    ) -> dict[str, float]:
-        """Return what the user's ``metrics`` give, for a task's ``compute_metrics``.
-
-        Args:
-            references: label ids, shape (rows,), or 0 and 1, shape (rows, labels), or tags by row.
-            predictions: likewise.
-            taken: names that the task's own metrics have.
-
-        Raises:
-            PluginError: a metric failed; the message names it.
-        """
-        self._resolve_metrics()
-        if not self._metrics_resolved:
-            return {}
-        from clx.ml.evaluate_metrics import compute_extra
-
-        return compute_extra(self._metrics_resolved, references, predictions, tuple(taken))
-
-    def __repr__(self) -> str:
-        state = "trained" if self.is_trained else "not trained"
-        return (
-            f"<{type(self).__name__} {self.name!r} run {self.run_name!r}, {state}: {self.run_dir}>"
-        )
-
-    # ---- Skeleton --------------------------------------------------------------------------------
-
-    def _validate_frame(self, frame: pd.DataFrame, what: str) -> None:
-        """Run the task's validation and say which data it was about."""
-        try:
-            self.validate_data_format(frame)
-        except PluginError:
-            raise
-        except Exception as error:
-            raise DataFormatError(f"{what}: {error}") from error
-
-    def _require_trained(self) -> None:
-        if not self.is_trained:
-            raise NotTrainedError(
-                f"The run {self.run_name!r} is not trained ({self.run_dir}). Call run.train(data) "
-                f"first, or open a trained run with training_run(load=...)."
-            )
-        self._adopt_saved()
+def make_run(
+    task: Any, construct: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """Return a run after checking it; all wrong options are raised together, before any loading."""
+    if task is TrainingRun:
+        raise ConfigError(f"{task.__name__} is the base class of tasks: make a run of a task")
+    check_task(task, TrainingRun, f"The class {task.__module__}:{task.__qualname__}")
+    accepted = accepted_options(task)
+    unknown = [
+        f"there is no option {name!r}{did_you_mean(name, accepted)}"
+        for name in options
+        if name not in accepted
+    ]
+    run = construct(*args, **{k: v for k, v in options.items() if k in accepted})
+    run._finish(unknown, {name for name, value in options.items() if value is not None})
+    return run

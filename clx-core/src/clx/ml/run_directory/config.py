@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from clx import __version__
 from clx.errors import ConfigError, RunDirError
-from clx.ml.task.checks import TASK_NAME, attribute_name
+from clx.ml.task.json_values import tuples_as_lists
+from clx.ml.task.names import TASK_NAME, attribute_name
+from clx.ml.task.options import options_of_task
 from clx.problems import cell
+
+if TYPE_CHECKING:
+    from clx.ml.task.task import Task
 
 SCHEMA_VERSION = 1
 
@@ -37,6 +44,40 @@ MAX_RUN_NAME_BYTES = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What ``config.json`` says beside the values of the options.
+
+    Attributes:
+        distribution: the package that provides the task, None if unknown.
+        version: that package's version.
+        made_with: the options that the run was made with.
+        extra: entries that are not options of today's task; they are kept as they are.
+    """
+
+    distribution: str | None = None
+    version: str | None = None
+    made_with: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def config_to_write(task: Task, origin: Origin) -> dict[str, Any]:
+    """Return what ``config.json`` holds for a task with its options of the moment."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "clx_version": __version__,
+        "task": task.name,
+        "task_distribution": origin.distribution,
+        "task_version": origin.version,
+        "run_name": task.run_name,
+        **options_of_task(task),
+        LEARNED: {
+            name: value for name, value in origin.made_with.items() if value != getattr(task, name)
+        },
+        **origin.extra,
+    }
+
+
 def run_name_problems(name: Any) -> list[str]:
     """Return why ``name`` cannot be one path component of a run directory, as sentences."""
     if not isinstance(name, str) or not name.strip():
@@ -53,30 +94,6 @@ def run_name_problems(name: Any) -> list[str]:
     elif len(name.encode()) > MAX_RUN_NAME_BYTES:
         reasons.append(f"is longer than {MAX_RUN_NAME_BYTES} bytes")
     return [f"run_name {cell(name)} {' and '.join(reasons)}"] if reasons else []
-
-
-def json_problems(values: Mapping[str, Any]) -> list[str]:
-    """Return a problem for each option that does not survive being written to JSON and read."""
-    problems = []
-    for name, value in values.items():
-        try:
-            same = json.loads(json.dumps(value, allow_nan=False))
-        except (TypeError, ValueError, RecursionError) as error:
-            problems.append(f"{name} = {cell(value)} cannot be kept in config.json: {error}")
-            continue
-        if same != _tuples_as_lists(value):
-            problems.append(
-                f"{name} = {cell(value)} would come back from config.json as {cell(same)}"
-            )
-    return problems
-
-
-def _tuples_as_lists(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_tuples_as_lists(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _tuples_as_lists(item) for key, item in value.items()}
-    return value
 
 
 def read_config(text: str, where: str) -> dict[str, Any]:
@@ -131,7 +148,7 @@ def contradictions(
     return [
         f"{key} is {cell(stored.get(key))} in the saved run, not {cell(given[key])}"
         for key in keys
-        if key in given and key in stored and _tuples_as_lists(given[key]) != stored[key]
+        if key in given and key in stored and tuples_as_lists(given[key]) != stored[key]
     ]
 
 

@@ -1,16 +1,21 @@
-"""Calling a task's own code, so that what it raises says where it was raised."""
+"""Calling a task's own code, so that an error says where it was raised."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
-from clx.errors import ClxError
+from clx.errors import ClxError, DataFormatError, PluginError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clx.ml.task.task import Task
 
 
 @contextlib.contextmanager
-def author_code(task: Any, step: str) -> Iterator[None]:
+def author_code(task: Task, step: str) -> Iterator[None]:
     """Add a note with task, run and step to an exception that is not one of clx's own."""
     try:
         yield
@@ -19,3 +24,17 @@ def author_code(task: Any, step: str) -> Iterator[None]:
     except Exception as error:
         error.add_note(f"[clx] in {step}() of the task {task.name!r}, run {task.run_name!r}")
         raise
+
+
+def validate_frame(task: Task, frame: pd.DataFrame, what: str) -> None:
+    """Run the task's validation and say which data it was about.
+
+    Raises:
+        DataFormatError: whatever the task raised, except a :class:`PluginError`.
+    """
+    try:
+        task.validate_data_format(frame)
+    except PluginError:
+        raise
+    except Exception as error:
+        raise DataFormatError(f"{what}: {error}") from error

@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from clx.errors import PluginError
+from clx.ml.task.names import TASK_NAME, attribute_name
+from clx.ml.task.options import OPTIONS
 from clx.problems import cell, raise_problems
 
 MUST_IMPLEMENT = ("validate_data_format", "load_model")
 
-BASE_OPTIONS = (
-    "base_model_name",
-    "tokenizer_name",
-    "tokenize_args",
-    "model_args",
-    "training_args",
-    "device",
-    "metrics",
-    "strict_data",
-    "head_init",
-    "pooling",
-    "class_weights",
-    "label_texts",
-    "calibrate",
-    "long_text",
-    "window_pooling",
-    "strict_length",
-)
-"""Options of every task that the config keeps."""
-
-RESERVED = (
-    "run_name",
-    "run_dir_parent",
-    *BASE_OPTIONS,
-    "trust_remote_code",
-    "load",
-    "verify",
-    "schema_version",
-    "clx_version",
-    "task",
-    "task_distribution",
-    "task_version",
+RESERVED = frozenset(
+    [option.name for option in OPTIONS]
+    + ["run_name", "load", "verify", "schema_version", "clx_version"]
+    + ["task", "task_distribution", "task_version"]
 )
 """Names that a config attribute cannot have: the base's arguments and the config's own keys."""
-
-TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-def attribute_name(option: str) -> str:
-    """Return the attribute that an ``add_config_attrs`` entry stands for: ``my-attr`` → ``my_attr``."""
-    return option.replace("-", "_")
 
 
 def task_problems(candidate: Any, base: type, registered_as: str | None = None) -> list[str]:
@@ -93,7 +59,7 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         )
     problems += [
         f"it overrides {private}, which is private to clx"
-        for private in _private_names(base)
+        for private in private_names(base)
         if getattr(candidate, private) is not getattr(base, private)
     ]
     return problems + _config_attr_problems(candidate, base)
@@ -153,7 +119,8 @@ def _are_strings(values: Any) -> bool:
     return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
 
 
-def _private_names(base: type) -> list[str]:
+def private_names(base: type) -> list[str]:
+    """Return the methods of core that a task must not override."""
     return [
         name
         for klass in base.__mro__[:-1]

@@ -1,6 +1,7 @@
-"""What a task defines: the class attributes and the methods that an author overrides.
+"""``Task``: what an author writes. Class attributes, and methods that a subclass overrides.
 
-The methods are called with exactly these signatures. Everything else of a run is framework.
+Core calls the methods with exactly these signatures, forever. The rooms of ``clx.ml`` take a ``Task``;
+only ``clx.ml.run`` knows the run that users hold.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import PluginError
+from clx.ml.task.windows import windows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _StockTrainer:
-    """``transformers.Trainer``, imported when it is asked for."""
+    """``transformers.Trainer``, imported when a task asks for it."""
 
     def __get__(self, instance: object, owner: type) -> type:
         from transformers import Trainer
@@ -27,7 +29,7 @@ class _StockTrainer:
 
 
 class Task:
-    """The part of :class:`clx.ml.TrainingRun` that a task overrides; its docstring has an example."""
+    """The author's half of :class:`clx.ml.TrainingRun`; subclass that one, which has an example."""
 
     name: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
@@ -42,16 +44,27 @@ class Task:
     calibrate: Any = False
     imbalanced_metric: ClassVar[str | None] = None
 
-    # Set by TrainingRun.__init__; here for what the methods below use.
-    tokenize_args: dict[str, Any]
-    long_text: str
-    model_args: dict[str, Any]
-    trust_remote_code: bool
+    if TYPE_CHECKING:
+        # What a run sets: its name and its options (clx.ml.task.options).
+        run_name: str
+        base_model_name: str
+        tokenizer_name: str | None
+        tokenize_args: dict[str, Any]
+        model_args: dict[str, Any]
+        training_args: dict[str, Any]
+        device: str | None
+        metrics: list[str] | None
+        class_weights: str | dict[str, float] | None
+        label_texts: str | dict[str, str | list[str]] | None
+        long_text: str
+        window_pooling: str
+        strict_length: bool
+        strict_data: bool
+        trust_remote_code: bool
 
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer: of the trained run, else of the base model."""
-        raise PluginError("a tokenizer is had from a TrainingRun only")
+        @property
+        def tokenizer(self) -> PreTrainedTokenizerBase:
+            """The tokenizer: of the trained run, else of the base model."""
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
         """Raise if ``data`` is not in the task's format. Every task has to implement this.
@@ -64,7 +77,7 @@ class Task:
     def load_model(self, model_name: str | None = None) -> PreTrainedModel:
         """Return the model in the folder ``model_name``. Every task has to implement this.
 
-        Core passes a local folder, the base model's or the run's ``model/``. Pass
+        Core passes a local folder: the base model's, or the run's ``model/``. Pass
         ``self.model_args`` to ``from_pretrained``.
         """
         raise PluginError(f"The task {self.name!r} does not implement load_model()")
@@ -72,19 +85,18 @@ class Task:
     def tokenize(self, examples: dict[str, list[Any]]) -> Any:
         """Return model inputs, with ``labels``, for ``{column: values}`` of some rows.
 
-        The base tokenises ``text_columns`` with truncation, no padding and ``tokenize_args``. There
-        may be several results a row, as when a tokenizer returns overflowing tokens: then the
-        column ``overflow_to_sample_mapping`` says of each which row, counted from 0, it is of, and
-        a column with one value a row is repeated accordingly. The base returns several with
-        ``long_text="window"``.
+        The base tokenizes ``text_columns`` with truncation, without padding, and with
+        ``tokenize_args``. A row may have several results, as when a tokenizer returns overflowing
+        tokens. Then the column ``overflow_to_sample_mapping`` says for each result which row it
+        belongs to, counted from 0, and core repeats a column with one value per row accordingly. The
+        base returns several results per row with ``long_text="window"``.
         """
-        from clx.ml.data.windows import windows_of
-
         arguments = {"padding": False, "truncation": True, **self.tokenize_args}
-        windows = windows_of(self)
+        tokenizer = self.tokenizer
+        windows = windows_of(self.long_text, self.window_pooling, self.tokenize_args, tokenizer)
         if windows is not None:
             arguments |= windows.arguments
-        return self.tokenizer(*(examples[name] for name in self.text_columns), **arguments)
+        return tokenizer(*(examples[name] for name in self.text_columns), **arguments)
 
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return names and numbers for numpy ``(predictions, label_ids)``. The base has none."""
@@ -94,16 +106,17 @@ class Task:
         """Return the tokenizer in a folder; the base takes ``AutoTokenizer`` and ensures a pad token."""
         from transformers import AutoTokenizer
 
-        from clx.ml.model.base_models import ensure_pad_token
-
-        return ensure_pad_token(
-            AutoTokenizer.from_pretrained(tokenizer_name, trust_remote_code=self.trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(
+            tokenizer_name, trust_remote_code=self.trust_remote_code
         )
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        return tokenizer
 
     def load_data_collator(self) -> Any:
-        """Return what makes a batch of rows; the base pads to the longest of the batch.
+        """Return what makes a batch of rows; the base pads to the longest row of the batch.
 
-        For the pipeline ``token-classification`` the base pads the labels, one a token, too.
+        For the pipeline ``token-classification`` the base also pads the labels, one per token.
         """
         from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding
 
@@ -117,14 +130,14 @@ class Task:
 
     @classmethod
     def sample_data(cls) -> pd.DataFrame | None:
-        """Return a few rows in the task's format: for ``clx check-task`` and for who reads the task."""
+        """Return a few rows in the task's format, for ``clx check-task`` and for readers of the task."""
         return None
 
     def save_extra(self, folder: Path) -> None:
         """Write files of the task's own, such as a word list, into an empty folder.
 
-        Called by ``train`` before the run is complete. The folder becomes ``run.extra_dir``; the
-        manifest covers it. Nothing that has to be unpickled. The base writes nothing.
+        Called by ``train`` before the run is complete. The folder becomes ``run.extra_dir``, and the
+        manifest covers it. Write nothing that has to be unpickled. The base writes nothing.
         """
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
@@ -135,7 +148,7 @@ class Task:
         """
 
     def row_labels(self, data: pd.DataFrame) -> list[Any] | None:
-        """Return of each row its label's name, or a list of names, for the check of the data.
+        """Return each row's label name, or list of names, for the check of the data.
 
         Called by ``train`` and ``check`` with validated frames. The base has no labels: None.
         """
@@ -154,10 +167,10 @@ class Task:
         return {}
 
     def evaluation_rows(self, eval_pred: EvalPrediction) -> pd.DataFrame | None:
-        """Return a row an example: what was given, what was predicted, and whether that is right.
+        """Return one row per example: the expected label, the predicted one, and whether they agree.
 
-        Columns: ``given``, ``predicted``, ``score`` (of the prediction), ``given_score`` (of what was
-        given) and ``correct``. Comparisons and the report need it; the base has none.
+        Columns: ``given``, ``predicted``, ``score`` (of the prediction), ``given_score`` (of the
+        expected label) and ``correct``. Comparisons and the report need it; the base has none.
         """
         return None
 
@@ -177,9 +190,10 @@ class Task:
         """
 
     def decide(self, prediction: Any, min_score: float | None = None) -> Any:
-        """Return what is chosen: a label's name, a list of names, or None to abstain.
+        """Return the decision: a label's name, a list of names, or None to abstain.
 
-        ``min_score`` is the caller's, over what the run has learnt. The base returns the prediction.
+        ``min_score`` is the caller's; it overrides what the run has learned. The base returns the
+        prediction.
         """
         return prediction
 

@@ -1,4 +1,4 @@
-"""``training_args``: what the user set is checked at construction, what is left open is chosen here."""
+"""``training_args``: check what the user set, when a run is made."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from clx.errors import ConfigError
 from clx.ml.machine.devices import trains_on_cpu
-from clx.ml.run_directory.config import json_problems
-from clx.ml.task.legacy_arguments import translate
-from clx.problems import cell, did_you_mean, raise_problems
+from clx.ml.task.json_values import json_problems
+from clx.ml.task.legacy_names import translate
+from clx.problems import cell, did_you_mean
 
 OURS = {
     "output_dir": "the run directory is run_dir_parent / run_name",
@@ -40,24 +40,7 @@ _NOT_NEGATIVE = (
 )
 _FRACTION = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
 
-MIN_STEPS = 200
-"""Small data is gone through so often that there are so many steps, as far as ``MAX_EPOCHS`` lets."""
-
-MAX_EPOCHS = 15
-MAX_EPOCHS_RANDOM = 50
-"""A head that begins at random has more to learn."""
-
-EVALUATIONS = 8
-PATIENCE = 3
-"""Evaluations without a better one before a training ends."""
-
-MANY_STEPS = 2000
-"""An epoch of more steps is evaluated more than once."""
-
 DEFAULT_STEPS = 500
-
-RATES = ((512, 2e-4), (768, 5e-5), (math.inf, 2e-5))
-"""Up to which width of the model which learning rate."""
 
 
 def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any], list[str]]:
@@ -128,7 +111,7 @@ def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with_evaluation = _with_matching_strategies(arguments, has_eval=True)
+            with_evaluation = with_matching_strategies(arguments, has_eval=True)
             TrainingArguments(output_dir=folder, **{**arguments, **with_evaluation, **here})
         except ConfigError as error:
             return [f"training_args: {error}"]
@@ -137,7 +120,7 @@ def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
     return []
 
 
-def _with_matching_strategies(
+def with_matching_strategies(
     user: Mapping[str, Any], has_eval: bool, every: float = DEFAULT_STEPS
 ) -> dict[str, Any]:
     """Return evaluation and saving strategies that go together with what the user set of them.
@@ -153,9 +136,9 @@ def _with_matching_strategies(
             "load_best_model_at_end": False,
         }
     wanted_eval, wanted_save = user.get("eval_strategy"), user.get("save_strategy")
-    follows = wanted_save if _plain(wanted_save) in ("steps", "epoch") else "epoch"
-    evaluate = _plain(wanted_eval or follows)
-    save = _plain(wanted_save or evaluate)
+    follows = wanted_save if plain(wanted_save) in ("steps", "epoch") else "epoch"
+    evaluate = plain(wanted_eval or follows)
+    save = plain(wanted_save or evaluate)
     chosen: dict[str, Any] = {"eval_strategy": evaluate, "save_strategy": save}
     steps = user.get("eval_steps") or user.get("save_steps") or every
     if evaluate == "steps":
@@ -166,97 +149,18 @@ def _with_matching_strategies(
         save == "best"
         or (
             evaluate == save
-            and (save != "steps" or _divides(chosen["eval_steps"], chosen["save_steps"]))
+            and (save != "steps" or divides(chosen["eval_steps"], chosen["save_steps"]))
         )
     )
     chosen["load_best_model_at_end"] = user.get("load_best_model_at_end", together)
     return chosen
 
 
-def _plain(strategy: Any) -> str:
+def plain(strategy: Any) -> str:
+    """Return a strategy, given as a str or as an enum of transformers, as a str."""
     return str(getattr(strategy, "value", strategy))
 
 
-def _divides(evaluate: Any, save: Any) -> bool:
+def divides(evaluate: Any, save: Any) -> bool:
+    """Return whether each save falls on an evaluation."""
     return bool(evaluate == save or (min(save, evaluate) >= 1 and save % evaluate == 0))
-
-
-def choose_arguments(
-    user: Mapping[str, Any],
-    rows: int,
-    has_eval: bool,
-    hidden_size: int | None = None,
-    cuda: bool = False,
-    probe: bool = False,
-    several: bool = False,
-    metric: str | None = None,
-) -> dict[str, Any]:
-    """Return all training arguments that clx sets: its own defaults, then what the user set.
-
-    The number of epochs gives small data enough steps; the learning rate falls with the width of
-    the model.
-
-    Args:
-        user: what the user set.
-        rows: the number of training rows.
-        has_eval: whether there is eval data.
-        hidden_size: the width of the model, None if it is not known.
-        cuda: whether it is trained on a GPU.
-        probe: whether the head begins as a probe.
-        several: whether a row may have several labels.
-        metric: by which the best model is chosen, None for the loss.
-
-    Raises:
-        ConfigError: the user asks for evaluation, but there is no eval data.
-    """
-    asked = [
-        name
-        for name, off in (("eval_strategy", "no"), ("load_best_model_at_end", False))
-        if not has_eval and _plain(user.get(name, off)) != _plain(off)
-    ]
-    raise_problems(
-        ConfigError,
-        "training_args ask for an evaluation, but train() got no eval_data:",
-        [f"{name} = {cell(user[name])}" for name in asked],
-        "Pass eval_data, or leave these arguments out.",
-    )
-    batch = int(user.get("per_device_train_batch_size", 16))
-    updates = max(1, math.ceil(rows / batch / int(user.get("gradient_accumulation_steps", 1))))
-    most = MAX_EPOCHS if probe else MAX_EPOCHS_RANDOM
-    epochs = user.get("num_train_epochs", min(most, max(3, math.ceil(MIN_STEPS / updates))))
-    steps = user.get("max_steps", -1)
-    total = steps if steps and steps > 0 else math.ceil(updates * epochs)
-    defaults: dict[str, Any] = {
-        "per_device_train_batch_size": batch,
-        "per_device_eval_batch_size": 32,
-        "num_train_epochs": epochs,
-        "learning_rate": _learning_rate(hidden_size, probe, several),
-        "warmup_steps": math.ceil(0.1 * total),
-        "weight_decay": 0.01,
-        "logging_steps": max(1, total // 50),
-        "save_total_limit": 1,
-        "remove_unused_columns": False,
-        "dataloader_pin_memory": cuda,
-        "report_to": "none",
-    }
-    every = max(1, math.ceil(total / EVALUATIONS))
-    open_strategies = not {"eval_strategy", "save_strategy"} & set(user)
-    goes_together = _divides(*(user.get(name, every) for name in ("eval_steps", "save_steps")))
-    uneven = epochs > EVALUATIONS or updates > MANY_STEPS
-    if has_eval and uneven and open_strategies and goes_together:
-        # Epochs of few steps are evaluated together, and long ones more than once.
-        defaults |= {"eval_strategy": "steps", "save_strategy": "steps"}
-    if metric is not None and has_eval and "metric_for_best_model" not in user:
-        defaults |= {"metric_for_best_model": metric, "greater_is_better": True}
-    strategies = _with_matching_strategies({**defaults, **user}, has_eval, every)
-    return {**defaults, **user, **strategies}
-
-
-def _learning_rate(hidden_size: int | None, probe: bool, several: bool) -> float:
-    """Return the rate for a width; half of it where the head begins as a probe, which is to last.
-
-    With several labels a row the probe is far from what it can become, and the whole rate is better.
-    """
-    width = math.inf if hidden_size is None else hidden_size
-    rate = next(rate for widest, rate in RATES if width <= widest)
-    return rate / 2 if probe and not several else rate

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from transformers import EvalPrediction, Trainer
 
+from clx.ml.data.lengths import input_lengths
 from clx.ml.trainer.sampling import (
     LengthGroupedSampler,
-    input_lengths,
     length_order,
     positions,
     restored,

@@ -7,23 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from clx.ml.data.lengths import input_lengths
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
 MEGABATCH = 50
 """Batches that are sorted together: enough for like lengths, few enough to stay random."""
-
-
-def input_lengths(dataset: Dataset) -> list[int] | None:
-    """Return the number of tokens of each row, None for a dataset without ``input_ids``."""
-    import pyarrow.compute as pc
-
-    if "input_ids" not in dataset.column_names:
-        return None
-    lengths: list[int] = pc.list_value_length(
-        dataset.select_columns("input_ids").with_format("arrow")[:]["input_ids"]
-    ).to_pylist()
-    return lengths
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler[int]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +22,35 @@ from clx.problems import cell
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """What a Trainer needs to train; one that only evaluates does without.
+
+    Attributes:
+        train_set: tokenized rows.
+        eval_set: tokenized rows to evaluate on between epochs, None for none.
+        compute_metrics: gives their metrics, None for the loss alone.
+        callbacks: of the training.
+    """
+
+    train_set: Dataset | None = None
+    eval_set: Dataset | None = None
+    compute_metrics: Callable[[EvalPrediction], dict[str, float]] | None = None
+    callbacks: Sequence[Any] = ()
+
+
 def make_trainer(
     task: Task,
+    tokenizer: PreTrainedTokenizerBase,
     model: PreTrainedModel,
     arguments: Mapping[str, Any],
     output_dir: Path,
-    train_set: Dataset | None = None,
-    eval_set: Dataset | None = None,
-    compute_metrics: Callable[[EvalPrediction], dict[str, float]] | None = None,
-    callbacks: Sequence[Any] = (),
+    fitting: Fitting = Fitting(),
 ) -> Trainer:
     """Return a Trainer of the task's class.
 
@@ -50,18 +66,18 @@ def make_trainer(
     grouped = strategy == "group_by_length"
     if not grouped:
         arguments["train_sampling_strategy"] = strategy
-    callbacks = list(callbacks)
+    callbacks = list(fitting.callbacks)
     if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(GiveBack())
     trainer: Trainer = trainer_type(task.trainer_class, grouped, GuardedLoss)(
         model=model,
         args=TrainingArguments(output_dir=str(output_dir), **arguments),
-        train_dataset=train_set,
-        eval_dataset=eval_set,
+        train_dataset=fitting.train_set,
+        eval_dataset=fitting.eval_set,
         data_collator=task.load_data_collator(),
-        processing_class=task.tokenizer,
-        compute_metrics=compute_metrics,
+        processing_class=tokenizer,
+        compute_metrics=fitting.compute_metrics,
         callbacks=callbacks,
     )
     use_our_progress(trainer, "evaluate", arguments.get("disable_tqdm"))

@@ -14,6 +14,7 @@ import numpy as np
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_seed
 
 from clx.errors import ConfigError
+from clx.ml.data.lengths import input_lengths
 from clx.ml.data.splits import windows_of_split
 from clx.ml.evaluation.evaluate import Predicted, of_texts
 from clx.ml.machine.distributed import agreed, is_writer
@@ -28,14 +29,13 @@ from clx.ml.plugins import calls as hook_calls
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.run_directory.layout import write_json
 from clx.ml.task.author_code import author_code
-from clx.ml.task.quality_options import unknown_labels
+from clx.ml.task.option_checks import unknown_labels
 from clx.ml.task.task import Task
-from clx.ml.task.training_args import PATIENCE
 from clx.ml.trainer.loss_guard import refuse_not_finite
-from clx.ml.trainer.sampling import input_lengths
-from clx.ml.trainer.trainer import checked_metrics, make_trainer, own_forward
+from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, own_forward
 from clx.ml.training import checkpoints
 from clx.ml.training.attention_dropout import is_left_out, put_back, rates_to_leave_out
+from clx.ml.training.defaults import PATIENCE
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.ml.training.keep_probe import is_better, restored_probe, score_probe
 from clx.ml.training.time_budget import (
@@ -51,7 +51,7 @@ from clx.problems import raise_problems
 if TYPE_CHECKING:
     from datasets import Dataset
     from torch import Tensor
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.data.splits import Split
     from clx.ml.data.windows import TextWindows
@@ -86,6 +86,7 @@ class Job:
     Attributes:
         task: whose model is fitted.
         base: the folder of the base model.
+        tokenizer: the base model's tokenizer.
         splits: validated and tokenised; one is named ``train``, another may be ``eval``.
         arguments: for the Trainer, as far as they are not its defaults.
         work_dir: where the checkpoints are.
@@ -95,6 +96,7 @@ class Job:
 
     task: Task
     base: Path
+    tokenizer: PreTrainedTokenizerBase
     splits: Sequence[Split]
     arguments: dict[str, Any]
     work_dir: Path
@@ -154,6 +156,11 @@ class Fitted:
     trainer: Trainer | None = None
     calibration: Calibration | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def learned(self) -> dict[str, Any]:
+        """Entries of the config that record what the training found."""
+        return {} if self.calibration is None else {TEMPERATURE: self.calibration.temperature}
 
     @property
     def steps(self) -> int:
@@ -281,12 +288,12 @@ def _fine_tune(
 def _base_model(job: Job) -> PreTrainedModel:
     changed = dict.fromkeys(job.dropout_left_out, 0.0)
     try:
-        model = load_model(job.task, job.base, job.task.tokenizer, changed)
-    except Exception:
+        model = load_model(job.task, job.base, job.tokenizer, changed)
+    except TypeError:
         if not changed:
             raise
-        # A task's load_model may not take what a user did not ask for.
-        model = load_model(job.task, job.base, job.task.tokenizer)
+        # A task's load_model may not accept what a user did not ask for.
+        model = load_model(job.task, job.base, job.tokenizer)
     return model if {"dtype", "torch_dtype"} & set(job.task.model_args) else model.float()
 
 
@@ -305,16 +312,10 @@ def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) 
     ]
     if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=PATIENCE))
-    return make_trainer(
-        task,
-        model,
-        {**arguments, "save_total_limit": None},
-        job.work_dir,
-        job.train.dataset,
-        job.eval_set,
-        _metrics_of_texts(task, job.evaluated),
-        callbacks,
-    )
+    metrics = _metrics_of_texts(task, job.evaluated)
+    fitting = Fitting(job.train.dataset, job.eval_set, metrics, callbacks)
+    arguments = {**arguments, "save_total_limit": None}
+    return make_trainer(task, job.tokenizer, model, arguments, job.work_dir, fitting)
 
 
 def _metrics_of_texts(task: Task, evaluated: Split | None) -> Any:
@@ -413,7 +414,6 @@ def calibrated(task: Task, fitted: Fitted, predicted: Predicted) -> Predicted:
         return predicted
     divide_head(head.layer, found.temperature)
     fitted.calibration = found
-    task._extra_config[TEMPERATURE] = found.temperature
     loss = predicted.loss
     if loss is not None and math.isclose(loss, found.log_loss_before, rel_tol=1e-3):
         # The loss is the log-loss, and that of the calibrated scores is known.

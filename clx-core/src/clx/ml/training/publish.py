@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from clx.ml.task.task import Task
-    from clx.ml.training.fit import Fitted
+    from clx.ml.training.fit import Fitted, Job
 
 PACKAGES = (
     "clx-core",
@@ -48,28 +48,39 @@ PACKAGES = (
 
 def write_run(
     new: RunDir,
-    task: Task,
+    job: Job,
     fitted: Fitted,
-    rows: Dataset,
     result: TrainingResult,
-    extra_results: dict[str, Any],
-    work_dir: Path,
+    config: dict[str, Any],
+    data: dict[str, Any],
+    old: Path,
 ) -> None:
-    """Write config, model, results, environment, card, logs and report of a trained run."""
-    write_json(new.path / CONFIG, task._config_to_save())
+    """Write config, model, results, environment, card, logs and report of a trained run.
+
+    Args:
+        new: the empty directory that takes the run's place.
+        job: what was trained.
+        fitted: the model.
+        result: the figures of the training.
+        config: what ``config.json`` holds.
+        data: the fingerprints of the data.
+        old: the run directory; what the user keeps there is carried over.
+    """
+    task, work_dir = job.task, job.work_dir
+    write_json(new.path / CONFIG, config)
     with quiet_transformers():
         fitted.model.save_pretrained(new.model)
-        task.tokenizer.save_pretrained(new.model)
-        fitted.head.score_difference = _score_difference(task, fitted, new, rows)
+        job.tokenizer.save_pretrained(new.model)
+        fitted.head.score_difference = _score_difference(task, fitted, new, job.train.dataset)
     (new.model / "README.md").write_text(model_card(task, result), encoding="utf-8")
-    write_json(new.path / RESULTS, _results(result, fitted, extra_results))
+    write_json(new.path / RESULTS, _results(result, fitted, {"data": data}))
     write_json(new.path / ENVIRONMENT, environment(task))
     if (work_dir / LOGS).is_dir():
         shutil.copytree(work_dir / LOGS, new.path / LOGS)
     _write_extra(task, new.extra)
     page = run_report(new, sections=report_sections(task, result.evaluation), name=task.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")
-    _carry_over(task.run_dir, new.path)
+    _carry_over(old, new.path)
 
 
 def _write_extra(task: Task, folder: Path) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clx.errors import DataWarning
 from clx.ml.data.check.findings import DataSplit, check_data
-from clx.ml.data.lengths import input_limit
 from clx.ml.data.splits import Split
 from clx.ml.data.texts import row_texts
-from clx.ml.results.data_check import DataCheck, raise_if_strict
+from clx.ml.results.data_check import DataCheck
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 
-def check_splits(task: Task, splits: Sequence[Split]) -> DataCheck:
+def check_splits(task: Task, splits: Sequence[Split], limit: int | None) -> DataCheck:
     """Return what is found in the splits ``train`` and, if there is one, ``eval``.
 
     Where the columns of the task's ``text_columns`` are missing or hold no texts, there are the
@@ -37,16 +34,5 @@ def check_splits(task: Task, splits: Sequence[Split]) -> DataCheck:
         plain[0],
         plain[1] if len(plain) > 1 else None,
         label_names=names if isinstance(names, list) else None,
-        limit=input_limit(task),
+        limit=limit,
     )
-
-
-def warn_or_stop(check: DataCheck, strict: bool) -> None:
-    """Say once all that was found, or raise it.
-
-    Raises:
-        DataFormatError: there are findings and the run is ``strict``.
-    """
-    raise_if_strict(check, strict)
-    if not check.ok:
-        warnings.warn(str(check), DataWarning, stacklevel=4)

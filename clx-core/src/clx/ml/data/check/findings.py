@@ -14,7 +14,7 @@ from typing import Any
 
 from clx.ml.data.check.label_checks import label_findings
 from clx.ml.data.check.near_duplicates import near_duplicates
-from clx.ml.data.windows import WHOLE
+from clx.ml.data.windows import READ_WHOLE
 from clx.ml.results.data_check import (
     EVAL,
     KINDS,
@@ -278,7 +278,7 @@ def _truncated(split: _Split, limit: int | None) -> list[Finding]:
         [f"{split.row(number)} ({lengths[number]} tokens)" for number in cut[:MAX_EXAMPLES]],
         f"They are cut there, which loses {share} of all tokens: "
         f"tokenize_args={{'max_length': …}} sets the limit, up to what the model takes. "
-        f"{WHOLE}",
+        f"{READ_WHOLE}",
     )
 
 

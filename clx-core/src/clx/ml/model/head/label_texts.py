@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from clx.errors import ConfigError
-from clx.ml.task.quality_options import unknown_labels
+from clx.ml.task.option_checks import unknown_labels
 from clx.problems import cell, raise_problems
 from clx.problems import names as names_of
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from clx.ml.data.batches import batches as by_length
+from clx.ml.data.lengths import input_lengths
 from clx.ml.machine.memory import memory_for_features
 from clx.ml.model.head.probe import Kind, LinearHead
-from clx.ml.trainer.sampling import input_lengths
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -1,0 +1,12 @@
+"""Names of tasks and of their options."""
+
+from __future__ import annotations
+
+import re
+
+TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def attribute_name(option: str) -> str:
+    """Return the attribute that an ``add_config_attrs`` entry stands for: ``my-attr`` → ``my_attr``."""
+    return option.replace("-", "_")

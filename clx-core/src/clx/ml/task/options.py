@@ -1,0 +1,224 @@
+"""The options of every task, each declared once.
+
+Checks, the keys of ``config.json``, the names that a task's own options cannot take, the help of
+``clx train`` and ``docs/options.md`` follow from :data:`OPTIONS`. The signature of ``TrainingRun`` is
+written out; a test compares it with the table.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.task import option_checks as check
+from clx.ml.task.author_code import author_code
+from clx.ml.task.json_values import json_problems
+from clx.ml.task.names import attribute_name
+
+if TYPE_CHECKING:
+    from clx.ml.task.task import Task
+
+DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+BY_TASK = object()
+"""The default is the task's class attribute of that name."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes:
+        name: of the argument, the attribute and the key in the config.
+        default: the argument's default; :data:`BY_TASK` for the task's class attribute.
+        doc: what it does, in a sentence or two.
+        check: returns what is wrong with a task's value, as sentences; None where nothing can be.
+        kept: whether the config keeps it.
+    """
+
+    name: str
+    default: Any
+    doc: str
+    check: Callable[[Task, str], list[str]] | None = None
+    kept: bool = True
+
+
+OPTIONS = (
+    Option(
+        "run_dir_parent",
+        None,
+        'The folder of run directories, by default `LOCAL_DATA_DIR / "runs"`.',
+        check.run_dir_parent,
+        kept=False,
+    ),
+    Option(
+        "base_model_name",
+        DEFAULT_BASE_MODEL,
+        "Hub id or local folder of the model to fine-tune.",
+        check.model_name,
+    ),
+    Option(
+        "tokenizer_name",
+        None,
+        "Hub id or local folder of the tokenizer, by default the base model's.",
+        check.model_name,
+    ),
+    Option(
+        "tokenize_args",
+        {},
+        "Arguments of the tokenizer's call, in training and in prediction.",
+        check.tokenize_args,
+    ),
+    Option("model_args", {}, "Arguments of `from_pretrained`.", check.model_args),
+    # Checked when a run is made, not when one is opened: another transformers may have saved it.
+    Option(
+        "training_args",
+        {},
+        "Arguments of `transformers.TrainingArguments`; names of transformers 4.57 are translated.",
+    ),
+    Option(
+        "device",
+        None,
+        'Where to train and predict, such as `"cpu"` or `"cuda:1"`; by default the best device '
+        "there is.",
+        check.device,
+    ),
+    Option(
+        "metrics",
+        None,
+        "More metrics: names of `evaluate` metrics (a local script or the Hub), or objects with "
+        "`compute(predictions=, references=)`. The config keeps their names only; a loaded run does "
+        "not compute them, since naming a metric loads its code.",
+        check.metrics,
+    ),
+    Option(
+        "strict_data",
+        False,
+        "Stop before a training when the check of the data finds anything, instead of warning.",
+        check.boolean,
+    ),
+    Option(
+        "head_init",
+        BY_TASK,
+        "`\"probe\"` fits the model's last layer to the base model's features before the "
+        'fine-tuning; `"random"` leaves the layer as it was loaded.',
+        check.head_init,
+    ),
+    Option(
+        "pooling",
+        BY_TASK,
+        'How tokens become the vector that the head reads: `"mean"`, `"cls"` (the first token), '
+        '`"model"` (as its class does), or `"auto"`: as the checkpoint says it was trained, else '
+        "what proves best.",
+        check.pooling,
+    ),
+    Option(
+        "class_weights",
+        None,
+        '`"balanced"`, or `{label: weight}`: the weights of labels in the loss.',
+        check.class_weights,
+    ),
+    Option(
+        "label_texts",
+        "names",
+        'Texts that say what the labels mean, used as examples of them. `"names"` takes the label '
+        "names where these are words and fit the rows; `{label: text or list of texts}` gives "
+        "descriptions; None uses none. Only for tasks with one text column.",
+        check.label_texts,
+    ),
+    Option(
+        "calibrate",
+        BY_TASK,
+        "Divide the scores by the temperature that fits the eval data best.",
+        check.boolean,
+    ),
+    Option(
+        "long_text",
+        "truncate",
+        'What to do with texts that are longer than the model takes: `"truncate"` cuts them; '
+        '`"window"` reads them whole, as overlapping windows (`tokenize_args={"stride": ...}` tokens, '
+        "by default an eighth) whose logits are pooled, in training, evaluation and prediction. "
+        "`run.pipe` cuts them all the same.",
+        check.long_text,
+    ),
+    Option(
+        "window_pooling",
+        "length",
+        'How the logits of windows are pooled: `"length"` (the mean weighted by tokens), `"mean"` or '
+        '`"max"`.',
+        check.window_pooling,
+    ),
+    Option(
+        "strict_length",
+        False,
+        "Raise an error for texts that would be truncated, instead of warning.",
+        check.boolean,
+    ),
+    Option(
+        "trust_remote_code",
+        False,
+        "Run the Python code that a base model brings. Never kept in the config.",
+        check.boolean,
+        kept=False,
+    ),
+)
+
+KEPT = tuple(option.name for option in OPTIONS if option.kept)
+"""Options of every task that the config keeps, in its order."""
+
+INHERITED = tuple(option.name for option in OPTIONS if option.default is BY_TASK)
+
+
+def argument_docs(indent: int) -> str:
+    """Return the ``Args:`` entries of a docstring, one per option."""
+    margin = " " * indent
+    entries = []
+    for option in OPTIONS:
+        text = f"{option.name}: {option.doc}".replace("`", "``")
+        entries.append(
+            textwrap.fill(text, 100, initial_indent=margin, subsequent_indent=margin + "    ")
+        )
+    return "\n".join(entries)
+
+
+def option_names(task: Any) -> tuple[str, ...]:
+    """Return the names of the options that a task or its class keeps in the config."""
+    return (*KEPT, *map(attribute_name, task.add_config_attrs))
+
+
+def options_of_task(task: Task) -> dict[str, Any]:
+    """Return the values of the options that the config keeps."""
+    return {name: getattr(task, name) for name in option_names(task)}
+
+
+def option_problems(task: Task) -> list[str]:
+    """Return everything that is wrong with a task's options, as sentences."""
+    problems = []
+    for option in OPTIONS:
+        if option.check is not None:
+            problems += option.check(task, option.name)
+    with author_code(task, "check_config"):
+        problems += task.check_config()
+    unnamed = {
+        name: value
+        for name, value in options_of_task(task).items()
+        if name != "training_args" and not any(said.startswith(name) for said in problems)
+    }
+    return problems + json_problems(unnamed)
+
+
+def accepted_options(task_class: Any) -> set[str]:
+    """Return the names that a task class takes as keyword arguments."""
+    names = {attribute_name(attr) for attr in task_class.add_config_attrs}
+    for klass in task_class.__mro__:
+        if "__init__" not in vars(klass):
+            continue
+        parameters = list(inspect.signature(klass.__init__).parameters.values())[1:]
+        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            # Arguments of the classes above cannot reach them; config attributes are set anyway.
+            return names
+    return names

@@ -1,0 +1,126 @@
+"""The training arguments that the user left open, chosen by the size of data and model.
+
+The figures come from measurements over several data sets (``docs/defaults.md``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clx.errors import ConfigError
+from clx.ml.task.training_args import divides, plain, with_matching_strategies
+from clx.problems import cell, raise_problems
+
+MIN_STEPS = 200
+"""Small data is repeated until there are this many steps, up to ``MAX_EPOCHS``."""
+
+MAX_EPOCHS = 15
+MAX_EPOCHS_RANDOM = 50
+"""A head that begins at random has more to learn."""
+
+EVALUATIONS = 8
+PATIENCE = 3
+"""Evaluations without an improvement before a training ends."""
+
+MANY_STEPS = 2000
+"""A longer epoch is evaluated more than once."""
+
+RATES = ((512, 2e-4), (768, 5e-5), (math.inf, 2e-5))
+"""Pairs of the widest hidden size and its learning rate."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the defaults depend on.
+
+    Attributes:
+        rows: the number of training rows.
+        has_eval: whether there is eval data.
+        hidden_size: the width of the model, None if it is not known.
+        cuda: whether the training runs on a GPU.
+        probe: whether the head begins as a probe.
+        several: whether a row may have several labels.
+        metric: chooses the best model, the higher the better; None for the loss.
+    """
+
+    rows: int
+    has_eval: bool
+    hidden_size: int | None = None
+    cuda: bool = False
+    probe: bool = False
+    several: bool = False
+    metric: str | None = None
+
+
+def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+    """Return the complete training arguments: clx's defaults, then what the user set.
+
+    The number of epochs gives small data enough steps; the learning rate falls with the width of
+    the model.
+
+    Raises:
+        ConfigError: the user asks for evaluation, but there is no eval data.
+    """
+    _refuse_evaluation_without_data(user, setting.has_eval)
+    batch = int(user.get("per_device_train_batch_size", 16))
+    accumulated = int(user.get("gradient_accumulation_steps", 1))
+    updates = max(1, math.ceil(setting.rows / batch / accumulated))
+    most = MAX_EPOCHS if setting.probe else MAX_EPOCHS_RANDOM
+    epochs = user.get("num_train_epochs", min(most, max(3, math.ceil(MIN_STEPS / updates))))
+    steps = user.get("max_steps", -1)
+    total = steps if steps and steps > 0 else math.ceil(updates * epochs)
+    defaults: dict[str, Any] = {
+        "per_device_train_batch_size": batch,
+        "per_device_eval_batch_size": 32,
+        "num_train_epochs": epochs,
+        "learning_rate": _learning_rate(setting),
+        "warmup_steps": math.ceil(0.1 * total),
+        "weight_decay": 0.01,
+        "logging_steps": max(1, total // 50),
+        "save_total_limit": 1,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": setting.cuda,
+        "report_to": "none",
+    }
+    every = max(1, math.ceil(total / EVALUATIONS))
+    uneven = epochs > EVALUATIONS or updates > MANY_STEPS
+    if setting.has_eval and uneven and _may_evaluate_by_steps(user, every):
+        # Short epochs are evaluated together, and long ones more than once.
+        defaults |= {"eval_strategy": "steps", "save_strategy": "steps"}
+    if setting.metric is not None and setting.has_eval and "metric_for_best_model" not in user:
+        defaults |= {"metric_for_best_model": setting.metric, "greater_is_better": True}
+    strategies = with_matching_strategies({**defaults, **user}, setting.has_eval, every)
+    return {**defaults, **user, **strategies}
+
+
+def _refuse_evaluation_without_data(user: Mapping[str, Any], has_eval: bool) -> None:
+    asked = [
+        name
+        for name, off in (("eval_strategy", "no"), ("load_best_model_at_end", False))
+        if not has_eval and plain(user.get(name, off)) != plain(off)
+    ]
+    raise_problems(
+        ConfigError,
+        "training_args ask for an evaluation, but train() got no eval_data:",
+        [f"{name} = {cell(user[name])}" for name in asked],
+        "Pass eval_data, or leave these arguments out.",
+    )
+
+
+def _may_evaluate_by_steps(user: Mapping[str, Any], every: int) -> bool:
+    """Return whether the user left the strategies open, and set no steps that do not go together."""
+    is_open = not {"eval_strategy", "save_strategy"} & set(user)
+    return is_open and divides(*(user.get(name, every) for name in ("eval_steps", "save_steps")))
+
+
+def _learning_rate(setting: Setting) -> float:
+    """Return the rate for a width, halved where the head begins as a probe, which should last.
+
+    With several labels per row the probe is far from its optimum, and the full rate is better.
+    """
+    width = math.inf if setting.hidden_size is None else setting.hidden_size
+    rate = next(rate for widest, rate in RATES if width <= widest)
+    return rate / 2 if setting.probe and not setting.several else rate
