@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
+from clx.ml.run.opening import open_saved
 from clx.ml.run.run import TrainingRun
 from clx.ml.run_directory.layout import CONFIG, RunDir, write_json
 from clx.ml.run_directory.staging import staged
@@ -220,8 +221,7 @@ class Subject:
     def opened(self, folder: Path | None = None) -> TrainingRun:
         """Return the trained run as a user opens it."""
         directory = RunDir(folder or self.run_dir)
-        run: TrainingRun = self.task._open_saved(directory, directory.read_config(), None)
-        return run
+        return open_saved(self.task, directory, directory.read_config(), None)
 
     @functools.cached_property
     def predictions(self) -> list[Any]:
