@@ -29,7 +29,7 @@ def compare(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two runs on labelled data.
+    """Compare two runs on labeled data.
 
     Prints the metrics of RUN and OTHER with their difference and its 95 % interval, and the number
     of rows that OTHER fixes and breaks. In a pipe: fields separated by tabs.

@@ -68,7 +68,7 @@ PUBLIC_MODULES = frozenset(
     "class",
 )
 def attributes(subject: Subject) -> None:
-    """See :func:`clx.ml.task.checks.task_problems`."""
+    """Report what :func:`clx.ml.task.checks.task_problems` finds."""
     problems = task_problems(subject.task, TrainingRun)
     if problems:
         raise CheckFailedError(
