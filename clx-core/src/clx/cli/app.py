@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from clx import __version__
+from clx.cli.assignments import options_help
 from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.doctor import doctor
@@ -110,10 +111,12 @@ def make_command(arguments: Sequence[str]) -> Any:
         add_completion=options_first,
     )
     app.callback(invoke_without_command=True)(before_command)
-    for command in COMMANDS:
-        app.command(cls=_Command)(command)
-    own = {str(command_name(command)) for command in COMMANDS}
     word = next((word for word in arguments if not word.startswith("-")), None)
+    for command in COMMANDS:
+        # The table of options is imported for the one command that shows it.
+        epilog = options_help() if word == "train" and command is train else None
+        app.command(cls=_Command, epilog=epilog)(command)
+    own = {str(command_name(command)) for command in COMMANDS}
     if word is not None and word not in own:
         for name, command in commands_of_plugins(own).items():
             app.command(name, cls=_Command)(command)

@@ -71,6 +71,18 @@ def _hint(name: str, dotted: bool, known: list[str]) -> str:
     return f"; a transformers argument needs a prefix, such as training_args.{name}"
 
 
+def options_help() -> str:
+    """Return the help of the options that ``--set`` sets, a paragraph each."""
+    from clx.ml.task.options import OPTIONS
+
+    entries = [
+        f"{option.name}: {option.doc.replace('`', '')}"
+        for option in OPTIONS
+        if option.name not in ELSEWHERE
+    ]
+    return "\n\n".join(["Options for --set, beside those of the task:", *entries])
+
+
 def value_of(text: str) -> Any:
     """Parse a value as JSON; if it is not valid JSON, return the text unchanged."""
     try:
