@@ -61,7 +61,7 @@ class Cut:
 
 
 def objective_problems(objective: Any, target: Any = None) -> list[str]:
-    """Return what is wrong with an objective and its target, as sentences."""
+    """Return the problems of an objective and its target, as sentences."""
     if objective not in OBJECTIVES:
         hint = did_you_mean(objective, OBJECTIVES) if isinstance(objective, str) else ""
         return [f"the objective must be one of {names(OBJECTIVES)}, but is {cell(objective)}{hint}"]
