@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
-from clx.ml.data.frames import ROW_OF_RESULT, column_problems, raise_data_problems, row_problems
-from clx.problems import cell, did_you_mean, names
+from clx.ml.data.frames import ROW_OF_RESULT, column_problems, raise_data_problems
+from clx.ml.data.span_cells import problems_by_row, wrong_spans, wrong_tags, wrong_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,50 +40,8 @@ def span_problems(
     overlap, and labels that are not in ``label_names``, if given.
     """
     pairs = zip(data[text_column], data[column], strict=True)
-    wrong = [_wrong_spans(text, spans, label_names) for text, spans in pairs]
-    return _row_problems(data, wrong, f"column {column!r}")
-
-
-def _row_problems(data: pd.DataFrame, wrong: Sequence[set[str]], where: str) -> list[str]:
-    """Return one message per distinct problem, with its rows; ``wrong`` has the problems per row."""
-    return [
-        problem
-        for what in dict.fromkeys(what for row in wrong for what in sorted(row))
-        for problem in row_problems(data, [what in row for row in wrong], f"{where}: {what}")
-    ]
-
-
-def _wrong_spans(text: str, spans: Any, label_names: Sequence[str] | None) -> set[str]:
-    if not _is_list(spans):
-        return {"not a list of spans"}
-    wrong, end = set(), 0
-    if not all(isinstance(s, Mapping) and {"start", "end", "label"} <= set(s) for s in spans):
-        return {"a span is not a dict with start, end and label"}
-    if not all(_is_whole(s["start"]) and _is_whole(s["end"]) for s in spans):
-        return {"start and end of a span must be whole numbers"}
-    for span in sorted(spans, key=lambda span: span["start"]):
-        if not 0 <= span["start"] < span["end"] <= len(text):
-            wrong.add("a span is not within its text")
-        if max(span["start"], 0) < end:
-            wrong.add("spans overlap")
-        end = span["end"]
-        label = span["label"]
-        if not isinstance(label, str) or not label:
-            wrong.add(f"the label {cell(label)} is not a name")
-        elif label_names is not None and label not in label_names:
-            wrong.add(
-                f"the label {label!r} is not one of {names(label_names)}"
-                f"{did_you_mean(label, label_names)}"
-            )
-    return wrong
-
-
-def _is_list(value: Any) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, str | bytes | Mapping)
-
-
-def _is_whole(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    wrong = [wrong_spans(text, spans, label_names) for text, spans in pairs]
+    return problems_by_row(data, wrong, f"column {column!r}")
 
 
 def span_label_names(spans: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
@@ -117,32 +75,9 @@ def word_problems(data: pd.DataFrame, words: str = "words", tags: str = "tags") 
     """
     pairs = list(zip(data[words], data[tags], strict=True))
     return [
-        *_row_problems(data, [_wrong_words(row) for row, _ in pairs], f"column {words!r}"),
-        *_row_problems(data, [_wrong_tags(*pair) for pair in pairs], f"column {tags!r}"),
+        *problems_by_row(data, [wrong_words(row) for row, _ in pairs], f"column {words!r}"),
+        *problems_by_row(data, [wrong_tags(*pair) for pair in pairs], f"column {tags!r}"),
     ]
-
-
-def _wrong_words(words: Any) -> set[str]:
-    if not _is_list(words):
-        return {"not a list of words"}
-    wrong = {
-        f"the word {cell(word)} is not a string" for word in words if not isinstance(word, str)
-    }
-    blank = any(isinstance(word, str) and not word.strip() for word in words)
-    return wrong | ({"a word is empty or blank"} if blank else set())
-
-
-def _wrong_tags(words: Any, tags: Any) -> set[str]:
-    if not _is_list(tags):
-        return {"not a list of tags"}
-    wrong = {f"the tag {cell(t)} is not 'O', 'B-…' or 'I-…'" for t in tags if not _is_tag(t)}
-    if _is_list(words) and len(words) != len(tags):
-        wrong.add("the numbers of words and tags differ")
-    return wrong
-
-
-def _is_tag(tag: Any) -> bool:
-    return isinstance(tag, str) and (tag == "O" or (tag[:2] in ("B-", "I-") and len(tag) > 2))
 
 
 def spans_frame(
