@@ -1,5 +1,6 @@
-"""Labeled rows to metrics, tables, and predictions; and two runs compared on the same rows.
+"""From labeled rows to metrics, for one run or for two side by side.
 
-Entry points: ``evaluate.evaluate``, ``evaluate.predict_split`` and ``evaluate.evaluate_predictions``,
-which a training calls one after the other, and ``compare.compare_runs``.
+:func:`~clx.ml.evaluation.evaluate.evaluate` evaluates a trained run on a frame,
+:func:`~clx.ml.evaluation.evaluate.predict_split` predicts tokenized rows, and
+:func:`~clx.ml.evaluation.compare.compare_runs` compares two runs on the same rows.
 """
