@@ -231,9 +231,9 @@ WRONG_FRAMES = {
         pd.DataFrame(
             [["a", "x"]], columns=pd.MultiIndex.from_tuples([("text", "t"), ("label", "l")])
         ),
-        "columns of 2 levels",
+        "columns with 2 levels",
     ),
-    "a list": ([{"text": "a", "label": "x"}], "but is a list. pd.DataFrame"),
+    "a list": ([{"text": "a", "label": "x"}], "but is a list. Convert it with pd.DataFrame"),
     "a dict": ({"text": ["a"], "label": ["x"]}, "but is a dict. pd.DataFrame"),
     "a Series": (pd.Series(["a"]), "but is a Series"),
     "None": (None, "but is a NoneType"),

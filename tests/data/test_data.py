@@ -153,8 +153,8 @@ TWO_LEVELS = pd.DataFrame(
     ("data", "said"),
     [
         (datasets.DatasetDict(train=DATASET, test=DATASET), "splits train, test: pass one"),
-        (ROWS, "is a list. pd.DataFrame(...) makes one of it"),
-        ({"text": ["a"]}, "is a dict. pd.DataFrame(...)"),
+        (ROWS, "is a list. Convert it with pd.DataFrame(...)"),
+        ({"text": ["a"]}, "is a dict. Convert it with pd.DataFrame(...)"),
         (pd.Series(["a"]), "is a Series"),
         (np.array(["a"]), "is a ndarray"),
         (None, "is a NoneType"),
@@ -337,7 +337,7 @@ def test_to_dataset_keeps_the_wanted_columns_of_both():
 
 
 def test_to_dataset_in_chunks_is_in_order(monkeypatch):
-    monkeypatch.setattr("clx.ml.data.frames.CHUNK_ROWS", 4)
+    monkeypatch.setattr("clx.ml.data.dataset.CHUNK_ROWS", 4)
     seen = []
     frame = pd.DataFrame({"text": [str(i) for i in range(10)]}, index=[3] * 10)
 

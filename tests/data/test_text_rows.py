@@ -10,7 +10,7 @@ import pytest
 from cli_helpers import Cli
 from clx.errors import ConfigError, DataFormatError, DataWarning, PluginError
 from clx.ml import TrainingRun, task_registry, training_run
-from clx.ml.data.texts import TextRow, apart
+from clx.ml.data.texts import TextRow, split_pair
 from conftest import make_tiny_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -143,8 +143,8 @@ def test_rows_are_equal_when_their_texts_are():
     assert one == TextRow(("a", "b\nc"))
     assert one != "a\nb\nc"
     assert len({one, other, TextRow(["a", "b\nc"])}) == 2
-    assert apart([one, other]) == (["a", "a\nb"], ["b\nc", "c"])
-    assert apart(["x"]) == (["x"],)
+    assert split_pair([one, other]) == (["a", "a\nb"], ["b\nc", "c"])
+    assert split_pair(["x"]) == (["x"],)
 
 
 @pytest.mark.parametrize("columns", [(), ("a", "b", "c"), "text", None])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import ClxError
-from clx.ml.data.frames import ROW_OF_RESULT, to_dataset
+from clx.ml.data.dataset import ROW_OF_RESULT, to_dataset
 from clx.ml.run.run import TrainingRun
 from clx.testing.data_checks import refusal
 from clx.testing.results import CheckWarningError, NotReachedError, check

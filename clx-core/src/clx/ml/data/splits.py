@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clx.errors import ConfigError
-from clx.ml.data.frames import to_dataset
+from clx.ml.data.dataset import to_dataset
 from clx.ml.data.lengths import input_lengths, input_limit, uncut_lengths
 from clx.ml.data.texts import row_texts
 from clx.ml.data.token_counts import TokenCounts, watching

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, DataFormatError
-from clx.ml.data.frames import column_problems, has_surrogate, raise_data_problems, text_problems
+from clx.ml.data.problems import column_problems, has_surrogate, raise_data_problems, text_problems
 from clx.problems import cell, names, raise_problems
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TextRow(str):
         return repr(self.texts)
 
 
-def apart(texts: Any) -> tuple[Any, ...]:
+def split_pair(texts: Any) -> tuple[Any, ...]:
     """Return what a tokenizer is called with: the texts, or a list of texts for each column."""
     if isinstance(texts, TextRow):
         return texts.texts

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from clx.errors import DataFormatError, ResumeError, RunExistsError
 from clx.ml.data.files import file_format
-from clx.ml.data.frames import column_problems, raise_data_problems
+from clx.ml.data.problems import column_problems, raise_data_problems
 from clx.ml.data.row_files import flush, join_parts, read_chunks, write_part
 from clx.ml.data.texts import frame_inputs, input_columns
 from clx.ml.machine.disk import full_disk_named
