@@ -55,8 +55,8 @@ WRONG_TEXTS = {
     "pairs": ([("a", "b")], r"position 0: \('a', 'b'\) is not a str"),
     "lists in a list": ([["a", "b"]], r"position 0: \['a', 'b'\] is not a str"),
     "lists of one": ([["a"], ["b"]], r"position 0: \['a'\] is not a str"),
-    "an array of two dimensions": (np.array([["a", "b"]]), "an array of 2 dimensions"),
-    "an array of no dimension": (np.array("a"), "an array of 0 dimensions"),
+    "an array of two dimensions": (np.array([["a", "b"]]), "an array with 2 dimensions"),
+    "an array of no dimension": (np.array("a"), "an array with 0 dimensions"),
     "numbers in an array": (np.array([1.0]), "position 0: .*1.0.* is not a str"),
     "a lone surrogate": (["ok", "bad \ud800"], "position 1: .* has half of a surrogate pair"),
     "one text with a lone surrogate": ("bad \udfff", "position 0: .* has half of a surrogate"),
@@ -75,7 +75,7 @@ def test_what_is_no_text_is_named(run, name):
 
 
 def test_at_most_ten_wrong_texts_are_listed(run):
-    with pytest.raises(DataFormatError, match="97 of these are none") as caught:
+    with pytest.raises(DataFormatError, match="97 of the inputs are not:") as caught:
         run.predict(["a", *[None] * 97])
     assert str(caught.value).count("position") == 10
     assert "and 87 more" in str(caught.value)
@@ -234,7 +234,7 @@ WRONG_FRAMES = {
         "columns with 2 levels",
     ),
     "a list": ([{"text": "a", "label": "x"}], "but is a list. Convert it with pd.DataFrame"),
-    "a dict": ({"text": ["a"], "label": ["x"]}, "but is a dict. pd.DataFrame"),
+    "a dict": ({"text": ["a"], "label": ["x"]}, "but is a dict. Convert it with pd.DataFrame"),
     "a Series": (pd.Series(["a"]), "but is a Series"),
     "None": (None, "but is a NoneType"),
     "a path that is not there": ("no/such.csv", "There is no data at 'no/such.csv'"),
