@@ -1,4 +1,4 @@
-"""Near duplicates: what is found, what is not, and that repeated texts cost nothing."""
+"""Near duplicates: which pairs match, which do not, and that repeated texts cost nothing."""
 
 import random
 import subprocess
@@ -33,7 +33,7 @@ def shingles(text):
 
 
 def jaccard(a, b):
-    """The definition, written down without hashes."""
+    """Return the Jaccard index by its definition, without hashes."""
     return (a & b).total() / (a | b).total()
 
 
@@ -61,7 +61,7 @@ def test_a_planted_edit_is_found_among_templated_texts():
 
 @pytest.fixture(scope="module")
 def compared():
-    """Two lists of texts of which some are more or less alike, and every pair's similarity."""
+    """Return two lists of texts, some of them alike, and the similarity of every pair."""
     chance = random.Random(5)
     first = sentences(120, vocabulary=VOCABULARY[:60])
     second = []

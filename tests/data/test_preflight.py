@@ -1,4 +1,4 @@
-"""What check_data finds, and that it finds nothing in clean data."""
+"""check_data reports every kind of problem, and reports nothing in clean data."""
 
 import json
 
@@ -14,12 +14,12 @@ LONG = "please tell me where the card is that I ordered two weeks ago from the o
 
 
 def clean(prefix, rows=20):
-    """Return texts that share no word with each other."""
+    """Return texts that have no words in common."""
     return [f"{prefix}{number} {prefix}x{number} {prefix}y{number}" for number in range(rows)]
 
 
 def split(texts=(), labels=None, prefix="t", start=100, rows=20, lengths=None):
-    """Return clean rows with two labels, and the given ones after them."""
+    """Return clean rows with two labels, followed by the given rows."""
     given = ["fruit"] * len(texts) if labels is None else list(labels)
     all_labels = ["fruit", "animal"] * (rows // 2) + given
     all_texts = clean(prefix, rows) + list(texts)
@@ -31,7 +31,7 @@ def evaluated(texts=(), labels=None, **options):
 
 
 def only(check, kind):
-    """Return the finding when there is no other, and it is of that kind."""
+    """Return the only finding, which must be of this kind."""
     assert [finding.kind for finding in check.findings] == [kind]
     return check.findings[0]
 

@@ -1,4 +1,4 @@
-"""Tasks of two text columns: what predict takes, and that it is what the model is trained on."""
+"""Tasks with two text columns: inputs of predict, which reach the model as in training."""
 
 import importlib
 import sys
@@ -20,7 +20,7 @@ SimilarityRun = importlib.import_module("clx_tasks_similarity").SimilarityRun
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A trained run of the example, in both orders of each pair."""
+    """Return a trained run of the similarity example, which reads each pair in both orders."""
     folder = tmp_path_factory.mktemp("pairs")
     arguments = {"max_steps": 3, "disable_tqdm": True}
     run = SimilarityRun(
@@ -155,7 +155,7 @@ def test_one_or_two_columns(columns):
     assert issubclass(cls, TrainingRun)
 
 
-# ---- Several results a row ---------------------------------------------------------------------------
+# ---- Several results per row -------------------------------------------------------------------------
 
 
 class Windows(SimilarityRun):

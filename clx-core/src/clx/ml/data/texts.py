@@ -104,7 +104,9 @@ def check_texts(texts: Iterable[Any], start: int = 0) -> list[str]:
         if not isinstance(text, str):
             problems.append(f"position {position}: {cell(text)} is not a str")
         elif not text.isascii() and has_surrogate(text):
-            problems.append(f"position {position}: {cell(text)} has half of a surrogate pair")
+            problems.append(
+                f"position {position}: {cell(text)} is not valid Unicode (half of a surrogate pair)"
+            )
     raise_problems(
         DataFormatError,
         f"predict needs texts, but {len(problems)} of the inputs are not:",
