@@ -224,7 +224,7 @@ def test_strict_length_has_nothing_against_windows(tiny_model):
         ({"strict_length": "yes"}, "strict_length must be true or false"),
         (
             {"long_text": "window", "tokenize_args": {"truncation": "do_not_truncate"}},
-            "cuts texts into windows, and tokenize_args has truncation=False",
+            "cuts texts into windows, but tokenize_args has truncation=False",
         ),
     ],
 )
@@ -241,7 +241,7 @@ def test_windows_without_room_for_what_they_have_in_common(tiny_model):
         long_text="window",
         tokenize_args={"max_length": 8, "stride": 6},
     )
-    with pytest.raises(ConfigError, match="have room for 6 of a text"):
+    with pytest.raises(ConfigError, match="have room for 6 tokens of a text"):
         run.train(long_frame())
 
 
@@ -367,7 +367,7 @@ def test_a_task_that_makes_no_windows_says_so(tiny_model):
         ConfigError, match=r"'own-tokens': its tokenize\(\) does not return windows"
     ):
         run.train(long_frame())
-    with pytest.raises(ConfigError, match="reads one text a row, and the task reads"):
+    with pytest.raises(ConfigError, match="reads one text per row, but the task reads"):
         Pairs("x", base_model_name=tiny_model, long_text="window")
 
 
