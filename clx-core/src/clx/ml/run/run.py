@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ConfigError
 from clx.ml.data.frames import to_frame
+from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training, report_sections
+from clx.ml.run.making import make_run
 from clx.ml.run.predicting import PredictingRun
 from clx.ml.run_directory.existing import refuse_existing
 from clx.ml.run_directory.layout import REPORT, RunDir, writing
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.task.author_code import validate_frame
-from clx.ml.task.checks import check_task
-from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, accepted_options, argument_docs
-from clx.problems import did_you_mean
+from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, argument_docs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.evaluation.compare import Comparison
     from clx.ml.prediction.onnx_export import ExportReport
+    from clx.ml.results.comparison import Comparison
     from clx.ml.results.data_check import DataCheck
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
 
@@ -33,7 +32,7 @@ class CheckedWhenMade(type):
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
         """Make a run and check it."""
-        return make_run(cls, super().__call__, args, options)
+        return make_run(TrainingRun, cls, super().__call__, args, options)
 
 
 class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
@@ -143,7 +142,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         request = Request(
             train_data, eval_data, overwrite, resume, tuple(callbacks or ()), fine_tune, time_budget
         )
-        with self._transaction(afresh=True, keep=True), new_garbage_only():
+        with caller_state_kept(), self._transaction(afresh=True, keep=True), new_garbage_only():
             self._resolve_metrics()
             result, config = train_run(self, place, request, self._origin())
             self._take_over(config)
@@ -166,7 +165,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         """
         from clx.ml.training.data import check_run_data
 
-        with self._transaction(afresh=True):
+        with caller_state_kept(), self._transaction(afresh=True):
             return check_run_data(self, train_data, eval_data)
 
     def find_label_errors(self, data: Any, folds: int = 5, top: int | None = None) -> pd.DataFrame:
@@ -187,7 +186,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         """
         from clx.ml.training.data import label_errors
 
-        with self._transaction(afresh=False):
+        with caller_state_kept(), self._transaction(afresh=False):
             # A text is judged as one, by its beginning.
             self.long_text, self.strict_length = "truncate", False
             return label_errors(self, data, folds, top)
@@ -203,7 +202,8 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
 
         self._require_trained()
         frame = self._labeled_frame(data)
-        evaluation = evaluate(self, self.tokenizer, self.model, frame, self.run_dir)
+        with caller_state_kept():
+            evaluation = evaluate(self, self.tokenizer, self.model, frame, self.run_dir)
         after_evaluation(self, evaluation)
         return evaluation
 
@@ -225,7 +225,8 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         frame = self._labeled_frame(data)
         refuse_unlike(self, other)
         one, two = (Contender(run, run.tokenizer, run.model, run.run_dir) for run in runs)
-        return compare_runs(one, two, frame)
+        with caller_state_kept():
+            return compare_runs(one, two, frame)
 
     def report(self, target: str | Path | None = None, data: Any = None) -> Path:
         """Write ``report.html``, one file that needs no network, and return its path.
@@ -296,21 +297,3 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
 TrainingRun.__doc__ = str(TrainingRun.__doc__).replace(
     "        **options: the options below.", argument_docs(indent=8)
 )
-
-
-def make_run(
-    task: Any, construct: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
-    """Return a run after checking it; all wrong options are raised together, before any loading."""
-    if task is TrainingRun:
-        raise ConfigError(f"{task.__name__} is the base class of tasks: make a run of a task")
-    check_task(task, TrainingRun, f"The class {task.__module__}:{task.__qualname__}")
-    accepted = accepted_options(task)
-    unknown = [
-        f"there is no option {name!r}{did_you_mean(name, accepted)}"
-        for name in options
-        if name not in accepted
-    ]
-    run = construct(*args, **{k: v for k, v in options.items() if k in accepted})
-    run._finish(unknown, {name for name, value in options.items() if value is not None})
-    return run
