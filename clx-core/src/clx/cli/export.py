@@ -42,9 +42,9 @@ def export(
         texts = None
         if data is not None:
             from clx.ml.data.frames import to_frame
-            from clx.ml.data.texts import frame_inputs, input_columns
+            from clx.ml.data.texts import columns_to_read, frame_inputs
 
-            texts = frame_inputs(to_frame(data), input_columns(run.text_columns, text_column))
+            texts = frame_inputs(to_frame(data), columns_to_read(run.text_columns, text_column))
         report = run.export("onnx", texts=texts, int8=int8)
         if as_json:
             out.json({"run_dir": run.run_dir, "folder": report.folder, **report.to_dict()})

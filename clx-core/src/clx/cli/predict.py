@@ -98,13 +98,13 @@ def predict(
         raise_problems(ConfigError, "These arguments do not go together:", problems)
 
         from clx.ml import training_run
-        from clx.ml.data.texts import input_columns
+        from clx.ml.data.texts import columns_to_read
         from clx.ml.prediction.predict import check_min_score
 
         run = training_run(load=run_name, device=device)
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.file is None:
-            texts = source.read(input_columns(run.text_columns, text_column or "text"))
+            texts = source.read(columns_to_read(run.text_columns, text_column or "text"))
             _print(out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked)
             return
         written = run.predict_file(

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data.frames import row_problems
+from clx.ml.data.problems import row_problems
 from clx.ml.labels import infer_label_names, label_kind, label_names_problems
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data.frames import row_problems
+from clx.ml.data.problems import row_problems
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
 
 if TYPE_CHECKING:

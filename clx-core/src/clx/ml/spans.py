@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
-from clx.ml.data.frames import ROW_OF_RESULT, column_problems, raise_data_problems
+from clx.ml.data.dataset import ROW_OF_RESULT
+from clx.ml.data.problems import column_problems, raise_data_problems
 from clx.ml.data.span_cells import problems_by_row, wrong_spans, wrong_tags, wrong_words
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from clx.ml.data.frames import ROW_OF_RESULT, to_dataset
+from clx.ml.data.dataset import ROW_OF_RESULT, to_dataset
 from clx.ml.run.run import TrainingRun
 from clx.testing.catalog import check
 from clx.testing.data_checks import refusal

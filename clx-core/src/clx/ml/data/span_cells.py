@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data.frames import row_problems
+from clx.ml.data.problems import row_problems
 from clx.problems import cell, did_you_mean, names
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ModelError
-from clx.ml.data.texts import apart
+from clx.ml.data.texts import split_pair
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.base_models import read_model_config, refuse_foreign_code, set_input_limit
 from clx.ml.task.author_code import author_code
@@ -120,7 +120,7 @@ def bound_tokenizer(
     class Bound(original):  # type: ignore[misc, valid-type]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             if len(args) == 1:
-                args = apart(args[0])
+                args = split_pair(args[0])
             return super().__call__(*args, **{**arguments, **kwargs})
 
     # save_pretrained writes the class's name: a reader has to find the original one.
