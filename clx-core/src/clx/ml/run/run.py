@@ -293,7 +293,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         return frame
 
 
-# The table documents each option once, for this docstring and for docs/options.md.
+# The table documents each option once, for this docstring and for docs/arguments.md.
 TrainingRun.__doc__ = str(TrainingRun.__doc__).replace(
     "        **options: the options below.", argument_docs(indent=8)
 )
