@@ -121,7 +121,7 @@ def test_a_weight_of_no_label_is_an_error_that_names_it(tiny_model, fruit):
     run = training_run(
         "classification", "unknown", base_model_name=tiny_model, class_weights={"friut": 2.0}
     )
-    with pytest.raises(ConfigError, match=r"'friut', which is no label.*did you mean 'fruit'"):
+    with pytest.raises(ConfigError, match=r"'friut', which is not a label.*did you mean 'fruit'"):
         run.train(fruit)
 
 

@@ -86,7 +86,7 @@ def test_errors():
     run = training_run("classification", "look")
     with pytest.raises(DataFormatError, match="at least 20 are needed"):
         run.find_label_errors(frame.head(10))
-    with pytest.raises(ConfigError, match="folds must be"):
+    with pytest.raises(ConfigError, match="folds must be an integer of at least 2"):
         run.find_label_errors(frame, folds=1)
     with pytest.raises(DataFormatError, match="column 'label'"):
         run.find_label_errors(frame[["text"]])

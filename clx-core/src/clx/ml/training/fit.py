@@ -21,9 +21,10 @@ from clx.ml.machine.distributed import agreed, is_writer
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.calibration import Calibration, calibrate
 from clx.ml.model.head.class_weights import label_weights, weighted_loss
-from clx.ml.model.head.initialize import Head, label_kind_of, prepare_head
+from clx.ml.model.head.initialize import Head, prepare_head
 from clx.ml.model.head.label_texts import label_names_of, label_texts
-from clx.ml.model.head.layer import divide_head, input_columns
+from clx.ml.model.head.layer import divide_head, label_kind_of, model_columns
+from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.loading import load_model
 from clx.ml.plugins import calls as hook_calls
 from clx.ml.run_directory.config import TEMPERATURE
@@ -207,13 +208,15 @@ def _fit(job: Job, model: PreTrainedModel) -> Fitted:
     # The largest logit of a text is that of one window: then the probe is fitted to windows.
     windows = None if task.window_pooling == "max" else windows_of_split(task, job.train)
     plan = job.plan
-    texts = label_texts(task, label_names_of(model), input_columns(rows))
-    prepare = functools.partial(
-        prepare_head,
+    texts = label_texts(task, job.tokenizer, label_names_of(model), model_columns(rows))
+    request = HeadRequest(
         folder=job.base,
         dataset=rows,
         collator=task.load_data_collator(),
+        pooling=plan.get("pooling", task.pooling),
+        init="random" if job.resume_from is not None else task.head_init,
         model_args=task.model_args,
+        find_layer=task.calibrate or not job.call.fine_tune,
         label_weights=_use_class_weights(task, trainer, rows, windows),
         windows=windows,
         texts=texts,
@@ -221,12 +224,7 @@ def _fit(job: Job, model: PreTrainedModel) -> Fitted:
         seed=job.seed,
     )
     with quiet_transformers():
-        head = prepare(
-            model,
-            pooling=plan.get("pooling", task.pooling),
-            init="random" if job.resume_from is not None else task.head_init,
-            wanted=task.calibrate or not job.call.fine_tune,
-        )
+        head = prepare_head(model, request)
     fitted = Fitted(model, head)
     if not job.call.fine_tune:
         _require_probe(task, head)
@@ -234,7 +232,7 @@ def _fit(job: Job, model: PreTrainedModel) -> Fitted:
         return fitted
     if plan:
         # The weights of the probe are in the checkpoint.
-        head.init, head.strength = plan.get("init", head.init), plan.get("strength")
+        head.init, head.C = plan.get("init", head.init), plan.get("strength")
         head.label_texts = plan.get("label_texts", 0)
     if texts is not None and agreed(head.label_texts > 0):
         # Without them a fine-tuning unlearns a label that is known by its description alone.
@@ -248,7 +246,8 @@ def _fit(job: Job, model: PreTrainedModel) -> Fitted:
 
         def pooled_base() -> tuple[PreTrainedModel, Head]:
             fresh = _base_model(job)
-            return fresh, prepare(fresh, pooling=head.pooling, init="random", wanted=True)
+            again = replace(request, pooling=head.pooling, init="random", find_layer=True)
+            return fresh, prepare_head(fresh, again)
 
         with quiet_transformers():
             fitted.model = restored_probe(pooled_base, head, job.work_dir)
@@ -385,7 +384,7 @@ def _make_plan(job: Job, trainer: Trainer, head: Head) -> dict[str, Any]:
     plan = {
         "pooling": head.pooling,
         "init": head.init,
-        "strength": head.strength,
+        "strength": head.C,
         "label_texts": head.label_texts,
         DROPOUT: job.dropout_left_out,
         "probe_score": score_probe(trainer, eval_set, head, job.work_dir, budget),
