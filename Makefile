@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test lint fix template wheels crash endurance cleanroom check bench bench-gpu clean
+.PHONY: help install demo test lint fix template options wheels crash endurance cleanroom check bench bench-gpu clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -54,6 +54,9 @@ fix: $(VENV)/installed-dev ## Format, and mend what the linter can
 
 template: ## Copy the example that `clx new-task` writes into clx-core
 	@$(BIN)/python tests/copy_template.py
+
+options: $(VENV)/installed-dev ## Write the table of options into docs/arguments.md
+	@$(BIN)/python tests/options_page.py
 
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
 	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done

@@ -66,7 +66,7 @@ def test_train_warns_once_keeps_it_in_results_and_shows_it(tiny_model):
 
 def test_strict_data_stops_before_anything_is_written(tiny_model):
     run = make(tiny_model, strict_data=True)
-    with pytest.raises(DataFormatError, match="strict_data=True makes an error") as caught:
+    with pytest.raises(DataFormatError, match="which are errors with strict_data=True") as caught:
         run.train(*leaky())
     assert "the text is also in train_data in 1 of 2 rows" in str(caught.value)
     assert not run.run_dir.exists()

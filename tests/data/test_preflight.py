@@ -45,7 +45,7 @@ def test_clean_data_has_no_findings():
     assert check
     assert check.ok
     assert check.findings == ()
-    assert str(check) == "Nothing was found in 20 rows of train_data and 20 rows of eval_data."
+    assert str(check) == "There are no findings in 20 rows of train_data and 20 rows of eval_data."
     assert check.to_dict() == {
         "ok": True,
         "rows": {"train_data": 20, "eval_data": 20},

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clx.errors import ConfigError
 from clx.ml.comparing import mcnemar
 from clx.ml.evaluation.evaluate import evaluate_predictions, predict_frame_rows
-from clx.ml.results.json_tables import table_to_json
+from clx.ml.results.comparison import Comparison
 from clx.ml.results.outcome import EvaluationResult
-from clx.ml.results.pages import comparison_report
-from clx.ml.run_directory.layout import REPORT, write_json, writing
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
@@ -20,59 +18,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How another run does on the rows that one run was evaluated on.
-
-    Attributes:
-        names: the runs' names, the own one first.
-        metrics: a row a metric; columns ``own``, ``other``, ``difference`` (other − own), ``low`` and
-            ``high`` (95 % paired bootstrap interval of the difference, missing where the task has
-            none).
-        fixed: rows that the own run has wrong and the other right, with what both predict.
-        broken: rows that the own run has right and the other wrong.
-        p_value: McNemar's test of fixed against broken, None for a task without right and wrong.
-        rows: how many rows were compared.
-    """
-
-    names: tuple[str, str]
-    metrics: pd.DataFrame
-    fixed: pd.DataFrame = field(repr=False)
-    broken: pd.DataFrame = field(repr=False)
-    p_value: float | None
-    rows: int
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the metrics of both runs with their differences."""
-        return self.metrics
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON; missing intervals are null."""
-        return {
-            "own": self.names[0],
-            "other": self.names[1],
-            "rows": self.rows,
-            "p_value": self.p_value,
-            "metrics": table_to_json(self.metrics),
-            "fixed": len(self.fixed),
-            "broken": len(self.broken),
-        }
-
-    def save(self, folder: str | Path) -> Path:
-        """Write ``comparison.json``, ``fixed.csv``, ``broken.csv`` and ``report.html``."""
-        folder = Path(folder)
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / "comparison.json", self.to_dict())
-            self.fixed.to_csv(folder / "fixed.csv")
-            self.broken.to_csv(folder / "broken.csv")
-            page = comparison_report(
-                self.names, self.metrics, self.fixed, self.broken, self.p_value
-            )
-            (folder / REPORT).write_text(page, encoding="utf-8")
-        return folder
 
 
 @dataclass(frozen=True)

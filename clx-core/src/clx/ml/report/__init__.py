@@ -1,7 +1,7 @@
-"""``report.html``: one file that says how good a run is to someone who did not train it.
+"""``report.html``: one file that shows how good a run is to someone who did not train it.
 
-``render_report(ReportData(…))`` gives the page as text. Nothing here reads a run or a file of one:
-whoever has the numbers fills in a ``ReportData``, of which all but the title may be left out.
+``render_report(ReportData(…))`` returns the page as text. This package reads neither runs nor their
+files: the caller fills in a ``ReportData``, in which only the title is required.
 """
 
 from clx.ml.report.data import Comparison, DataSummary, Finding, ReportData, Section

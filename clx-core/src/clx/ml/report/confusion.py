@@ -1,12 +1,13 @@
-"""Which labels the model takes for each other, or which labels come together."""
+"""Pairs of labels: which labels the model confuses, or which labels occur together."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.report.markup import number
 from clx.ml.report.parts import Part, scroller, subheading
-from clx.ml.report.plots import heat_map
+from clx.ml.report.plots import Grid, heat_map
 from clx.ml.report.tables import Column, table
 
 if TYPE_CHECKING:
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DRAWN = 30
-"""Labels in a heat map; beyond that only those of the first pairs."""
+"""Labels in a heat map at most; of more labels, those of the first pairs are drawn."""
 PAIRS = 200
-"""Pairs in a table."""
+"""Pairs in a table at most."""
 
 Pair = tuple[str, str, int, float]
 
@@ -25,44 +26,40 @@ def confusion_part(frame: pd.DataFrame | None) -> Part | None:
     """Return the most confused pairs, and a heat map of their labels."""
     if frame is None or not frame.size:
         return None
-    rows, columns, counts = _names(frame.index), _names(frame.columns), _counts(frame)
-    totals = counts.sum(axis=1)
+    grid = _grid(frame, ("given", "predicted"), "given {row}, predicted {column}: {count}")
+    totals = grid.counts.sum(axis=1)
     found = [
-        (rows[at], columns[to], count, count / totals[at])
-        for at, to, count in _largest(counts)
-        if rows[at] != columns[to]
+        (grid.rows[at], grid.columns[to], count, count / totals[at])
+        for at, to, count in _largest(grid.counts)
+        if grid.rows[at] != grid.columns[to]
     ]
     titles = ("Given", "Predicted", "Rows", "Share of the given label")
-    wrong = sum(count for _, _, count, _ in found)
     body = (
         _pairs(found, titles, name="confused", caption="The most confused pairs of labels")
         if found
-        else "<p>No row was given a wrong label.</p>"
+        else "<p>The model predicted the given label for every row.</p>"
     )
-    drawn = _drawn(rows, columns, found)
-    body += _drawing(
-        counts, rows, columns, drawn, name="plot-confusion", axes=("given", "predicted"),
-        title="Confusion of labels", what="most confused",
-        tip="given {row}, predicted {column}: {count} rows",
-    )  # fmt: skip
+    body += _drawing(grid, found, name="plot-confusion", title="Confusion matrix", kind="confused")
+    wrong = sum(count for _, _, count, _ in found)
     how = (
-        f"{number(wrong)} of {number(int(counts.sum()))} rows got another label than the given "
-        "one. In the grid a row is a given label and a column a predicted one: grey is right, "
-        "colour is a mistake, and the stronger it is the more rows."
+        f"For {number(wrong)} of {number(int(grid.counts.sum()))} rows the model predicted a label "
+        "other than the given one. In the matrix, rows are given labels and columns are predicted "
+        "labels. Gray cells are correct predictions, and colored cells are mistakes. The stronger "
+        "the color, the more rows."
     )
-    return Part("confusion", "What it confuses", how, body)
+    return Part("confusion", "Confused labels", how, body)
 
 
 def cooccurrence_part(frame: pd.DataFrame | None) -> Part | None:
-    """Return the pairs of labels that come together most, and a heat map of them."""
+    """Return the pairs of labels that occur together most, and a heat map of their labels."""
     if frame is None or not frame.size:
         return None
-    rows, columns, counts = _names(frame.index), _names(frame.columns), _counts(frame)
-    own = dict(zip(rows, counts.diagonal().tolist(), strict=False))
+    grid = _grid(frame, ("label", "together with"), "{row} with {column}: {count}")
+    own = dict(zip(grid.rows, grid.counts.diagonal().tolist(), strict=False))
     found = []
     seen: set[frozenset[str]] = set()
-    for at, to, count in _largest(counts):
-        one, two = rows[at], columns[to]
+    for at, to, count in _largest(grid.counts):
+        one, two = grid.rows[at], grid.columns[to]
         if one == two or frozenset((one, two)) in seen:
             continue
         seen.add(frozenset((one, two)))
@@ -70,33 +67,27 @@ def cooccurrence_part(frame: pd.DataFrame | None) -> Part | None:
         found.append((one, two, count, count / rarer if rarer else float("nan")))
     titles = ("Label", "Together with", "Rows", "Share of the rarer label")
     body = (
-        _pairs(found, titles, name="together", caption="Pairs of labels that come together")
+        _pairs(found, titles, name="together", caption="Pairs of labels that occur together")
         if found
         else "<p>No row has two labels.</p>"
     )
-    drawn = _drawn(rows, columns, found)
     body += _drawing(
-        counts, rows, columns, drawn, name="plot-together", axes=("label", "together with"),
-        title="Labels that come together", what="most connected",
-        tip="{row} with {column}: {count} rows",
-    )  # fmt: skip
-    how = (
-        "Each cell of the grid counts the rows that carry both labels, the stronger the more; grey "
-        "is the number of rows of the label itself."
+        grid, found, name="plot-together", title="Co-occurrence matrix", kind="connected"
     )
-    return Part("cooccurrence", "Which labels come together", how, body)
+    how = (
+        "Each colored cell of the matrix counts the rows that have both labels. Gray cells count all "
+        "rows of a label. The stronger the color, the more rows."
+    )
+    return Part("cooccurrence", "Label co-occurrence", how, body)
 
 
-def _names(index: pd.Index[Any]) -> list[str]:
-    return [str(name) for name in index]
-
-
-def _counts(frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+def _grid(frame: pd.DataFrame, axes: tuple[str, str], tip: str) -> Grid:
     import numpy as np
 
     values = frame.to_numpy(dtype=np.float64, na_value=0.0)
     counts: np.ndarray[Any, Any] = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    return counts.clip(min=0).round().astype(int)
+    rows, columns = ([str(name) for name in index] for index in (frame.index, frame.columns))
+    return Grid(counts.clip(min=0).round().astype(int), rows, columns, axes, tip)
 
 
 def _largest(counts: np.ndarray[Any, Any]) -> list[tuple[int, int, int]]:
@@ -121,38 +112,29 @@ def _pairs(found: list[Pair], titles: tuple[str, ...], *, name: str, caption: st
     )
 
 
-def _drawn(rows: list[str], columns: list[str], found: list[Pair]) -> list[str]:
-    """Return the labels to draw: all of a few, else those of the first pairs, side by side."""
-    names = list(dict.fromkeys([*rows, *columns]))
-    if len(names) <= DRAWN:
-        return names
+def _drawing(grid: Grid, found: list[Pair], *, name: str, title: str, kind: str) -> str:
+    """Return a heat map with its heading; it shows the most ``kind`` labels if there are many."""
+    every = list(dict.fromkeys([*grid.rows, *grid.columns]))
+    drawn = every if len(every) <= DRAWN else _labels_of(found)
+    row_places, column_places = (
+        {label: place for place, label in enumerate(labels)} for labels in (grid.rows, grid.columns)
+    )
+    rows = [label for label in drawn if label in row_places]
+    columns = [label for label in drawn if label in column_places]
+    if not rows or not columns:
+        return ""
+    if len(drawn) < len(every):
+        title = f"{title}: the {len(drawn)} most {kind} of {len(every)} labels"
+    at, to = [row_places[label] for label in rows], [column_places[label] for label in columns]
+    shown = dataclasses.replace(grid, counts=grid.counts[at][:, to], rows=rows, columns=columns)
+    return subheading(title) + scroller(heat_map(shown, name=name, label=title), title)
+
+
+def _labels_of(found: list[Pair]) -> list[str]:
+    """Return the labels of the first pairs, those of a pair next to each other."""
     chosen: dict[str, None] = {}
     for one, two, _, _ in found:
         if len(chosen.keys() | {one, two}) > DRAWN:
             break
         chosen |= {one: None, two: None}
     return list(chosen)
-
-
-def _drawing(
-    counts: np.ndarray[Any, Any], rows: list[str], columns: list[str], drawn: list[str], *,
-    name: str, axes: tuple[str, str], title: str, what: str, tip: str,
-) -> str:  # fmt: skip
-    row_places, column_places = (
-        dict(zip(rows, range(len(rows)), strict=True)),
-        dict(zip(columns, range(len(columns)), strict=True)),
-    )
-    row_names = [label for label in drawn if label in row_places]
-    column_names = [label for label in drawn if label in column_places]
-    if not row_names or not column_names:
-        return ""
-    at = [row_places[label] for label in row_names]
-    to = [column_places[label] for label in column_names]
-    heading = title
-    if len(drawn) < len(set(rows) | set(columns)):
-        heading = f"{title}: the {len(drawn)} {what} of {len(set(rows) | set(columns))}"
-    drawing = heat_map(
-        counts[at][:, to], row_names, column_names,
-        name=name, label=heading, tip=tip, axis_labels=axes,
-    )  # fmt: skip
-    return subheading(heading) + scroller(drawing, heading)

@@ -1,4 +1,4 @@
-"""What a report shows, as plain values and frames."""
+"""The content of a report, as plain values and frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Metrics = Mapping[str, float | int | None]
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a plugin's: a text, a frame, or both. Neither is HTML; both are escaped."""
+    """A section that a plugin adds: a text, a frame, or both. Neither is HTML; both are escaped."""
 
     title: str
     text: str = ""
@@ -23,13 +23,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the check of the data found.
+    """One finding of the data check.
 
     Attributes:
         kind: a short name, such as ``leakage``.
         message: a sentence for people.
-        count: how many rows it is about, None where rows do not count.
-        rows: some of them, as whatever tells a reader which they are.
+        count: the number of rows concerned, None if the finding is not about rows.
+        rows: some of these rows, as values that identify them for a reader.
     """
 
     kind: str
@@ -43,10 +43,10 @@ class DataSummary:
     """The data that a run was trained and evaluated on.
 
     Attributes:
-        rows: how many, for ``train``, ``eval`` and so on.
-        truncated: how many of their texts were cut to the model's limit, by the same names.
-        label_counts: index the label, a column of counts for each of those names.
-        findings: what the check of the data found; mappings with ``Finding``'s keys will do.
+        rows: the number of rows of ``train``, ``eval`` and so on.
+        truncated: the number of texts that were truncated to the model's limit, by the same names.
+        label_counts: label → rows, as a frame with one column for each of these names.
+        findings: the findings of the data check, as ``Finding`` objects or mappings with its keys.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
@@ -61,11 +61,12 @@ class Comparison:
 
     Attributes:
         names: this run and the other one.
-        metrics: index the metric; columns ``this``, ``other``, ``difference`` (this less other) and,
-            where they are known, ``low`` and ``high``, the 95 % interval of the difference.
-        fixed: rows that only this run gets right, in the columns of ``ReportData.mistakes``.
-        broken: rows that only the other run gets right, likewise.
-        mcnemar: McNemar's test: ``fixed`` and ``broken``, the counts, and ``p_value``.
+        metrics: one row per metric; columns ``this``, ``other``, ``difference`` (this − other) and,
+            if known, ``low`` and ``high``, the 95% interval of the difference.
+        fixed: rows that only this run predicts correctly, with the columns of
+            ``ReportData.mistakes``.
+        broken: rows that only the other run predicts correctly, with the same columns.
+        mcnemar: McNemar's test: the counts ``fixed`` and ``broken``, and ``p_value``.
     """
 
     names: tuple[str, str]
@@ -77,29 +78,31 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ReportData:
-    """All of a report. What is left out is not shown; the title alone is needed.
+    """The content of a report. What is left out is not shown; only the title is required.
 
     Attributes:
         title: the run's name.
-        subtitle: one sentence on what the run is.
+        subtitle: one sentence that describes the run.
         facts: a few names and values for the top of the page, such as the base model and the date.
-        metrics: name → number; ``{name}_low`` and ``{name}_high`` are its 95 % interval.
+        metrics: name → number; ``{name}_low`` and ``{name}_high`` are its 95% interval.
         headline: the names of the metrics to show large; three well-known ones by default.
-        evaluated_rows: how many rows the metrics are from.
+        evaluated_rows: the number of rows that the metrics were computed on.
         log: the lines of ``logs/metrics.jsonl``.
-        per_label: index the label; ``precision``, ``recall``, ``f1``, ``support``, ``threshold``, …
-        confusion: counts, a row a given label and a column a predicted one (single label).
-        cooccurrence: counts of rows that carry both labels, the diagonal the label's own rows
-            (multi-label).
-        calibration: ``confidence``, ``accuracy`` and ``count``, one row a bin.
-        mistakes: ``text``, ``label``, ``predicted``, ``score`` and any other columns, best first;
-            labels may be sequences of names.
-        suspicious: rows whose given label looks wrong, in the columns of ``mistakes``.
+        per_label: one row per label; columns such as ``precision``, ``recall``, ``f1``, ``support``
+            and ``threshold``.
+        confusion: counts with a row per given label and a column per predicted label, for tasks with
+            a single label per row.
+        cooccurrence: counts of the rows that have both labels, for tasks with several labels per
+            row; the diagonal counts all rows of a label.
+        calibration: one row per bin; columns ``confidence``, ``accuracy`` and ``count``.
+        mistakes: the columns ``text``, ``label``, ``predicted``, ``score`` and any others, in the
+            order in which to show the rows; labels may be sequences of names.
+        suspicious: rows whose given label may be wrong, with the columns of ``mistakes``.
         data: the data that the run was trained and evaluated on.
-        comparison: this run beside another.
-        sections: what plugins add.
-        environment: what the run was trained with; values may be nested.
-        config: the run's configuration; values may be nested.
+        comparison: this run compared with another.
+        sections: the sections that plugins add.
+        environment: the versions and the machine that the run was trained with; may be nested.
+        config: the run's configuration; may be nested.
     """
 
     title: str

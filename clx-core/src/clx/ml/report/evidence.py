@@ -1,7 +1,8 @@
-"""The rows behind the numbers: mistakes, doubtful labels, the data, plugins, configuration."""
+"""Rows and settings: mistakes, possibly wrong labels, data, plugin sections, configuration."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +17,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FINDING_ROWS = 30
-"""Rows that a finding names."""
+"""Rows that a finding lists at most."""
 
 
 def mistakes_part(frame: pd.DataFrame | None) -> Part | None:
-    """Return the rows that the model got wrong and was surest of."""
+    """Return the wrong predictions with the highest scores."""
     if frame is None:
         return None
     how = (
-        "Rows where the prediction differs from the given label, those the model was surest of "
-        "first: at the top there are often rows whose given label is wrong."
+        "Rows whose prediction differs from the given label, most confident prediction first. Rows "
+        "at the top often have a wrong given label."
     )
     if not len(frame):
-        return Part("mistakes", "Mistakes", "", "<p>The model made no mistake.</p>")
+        return Part("mistakes", "Mistakes", "", "<p>The model made no mistakes.</p>")
     body = frame_table(
         frame, name="mistakes-table", caption="The most confident mistakes",
         sorted_by=("score", "descending"),
@@ -37,24 +38,24 @@ def mistakes_part(frame: pd.DataFrame | None) -> Part | None:
 
 
 def suspicious_part(frame: pd.DataFrame | None) -> Part | None:
-    """Return the rows whose given label looks wrong."""
+    """Return the rows whose given label may be wrong."""
     if frame is None or not len(frame):
         return None
     how = (
-        "Here the data, not the model, may be wrong: read each text and decide whether the given "
-        "label should be corrected."
+        "In these rows the data may be wrong instead of the model. Read each text and decide whether "
+        "to correct the given label."
     )
-    body = frame_table(frame, name="suspicious-table", caption="Rows that look mislabelled")
-    return Part("suspicious", "Labels worth checking", how, body)
+    body = frame_table(frame, name="suspicious-table", caption="Possibly mislabeled rows")
+    return Part("suspicious", "Possibly mislabeled rows", how, body)
 
 
 def data_part(data: DataSummary | None) -> Part | None:
-    """Return what the run was trained and evaluated on."""
+    """Return the data that the run was trained and evaluated on."""
     if data is None:
         return None
     body = _row_counts(data) + _findings(data.findings) + _distribution(data.label_counts)
-    how = "What the model learned from and was measured on; a model is only as good as its data."
-    return Part("data", "The data", how, body) if body else None
+    how = "The data that the model was trained and evaluated on."
+    return Part("data", "Data", how, body) if body else None
 
 
 def _row_counts(data: DataSummary) -> str:
@@ -63,22 +64,24 @@ def _row_counts(data: DataSummary) -> str:
     titles = {"train": "Training", "eval": "Evaluation", "test": "Test"}
     columns = [Column("Data"), Column("Rows", numeric=True)]
     if data.truncated:
-        columns += [Column("Texts cut", numeric=True), Column("Share cut", numeric=True)]
+        columns += [
+            Column("Truncated texts", numeric=True),
+            Column("Share truncated", numeric=True),
+        ]
     rows = []
     for name, count in data.rows.items():
         row: list[Any] = [titles.get(name, name), count]
         if data.truncated:
-            lost = plain(data.truncated.get(name))
-            share = f"{percent(lost / count)} %" if lost is not None and count else None
-            row += [lost, share]
+            cut_texts = plain(data.truncated.get(name))
+            known = cut_texts is not None and count
+            row += [cut_texts, f"{percent(cut_texts / count)}%" if known else None]
         rows.append(row)
     note = (
-        '<p class="how">A text that is longer than the model&#x27;s limit is cut, and the model sees '
-        "its beginning only.</p>"
+        '<p class="how">The model reads only the beginning of a truncated text, up to its limit.</p>'
         if any(map(plain, data.truncated.values()))
         else ""
     )
-    return table(columns, rows, name="data-rows", caption="Rows of each data set") + note
+    return table(columns, rows, name="data-rows", caption="Rows per data set") + note
 
 
 def _findings(findings: Sequence[Finding | Mapping[str, Any]]) -> str:
@@ -96,12 +99,12 @@ def _findings(findings: Sequence[Finding | Mapping[str, Any]]) -> str:
             f"<li><p><b>{escape(finding.kind)}</b> "
             f"{'' if count is None else f'<span class=count>{escape(number(count))}</span> '}"
             f"{escape(finding.message)}</p>"
-            + (f"<details><summary>Which rows</summary><ul>{where}</ul></details>" if where else "")
+            + (f"<details><summary>Show rows</summary><ul>{where}</ul></details>" if where else "")
             + "</li>"
         )
     if not items:
         return ""
-    return subheading("What the check of the data found") + (
+    return subheading("Findings of the data check") + (
         f'<ul class="findings">{"".join(items)}</ul>'
     )
 
@@ -131,28 +134,28 @@ def _distribution(frame: pd.DataFrame | None) -> str:
     values = [plain(value) for value in frame.iloc[:, 0].tolist()]
     names = [str(name) for name in frame.index]
     counts = {
-        name: float(value)
+        name: int(value)
         for name, value in zip(names, values, strict=True)
-        if is_number(value) and value >= 0
+        if is_number(value) and 0 <= value < math.inf
     }
     if not counts:
         return ""
-    title = f"Rows of each label ({'training' if first == 'train' else first} data)"
+    title = f"Rows per label ({'training' if first == 'train' else first} data)"
     drawing = label_bars(counts, name="plot-distribution", label=title)
     body = subheading(title) + scroller(drawing, title)
     if len(counts) > 1:
         rarest = sorted(counts.items(), key=lambda item: item[1])[:3]
-        text = ", ".join(f"<bdi>{escape(cut(k, 80))}</bdi> ({number(int(v))})" for k, v in rarest)
-        body += f'<p class="how">The rarest labels: {text}.</p>'
-    order = sorted(range(len(names)), key=lambda at: -counts.get(names[at], -1.0))
+        text = ", ".join(f"<bdi>{escape(cut(k, 80))}</bdi> ({number(v)})" for k, v in rarest)
+        body += f'<p class="how">Rarest labels: {text}.</p>'
+    order = sorted(range(len(names)), key=lambda at: -counts.get(names[at], -1))
     return body + frame_table(
-        frame.iloc[order], name="label-counts", caption="Rows of each label", index="Label",
+        frame.iloc[order], name="label-counts", caption="Rows per label", index="Label",
         shown=8, limit=MANY, sorted_by=(str(first), "descending"),
     )  # fmt: skip
 
 
 def plugin_parts(sections: Sequence[Section]) -> list[Part]:
-    """Return the sections of plugins, as text and tables."""
+    """Return the sections that plugins add."""
     parts = []
     for place, section in enumerate(sections, 1):
         name = f"extra-{place}-{slug(section.title)}".strip("-")
@@ -172,13 +175,13 @@ def plugin_parts(sections: Sequence[Section]) -> list[Part]:
 
 
 def settings_part(data: ReportData) -> Part | None:
-    """Return the environment and the configuration, nested names joined by dots."""
+    """Return the environment and the configuration; dots join the names of nested values."""
     body = ""
     for title, values in (("Environment", data.environment), ("Configuration", data.config)):
         if values:
             content = pairs(_flat(values), title)
             body += f"<details class=fold><summary>{title}</summary>{content}</details>"
-    how = "What it takes to train this model again."
+    how = "What you need to train this model again."
     return Part("settings", "Environment and configuration", how, body) if body else None
 
 

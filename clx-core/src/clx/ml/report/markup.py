@@ -1,4 +1,4 @@
-"""Values of any kind as HTML text: escaped, formatted, cut to a length."""
+"""Values of any type as HTML text: escaped, formatted, shortened."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 PREVIEW = 200
-"""Characters of a text that are shown at once."""
+"""Characters of a text that are shown before a reader asks for the rest."""
 TEXT_LIMIT = 1200
-"""Characters of a text that a report holds at all: it must stay small enough to mail."""
+"""Characters of a text in the page at most: the page must stay small enough for email."""
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 MISSING = f'<span class="missing" title="not available">{DASH}</span>'
 
 _SEPARATOR = re.compile(r"(?<=\w)([_/.:-]+)(?=[^\W\d])")
 
-# What HTML cannot hold (controls) or UTF-8 cannot (lone surrogates).
+# HTML has no control characters, and UTF-8 has no lone surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def clean(value: Any) -> str:
-    """Return ``str(value)`` without characters that neither HTML nor SVG can hold."""
+    """Return ``str(value)``; characters that HTML cannot contain become U+FFFD."""
     return _UNPRINTABLE.sub("�", str(value).replace("\r\n", "\n"))
 
 
 def escape(value: Any) -> str:
-    """Return a value as HTML text that is safe between tags and in quoted attributes."""
+    """Return a value as HTML text, safe between tags and in quoted attributes."""
     return html.escape(clean(value), quote=True)
 
 
@@ -41,7 +41,7 @@ def cut(value: Any, limit: int) -> str:
 
 
 def cut_middle(value: Any, limit: int) -> str:
-    """Cut like ``cut``, but in the middle: names of a kind often differ at their end."""
+    """Return what ``cut`` returns, but cut in the middle: similar names often differ at the end."""
     line = cut(value, 1000)
     if len(line) <= limit:
         return line
@@ -49,7 +49,7 @@ def cut_middle(value: Any, limit: int) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return numpy's scalars and arrays as Python's; whatever stands for nothing as None."""
+    """Return NumPy scalars and arrays as Python values, and missing values as None."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if type(value).__name__ in ("NAType", "NaTType"):
@@ -60,12 +60,12 @@ def plain(value: Any) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a plain value is a number; a bool is none."""
+    """Return whether a plain value is a number; a bool is not."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def number(value: Any) -> str:
-    """Return a number as people read it: 3 decimals for shares, fewer for larger numbers."""
+    """Return a number for people: three decimals below 10, fewer for larger numbers."""
     value = plain(value)
     if value is None:
         return DASH
@@ -90,7 +90,7 @@ def _decimal(value: float) -> str:
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """Return a share as a percentage without its sign; a part is never rounded to all or nothing."""
+    """Return a share as a percentage without the sign; only 0 and 1 become 0 and 100."""
     if value in (0, 1):
         return f"{100 * value:.0f}"
     text = f"{100 * value:.{digits}f}"
@@ -100,7 +100,7 @@ def percent(value: float, digits: int = 1) -> str:
 
 
 def inline(value: Any) -> str:
-    """Return any value as escaped HTML text: a list by its items, a mapping as JSON."""
+    """Return any value as escaped HTML text: a list as its items, a mapping as JSON."""
     value = plain(value)
     if value is None:
         return MISSING
@@ -117,12 +117,12 @@ def inline(value: Any) -> str:
 
 
 def breakable(escaped: str) -> str:
-    """Let a long name such as ``card_not_working`` break after its separators."""
+    """Allow line breaks after the separators of a long name such as ``card_not_working``."""
     return _SEPARATOR.sub(r"\1<wbr>", escaped)
 
 
 def long_text(value: Any) -> str:
-    """Return a text as escaped HTML: its beginning, and the rest on request."""
+    """Return a text as escaped HTML: its beginning, with the rest folded away."""
     value = plain(value)
     if value is None:
         return MISSING

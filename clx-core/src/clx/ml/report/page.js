@@ -52,7 +52,7 @@
       const of = rows.length.toLocaleString("en");
       status.textContent = shown === rows.length ? `${of} rows` : `${shown.toLocaleString("en")} of ${of} rows`;
       all.hidden = words.length > 0 || rows.length <= limit;
-      all.textContent = expanded ? `Show ${limit} only` : `Show all ${of}`;
+      all.textContent = expanded ? `Show only ${limit}` : `Show all ${of}`;
       all.setAttribute("aria-expanded", String(expanded));
     }
 
@@ -90,7 +90,7 @@
 
   for (const table of document.querySelectorAll("table[data-shown]")) enhance(table);
 
-  // Only what scrolls need be reached by the keyboard to be scrolled.
+  // The keyboard has to reach a region only if it scrolls.
   const regions = document.querySelectorAll(".scroll");
   const mark = () => {
     for (const region of regions) {
@@ -101,7 +101,7 @@
   addEventListener("resize", mark);
   mark();
 
-  // What is folded away would be missing on paper.
+  // Folded parts would be missing in print.
   addEventListener("beforeprint", () => {
     for (const fold of document.querySelectorAll("details.fold")) fold.open = true;
   });

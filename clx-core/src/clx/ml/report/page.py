@@ -1,4 +1,4 @@
-"""The page: its parts in order, its style and script, and a policy that lets nothing else in."""
+"""The page: its parts in order, its style and script, and a policy that blocks anything else."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from clx.ml.report.quality import (
 def render_report(data: ReportData) -> str:
     """Return the report as one HTML file that needs no network and no other file.
 
-    The same data gives the same text, to the byte. Whatever is a text in ``data`` stays a text.
+    The same data always gives the same page, byte for byte. All text in ``data`` is escaped.
 
     Args:
-        data: what to show; what is left out is not shown.
+        data: the content.
 
     Raises:
-        MissingDependencyError: there is something to draw and matplotlib is not installed.
+        MissingDependencyError: the page has charts and matplotlib is not installed.
     """
     parts = _parts(data)
     style, script = _asset("page.css"), _asset("page.js")
@@ -59,7 +59,7 @@ def render_report(data: ReportData) -> str:
 <style>{style}</style>
 </head>
 <body>
-<a class="skip" href="#main">To the content</a>
+<a class="skip" href="#main">Skip to content</a>
 <header>
 <button type="button" id="theme" hidden></button>
 <h1 dir="auto">{escape(data.title)}</h1>
@@ -95,7 +95,7 @@ def _parts(data: ReportData) -> list[Part]:
 
 
 def _policy(style: str, script: str) -> str:
-    """Return a policy that allows the page's own style and script, by their hashes, and no more."""
+    """Return a policy that allows only the page's own style and script, by their hashes."""
     return (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -109,6 +109,6 @@ def _hash(text: str) -> str:
 
 @functools.cache
 def _asset(name: str) -> str:
-    # Newlines as a browser counts them: it turns \r\n into \n before it hashes.
+    # A browser replaces \r\n by \n before it computes the hash.
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     return "\n" + text.replace("\r\n", "\n")

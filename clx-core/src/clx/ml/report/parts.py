@@ -1,4 +1,4 @@
-"""A part of the page: a heading, one sentence on how to read it, and what there is to see."""
+"""A part of the page: a heading, an explanation and a body."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from clx.ml.report.markup import escape
 
 @dataclass(frozen=True)
 class Part:
-    """One part; the title is escaped here, the rest is HTML already.
+    """One part of the page. The title is plain text; ``how`` and ``body`` are HTML.
 
     Attributes:
         name: its id in the page.
         title: its heading.
-        how: one plain sentence on how to read it.
+        how: how to read the part, in plain words.
         body: its HTML.
     """
 
@@ -38,7 +38,7 @@ def subheading(text: str) -> str:
 
 
 def scroller(content: str, label: str) -> str:
-    """Return a drawing that keeps its size and scrolls sideways where it does not fit."""
+    """Return a chart that keeps its size, and scrolls sideways if it does not fit."""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
         f"{content}</div>"
@@ -46,5 +46,5 @@ def scroller(content: str, label: str) -> str:
 
 
 def figure(content: str, caption: str) -> str:
-    """Return a drawing with its caption."""
+    """Return a chart with its caption."""
     return f"<figure><figcaption>{caption}</figcaption>{content}</figure>"

@@ -1,9 +1,9 @@
-"""The drawings of a report: matplotlib figures as inline SVG."""
+"""The charts of a report."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +12,20 @@ from clx.ml.report.markup import cut, cut_middle, escape, number
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
 
 NAME_LENGTH = 26
-"""Characters of a label's name that fit beside a drawing."""
+"""Characters of a label's name that fit next to a chart."""
 MAX_POINTS = 400
 
-# Beside the colours, for readers who do not see them.
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 2)), (0, (7, 2, 1.5, 2)))
-_DASH_ATTRIBUTES = ("", "5 2", "1.5 2", "7 2 1.5 2")
+# Dashes and markers tell lines apart for readers who cannot tell the colors apart.
+_DASHES = ((), (5, 2), (1.5, 2), (7, 2, 1.5, 2))
 _MARKERS = ("o", "s", "^", "D")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a plot: its name, and where it goes."""
+    """One line of a plot: its name and its points."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -34,36 +34,41 @@ class Line:
 def line_plot(
     lines: Sequence[Line], *, name: str, label: str, x_label: str, shares: bool = False
 ) -> str:
-    """Return up to four lines over a common x axis, with a legend if there are several."""
-    figure = svg.new_figure(440, 250)
-    axes = svg.add_axes(figure, 46, 14, 380, 190)
+    """Return up to four lines over a common x axis, with a legend if there are several.
+
+    Args:
+        lines: what to draw.
+        name: the prefix of the chart's ids.
+        label: what the chart shows, in a sentence.
+        x_label: what the x axis shows.
+        shares: end the y axis at 1 if all values are from 0 to 1.
+    """
+    chart = svg.Chart(440, 250)
     lines = [Line(line.name, _thinned(line.points)) for line in lines[: len(svg.SERIES)]]
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
-    for place, line in enumerate(lines):
-        few = len(line.points) <= 40
-        axes.plot(
-            [x for x, _ in line.points],
-            [y for _, y in line.points],
-            color=svg.SERIES[place],
-            linewidth=2,
-            linestyle=_DASHES[place],
-            marker=_MARKERS[place] if few else "None",
-            markersize=5.5,
-            markeredgewidth=0,
-            clip_on=False,
-        )
-    _scale(axes, "x", min(xs), max(xs), margin=0.02)
+    x_limits, x_ticks = _scale(min(xs), max(xs))
     if shares and min(ys) >= 0 and max(ys) <= 1:
-        _scale(axes, "y", min(min(ys), 0.9), 1.0, margin=0.04, top=1.0)
+        y_limits, y_ticks = _scale(min(*ys, 0.9), 1.0, below=0.04, above=0)
     else:
-        _scale(axes, "y", min(0.0, *ys), max(ys), margin=0.02)
-    svg.write(figure, 236, 242, x_label, ha="center")
-    return svg.to_svg(figure, name=name, label=label) + _legend(lines)
+        y_limits, y_ticks = _scale(min(*ys, 0.0), max(ys))
+    left = max(46.0, *(svg.text_width(tick) + 18 for tick in y_ticks.values()))
+    axes = chart.add_axes((left, 14, 426 - left, 190), x_limits, y_limits)
+    _grid(axes, ys=y_ticks)
+    _base_line(axes)
+    for line, color, dashes, marker in zip(lines, svg.SERIES, _DASHES, _MARKERS, strict=False):
+        axes.plot(
+            *zip(*line.points, strict=True), color=color, linewidth=2, linestyle=(0, dashes or None),
+            marker=marker if len(line.points) <= 40 else "None", markersize=5.5, markeredgewidth=0,
+        )  # fmt: skip
+    chart.label_x(axes, x_ticks)
+    chart.label_y(axes, y_ticks)
+    chart.write((left + 426) / 2, 238, x_label, anchor="middle")
+    return chart.to_svg(name=name, label=label) + _legend(lines)
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return at most ``MAX_POINTS`` points, each the mean of its neighbours."""
+    """Return at most ``MAX_POINTS`` points, each the mean of its neighbors."""
     size = math.ceil(len(points) / MAX_POINTS)
     groups = [points[start : start + size] for start in range(0, len(points), size)]
     return [
@@ -77,28 +82,33 @@ def _legend(lines: Sequence[Line]) -> str:
         return ""
     items = "".join(
         f'<li><svg class="key" viewBox="0 0 26 8" aria-hidden="true"><path d="M0 4H26" '
-        f'stroke="var(--series-{place})" stroke-width="2.5" stroke-dasharray="{dash}"/></svg>'
-        f"{escape(cut(line.name, 40))}</li>"
-        for place, (line, dash) in enumerate(zip(lines, _DASH_ATTRIBUTES, strict=False), 1)
+        f'stroke="var(--series-{place})" stroke-width="2.5" '
+        f'stroke-dasharray="{" ".join(map(str, dashes))}"/></svg>{escape(cut(line.name, 40))}</li>'
+        for place, (line, dashes) in enumerate(zip(lines, _DASHES, strict=False), 1)
     )
     return f'<ul class="legend">{items}</ul>'
 
 
 def _scale(
-    axes: Any, axis: str, low: float, high: float, *, margin: float, top: float | None = None
-) -> None:
-    """Set the limits and round ticks of an axis; one value alone gets some room."""
+    low: float, high: float, *, below: float = 0.02, above: float = 0.02
+) -> tuple[tuple[float, float], dict[float, str]]:
+    """Return the limits of an axis, and its round ticks with their labels.
+
+    Args:
+        low: the smallest value.
+        high: the largest value; a range of one value is widened.
+        below: room below the smallest value, as a share of the range.
+        above: room above the largest value, as a share of the range.
+    """
     from matplotlib.ticker import MaxNLocator
 
     if high <= low:
         room = abs(low) * 0.1 or 1.0
         low, high = low - room, high + room
-    ticks = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    ticks = [float(tick) for tick in ticks if low - 1e-9 <= tick <= high * (1 + 1e-9) + 1e-9]
-    room = (high - low) * margin
-    limits = (low - room, high + room if top is None else top)
-    (axes.set_xlim if axis == "x" else axes.set_ylim)(*limits)
-    svg.set_ticks(axes, axis, ticks, [_tick(tick) for tick in ticks])
+    places = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    ticks = [float(place) for place in places if low - 1e-9 <= place <= high * (1 + 1e-9) + 1e-9]
+    size = high - low
+    return (low - size * below, high + size * above), {tick: _tick(tick) for tick in ticks}
 
 
 def _tick(value: float) -> str:
@@ -106,162 +116,171 @@ def _tick(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
-def heat_map(
-    counts: np.ndarray[Any, Any],
-    rows: Sequence[str],
-    columns: Sequence[str],
-    *,
-    name: str,
-    label: str,
-    tip: str,
-    axis_labels: tuple[str, str],
-) -> str:
-    """Return counts as a grid: the diagonal in grey, the rest the stronger the more.
+def _grid(axes: Axes, xs: Iterable[float] = (), ys: Iterable[float] = (), **style: float) -> None:
+    look: dict[str, Any] = {"colors": svg.RULE, "linewidth": 1, "zorder": 0} | style
+    axes.vlines(list(xs), *axes.get_ylim(), **look)
+    axes.hlines(list(ys), *axes.get_xlim(), **look)
+
+
+def _base_line(axes: Axes) -> None:
+    axes.hlines([axes.get_ylim()[0]], *axes.get_xlim(), colors=svg.MUTED, linewidth=1)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Counts of pairs of labels.
+
+    Attributes:
+        counts: shape (rows, columns).
+        rows: the names of the rows.
+        columns: the names of the columns.
+        axes: what rows and what columns are.
+        tip: the text of a cell, with ``{row}``, ``{column}`` and ``{count}``, such as "3 rows".
+    """
+
+    counts: np.ndarray[Any, Any]
+    rows: Sequence[str]
+    columns: Sequence[str]
+    axes: tuple[str, str]
+    tip: str
+
+
+def heat_map(grid: Grid, *, name: str, label: str) -> str:
+    """Return counts as colored cells: gray where row and column are the same label.
 
     Args:
-        counts: shape (rows, columns).
-        rows: their names.
-        columns: theirs.
-        name: what the drawing's ids begin with.
-        label: what it shows, in a sentence.
-        tip: the text of a cell, with ``{row}``, ``{column}`` and ``{count}``.
-        axis_labels: what rows and what columns are.
+        grid: what to draw; the color of a cell is stronger for a larger count.
+        name: the prefix of the chart's ids.
+        label: what the chart shows, in a sentence.
     """
+    rows, columns = len(grid.rows), len(grid.columns)
+    size = 40.0 if rows <= 8 else 30.0 if rows <= 15 else 22.0
+    row_names, column_names = (
+        [cut_middle(text, NAME_LENGTH) for text in names] for names in (grid.rows, grid.columns)
+    )
+    left = max(map(svg.text_width, row_names)) + 24
+    below = max(map(svg.text_width, column_names)) + 34
+    chart = svg.Chart(left + size * columns + 8, 26 + size * rows + below)
+    place = (left, 26, size * columns, size * rows)
+    axes = chart.add_axes(place, (0, columns), (rows, 0))
+    _draw_cells(chart, axes, grid, counted=size > 25)
+    _grid(axes, range(columns + 1), range(rows + 1), linewidth=0.7, zorder=3)
+    chart.label_x(axes, {at + 0.5: text for at, text in enumerate(column_names)}, upright=True)
+    chart.label_y(axes, {at + 0.5: text for at, text in enumerate(row_names)})
+    chart.write(left - 8, 13, f"{grid.axes[0]} ↓", anchor="end", look="ink")
+    chart.write(left, 13, f"{grid.axes[1]} →", look="ink")
+    return chart.to_svg(name=name, label=label)
+
+
+def _draw_cells(chart: svg.Chart, axes: Axes, grid: Grid, *, counted: bool) -> None:
     from matplotlib.patches import Rectangle
 
-    size = 40.0 if len(rows) <= 8 else 30.0 if len(rows) <= 15 else 22.0
-    short = [[cut_middle(text, NAME_LENGTH) for text in names] for names in (rows, columns)]
-    left = max(map(svg.text_width, short[0])) * svg.FONT_SIZE + 24
-    below = max(map(svg.text_width, short[1])) * svg.FONT_SIZE + 34
-    width, height = size * len(columns), size * len(rows)
-    figure = svg.new_figure(left + width + 8, 26 + height + below)
-    axes = svg.add_axes(figure, left, 26, width, height, grid="none")
-    axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
-    middle = {"rotation_mode": "anchor", "ha": "right", "va": "center"}
-    svg.set_ticks(axes, "y", [at + 0.5 for at in range(len(rows))], short[0], **middle)
-    places = [at + 0.5 for at in range(len(columns))]
-    svg.set_ticks(axes, "x", places, short[1], rotation=90, **middle)
-    line: dict[str, Any] = {"linestyle": "-", "marker": "None", "clip_on": False}
-    for place in range(len(rows) + 1):
-        axes.axhline(place, color=svg.RULE, linewidth=0.7, **line)
-    for place in range(len(columns) + 1):
-        axes.axvline(place, color=svg.RULE, linewidth=0.7, **line)
-    same = [[row == column for column in columns] for row in rows]
-    highest = [max((count for row, marks in zip(counts, same, strict=True)
-                    for count, mark in zip(row, marks, strict=True) if mark is kind), default=0)
-               for kind in (False, True)]  # fmt: skip
-    tips: dict[str, str] = {}
-    for (at_row, at_column), count in _cells(counts):
-        right = same[at_row][at_column]
-        color = svg.MUTED if right else svg.ERROR
-        depth = 0.10 + (0.35 if right else 0.65) * math.sqrt(count / highest[right])
-        gid = f"cell-{at_row}-{at_column}"
-        axes.add_patch(
-            Rectangle((at_column, at_row), 1, 1, facecolor=color, edgecolor="none",
-                      linewidth=0, alpha=depth, gid=gid)
-        )  # fmt: skip
-        tips[gid] = tip.format(
-            row=cut(rows[at_row], 80), column=cut(columns[at_column], 80), count=number(count)
-        )
-        if size > 25:
-            axes.text(
-                at_column + 0.5, at_row + 0.5, number(count), ha="center", va="center",
-                fontsize=svg.FONT_SIZE - (len(number(count)) > 3) * 2, color=svg.INK,
-                fontfamily="DejaVu Sans",
-            )  # fmt: skip
-    svg.write(figure, left - 8, 17, f"{axis_labels[0]} ↓", ha="right", color=svg.INK)
-    svg.write(figure, left, 17, f"{axis_labels[1]} →", ha="left", color=svg.INK)
-    return svg.to_svg(figure, name=name, label=label, tips=tips)
-
-
-def _cells(counts: np.ndarray[Any, Any]) -> list[tuple[tuple[int, int], Any]]:
-    return [
-        ((row, column), value)
-        for row, values in enumerate(counts.tolist())
-        for column, value in enumerate(values)
-        if value > 0
+    cells = [
+        (at_row, at_column, row == column, count)
+        for at_row, (row, counts) in enumerate(zip(grid.rows, grid.counts.tolist(), strict=True))
+        for at_column, (column, count) in enumerate(zip(grid.columns, counts, strict=True))
+        if count > 0
     ]
+    highest = {same: max((cell[3] for cell in cells if cell[2] is same), default=0)
+               for same in (False, True)}  # fmt: skip
+    for at_row, at_column, same, count in cells:
+        shown = number(count)
+        row, column = cut(grid.rows[at_row], 80), cut(grid.columns[at_column], 80)
+        tip = chart.tip(grid.tip.format(row=row, column=column, count=_row_count(count)))
+        depth = 0.10 + (0.35 if same else 0.65) * math.sqrt(count / highest[same])
+        axes.add_patch(
+            Rectangle((at_column, at_row), 1, 1, facecolor=svg.MUTED if same else svg.ERROR,
+                      edgecolor="none", linewidth=0, alpha=depth, gid=tip)
+        )  # fmt: skip
+        if counted:
+            x, y = axes.transData.transform((at_column + 0.5, at_row + 0.5))
+            look = "ink small" if len(shown) > 3 else "ink"
+            chart.write(x, chart.height - y, shown, anchor="middle", look=look)
+
+
+def _row_count(count: float) -> str:
+    return f"{number(round(count))} {'row' if count == 1 else 'rows'}"
 
 
 def reliability(bins: Sequence[tuple[float, float, float]], *, name: str, label: str) -> str:
-    """Return the share that is right over the score, and below it how often each score occurs.
+    """Return the share of right predictions by score, above the number of rows by score.
 
     Args:
-        bins: mean score, share right and number of rows of each bin.
-        name: what the drawing's ids begin with.
-        label: what it shows, in a sentence.
+        bins: mean score, share of right predictions and number of rows of each bin.
+        name: the prefix of the chart's ids.
+        label: what the chart shows, in a sentence.
     """
-    figure = svg.new_figure(440, 470)
-    axes = svg.add_axes(figure, 52, 14, 374, 320, grid="both")
-    quarters = [0.0, 0.25, 0.5, 0.75, 1.0]
-    axes.set(xlim=(0, 1), ylim=(0, 1))
+    chart = svg.Chart(440, 470)
+    axes = chart.add_axes((52, 14, 374, 320), (0, 1), (0, 1))
+    quarters = (0, 0.25, 0.5, 0.75, 1)
+    _grid(axes, quarters, quarters)
+    _base_line(axes)
     axes.plot([0, 1], [0, 1], color=svg.MUTED, linewidth=1.3, linestyle=(0, (4, 3)), marker="None")
     most = max(count for _, _, count in bins)
-    scores, right = [score for score, _, _ in bins], [share for _, share, _ in bins]
-    axes.plot(scores, right, color=svg.SERIES[0], linewidth=1.6, linestyle="-", marker="None")
-    tips = {}
-    for place, (score, share, count) in enumerate(bins):
-        size = 4 + 10 * math.sqrt(count / most)
+    color, scores = svg.SERIES[0], [score for score, _, _ in bins]
+    axes.plot(
+        scores, [share for _, share, _ in bins],
+        color=color, linewidth=1.6, linestyle="-", marker="None",
+    )  # fmt: skip
+    for score, share, count in bins:
+        tip = f"score {number(score)}: {number(share)} right, {_row_count(count)}"
         axes.plot(
-            [score], [share], linestyle="None", marker="o", markersize=size, markeredgewidth=0,
-            color=svg.SERIES[0], clip_on=False, gid=f"bin-{place}",
+            [score], [share], color=color, linestyle="None", marker="o", markeredgewidth=0,
+            markersize=4 + 10 * math.sqrt(count / most), gid=chart.tip(tip),
         )  # fmt: skip
-        tips[f"bin-{place}"] = (
-            f"score {number(score)}: {number(share)} right, {number(round(count))} rows"
-        )
-    svg.set_ticks(axes, "x", quarters, ["" for _ in quarters])
-    svg.set_ticks(axes, "y", quarters, ["0", "25 %", "50 %", "75 %", "100 %"])
-    below = svg.add_axes(figure, 52, 356, 374, 60, grid="y")
-    below.set(xlim=(0, 1), ylim=(0, most * 1.05))
-    below.vlines(scores, 0, [count for _, _, count in bins], colors=svg.SERIES[0], linewidth=9)
-    svg.set_ticks(below, "x", quarters, ["0", "0.25", "0.5", "0.75", "1"])
-    svg.set_ticks(below, "y", [0, most], ["0", number(round(most))])
-    svg.write(figure, 239, 458, "score of the prediction", ha="center")
-    svg.write(figure, 58, 26, "share right", ha="left")
-    svg.write(figure, 58, 368, "rows", ha="left")
-    return svg.to_svg(figure, name=name, label=label, tips=tips)
+    chart.label_y(axes, dict(zip(quarters, ("0", "25%", "50%", "75%", "100%"), strict=True)))
+    below = chart.add_axes((52, 356, 374, 60), (0, 1), (0, most * 1.05))
+    _grid(below, ys=(0, most))
+    _base_line(below)
+    below.vlines(scores, 0, [count for _, _, count in bins], colors=color, linewidth=9)
+    chart.label_x(below, {value: f"{value:g}" for value in quarters})
+    chart.label_y(below, {0: "0", most: number(round(most))})
+    chart.write(239, 454, "score of the prediction", anchor="middle")
+    chart.write(58, 22, "share right")
+    chart.write(58, 364, "rows")
+    return chart.to_svg(name=name, label=label)
 
 
-def label_bars(counts: Mapping[str, float], *, name: str, label: str) -> str:
-    """Return a bar a label, most frequent first: with names while they can be read."""
+def label_bars(counts: Mapping[str, int], *, name: str, label: str) -> str:
+    """Return one bar per label, most frequent first; up to 30 labels have their names.
+
+    Args:
+        counts: rows of each label.
+        name: the prefix of the chart's ids.
+        label: what the chart shows, in a sentence.
+    """
     items = sorted(counts.items(), key=lambda item: -item[1])
-    if len(items) <= 30:
-        return _named_bars(items, name, label)
-    figure = svg.new_figure(720, 210)
-    axes = svg.add_axes(figure, 46, 12, 666, 166)
-    axes.set_xlim(-0.7, len(items) - 0.3)
-    tips = {}
-    for place, (text, count) in enumerate(items):
-        axes.bar([place], [count], width=0.72, color=svg.SERIES[0], linewidth=0)[0].set_gid(
-            f"label-{place}"
-        )
-        tips[f"label-{place}"] = f"{cut(text, 80)}: {number(count)}"
-    _scale(axes, "y", 0.0, max(count for _, count in items) or 1.0, margin=0.02)
-    axes.set_ylim(bottom=0)
-    svg.set_ticks(axes, "x", [], [])
-    svg.write(figure, 379, 200, f"{len(items):,} labels, most frequent first", ha="center")
-    return svg.to_svg(figure, name=name, label=label, tips=tips)
+    chart = _named_bars(items) if len(items) <= 30 else _unnamed_bars(items)
+    return chart.to_svg(name=name, label=label)
 
 
-def _named_bars(items: Sequence[tuple[str, float]], name: str, label: str) -> str:
+def _unnamed_bars(items: Sequence[tuple[str, int]]) -> svg.Chart:
+    chart = svg.Chart(720, 210)
+    limits, ticks = _scale(0.0, items[0][1] or 1.0, below=0)
+    axes = chart.add_axes((46, 12, 666, 166), (-0.7, len(items) - 0.3), limits)
+    _grid(axes, ys=ticks)
+    _base_line(axes)
+    bars = axes.bar(
+        range(len(items)), [count for _, count in items], width=0.72, color=svg.SERIES[0],
+        linewidth=0,
+    )  # fmt: skip
+    for bar, (text, count) in zip(bars, items, strict=True):
+        bar.set_gid(chart.tip(f"{cut(text, 80)}: {number(count)}"))
+    chart.label_y(axes, ticks)
+    chart.write(379, 196, f"{len(items):,} labels, most frequent first", anchor="middle")
+    return chart
+
+
+def _named_bars(items: Sequence[tuple[str, int]]) -> svg.Chart:
     names = [cut_middle(text, NAME_LENGTH) for text, _ in items]
-    left = max(map(svg.text_width, names)) * svg.FONT_SIZE + 20
+    left = max(map(svg.text_width, names)) + 20
     height = 20.0 * len(items)
-    figure = svg.new_figure(left + 440, height + 8)
-    axes = svg.add_axes(figure, left, 4, 380, height, grid="none")
-    places = [float(place) for place in range(len(items))]
-    most = max(count for _, count in items) or 1
-    axes.set(ylim=(len(items) - 0.5, -0.5), xlim=(0, most))
-    axes.barh(places, [count for _, count in items], 0.62, color=svg.SERIES[0], linewidth=0)
-    svg.set_ticks(axes, "x", [], [])
-    svg.set_ticks(axes, "y", places, names, rotation_mode="anchor", ha="right", va="center")
-    for place, (_, count) in enumerate(items):
-        svg.write(
-            figure,
-            left + 380 * count / most + 7,
-            4 + 20 * place + 10,
-            number(count),
-            va="center",
-            ha="left",
-        )
-    return svg.to_svg(figure, name=name, label=label)
+    chart = svg.Chart(left + 440, height + 8)
+    most = max(items[0][1], 1)
+    axes = chart.add_axes((left, 4, 380, height), (0, most), (len(items) - 0.5, -0.5))
+    counts = [count for _, count in items]
+    axes.barh(range(len(items)), counts, 0.62, color=svg.SERIES[0], linewidth=0)
+    chart.label_y(axes, dict(enumerate(names)))
+    for at, count in enumerate(counts):
+        chart.write(left + 380 * count / most + 7, 14 + 20 * at, number(count))
+    return chart

@@ -1,4 +1,4 @@
-"""How good the run is: metrics, a comparison, learning curves, labels, calibration."""
+"""Metrics, comparison with another run, learning curves, metrics per label, calibration."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANY = 2000
-"""Labels that a table of labels holds at most."""
+"""Labels in a table at most."""
 
 _NOT_CURVES = ("_low", "_high", "_runtime", "_per_second", "_flos", "_loss", "_ece")
 
 
 def metrics_part(data: ReportData) -> Part | None:
-    """Return the metrics: a few large, all in a table with their meaning."""
+    """Return all metrics in a table with their meaning, and a few of them large."""
     names = without_intervals(data.metrics)
     if not names:
         return None
@@ -39,36 +39,36 @@ def metrics_part(data: ReportData) -> Part | None:
         '<div class="scroll" tabindex="0" role="region" aria-label="All metrics">'
         '<table class="metrics"><caption>All metrics</caption><thead><tr>'
         '<th scope="col">Metric</th><th scope="col" class=n>Value</th>'
-        '<th scope="col">95 % interval</th><th scope="col">What it says</th></tr></thead>'
+        '<th scope="col">95% interval</th><th scope="col">Meaning</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
     how = (
-        "Another sample of as many rows would give somewhat other numbers: the 95&nbsp;% interval is "
-        "the range in which the true value most likely lies."
+        "Other evaluation rows would give slightly different values. The 95% interval is the range "
+        "that most likely contains the true value."
         if any(_ends(data.metrics, key) for key in names)
-        else "Each number sums up all evaluated rows; the table says what each one means."
+        else "Each metric summarizes all evaluated rows. The table explains what each one means."
     )
-    return Part("metrics", "How good it is", how, body)
+    return Part("metrics", "Metrics", how, body)
 
 
 def lead(data: ReportData) -> str:
-    """Return the first sentence of the page: the main result for who knows no metric."""
+    """Return the first sentence of the page: the main result for readers who know no metrics."""
     sentences = {
-        "accuracy": "It gives the right label to {share} of {rows}",
-        "subset_accuracy": "It gives exactly the right labels to {share} of {rows}",
+        "accuracy": "The model predicts the right label for {share} of {rows}",
+        "subset_accuracy": "The model predicts exactly the right labels for {share} of {rows}",
     }
     for key, sentence in sentences.items():
         value = plain(data.metrics.get(key))
         if not is_number(value) or not 0 <= value <= 1:
             continue
-        rows = "the rows it was evaluated on"
-        if data.evaluated_rows:
-            rows = f"the {data.evaluated_rows:,} rows it was evaluated on"
-        text = sentence.format(share=f"<strong>{percent(value)}&nbsp;%</strong>", rows=rows)
+        rows = f"the {data.evaluated_rows:,} rows" if data.evaluated_rows else "the rows"
+        text = sentence.format(
+            share=f"<strong>{percent(value)}%</strong>", rows=f"{rows} it was evaluated on"
+        )
         ends = _ends(data.metrics, key)
         if ends and all(0 <= end <= 1 for end in ends):
             low, high = map(percent, ends)
-            text += f" (95&nbsp;% interval: {low} to {high}&nbsp;%)"
+            text += f" (95% interval: {low}% to {high}%)"
         return f'<p class="lead">{text}.</p>'
     return ""
 
@@ -92,7 +92,7 @@ def _interval(metrics: Mapping[str, Any], key: str) -> str:
 
 
 def _whisker(metrics: Mapping[str, Any], key: str) -> str:
-    """Return the interval of a share as a small drawing on a line from 0 to 1."""
+    """Return the interval of a share as a small drawing: a range on a line from 0 to 1."""
     ends, value = _ends(metrics, key), plain(metrics[key])
     if ends is None or not is_number(value) or not 0 <= ends[0] <= value <= ends[1] <= 1:
         return ""
@@ -105,7 +105,7 @@ def _whisker(metrics: Mapping[str, Any], key: str) -> str:
 
 
 def comparison_part(comparison: Comparison | None) -> Part | None:
-    """Return two runs side by side: metrics, McNemar's test, rows fixed and broken."""
+    """Return the metrics of two runs, McNemar's test, and the fixed and broken rows."""
     if comparison is None:
         return None
     this, other = comparison.names
@@ -113,20 +113,26 @@ def comparison_part(comparison: Comparison | None) -> Part | None:
     if comparison.metrics is not None and len(comparison.metrics):
         body += _compared_metrics(comparison.metrics, this, other)
     for name, title, frame in (
-        ("fixed", f"Fixed: right in {this} only", comparison.fixed),
-        ("broken", f"Broken: right in {other} only", comparison.broken),
+        ("fixed", f"Fixed: only {this} is right", comparison.fixed),
+        ("broken", f"Broken: only {other} is right", comparison.broken),
     ):
         if frame is not None and len(frame):
             body += subheading(title) + frame_table(frame, name=f"{name}-rows", caption=title)
     how = (
-        "Both runs labelled the same rows; a difference whose interval does not contain 0 is "
-        "unlikely to be chance."
+        "Both runs predicted the same rows. If the interval of a difference does not contain 0, the "
+        "difference is unlikely to be chance."
     )
-    return Part("comparison", f"Compared with {other}", how, body) if body else None
+    return Part("comparison", f"Comparison with {other}", how, body) if body else None
 
 
 def _compared_metrics(frame: pd.DataFrame, this: str, other: str) -> str:
-    titles = {"this": this, "other": other, "difference": "Difference", "low": "From", "high": "To"}
+    titles = {
+        "this": this,
+        "other": other,
+        "difference": "Difference",
+        "low": "Low",
+        "high": "High",
+    }
     names = [str(name) for name in frame.columns]
     columns = [Column("Metric"), *(Column(titles.get(name, name), numeric=True) for name in names)]
     rows = [[metric_name(str(row[0])), *row[1:]] for row in frame.itertuples(index=True, name=None)]
@@ -138,19 +144,19 @@ def _mcnemar(test: Mapping[str, Any], this: str, other: str) -> str:
     text = ""
     if is_number(fixed) and is_number(broken):
         text = (
-            f"<bdi>{escape(this)}</bdi> is right on <strong>{escape(number(fixed))}</strong> rows "
-            f"where <bdi>{escape(other)}</bdi> is wrong, and wrong on "
-            f"<strong>{escape(number(broken))}</strong> where it is right."
+            f"<bdi>{escape(this)}</bdi> is right for <strong>{escape(number(fixed))}</strong> rows "
+            f"for which <bdi>{escape(other)}</bdi> is wrong, and wrong for "
+            f"<strong>{escape(number(broken))}</strong> rows for which it is right."
         )
     if is_number(p_value):
         odds = "< 0.001" if p_value < 0.001 else f"= {number(p_value)}"
-        verdict = "unlikely to be chance" if p_value < 0.05 else "well possible by chance"
-        text += f" McNemar&#x27;s test: p {escape(odds)}, which is {verdict}."
+        verdict = "is unlikely to be chance" if p_value < 0.05 else "may be chance"
+        text += f" McNemar&#x27;s test: p {escape(odds)}; the difference {verdict}."
     return f"<p>{text}</p>" if text else ""
 
 
 def learning_part(data: ReportData) -> Part | None:
-    """Return the learning curves: losses, metrics on the eval data, the learning rate."""
+    """Return the curves of losses, of metrics on the evaluation data, and of the learning rate."""
     keys = dict.fromkeys(str(key) for line in data.log for key in line)
     axis = "epoch" if all(_is_value(line.get("epoch")) for line in data.log) else "step"
     losses = _lines(data, axis, {"loss": "training loss", "eval_loss": "evaluation loss"})
@@ -161,7 +167,7 @@ def learning_part(data: ReportData) -> Part | None:
     scores = _lines(data, axis, {f"eval_{key}": metric_name(key) for key in wanted})
     scores = [line for line in scores if all(0 <= y <= 1 for _, y in line.points)][:4]
     rates = _lines(data, axis, {"learning_rate": "learning rate"})
-    label = "passes over the training data" if axis == "epoch" else "training steps"
+    label = "epochs" if axis == "epoch" else "training steps"
     drawings = [
         figure(
             line_plot(lines, name=f"plot-{name}", label=f"{title} over {label}", x_label=label,
@@ -170,7 +176,7 @@ def learning_part(data: ReportData) -> Part | None:
         )
         for name, title, lines in (
             ("loss", "Loss (lower is better)", losses),
-            ("scores", "On the evaluation data (higher is better)", scores),
+            ("scores", "Evaluation metrics (higher is better)", scores),
             ("rate", "Learning rate", rates),
         )
         if lines
@@ -178,14 +184,14 @@ def learning_part(data: ReportData) -> Part | None:
     if not drawings:
         return None
     how = (
-        "From left to right the training goes on; when the loss on evaluation data rises while the "
-        "training loss still falls, the model starts to learn the training rows by heart."
+        "If the evaluation loss rises while the training loss still falls, the model overfits: it "
+        "memorizes the training rows."
     )
-    return Part("learning", "How it learned", how, f'<div class="plots">{"".join(drawings)}</div>')
+    return Part("learning", "Learning curves", how, f'<div class="plots">{"".join(drawings)}</div>')
 
 
 def _lines(data: ReportData, axis: str, names: Mapping[str, str]) -> list[Line]:
-    """Return a line for each key that the log has numbers for; of a step twice, the last counts."""
+    """Return a line for each key with values in the log; the last value of a step counts."""
     lines = []
     for key, name in names.items():
         points = {
@@ -204,7 +210,7 @@ def _is_value(value: Any) -> bool:
 
 
 def labels_part(frame: pd.DataFrame | None) -> Part | None:
-    """Return the table of labels, the weakest first."""
+    """Return the table of labels, lowest F1 first."""
     if frame is None or not len(frame):
         return None
     names = [str(name) for name in frame.columns]
@@ -215,16 +221,16 @@ def labels_part(frame: pd.DataFrame | None) -> Part | None:
         frame = frame.iloc[sorted(range(len(keys)), key=lambda at: keys[at])]
         sorted_by = ("f1", "ascending")
     how = (
-        "Precision: of the rows that got this label, the share that is right. Recall: of the rows "
-        "of this label, the share that was found. F1 is low when either is."
+        "Precision is the share of the label's predictions that are right. Recall is the share of the "
+        "label's rows that are found. F1 is low if either of them is low."
     )
     if "threshold" in names:
-        how += " A label is given when its score reaches its threshold."
+        how += " A label is predicted if its score reaches its threshold."
     body = frame_table(
-        frame, name="labels-table", caption="Quality of each label", index="Label", bars=("f1",),
+        frame, name="labels-table", caption="Metrics per label", index="Label", bars=("f1",),
         shown=20, limit=MANY, sorted_by=sorted_by,
     )  # fmt: skip
-    return Part("labels", "Label by label", how, body)
+    return Part("labels", "Metrics per label", how, body)
 
 
 def calibration_part(data: ReportData) -> Part | None:
@@ -237,13 +243,13 @@ def calibration_part(data: ReportData) -> Part | None:
     if not bins:
         return None
     how = (
-        "On the dashed line scores mean what they say: of the predictions with a score of 0.8, "
-        "80&nbsp;% are right. Below the line the model is too sure of itself, above it too modest."
+        "On the dashed line, scores can be taken literally: 80% of the predictions with a score of "
+        "0.8 are right. Below the line the model is overconfident, above it underconfident."
     )
     ece = plain(data.metrics.get("ece"))
     if is_number(ece):
-        how += f" The average gap (ECE) is {escape(number(ece))}."
+        how += f" The mean gap, the expected calibration error (ECE), is {escape(number(ece))}."
     drawing = reliability(
         bins, name="plot-calibration", label="Share of right predictions by score"
     )
-    return Part("calibration", "Whether scores can be trusted", how, figure(drawing, ""))
+    return Part("calibration", "Calibration", how, figure(drawing, ""))

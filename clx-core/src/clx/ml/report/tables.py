@@ -1,4 +1,4 @@
-"""Tables that sort by a click on a heading and filter by text (``page.js``)."""
+"""Tables; ``page.js`` sorts them by a column and filters them by text."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROW_LIMIT = 300
-"""Rows of texts, or of what plugins add, that a report holds at all."""
+"""Rows of a table in the page at most, except for tables of labels."""
 
 _TEXTS = frozenset({"text"})
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its heading, and how its cells look.
+    """One column: its heading and the look of its cells.
 
     Attributes:
         title: the heading.
-        numeric: right-aligned, sorted by value.
-        bar: numbers from 0 to 1 get a small bar beside them.
-        text: long; shown from its beginning, with the rest on request.
+        numeric: cells are right-aligned and sorted by value.
+        bar: cells with a number from 0 to 1 also show a small bar.
+        text: cells are long texts, with all but the beginning folded away.
     """
 
     title: str
@@ -49,11 +49,11 @@ def table(
 
     Args:
         columns: the headings.
-        rows: the cells; the first column is each row's heading, unless it is a text.
-        name: what its ids begin with, unique in the page.
-        caption: what is in it, for readers who hear the page.
+        rows: the cells; the first cell is the row's heading, unless it is a long text.
+        name: the table's id and the prefix of other ids, unique in the page.
+        caption: what the table contains; only screen readers use it.
         shown: how many rows are visible until a reader asks for all.
-        sorted_by: the column that the rows come sorted by, and ``ascending`` or ``descending``.
+        sorted_by: the column that the rows are sorted by, and ``ascending`` or ``descending``.
     """
     shown = shown if len(rows) > shown + 5 else len(rows)
     phone = _on_phones(columns)
@@ -78,7 +78,7 @@ def table(
 
 
 def _on_phones(columns: Sequence[Column]) -> str:
-    """Return the CSS classes that say how rows are laid out where they are too wide."""
+    """Return the CSS classes that lay out the rows on a narrow screen."""
     numeric = sum(column.numeric for column in columns)
     if any(column.text for column in columns):
         return "block stacked"
@@ -99,7 +99,7 @@ def _tools(name: str, rows: int, shown: int) -> str:
 
 
 def _role(role: str, wanted: bool) -> str:
-    # Where CSS lays a table out in blocks, browsers forget that it is one.
+    # A table that CSS lays out as blocks loses its roles.
     return f' role="{role}"' if wanted else ""
 
 
@@ -132,7 +132,7 @@ def _cell(column: Column, value: Any, heading: bool, roles: bool, named: bool) -
 
 
 def bar(share: float) -> str:
-    """Return a small bar for a number from 0 to 1; the number stands beside it."""
+    """Return a small bar for a number from 0 to 1, which is written next to it."""
     return (
         '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect width="{100 * share:.0f}" height="6"/></svg>'
@@ -150,17 +150,17 @@ def frame_table(
     limit: int = ROW_LIMIT,
     sorted_by: tuple[str, str] | None = None,
 ) -> str:
-    """Return a frame as a table, by the types of its columns.
+    """Return a frame as a table; numeric columns are found by their values.
 
     Args:
-        frame: the rows, in their order.
-        name: what the table's ids begin with.
-        caption: what is in it.
-        index: the heading of the index, which is then the first column.
-        bars: the columns whose numbers get a bar.
-        shown: how many rows are visible until a reader asks for all.
-        limit: how many rows are in the page at all; a note says so where there are more.
-        sorted_by: the column that the frame is sorted by and how.
+        frame: the rows, in the order in which to show them.
+        name: see :func:`table`.
+        caption: see :func:`table`.
+        index: the heading of the index; without it, the index is not shown.
+        bars: the columns whose cells show a bar.
+        shown: see :func:`table`.
+        limit: how many rows are in the page; if the frame has more, a note says so.
+        sorted_by: the column that the rows are sorted by, and ``ascending`` or ``descending``.
     """
     names = [str(column) for column in frame.columns]
     head = frame.head(limit)
@@ -189,7 +189,7 @@ def _numeric(cells: list[Any]) -> bool:
 
 
 def pairs(values: Iterable[tuple[str, Any]], caption: str) -> str:
-    """Return names and values as a table of two columns that neither sorts nor filters."""
+    """Return names and values as a plain table of two columns."""
     rows = "".join(
         f'<tr><th scope="row">{escape(key)}</th><td>{inline(_short(value))}</td></tr>'
         for key, value in values
@@ -203,5 +203,5 @@ def _short(value: Any) -> Any:
 
 
 def slug(title: str) -> str:
-    """Return a title as a part of an id."""
+    """Return a title in a form that can be part of an id."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:30]

@@ -1,4 +1,4 @@
-"""What the metrics and columns are called in a report, and what they mean, in plain words."""
+"""The names of metrics and columns in a report, and what the metrics mean, in plain words."""
 
 from __future__ import annotations
 
@@ -6,57 +6,73 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 METRICS: dict[str, tuple[str, str]] = {
-    "accuracy": ("Accuracy", "The share of rows that get the right label."),
-    "subset_accuracy": ("Exact match", "The share of rows whose whole set of labels is right."),
+    "accuracy": ("Accuracy", "The share of rows with a correct prediction."),
+    "subset_accuracy": (
+        "Exact match",
+        "The share of rows for which exactly the right labels are predicted.",
+    ),
     "f1_macro": (
         "Macro F1",
-        "How complete and how precise the labels are, each label counting the same, rare or not. "
-        "1 is perfect.",
+        "The mean F1 of all labels. Rare labels count as much as frequent ones. 1 is perfect.",
     ),
     "f1_micro": (
         "Micro F1",
-        "How complete and how precise the labels are, each single decision counting the same. "
-        "1 is perfect.",
+        "F1 over all single decisions. Frequent labels count more. 1 is perfect.",
     ),
     "f1_weighted": (
         "Weighted F1",
-        "How complete and how precise the labels are, frequent labels counting more. 1 is perfect.",
+        "The mean F1 of all labels, weighted by their rows. 1 is perfect.",
     ),
-    "f1_samples": ("F1 a row", "How well the set of labels fits, averaged over rows."),
-    "precision_macro": ("Macro precision", "When a label is given, how often it is right."),
-    "recall_macro": ("Macro recall", "Of the rows of a label, how many are found."),
-    "precision_micro": ("Micro precision", "Of all labels given, the share that is right."),
-    "recall_micro": ("Micro recall", "Of all labels to be found, the share that is found."),
+    "f1_samples": ("F1 per row", "F1 of the labels of each row, averaged over rows. 1 is perfect."),
+    "precision_macro": (
+        "Macro precision",
+        "How often a predicted label is right, averaged over labels.",
+    ),
+    "recall_macro": (
+        "Macro recall",
+        "The share of a label's rows that are found, averaged over labels.",
+    ),
+    "precision_micro": ("Micro precision", "The share of all predicted labels that are right."),
+    "recall_micro": ("Micro recall", "The share of all given labels that are found."),
     "average_precision": (
         "Average precision",
-        "How well scores put right labels above wrong ones. 1 is perfect.",
+        "How well scores rank right labels above wrong ones. 1 is perfect.",
     ),
-    "roc_auc": ("ROC AUC", "How well scores tell right from wrong. 0.5 is chance, 1 perfect."),
-    "log_loss": ("Log-loss", "What wrong and unsure scores cost. 0 is perfect, lower is better."),
-    "brier": ("Brier score", "How far scores are from the truth. 0 is perfect, lower is better."),
+    "roc_auc": (
+        "ROC AUC",
+        "How well scores rank right labels above wrong ones. 0.5 is chance, 1 is perfect.",
+    ),
+    "log_loss": (
+        "Log loss",
+        "A penalty for low scores of right labels. Lower is better, 0 is perfect.",
+    ),
+    "brier": ("Brier score", "The mean squared error of scores. Lower is better, 0 is perfect."),
     "ece": (
         "Calibration error (ECE)",
-        "How far scores are, on average, from the share that is right. 0 is perfect.",
+        "The mean gap between scores and the share of right predictions. 0 is perfect.",
     ),
-    "hamming_loss": (
-        "Hamming loss",
-        "The share of single decisions that are wrong. Lower is better.",
+    "hamming_loss": ("Hamming loss", "The share of single decisions that are wrong. 0 is perfect."),
+    "coverage": (
+        "Coverage",
+        "The share of rows with a predicted label; the model abstains on the rest.",
     ),
-    "coverage": ("Coverage", "The share of rows that get a label; the model abstains on the rest."),
-    "mcc": ("Matthews correlation", "Agreement beyond chance. 0 is chance, 1 perfect."),
-    "kappa": ("Cohen's kappa", "Agreement beyond chance. 0 is chance, 1 perfect."),
-    "mse": ("Mean squared error", "Lower is better, 0 perfect."),
-    "rmse": ("Root mean squared error", "In the unit of the values. Lower is better, 0 perfect."),
-    "mae": ("Mean absolute error", "In the unit of the values. Lower is better, 0 perfect."),
-    "r2": ("R²", "The share of the variance that is explained. 1 is perfect."),
-    "loss": ("Loss", "What the training makes small. Lower is better."),
+    "mcc": ("Matthews correlation", "Agreement beyond chance. 0 is chance, 1 is perfect."),
+    "kappa": ("Cohen's kappa", "Agreement beyond chance. 0 is chance, 1 is perfect."),
+    "mse": ("Mean squared error", "Lower is better, 0 is perfect."),
+    "rmse": (
+        "Root mean squared error",
+        "In the unit of the values. Lower is better, 0 is perfect.",
+    ),
+    "mae": ("Mean absolute error", "In the unit of the values. Lower is better, 0 is perfect."),
+    "r2": ("R²", "The share of the variance that the model explains. 1 is perfect."),
+    "loss": ("Loss", "What training minimizes. Lower is better."),
 }
 
 HEADLINE = (
     ("accuracy", "f1_macro", "ece"),
     ("f1_micro", "f1_macro", "subset_accuracy"),
 )
-"""The first of these whose first metric there is goes to the top of the page."""
+"""The first group whose first metric exists is shown large."""
 
 COLUMNS = {
     "text": "Text",
@@ -65,7 +81,7 @@ COLUMNS = {
     "predicted": "Predicted",
     "suggested": "Suggested",
     "score": "Score",
-    "given_score": "Score of given",
+    "given_score": "Score of given label",
     "margin": "Margin",
     "precision": "Precision",
     "recall": "Recall",
@@ -79,7 +95,7 @@ COLUMNS = {
 
 
 def metric_name(key: str) -> str:
-    """Return what people call a metric: its key where it is not a known one."""
+    """Return the name of a metric for people, or its key if it is not well known."""
     return METRICS[key][0] if key in METRICS else key
 
 
@@ -89,13 +105,13 @@ def column_name(key: Any) -> str:
 
 
 def without_intervals(metrics: Mapping[str, Any]) -> list[str]:
-    """Return the names of the metrics that are not the end of another one's interval."""
+    """Return the names of the metrics that are not an end of another metric's interval."""
     ends = {f"{key}{end}" for key in metrics for end in ("_low", "_high")}
     return [str(key) for key in metrics if key not in ends]
 
 
 def headline(metrics: Mapping[str, Any], wanted: Sequence[str]) -> list[str]:
-    """Return the metrics to show large: the wanted ones, else well-known ones, else the first."""
+    """Return the metrics to show large: those asked for, else well-known ones, else the first."""
     if wanted:
         return [key for key in wanted if key in metrics]
     for keys in HEADLINE:

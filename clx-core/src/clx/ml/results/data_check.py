@@ -1,4 +1,4 @@
-"""What a check of the data leads to: findings that can be printed, tabled and kept as JSON."""
+"""What a check of the data returns: findings to print, to tabulate and to save as JSON."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LabelSet: TypeAlias = frozenset[str]
-"""The label names of one row, whether it can have one or many."""
+"""The label names of one row, for tasks with one or several labels per row."""
 
 TRAIN, EVAL = "train_data", "eval_data"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found in the data.
+    """One finding in the data.
 
     Attributes:
-        kind: what was found, such as ``"leaked_texts"``; one of :data:`KINDS`.
+        kind: one of :data:`KINDS`, such as ``"leaked_texts"``.
         where: ``"train_data"`` or ``"eval_data"``.
-        message: what, where, how many, examples, and what to do.
-        count: how many rows, or labels if ``kind`` is about labels, it concerns.
-        rows: at most five of the rows, by their index labels; none if ``kind`` is about labels.
+        message: what was found, where, how often, with examples and a remedy.
+        count: the number of rows concerned, or of labels if ``kind`` is about labels.
+        rows: the index labels of at most five of these rows; empty if ``kind`` is about labels.
         examples: at most five examples in words.
         severity: ``"warning"``.
     """
@@ -44,28 +44,29 @@ class Finding:
 
 
 KINDS = {
-    "empty_texts": "Texts of nothing but blanks",
+    "empty_texts": "Texts that are empty or blank",
     "conflicting_labels": "The same text with different labels",
     "leaked_texts": "Eval texts that are also in the training data",
-    "nearly_leaked_texts": "Eval texts that are almost in the training data",
-    "duplicate_rows": "Rows that repeat another's text and labels",
+    "nearly_leaked_texts": "Eval texts that are nearly the same as training texts",
+    "duplicate_rows": "Rows that repeat the text and labels of another row",
     "rare_labels": "Labels with few rows",
     "labels_without_rows": "Labels with no rows",
-    "labels_only_in_eval": "Labels with no rows for training",
-    "labels_in_every_row": "Labels that are always present",
-    "truncated_texts": "Texts longer than the model reads",
+    "labels_only_in_eval": "Labels with no training rows",
+    "labels_in_every_row": "Labels of every row",
+    "truncated_texts": "Texts longer than the model's input limit",
 }
-"""Every kind of finding with its title, in the order in which they are reported."""
+"""All kinds of findings with their titles, in the order of a report."""
 
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What :func:`check_data` found. True if it found nothing; printed, it is readable.
+    """The findings of :func:`check_data`. It is true if there are none, and readable when printed.
 
     Attributes:
         findings: in the order of :data:`KINDS`.
-        rows: how many rows were checked, for ``train_data`` and ``eval_data``.
-        label_counts: of each of the two how many rows a label has; empty for a task without labels.
+        rows: the number of rows of ``train_data`` and ``eval_data``.
+        label_counts: the rows per label of ``train_data`` and ``eval_data``; empty for a task without
+            labels.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -74,7 +75,7 @@ class DataCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found."""
+        """Whether there are no findings."""
         return not self.findings
 
     def __bool__(self) -> bool:
@@ -83,14 +84,14 @@ class DataCheck:
     def __str__(self) -> str:
         checked = " and ".join(f"{count} rows of {name}" for name, count in self.rows.items())
         if self.ok:
-            return f"Nothing was found in {checked}."
-        return self._listed(f"In {checked}:")
+            return f"There are no findings in {checked}."
+        return self._listed(f"Findings in {checked}:")
 
     def _listed(self, heading: str) -> str:
         return "\n".join([heading, *(f"  - {finding.message}" for finding in self.findings)])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the findings as a frame, a row each, with the attributes of a finding."""
+        """Return a frame with one row per finding and one column per attribute."""
         import pandas as pd
 
         columns = ["kind", "severity", "where", "count", "rows", "examples", "message"]
@@ -111,15 +112,19 @@ class DataCheck:
 
 
 def raise_if_strict(check: DataCheck, strict: bool = True) -> None:
-    """Raise a :class:`DataFormatError` that lists all findings, if there are any and ``strict``."""
+    """Raise an error that lists all findings, if there are any and ``strict`` is true.
+
+    Raises:
+        DataFormatError: there are findings.
+    """
     if strict and not check.ok:
         raise DataFormatError(
-            check._listed("The data has findings, which strict_data=True makes an error:")
-            + "\nCorrect the data, or train with strict_data=False."
+            check._listed("The data has findings, which are errors with strict_data=True:")
+            + "\nCorrect the data, or pass strict_data=False."
         )
 
 
 def joined(parts: Sequence[str], total: int) -> str:
-    """Return the first examples of ``total``, and how many more there are."""
+    """Return examples as text, and how many more there are if ``total`` is larger."""
     more = total - len(parts)
     return ", ".join(parts) + (f" and {more} more" if more > 0 else "")

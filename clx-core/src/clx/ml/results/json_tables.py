@@ -1,12 +1,18 @@
-"""Tables in JSON: ``{"index": […], "columns": […], "rows": [[…]]}``."""
+"""Numbers and tables in JSON; a table is ``{"index": […], "columns": […], "rows": [[…]]}``."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def json_number(value: Any) -> Any:
+    """Return a value as it is, but NaN and infinity as None: JSON has neither."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def table_to_json(table: pd.DataFrame) -> dict[str, Any]:
@@ -15,14 +21,14 @@ def table_to_json(table: pd.DataFrame) -> dict[str, Any]:
         "index": [str(label) for label in table.index],
         "columns": [str(column) for column in table.columns],
         "rows": [
-            [None if isinstance(value, float) and value != value else value for value in row]
+            [json_number(value) for value in row]
             for row in table.astype(object).to_numpy().tolist()
         ],
     }
 
 
 def table_from_json(table: Any) -> pd.DataFrame | None:
-    """Return the frame that :func:`table_to_json` wrote, None for what is none."""
+    """Return the frame that :func:`table_to_json` wrote, or None if the value is not a table."""
     import pandas as pd
 
     if not isinstance(table, Mapping) or not {"rows", "index", "columns"} <= set(table):

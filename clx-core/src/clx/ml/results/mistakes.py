@@ -1,4 +1,4 @@
-"""Which evaluated rows are worth reading: confident mistakes, and labels that look wrong."""
+"""The evaluated rows that are worth reading: confident mistakes and possibly wrong labels."""
 
 from __future__ import annotations
 
@@ -9,38 +9,43 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 100
 MAX_CHARACTERS = 2000
-"""Of a text: more than anybody reads in a table."""
+"""Characters of a text at most: nobody reads more in a table."""
 
 NO_TEXTS = ["label", "predicted", "score", "given_score"]
-"""The columns that every task has; others may be its texts."""
+"""The columns of every task; other columns may be texts."""
 
 
 def confident_mistakes(examples: pd.DataFrame, rows: int = MAX_ROWS) -> pd.DataFrame:
-    """Return the wrong rows that the model was surest of, surest first.
+    """Return the wrong predictions with the highest scores, highest first.
 
     Args:
         examples: see :attr:`clx.ml.results.outcome.EvaluationResult.examples`.
-        rows: at most so many are returned.
+        rows: the number of rows to return at most.
     """
     return _shown(examples[~examples["correct"].astype(bool)], rows)
 
 
 def suspicious_labels(examples: pd.DataFrame, rows: int = MAX_ROWS) -> pd.DataFrame:
-    """Return rows whose given label looks wrong, most suspicious first; none for several labels a row.
+    """Return the rows whose given label may be wrong, most suspicious first.
 
-    The model, which has not seen these rows, gives another label at least the probability that this
-    label has on average where it is given: the off-diagonal of the confident joint of Northcutt et
-    al. (2021), "Confident Learning: Estimating Uncertainty in Dataset Labels", with the argmax.
+    A row is suspicious if the model, which was not trained on it, predicts another label with at
+    least the mean score that this label has in the rows where it is given. This is the off-diagonal
+    of the confident joint of Northcutt et al. (2021), "Confident Learning: Estimating Uncertainty in
+    Dataset Labels", for the predicted label only. Tasks with several labels per row have no
+    suspicious rows here.
+
+    ``TrainingRun.find_label_errors`` searches training data instead. It has the probabilities of all
+    labels, so it also estimates how many rows of each label are wrong.
 
     Args:
         examples: see :attr:`clx.ml.results.outcome.EvaluationResult.examples`.
-        rows: at most so many are returned.
+        rows: the number of rows to return at most.
     """
     if not len(examples) or not all(isinstance(label, str) for label in examples["given"]):
         return _shown(examples.iloc[:0], rows)
     usual = examples.groupby("given")["given_score"].mean()
     wrong = examples[~examples["correct"].astype(bool)]
-    # A label that is never given has no usual probability: nothing reaches it.
+    # A label that is never given has no mean score, so no score reaches it.
     needed = wrong["predicted"].map(usual).fillna(2.0).astype(float)
     return _shown(wrong[wrong["score"] >= needed], rows)
 

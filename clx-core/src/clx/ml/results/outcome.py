@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.results.data_check import DataCheck
-from clx.ml.results.json_tables import table_to_json
+from clx.ml.results.json_tables import json_number, table_to_json
 from clx.ml.results.mistakes import confident_mistakes, suspicious_labels
 from clx.ml.results.pages import evaluation_report
 from clx.ml.run_directory.layout import REPORT, write_json, writing
@@ -27,23 +26,19 @@ def metrics_frame(metrics: Mapping[str, float]) -> pd.DataFrame:
     )
 
 
-def _json_numbers(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """Return metrics for JSON, which has no NaN: a training is not lost for a metric."""
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-
-
 @dataclass(frozen=True)
 class EvaluationResult:
-    """How good a run is on some labelled data.
+    """The evaluation of a run on labeled data.
 
     Attributes:
         metrics: name → number, such as ``accuracy``.
         tables: name → frame; a classification run has ``per_label`` and ``confusion``.
-        examples: a row each, on the data's index: its texts, given, predicted, score, given_score and
-            correct; None for a task that has no such rows.
-        rows: how many rows were evaluated.
-        truncated: how many of their texts were cut to the input limit.
-        seconds: how long it took.
+        examples: one row per row of the data, with the same index; columns are the texts and
+            ``given``, ``predicted``, ``score``, ``given_score`` and ``correct``. None for a task
+            without such rows.
+        rows: the number of evaluated rows.
+        truncated: the number of texts that were truncated to the input limit.
+        seconds: the duration of the evaluation.
         about: what was evaluated: the run's name, its task, base model and directory.
     """
 
@@ -57,12 +52,12 @@ class EvaluationResult:
 
     @property
     def per_label(self) -> pd.DataFrame | None:
-        """Precision, recall, F1 and support a label, None for a task that has no such table."""
+        """Precision, recall, F1 and support per label, None for a task without this table."""
         return self.tables.get("per_label")
 
     @property
     def confusion(self) -> pd.DataFrame | None:
-        """Counts, a row a label and a column a prediction; None for a task without them."""
+        """Counts by given label (rows) and predicted label (columns), None for a task without them."""
         return self.tables.get("confusion")
 
     def to_frame(self) -> pd.DataFrame:
@@ -72,7 +67,7 @@ class EvaluationResult:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
         return {
-            "metrics": _json_numbers(self.metrics),
+            "metrics": {name: json_number(value) for name, value in self.metrics.items()},
             "rows": self.rows,
             "truncated": self.truncated,
             "seconds": round(self.seconds, 3),
@@ -89,13 +84,16 @@ class EvaluationResult:
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``evaluation.json``, ``report.html`` and each table as csv; return the folder.
+        """Write ``evaluation.json``, ``report.html`` and each table as CSV.
 
         Args:
-            folder: it is made if it is not there.
+            folder: created if it does not exist.
+
+        Returns:
+            The folder.
 
         Raises:
-            RunDirError: it cannot be written.
+            RunDirError: the folder cannot be written.
         """
         folder = Path(folder)
         values = self.to_dict()
@@ -111,19 +109,20 @@ class EvaluationResult:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training led to.
+    """The result of a training.
 
     Attributes:
-        run_dir: where the trained run is.
-        metrics: the metrics on the eval data, empty when there was none.
-        evaluation: all of the evaluation, None when there was no eval data.
+        run_dir: the directory of the trained run.
+        metrics: the metrics on the eval data, empty without eval data.
+        evaluation: the complete evaluation, None without eval data.
         train_loss: the mean loss over the training steps.
-        steps: optimiser steps taken.
-        epochs: passes over the training data.
-        seconds: how long the training took, loading and saving included.
-        rows: how many rows there were, for ``train`` and ``eval``.
-        truncated: how many texts were cut to the input limit, for ``train`` and ``eval``.
-        data_check: what was found in the data before the training.
+        steps: the number of optimizer steps.
+        epochs: the number of passes over the training data.
+        seconds: the duration of the training, loading and saving included.
+        rows: the number of rows of ``train`` and ``eval``.
+        truncated: the number of texts of ``train`` and ``eval`` that were truncated to the input
+            limit.
+        data_check: the findings of the data check before the training.
     """
 
     run_dir: Path
@@ -144,8 +143,8 @@ class TrainingResult:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON (``results.json``)."""
         return {
-            "metrics": _json_numbers(self.metrics),
-            "train_loss": self.train_loss if self.train_loss == self.train_loss else None,
+            "metrics": {name: json_number(value) for name, value in self.metrics.items()},
+            "train_loss": json_number(self.train_loss),
             "steps": self.steps,
             "epochs": self.epochs,
             "seconds": round(self.seconds, 3),

@@ -1,4 +1,4 @@
-"""Filling in ``report.html``: from a run directory, an evaluation or a comparison to a page."""
+"""Fills in ``report.html`` from a run directory, an evaluation or a comparison."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NOT_SHOWN = ("label_names", "thresholds")
-"""Config that is long and stands elsewhere in the page."""
+"""Config keys that are long and that other parts of the page show."""
 
 
 def run_report(
@@ -24,13 +24,13 @@ def run_report(
     sections: Sequence[Section] = (),
     name: str | None = None,
 ) -> str:
-    """Return the report of what a run directory holds.
+    """Return the report of a run directory.
 
     Args:
-        directory: with its config, results, environment and log.
-        evaluation: what ``EvaluationResult.to_dict()`` gives, in place of the one on the eval data.
-        sections: what plugins add.
-        name: the run's name, where it is not the directory's.
+        directory: a run with config and results; environment and log may be missing.
+        evaluation: ``EvaluationResult.to_dict()``, to replace the evaluation on the eval data.
+        sections: the sections that plugins add.
+        name: the run's name, the name of the directory by default.
     """
     config, results = directory.read_config(), directory.read_results()
     environment = _json(directory, ENVIRONMENT)
@@ -47,7 +47,7 @@ def run_report(
     return render_report(
         ReportData(
             title=name,
-            subtitle=f"How good this {config['task']} model is, and on what it was trained.",
+            subtitle=f"Evaluation, training and data of this {config['task']} model.",
             facts={key: value for key, value in facts.items() if value is not None},
             log=_log(directory),
             data=_data_summary(results),
@@ -64,13 +64,13 @@ def evaluation_report(about: Mapping[str, Any], evaluation: Mapping[str, Any]) -
 
     Args:
         about: names and values for the top of the page; ``run`` is its title.
-        evaluation: what ``EvaluationResult.to_dict()`` gives.
+        evaluation: ``EvaluationResult.to_dict()``.
     """
     rows, truncated = evaluation.get("rows", 0), evaluation.get("truncated", 0)
     return render_report(
         ReportData(
             title=str(about.get("run") or "Evaluation"),
-            subtitle="An evaluation on labelled data.",
+            subtitle="An evaluation on labeled data.",
             facts={
                 **{key: value for key, value in about.items() if key != "run"},
                 "clx": __version__,
@@ -88,21 +88,23 @@ def comparison_report(
     broken: pd.DataFrame,
     p_value: float | None,
 ) -> str:
-    """Return the report of a comparison: what the second run changes against the first.
+    """Return the report of a comparison: how the second run differs from the first.
+
+    The arguments are attributes of :class:`clx.ml.results.comparison.Comparison`.
 
     Args:
-        names: of the two runs.
+        names: the names of the two runs.
         metrics: columns ``own``, ``other``, ``difference`` (other − own), ``low``, ``high``.
-        fixed: rows that the second has right and the first wrong.
-        broken: rows that the first has right and the second wrong.
-        p_value: of McNemar's test, None where there is no right and wrong.
+        fixed: the rows that only the second run predicts correctly.
+        broken: the rows that only the first run predicts correctly.
+        p_value: McNemar's test of fixed against broken rows, if predictions are right or wrong.
     """
     first, second = names
     columns = {"other": "this", "own": "other"}
     test = {} if p_value is None else {"p_value": p_value}
     return render_report(
         ReportData(
-            title=f"{second} against {first}",
+            title=f"{second} compared with {first}",
             subtitle="Two runs on the same rows.",
             facts={"clx": __version__},
             comparison=Comparison(
@@ -123,9 +125,9 @@ def _renamed(rows: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
     return rows.rename(
         columns={
             "given": "label",
-            "own_predicted": f"{first} says",
+            "own_predicted": f"{first} prediction",
             "own_score": f"{first} score",
-            "other_predicted": f"{second} says",
+            "other_predicted": f"{second} prediction",
             "other_score": f"{second} score",
         }
     )
@@ -170,7 +172,7 @@ def _log(directory: RunDir) -> list[dict[str, Any]]:
         try:
             value = json.loads(line)
         except ValueError:
-            # A training that was killed may have left half a line.
+            # A training that was killed may have written half a line.
             continue
         if isinstance(value, dict):
             lines.append(value)

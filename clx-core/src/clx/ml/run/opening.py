@@ -49,8 +49,7 @@ def training_run(
         run_name: one path component; None makes one from task and time.
         load: the path of a saved run, or the name of one in the default folder. Beside it only
             ``device``, ``verify`` (compare all SHA-256 with the manifest) and
-            ``trust_remote_code`` may be given; a task or option that says the same as the config
-            is accepted.
+            ``trust_remote_code`` may be given; a task or option that repeats the config is accepted.
         **options: the task's options; see its class.
 
     Returns:
@@ -194,7 +193,7 @@ def _task_of(config: dict[str, Any], directory: RunDir) -> type[TrainingRun]:
         line = f"pip install {distribution}" + (f"=={version}" if version else "")
         message = (
             f"The run in {directory.path} is of the task {config['task']!r} of {distribution} "
-            f"{version}, which cannot be used here. To get it, if you trust its makers: {line}\n"
+            f"{version}, which cannot be used here. To get it, if you trust its authors: {line}\n"
             f"{error}"
         )
         raise type(error)(message) from error
@@ -222,7 +221,7 @@ def _refuse_contradictions(
         problems.append(f"it is called {directory.path.name!r}, not {run_name!r}")
     raise_problems(
         ConfigError,
-        f"The run in {directory.path} cannot be opened so:",
+        f"The run in {directory.path} cannot be opened like this:",
         problems,
         "A saved run has its options in its config: beside load= only device, verify and "
         "trust_remote_code may be given.",

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ConfigError
 from clx.ml.data.frames import to_frame
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training, report_sections
+from clx.ml.run.making import make_run
 from clx.ml.run.predicting import PredictingRun
 from clx.ml.run_directory.existing import refuse_existing
 from clx.ml.run_directory.layout import REPORT, RunDir, writing
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.task.author_code import validate_frame
-from clx.ml.task.checks import check_task
-from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, accepted_options, argument_docs
-from clx.problems import did_you_mean
+from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, argument_docs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.evaluation.compare import Comparison
     from clx.ml.prediction.onnx_export import ExportReport
+    from clx.ml.results.comparison import Comparison
     from clx.ml.results.data_check import DataCheck
     from clx.ml.results.outcome import EvaluationResult, TrainingResult
 
@@ -33,7 +31,7 @@ class CheckedWhenMade(type):
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
         """Make a run and check it."""
-        return make_run(cls, super().__call__, args, options)
+        return make_run(TrainingRun, cls, super().__call__, args, options)
 
 
 class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
@@ -296,21 +294,3 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
 TrainingRun.__doc__ = str(TrainingRun.__doc__).replace(
     "        **options: the options below.", argument_docs(indent=8)
 )
-
-
-def make_run(
-    task: Any, construct: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
-    """Return a run after checking it; all wrong options are raised together, before any loading."""
-    if task is TrainingRun:
-        raise ConfigError(f"{task.__name__} is the base class of tasks: make a run of a task")
-    check_task(task, TrainingRun, f"The class {task.__module__}:{task.__qualname__}")
-    accepted = accepted_options(task)
-    unknown = [
-        f"there is no option {name!r}{did_you_mean(name, accepted)}"
-        for name in options
-        if name not in accepted
-    ]
-    run = construct(*args, **{k: v for k, v in options.items() if k in accepted})
-    run._finish(unknown, {name for name, value in options.items() if value is not None})
-    return run

@@ -1,4 +1,4 @@
-"""What a class must be like to be a task; all that is wrong with it is said at once."""
+"""What a class needs to be a task; one error lists everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ RESERVED = frozenset(
 
 
 def task_problems(candidate: Any, base: type, registered_as: str | None = None) -> list[str]:
-    """Return everything that keeps ``candidate`` from being a task, as sentences; empty if it is one.
+    """Return everything that keeps ``candidate`` from being a task, as sentences.
 
-    ``base`` is the class that tasks inherit from. ``registered_as`` is the entry point's name,
-    which has to be the task's ``name`` or one of its ``aliases``.
+    Args:
+        candidate: what should be a class.
+        base: the class that tasks inherit from.
+        registered_as: the entry point's name, which has to be the task's ``name`` or one of its
+            ``aliases``; None for a class that was not registered by an entry point.
     """
     if not isinstance(candidate, type):
         return [f"it is {cell(candidate)}, which is not a class"]
@@ -71,7 +74,7 @@ def check_task(candidate: Any, base: type, where: str, registered_as: str | None
         PluginError,
         f"{where} is not a valid task:",
         task_problems(candidate, base, registered_as),
-        "Its author has to mend this; docs/write-a-task.md has a complete example.",
+        "Its author has to correct this; docs/write-a-task.md has a complete example.",
     )
 
 
@@ -106,12 +109,12 @@ def _config_attr_problems(candidate: Any, base: Any) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as it is shown; for a property or method, what it should have been."""
+    """Return a value as a message shows it; for a property or method, what it should be instead."""
     if not hasattr(value, "__get__"):
         return cell(value)
     return (
-        f"a {type(value).__name__}: it has to be a class attribute with a plain value, since it is read "
-        f"from the class, before there is a run"
+        f"a {type(value).__name__}: it has to be a class attribute with a plain value, because "
+        f"clx reads it from the class, before there is a run"
     )
 
 

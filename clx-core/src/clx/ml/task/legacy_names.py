@@ -1,4 +1,4 @@
-"""Names that ``TrainingArguments`` of transformers 4 had and 5 has not: translated or ignored."""
+"""Names of ``TrainingArguments`` that transformers 5 dropped or renamed: translated or ignored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ IGNORED = frozenset(
         "use_mps_device",
     }
 )
-"""Without a meaning any more; ``overwrite_output_dir`` is ``train(overwrite=True)``."""
+"""Arguments without a meaning today; ``overwrite_output_dir`` is ``train(overwrite=True)``."""
 
 RENAMED: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = {
     "evaluation_strategy": ("eval_strategy", None),
@@ -56,23 +56,23 @@ RENAMED: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = {
         lambda wanted: "non_padding" if wanted else "no",
     ),
 }
-"""Old name → new name, and how the value changes. transformers 5 reads ``warmup_steps`` below 1 as a
-ratio, which is what ``warmup_ratio`` was."""
+"""Old name → new name, and how the value changes.
+
+transformers 5 reads a ``warmup_steps`` below 1 as a ratio, which is what ``warmup_ratio`` was."""
 
 
 def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return ``arguments`` under today's names, and the problems on the way.
+    """Return ``arguments`` under today's names, and the problems found, as sentences.
 
-    A value that meant nothing (None, or False for a switch that is gone) is dropped. Ignored names
-    give a :class:`ClxWarning`.
+    A value that meant nothing (None, or False for a switch that is gone) is dropped. A
+    :class:`ClxWarning` lists the ignored names.
     """
     translated: dict[str, Any] = {}
     problems = []
     ignored = sorted(set(arguments) & IGNORED)
     if ignored:
         warnings.warn(
-            f"training_args: {', '.join(ignored)} had a meaning in transformers 4 and has none in "
-            f"transformers 5; ignored",
+            f"training_args: transformers 5 no longer has {', '.join(ignored)}; ignored",
             ClxWarning,
             stacklevel=2,
         )
@@ -91,9 +91,11 @@ def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         today = change(value) if change else value
         if new not in arguments:
             translated[new] = today
-        # What is off (or 0) beside the new name is a default of 4.57 that was spelt out.
+        # An old name that is off (or 0) beside the new one is a default of 4.57, written out.
         elif value != 0 and arguments[new] != today:
-            problems.append(f"{name} is today's {new}, which is given too: take one of them")
+            problems.append(
+                f"{name} is the old name of {new}, which is given too: keep one of them"
+            )
     return translated, problems
 
 

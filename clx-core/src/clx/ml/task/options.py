@@ -69,10 +69,16 @@ OPTIONS = (
     Option(
         "tokenize_args",
         {},
-        "Arguments of the tokenizer's call, in training and in prediction.",
+        "Arguments of the tokenizer's call, in training and in prediction, such as "
+        '`{"max_length": 128}`.',
         check.tokenize_args,
     ),
-    Option("model_args", {}, "Arguments of `from_pretrained`.", check.model_args),
+    Option(
+        "model_args",
+        {},
+        'Arguments of `from_pretrained`, such as `{"hidden_dropout_prob": 0.2}`.',
+        check.model_args,
+    ),
     # Checked when a run is made, not when one is opened: another transformers may have saved it.
     Option(
         "training_args",
@@ -132,7 +138,7 @@ OPTIONS = (
     Option(
         "calibrate",
         BY_TASK,
-        "Divide the scores by the temperature that fits the eval data best.",
+        "With eval data, divide the scores by the temperature that fits the data best.",
         check.boolean,
     ),
     Option(

@@ -44,14 +44,14 @@ DEFAULT_STEPS = 500
 
 
 def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any], list[str]]:
-    """Return the arguments under today's names, and all that is wrong with them, as sentences.
+    """Return the arguments under today's names, and everything that is wrong with them, as sentences.
 
-    Values are checked by type and range, then by ``TrainingArguments`` itself; transformers is
-    imported for this only when something is given.
+    Types and ranges are checked first, then ``TrainingArguments`` itself is asked; transformers is
+    imported only if there is an argument.
 
     Args:
-        given: what shall be a dict of arguments.
-        device: of the run, None for the best there is: what can be had depends on it.
+        given: what should be a dict of arguments.
+        device: the run's device, None for the best there is; some arguments depend on it.
     """
     if not isinstance(given, dict):
         return {}, [f"training_args must be a dict, but is {cell(given)}"]
@@ -76,7 +76,7 @@ def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any],
 
 
 def _value_problem(name: str, value: Any, annotation: Any) -> str | None:
-    """Return what the value must be, if it is not that."""
+    """Return the requirement that a value fails, None if it is fine."""
     if value is None and annotation not in (bool, int, float):
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -106,7 +106,7 @@ def _value_problem(name: str, value: Any, annotation: Any) -> str | None:
 def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
     from transformers import TrainingArguments
 
-    # What a run's Trainer is told too.
+    # The Trainer of the run gets this too.
     here = {"use_cpu": True} if trains_on_cpu(device, arguments) else {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -123,11 +123,15 @@ def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
 def with_matching_strategies(
     user: Mapping[str, Any], has_eval: bool, every: float = DEFAULT_STEPS
 ) -> dict[str, Any]:
-    """Return evaluation and saving strategies that go together with what the user set of them.
+    """Return strategies of evaluation and saving that match each other and what the user set.
 
-    By default there is an evaluation each epoch and the best epoch's model is kept. A strategy that
-    the user sets for one of the two is taken for the other; ``every`` is the number of steps when
-    the user wants steps and does not say how many.
+    By default each epoch ends with an evaluation, and the best epoch's model is kept. A strategy that
+    the user sets for one of the two applies to the other too.
+
+    Args:
+        user: the arguments that the user set.
+        has_eval: whether there is eval data.
+        every: the number of steps between evaluations if the user sets steps without a number.
     """
     if not has_eval:
         return {

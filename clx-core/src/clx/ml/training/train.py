@@ -34,6 +34,7 @@ from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.author_code import author_code
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
+from clx.ml.training.calibrate import calibrated
 from clx.ml.training.data import (
     check_or_warn,
     fingerprints,
@@ -41,7 +42,8 @@ from clx.ml.training.data import (
     validated_frames,
 )
 from clx.ml.training.defaults import Setting, choose_arguments
-from clx.ml.training.fit import Call, Fitted, Job, calibrated, fit
+from clx.ml.training.fit import Fitted, fit
+from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
 from clx.ml.training.time_budget import Budget, seconds_of
 
@@ -86,21 +88,22 @@ def train_run(
     seconds = seconds_of(request.time_budget)
     budget = None if seconds is None else Budget(seconds, started)
     frames = validated_frames(task, request.train_data, request.eval_data)
-    arguments, problems = check_training_args(task.training_args, task.device)
+    # A saved run was opened without this check: another transformers may have written its config.
+    given, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The training of {task.run_name!r}")
-    join(on_cpu=trains_on_cpu(task.device, arguments))
+    join(on_cpu=trains_on_cpu(task.device, given))
     with by_writer(only_writer(place)):
         if is_writer():
             recover(place)
             refuse_existing(place, request.overwrite, request.resume)
         before_training(task, frames["train"], frames.get("eval"))
-        arguments = proposed_arguments(task, arguments, len(frames["train"]), "eval" in frames)
+        proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
         base = resolve_base_model(task.base_model_name)
         tokenizer = task.tokenizer
         splits = tokenized_splits(task, tokenizer, frames)
-        arguments = choose_arguments(arguments, _setting(task, base, splits, arguments))
-        identity = _identity(task, origin, frames, arguments)
-        with _failures_named(place.path.parent, base, arguments):
+        complete = choose_arguments(proposed, _setting(task, base, splits, proposed))
+        identity = _identity(task, origin, frames, complete)
+        with _failures_named(place.path.parent, base, complete):
             # What the main process finds or begins, the others find: they take up its identity.
             resume_from = writer_first(
                 lambda: checkpoints.enter(
@@ -111,7 +114,7 @@ def train_run(
                 check = check_or_warn(task, splits, input_limit(task, tokenizer))
                 call = Call(request.fine_tune, budget, request.callbacks)
                 work_dir = place.checkpoints
-                job = Job(task, base, tokenizer, splits, arguments, work_dir, resume_from, call)
+                job = Job(task, base, tokenizer, splits, complete, work_dir, resume_from, call)
                 fitted = fit(job)
                 evaluation = _evaluation(job, fitted, place.path)
                 result = TrainingResult(

@@ -1,0 +1,78 @@
+"""What ``compare`` returns: two runs on the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.results.json_tables import table_to_json
+from clx.ml.results.pages import comparison_report
+from clx.ml.run_directory.layout import REPORT, write_json, writing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs on the rows that both were evaluated on.
+
+    Attributes:
+        names: the names of the two runs: this run ("own") and the other one.
+        metrics: one row per metric; columns ``own``, ``other``, ``difference`` (other − own), ``low``
+            and ``high``. The last two are the 95% paired bootstrap interval of the difference, NaN
+            if the task has none.
+        fixed: the rows that only the other run predicts correctly, with the predictions of both.
+        broken: the rows that only this run predicts correctly, with the predictions of both.
+        p_value: McNemar's test of fixed against broken rows, None for a task whose predictions are
+            not right or wrong.
+        rows: the number of rows.
+    """
+
+    names: tuple[str, str]
+    metrics: pd.DataFrame
+    fixed: pd.DataFrame = field(repr=False)
+    broken: pd.DataFrame = field(repr=False)
+    p_value: float | None
+    rows: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the metrics of both runs with their differences."""
+        return self.metrics
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON; missing intervals are null."""
+        return {
+            "own": self.names[0],
+            "other": self.names[1],
+            "rows": self.rows,
+            "p_value": self.p_value,
+            "metrics": table_to_json(self.metrics),
+            "fixed": len(self.fixed),
+            "broken": len(self.broken),
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``comparison.json``, ``fixed.csv``, ``broken.csv`` and ``report.html``.
+
+        Args:
+            folder: created if it does not exist.
+
+        Returns:
+            The folder.
+
+        Raises:
+            RunDirError: the folder cannot be written.
+        """
+        folder = Path(folder)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "comparison.json", self.to_dict())
+            self.fixed.to_csv(folder / "fixed.csv")
+            self.broken.to_csv(folder / "broken.csv")
+            page = comparison_report(
+                self.names, self.metrics, self.fixed, self.broken, self.p_value
+            )
+            (folder / REPORT).write_text(page, encoding="utf-8")
+        return folder

@@ -1,0 +1,45 @@
+"""Making a run: the class is checked before its ``__init__``, the options after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from clx.errors import ConfigError
+from clx.ml.task.checks import check_task
+from clx.ml.task.options import accepted_options
+from clx.problems import did_you_mean
+
+
+def make_run(
+    base: type,
+    task: Any,
+    construct: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+) -> Any:
+    """Return a run after checking it.
+
+    Args:
+        base: ``TrainingRun``.
+        task: the class to make a run of.
+        construct: makes it, without any check.
+        args: of the caller.
+        options: of the caller.
+
+    Raises:
+        ConfigError: options with wrong names or values; all are listed, before anything is loaded.
+        PluginError: the class is not a valid task.
+    """
+    if task is base:
+        raise ConfigError(f"{task.__name__} is the base class of tasks: make a run of a task")
+    check_task(task, base, f"The class {task.__module__}:{task.__qualname__}")
+    accepted = accepted_options(task)
+    unknown = [
+        f"there is no option {name!r}{did_you_mean(name, accepted)}"
+        for name in options
+        if name not in accepted
+    ]
+    run = construct(*args, **{k: v for k, v in options.items() if k in accepted})
+    run._finish(unknown, {name for name, value in options.items() if value is not None})
+    return run
