@@ -1,4 +1,4 @@
-"""Pooling in stock weights, the probe before the fine-tuning, and a head alone."""
+"""Pooling in stock weights, the probe before fine-tuning, and training the head alone."""
 
 import json
 from pathlib import Path
@@ -77,7 +77,7 @@ def last_tokens(model, fed):
 
 
 def test_features_are_read_in_batches_that_a_training_has_room_for():
-    # Of any device but a CPU, whose batches are smaller; predictions there take 16,384 tokens.
+    # As on any device but a CPU, whose batches are smaller; predictions use batches of 16,384 tokens.
     rows = Dataset.from_dict({"input_ids": [[5] * 512] * 20 + [[5] * 9] * 700})
     sizes = []
     for chosen, fed in model_batches(rows, collate, torch.device("meta")):

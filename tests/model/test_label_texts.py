@@ -1,4 +1,4 @@
-"""What labels are called, as examples of them: taken where it helps, never where it cannot."""
+"""Label names and descriptions as extra examples: used where they help, and only there."""
 
 import pandas as pd
 import pytest
@@ -17,7 +17,7 @@ ROWS = {
 
 
 def frame(names=None):
-    """Return two rows a label, the labels by other names if there are any."""
+    """Return two rows per label; ``names`` replaces the names of the labels."""
     names = dict(zip(ROWS, names, strict=True)) if names else {}
     return pd.DataFrame(
         [(text, names.get(label, label)) for label, texts in ROWS.items() for text in texts],
@@ -139,7 +139,7 @@ def test_several_labels_a_row():
 
 
 def test_names_are_not_taken_where_nothing_can_contradict_them():
-    """A label with one row is unknown when that row is left out, and any name seems better."""
+    """When the only row of a label is held out, any name seems better than none."""
     data = frame(["cooking", "travel", "sports"]).drop_duplicates("label", ignore_index=True)
     data = pd.concat([data, pd.DataFrame({"text": ["a song"], "label": ["music"]})])
     assert trained(data).results["head"]["label_texts"] == 0

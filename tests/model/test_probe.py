@@ -1,4 +1,4 @@
-"""The linear probe: the same solution as scikit-learn's, for any scale of the features."""
+"""The linear probe: the solution of scikit-learn for any scale of the features, and its choices."""
 
 from pathlib import Path
 
@@ -133,13 +133,13 @@ def test_the_smallest_c_that_is_nearly_the_best_is_chosen(monkeypatch, kind, cho
     outputs = 1 if kind == "regression" else 2
     choice = choose_c(Examples(torch.randn(1000, 3), targets, kind, outputs))
     assert chosen == choice.C
-    # After a loss that has clearly risen nothing more is tried.
+    # No larger C is tried after a loss that has clearly risen.
     assert list(choice.losses.values()) == [1.2, 1.045, 1.015, 1.0, 1.06]
     assert choice.lowest == 1.0
 
 
 def test_out_of_fold_scores_know_nothing_of_their_row():
-    # Labels that follow from nothing: a fit on the row itself finds them, one without it does not.
+    # The labels are random: only a probe that was fitted to a row can know its label.
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(200, 150, generator=generator)
     ids = torch.randint(0, 2, (200,), generator=generator)
