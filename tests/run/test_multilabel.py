@@ -201,9 +201,9 @@ def test_a_name_twice_counts_once_with_one_warning(tiny_model):
     data.at[3, "labels"] = ["fruit", "fruit", "animal"]
     with pytest.warns(ClxWarning) as caught:
         make(tiny_model).train(data)
-    repeated = [str(w.message) for w in caught if "twice" in str(w.message)]
+    repeated = [str(w.message) for w in caught if "repeat a label" in str(w.message)]
     assert len(repeated) == 1
-    assert "1 rows have a label twice, which counts once: 3" in repeated[0]
+    assert "1 rows repeat a label, which counts once: 3" in repeated[0]
     assert label_lists([["a", "a", "b"]]) == [["a", "b"]]
 
 

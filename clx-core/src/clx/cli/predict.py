@@ -43,6 +43,9 @@ def predict(
             "parquet file.",
         ),
     ] = None,
+    as_texts: Annotated[
+        bool, typer.Option("--text", help="Take SOURCE as a text, even if it reads like a file.")
+    ] = False,
     text_column: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The column of texts in the file [default: text]"),
@@ -84,7 +87,7 @@ def predict(
     in a text are written as \t, \n and \\.
     """
     with Output(as_json) as out:
-        source = source_of(sources)
+        source = source_of(sources, as_texts)
         problems: list[str] = []
         if target is None:
             with_target = {"--columns": columns, "--resume": resume, "--overwrite": overwrite}

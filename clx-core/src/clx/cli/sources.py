@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from clx.problems import cell
 
 STDIN = "-"
 READ_ROWS = 1024
+
+FILE_NAME = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
 @dataclass(frozen=True)
@@ -36,27 +39,31 @@ class Source:
         return stdin_texts() if self.stdin else self.texts
 
 
-def source_of(arguments: Sequence[str]) -> Source:
+def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
     """Return where the arguments of ``clx predict`` say the texts are.
+
+    One word that ends like a file name, or that has a path separator, means a file: a misspelled file
+    name must not be classified.
+
+    Args:
+        arguments: those of the command.
+        as_texts: take every argument as a text.
 
     Raises:
         DataFormatError: a file does not exist or has an unknown format, or texts and files are mixed.
     """
     from clx.ml.data.files import FORMATS, file_format
 
+    if as_texts:
+        return Source(texts=tuple(arguments))
     if len(arguments) == 1:
         only = arguments[0]
-        suffix = Path(only).suffix.lower()
         if only == STDIN:
             return Source(stdin=True)
-        if suffix and _is_file(only):
+        if _names_a_file(only):
+            _refuse_missing(only)
             file_format(Path(only))
             return Source(file=Path(only))
-        if suffix in FORMATS and not any(character.isspace() for character in only):
-            raise DataFormatError(
-                f"There is no file {only!r} (looked in {Path.cwd()}). If it is a text, run: "
-                f"echo {only} | clx predict RUN -"
-            )
     mixed = [
         argument
         for argument in arguments
@@ -68,6 +75,24 @@ def source_of(arguments: Sequence[str]) -> Source:
             f"any number of texts"
         )
     return Source(texts=tuple(arguments))
+
+
+def _names_a_file(word: str) -> bool:
+    """Return whether a single argument means a file rather than a text."""
+    if _is_file(word) or os.path.isdir(word):  # noqa: PTH112
+        return True
+    separators = [separator for separator in (os.sep, os.altsep) if separator]
+    looks_like_one = FILE_NAME.search(word) or any(each in word for each in separators)
+    return bool(looks_like_one) and not any(character.isspace() for character in word)
+
+
+def _refuse_missing(word: str) -> None:
+    if os.path.isdir(word):  # noqa: PTH112
+        raise DataFormatError(f"{word!r} is a folder: give one file of rows, or --text for a text")
+    if not _is_file(word):
+        raise DataFormatError(
+            f"There is no file {word!r} (looked in {Path.cwd()}). If it is a text, add --text"
+        )
 
 
 def _is_file(argument: str) -> bool:
