@@ -91,4 +91,4 @@ def label_errors(task: Task, data: Any, folds: int, top: int | None) -> pd.DataF
     (split,) = tokenized_splits(task, tokenizer, frames)
     limit = input_limit(task, tokenizer)
     warn_truncated(limit, split.truncated, len(split.frame), "the data", stacklevel=4)
-    return find_label_errors(task, split, folds, top)
+    return find_label_errors(task, tokenizer, split, folds, top)

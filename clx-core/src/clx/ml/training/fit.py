@@ -15,7 +15,8 @@ from clx.ml.machine.distributed import agreed
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.initialize import Head, prepare_head
 from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
-from clx.ml.model.head.layer import input_columns
+from clx.ml.model.head.layer import model_columns
+from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.loading import load_model
 from clx.ml.plugins.calls import trainer_callbacks
 from clx.ml.run_directory.config import TEMPERATURE
@@ -117,7 +118,8 @@ def fit(job: Job) -> Fitted:
 
 def _label_texts(job: Job, model: PreTrainedModel) -> LabelTexts | None:
     """Return the texts that say what the labels mean, tokenized; None if there are none."""
-    return label_texts(job.task, label_names_of(model), input_columns(job.train.dataset))
+    columns = model_columns(job.train.dataset)
+    return label_texts(job.task, job.tokenizer, label_names_of(model), columns)
 
 
 class _Heads:
@@ -142,36 +144,38 @@ class _Heads:
             pooling=task.pooling if resumed is None else resumed.pooling,
             # The weights of a resumed training's probe are in the checkpoint.
             init=task.head_init if self.job.resume_from is None else "random",
-            wanted=task.calibrate or not call.fine_tune,
+            find_layer=task.calibrate or not call.fine_tune,
         )
         if resumed is not None and call.fine_tune:
-            head.init, head.strength = resumed.init, resumed.C
+            head.init, head.C = resumed.init, resumed.C
             head.label_texts = resumed.label_texts
         return head
 
     def fresh(self, pooling: str) -> tuple[PreTrainedModel, Head]:
         """Return the base model as it was loaded, with a pooling, and its head."""
         model = _base_model(self.job, self.dropout)
-        return model, self._prepare(model, pooling=pooling, init="random", wanted=True)
+        return model, self._prepare(model, pooling=pooling, init="random", find_layer=True)
 
-    def _prepare(self, model: PreTrainedModel, *, pooling: str, init: str, wanted: bool) -> Head:
+    def _prepare(
+        self, model: PreTrainedModel, *, pooling: str, init: str, find_layer: bool
+    ) -> Head:
         job = self.job
+        request = HeadRequest(
+            job.base,
+            job.train.dataset,
+            self.collator,
+            pooling=pooling,
+            init=init,
+            model_args=job.task.model_args,
+            find_layer=find_layer,
+            fine_tune=job.call.fine_tune,
+            label_weights=self.label_weights,
+            texts=self.texts,
+            windows=self.windows,
+            seed=job.seed,
+        )
         with quiet_transformers():
-            return prepare_head(
-                model,
-                job.base,
-                job.train.dataset,
-                self.collator,
-                pooling=pooling,
-                init=init,
-                wanted=wanted,
-                model_args=job.task.model_args,
-                label_weights=self.label_weights,
-                texts=self.texts,
-                windows=self.windows,
-                fine_tune=job.call.fine_tune,
-                seed=job.seed,
-            )
+            return prepare_head(model, request)
 
     def add_label_texts(self, head: Head) -> None:
         """Make the texts that the probe was fitted to rows of the fine-tuning too.

@@ -9,8 +9,8 @@ from transformers import Trainer
 
 from clx.errors import ConfigError
 from clx.ml.model.head.class_weights import label_weights, weighted_loss
-from clx.ml.model.head.initialize import label_kind_of
 from clx.ml.model.head.label_texts import label_names_of
+from clx.ml.model.head.layer import label_kind_of
 from clx.ml.task.option_checks import unknown_labels
 from clx.problems import raise_problems
 

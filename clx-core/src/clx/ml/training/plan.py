@@ -99,7 +99,7 @@ def make_plan(job: Job, trainer: Trainer, head: Head, dropout: dict[str, float])
     plan = Plan(
         head.pooling,
         head.init,
-        head.strength,
+        head.C,
         head.label_texts,
         dropout,
         score_probe(trainer, eval_set, head, job.work_dir, budget),
