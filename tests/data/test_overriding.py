@@ -50,8 +50,14 @@ def test_a_method_patched_on_the_class_afterwards_is_the_one_that_is_called(monk
 
 def test_the_object_itself_has_the_method_until_the_block_ends():
     greeter = Greeter("Ann")
-    with pytest.raises(KeyError), overriding(greeter, "__call__", shouting):
+    with overriding(greeter, "__call__", shouting):
         assert greeter() == "HELLO ANN (Greeter)"
-        raise KeyError
     assert greeter() == "hello Ann"
     assert type(greeter) is Greeter
+
+
+def test_the_method_is_back_after_an_error():
+    greeter = Greeter("Ann")
+    with pytest.raises(KeyError), overriding(greeter, "__call__", shouting):
+        raise KeyError
+    assert greeter() == "hello Ann"
