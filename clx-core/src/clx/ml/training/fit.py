@@ -32,7 +32,7 @@ from clx.ml.task.author_code import author_code
 from clx.ml.task.option_checks import unknown_labels
 from clx.ml.task.task import Task
 from clx.ml.trainer.loss_guard import refuse_not_finite
-from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, own_forward
+from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, preserve_forward
 from clx.ml.training import checkpoints
 from clx.ml.training.attention_dropout import is_left_out, put_back, rates_to_leave_out
 from clx.ml.training.defaults import PATIENCE
@@ -194,7 +194,7 @@ def fit(job: Job) -> Fitted:
     # Before the model is loaded: its new head is random too.
     set_seed(job.seed)
     model = _base_model(job)
-    with own_forward(model):
+    with preserve_forward(model):
         fitted = _fit(job, model)
     put_back(fitted.model.config, job.dropout_left_out)
     return fitted
