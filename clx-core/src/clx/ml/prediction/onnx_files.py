@@ -134,7 +134,7 @@ QUANTISATIONS = {
 """The quantizations to try, fastest first, until decisions agree (measured in docs/performance.md).
 
 The reduced range is for processors without VNNI, whose int8 sums overflow. The inputs of the second
-matrix of a feed-forward layer have outliers, so one scale for all of them is inaccurate.
+matrix of a feed-forward layer have outliers, so that one scale for all of them is inaccurate.
 """
 
 

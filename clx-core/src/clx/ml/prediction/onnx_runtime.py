@@ -44,7 +44,7 @@ def import_onnxruntime() -> Any:
 
 @contextmanager
 def quantising_in(folder: Path) -> Iterator[Any]:
-    """Provide ``onnxruntime.quantization``, which puts its temporary files into ``folder`` meanwhile.
+    """Provide ``onnxruntime.quantization``, with ``folder`` as the place of its temporary files.
 
     It writes two copies of the model in fp32. The system's temporary folder may be too small for them,
     and they would stay there if the process is killed.

@@ -68,9 +68,9 @@ class CutTexts:
 
     def add(self, flags: Sequence[bool]) -> list[Any]:
         """Record the next texts, and return the names of the truncated ones."""
-        begun = len(self.flags)
+        start = len(self.flags)
         self.flags += flags
-        return [self.name(begun + at) for at, is_cut in enumerate(flags) if is_cut]
+        return [self.name(row) for row, is_cut in enumerate(flags, start) if is_cut]
 
     def tell(self, what: str = "the input", stacklevel: int = 4) -> None:
         """Warn how many texts were truncated, if any was."""

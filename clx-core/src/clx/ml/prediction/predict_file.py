@@ -108,10 +108,13 @@ def _refuse_target(job: FilePrediction) -> None:
 
 
 def _remaining_chunks(source: Path, done: int) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Yield number and rows of each part but the first ``done`` ones, indexed by row of the file."""
+    """Yield the number and the rows of each part after the first ``done`` parts.
+
+    The index is that of the file, so that errors name rows of the file.
+    """
     import pandas as pd
 
-    # A csv source is read as text. One of json or parquet keeps the types of its columns.
+    # Cells of csv files are read as text. The columns of jsonl and parquet files keep their types.
     for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
         if number >= done:
             first = number * PART_ROWS

@@ -27,6 +27,9 @@ class ProgressBars(ProgressCallback):  # type: ignore[misc]
         description: the text before the bar of predictions.
     """
 
+    training_bar: Any
+    prediction_bar: Any
+
     def __init__(self, description: str) -> None:
         super().__init__()
         self.description = description

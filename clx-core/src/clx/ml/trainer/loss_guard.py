@@ -1,4 +1,4 @@
-"""Stop a training at once when its loss is NaN or infinite, and name the likely causes.
+"""Stop training at once when the loss is NaN or infinite, and name the likely causes.
 
 The Trainer of transformers continues: it logs ``loss: 0.0`` and saves a model whose weights are NaN.
 """
@@ -51,8 +51,8 @@ def _diverged(trainer: Any, what: str, loss_of_step: bool = False) -> TrainingEr
     step = state.global_step + loss_of_step
     return TrainingError(
         report(
-            f"{what} at step {step} of {state.max_steps}. The training was stopped, and its model is "
-            f"not kept. Likely causes:",
+            f"{what} at step {step} of {state.max_steps}. Training was stopped, and its model is not "
+            f"kept. Likely causes:",
             _causes(trainer, step),
             "An earlier run of this name is unchanged.",
         )

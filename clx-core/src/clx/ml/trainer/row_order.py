@@ -82,7 +82,7 @@ class RowOrder:
         where = positions(order)
         compute = self.compute_metrics  # type: ignore[has-type]
         if compute is not None:
-            self.compute_metrics = lambda sorted_: compute(_in_data_order(sorted_, where))
+            self.compute_metrics = lambda prediction: compute(_in_data_order(prediction, where))
         try:
             output = super().evaluation_loop(dataloader, *args, **kwargs)  # type: ignore[misc]
         finally:

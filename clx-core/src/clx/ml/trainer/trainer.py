@@ -107,7 +107,7 @@ def preserve_forward(model: PreTrainedModel) -> Iterator[None]:
 
 
 def same_random_numbers(trainer: Trainer) -> AbstractContextManager[None]:
-    """Return a context that leaves no trace in the random numbers drawn after it."""
+    """Return a context that restores the state of the random number generators when it ends."""
     device = trainer.args.device
     context: AbstractContextManager[None] = torch.random.fork_rng(
         devices=[device] if device.type == "cuda" else []
@@ -138,15 +138,14 @@ def predict_dataset(trainer: Trainer, dataset: Dataset) -> tuple[EvalPrediction,
     Rows go through the model sorted by length. A Trainer with its own order of evaluation gets a
     sorted dataset.
     """
-    if trainer.sort_evaluation:
-        output = trainer.predict(dataset, metric_key_prefix="eval")
-        prediction = EvalPrediction(predictions=output.predictions, label_ids=output.label_ids)
-        return prediction, output.metrics.get("eval_loss")
-    ordered, where = sorted_by_length(dataset)
-    output = trainer.predict(ordered, metric_key_prefix="eval")
-    prediction = EvalPrediction(
-        predictions=restored(output.predictions, where), label_ids=restored(output.label_ids, where)
-    )
+    where = None
+    if not trainer.sort_evaluation:
+        dataset, where = sorted_by_length(dataset)
+    output = trainer.predict(dataset, metric_key_prefix="eval")
+    predictions, label_ids = output.predictions, output.label_ids
+    if where is not None:
+        predictions, label_ids = restored(predictions, where), restored(label_ids, where)
+    prediction = EvalPrediction(predictions=predictions, label_ids=label_ids)
     return prediction, output.metrics.get("eval_loss")
 
 
