@@ -49,9 +49,9 @@ LENGTHS = """
 import random, statistics
 import pandas as pd
 from transformers import TrainerCallback
-import clx.ml.trainer.heap
+import clx.ml.trainer.callbacks
 if {kept}:
-    clx.ml.trainer.heap.give_back = lambda: None
+    clx.ml.trainer.callbacks.trim_heap = lambda: None
 random.seed(0)
 words = "account card money bank lost stolen transfer pin number cash".split()
 texts = [" ".join(random.choices(words, k=random.randint(40, 500))) for _ in range(16 * {steps})]

@@ -92,7 +92,7 @@ def test_existing_target_is_an_error_unless_overwrite(run, tmp_path):
     assert target.read_text() == "mine"
     run.predict_file(source, target, overwrite=True)
     assert len(read(target)) == 20
-    with pytest.raises(DataFormatError, match="at once"):
+    with pytest.raises(DataFormatError, match="both the source and the target"):
         run.predict_file(source, source, overwrite=True)
 
 

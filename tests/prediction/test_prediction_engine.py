@@ -1,6 +1,10 @@
 """The engine behind predict: equal to the pipeline's own way, tokenised once, whatever the task."""
 
+import copy
+import gc
+import os
 import random
+import weakref
 
 import pytest
 import torch
@@ -174,6 +178,58 @@ def test_pipelines_that_make_chunks_of_a_text(tagger, batch_size, stride):
         assert [e["score"] for e in ours] == pytest.approx([e["score"] for e in theirs], abs=1e-5)
     # With a stride the rest of a text is a chunk of its own: nothing is lost.
     assert any(engine.cut() or ()) == (stride is None)
+
+
+@pytest.mark.parametrize("stride", [None, 2])
+def test_other_pipelines_tokenize_once_and_make_batches_of_similar_token_counts(
+    tagger, stride, monkeypatch
+):
+    texts = sorted({text or "cat" for text in mixed_texts(200)})
+    tokenized, shapes = [], []
+    original = type(tagger.tokenizer).__call__
+
+    def counting(self, text, *args, **kwargs):
+        tokenized.append(text)
+        return original(self, text, *args, **kwargs)
+
+    monkeypatch.setattr(type(tagger.tokenizer), "__call__", counting)
+    if stride:
+        tagger.tokenizer.model_max_length = 12
+    tagger.model.register_forward_pre_hook(
+        lambda module, args, kwargs: shapes.append(kwargs["input_ids"].shape), with_kwargs=True
+    )
+    arguments = {} if stride is None else {"stride": stride}
+    PipeEngine(tagger, None)(texts, arguments)
+    assert sorted(tokenized) == texts
+    assert all(rows == 1 or rows * tokens <= TOKEN_BUDGETS["cpu"] for rows, tokens in shapes)
+    assert max(rows for rows, _ in shapes) > 10
+    longest = [tokens for _, tokens in shapes]
+    assert stride or longest == sorted(longest, reverse=True)
+
+
+def test_tokenizers_keep_their_threads(tagger, monkeypatch):
+    for value in (None, "true"):
+        if value is None:
+            monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
+        else:
+            monkeypatch.setenv("TOKENIZERS_PARALLELISM", value)
+        PipeEngine(tagger, None)(["cat", "the big dog"], {})
+        assert os.environ.get("TOKENIZERS_PARALLELISM") == value
+
+
+@pytest.mark.parametrize("stock", [True, False])
+def test_an_engine_holds_no_model_once_it_is_gone(run, tagger, stock):
+    pipe = copy.copy(run.pipe if stock else tagger)
+    pipe.model = copy.deepcopy(pipe.model)
+    engine = PipeEngine(pipe, None)
+    engine(["cat", "the big dog"], {})
+    model = weakref.ref(pipe.model)
+    gc.disable()
+    try:
+        del pipe, engine
+        assert model() is None
+    finally:
+        gc.enable()
 
 
 class TaggingRun(TrainingRun):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from clx.ml import training_run
-from clx.ml.trainer.heap import EVERY, give_back
+from clx.ml.trainer.callbacks import EVERY, trim_heap
 
 MB = 2**20
 
@@ -31,7 +31,7 @@ def test_pieces_of_the_heap_that_nothing_uses_are_given_back():
     del pieces
     gc.collect()
     before = resident()
-    give_back()
+    trim_heap()
     assert before - resident() > 50 * MB
     assert float(sum(piece[0] for piece in used)) == len(used)
 
@@ -39,7 +39,7 @@ def test_pieces_of_the_heap_that_nothing_uses_are_given_back():
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="only done on a CPU")
 def test_a_training_and_an_evaluation_give_back(tiny_model, fruit, monkeypatch):
     times = []
-    monkeypatch.setattr("clx.ml.trainer.heap.give_back", lambda: times.append(1))
+    monkeypatch.setattr("clx.ml.trainer.callbacks.trim_heap", lambda: times.append(1))
     run = training_run(
         "classification",
         "given",

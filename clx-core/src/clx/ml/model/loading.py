@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ModelError
+from clx.ml.data.overriding import copy_overriding
 from clx.ml.data.texts import split_pair
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.base_models import read_model_config, refuse_foreign_code, set_input_limit
@@ -116,28 +116,18 @@ def _refuse_other_vocabulary(
 def bound_tokenizer(
     tokenizer: PreTrainedTokenizerBase, tokenize_args: dict[str, Any]
 ) -> PreTrainedTokenizerBase:
-    """Return a tokenizer that is called with ``tokenize_args`` and truncation unless told otherwise.
+    """Return a copy of the tokenizer whose calls default to ``tokenize_args`` and truncation.
 
-    Not every pipeline passes tokenizer arguments on, and no pipeline truncates by itself.
+    Not every pipeline passes arguments on to its tokenizer, and no pipeline truncates by default.
     """
-    original = type(tokenizer)
-    arguments = {"truncation": True, **tokenize_args}
+    defaults = {"truncation": True, **tokenize_args}
 
-    class Bound(original):  # type: ignore[misc, valid-type]
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            if len(args) == 1:
-                args = split_pair(args[0])
-            return super().__call__(*args, **{**arguments, **kwargs})
+    def call(_: Any, tokenize: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1:
+            args = split_pair(args[0])
+        return tokenize(*args, **{**defaults, **kwargs})
 
-    # save_pretrained writes the class's name: a reader has to find the original one.
-    Bound.__name__, Bound.__qualname__, Bound.__module__ = (
-        original.__name__,
-        original.__qualname__,
-        original.__module__,
-    )
-    bound = copy.copy(tokenizer)
-    bound.__class__ = Bound
-    return bound
+    return copy_overriding(tokenizer, "__call__", call)
 
 
 def make_pipeline(

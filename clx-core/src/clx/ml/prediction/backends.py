@@ -1,4 +1,4 @@
-"""The names of what computes predictions: torch, or ONNX Runtime for a run that was exported."""
+"""The names of the backends: torch, and ONNX Runtime for a run that was exported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BACKENDS = (TORCH, "onnx", "onnx-int8")
 
 
 def check_backend(backend: Any) -> str:
-    """Return the name of a backend; None is ``torch``.
+    """Return the name of a backend; None means ``torch``.
 
     Raises:
         ConfigError: there is no such backend.

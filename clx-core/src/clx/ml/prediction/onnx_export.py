@@ -1,7 +1,8 @@
-"""``run.export``: write the model for another runtime, and say how equal its answers are."""
+"""Export a trained model to ONNX, and report how closely its predictions match those of torch."""
 
 from __future__ import annotations
 
+import inspect
 import re
 import shutil
 import warnings
@@ -11,55 +12,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError, ExportError
+from clx.ml.data.lengths import input_limit
 from clx.ml.data.texts import as_text_rows, as_texts, check_texts
-from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, OnnxModel, Settings
+from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
+from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, Settings
 from clx.ml.run_directory.added_folder import added_folder
 from clx.ml.run_directory.layout import ONNX, RunDir, write_json
-from clx.ml.task.task import Task
 from clx.ml.task.windows import windows_of
 from clx.problems import cell
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedTokenizerBase
 
+    from clx.ml.task.task import Task
 
 CHECKED_TEXTS = 500
-"""How many of the caller's texts are checked at most."""
+"""The most texts of the caller that are compared."""
+
+DEFAULT_TEXTS = 300
+"""The number of sentences that are compared if the caller passes no texts."""
 
 SAME_DECISIONS = 0.99
-"""The share of equal decisions with which a quantisation is taken without trying a finer one."""
-
-LARGEST_DIFFERENCE = 1e-3
-"""Between scores of torch and of ONNX in fp32; more means that something else is computed."""
-
-
-@dataclass(frozen=True)
-class BackendCheck:
-    """How an exported model answers, against torch on the same texts.
-
-    Attributes:
-        largest_difference: between two scores of one text and label.
-        equal_decisions: share of the texts for which the same is decided.
-        megabytes: size of the file.
-        how: what was done to the weights.
-    """
-
-    largest_difference: float
-    equal_decisions: float
-    megabytes: float
-    how: str = "fp32"
+"""The share of equal decisions at which no finer quantization is tried."""
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What :meth:`TrainingRun.export` wrote, and how equal it is; also in ``onnx/report.json``.
+    """What :meth:`TrainingRun.export` wrote and how it compares; also in ``onnx/report.json``.
 
     Attributes:
-        folder: where the files are.
-        checks: backend → how it answers.
-        tried: what was tried for eight bits → share of equal decisions.
-        texts: how many texts were compared.
-        own_texts: whether the caller gave them.
+        folder: the folder of the exported files.
+        checks: backend → how it compares with torch.
+        tried: quantization that was tried → share of equal decisions.
+        texts: the number of texts that were compared.
+        own_texts: whether they are the caller's.
     """
 
     folder: Path
@@ -80,11 +66,11 @@ class ExportReport:
 
 @dataclass(frozen=True)
 class Reference:
-    """The trained model in torch, which is exported and compared with.
+    """The trained model in torch: what is exported, and what the export is compared with.
 
     Attributes:
         pipe: the run's pipeline.
-        tokenizer: the run's tokenizer, without the pipeline's bound arguments.
+        tokenizer: the run's tokenizer, without the default arguments of the pipeline's copy.
     """
 
     pipe: Pipeline
@@ -95,10 +81,10 @@ def check_export_kind(kind: Any) -> None:
     """Refuse anything but ``"onnx"``.
 
     Raises:
-        ConfigError: a run cannot be exported as that.
+        ConfigError: runs cannot be exported to this format.
     """
     if kind != "onnx":
-        raise ConfigError(f"a run can be exported as 'onnx', not as {cell(kind)}")
+        raise ConfigError(f"A run can be exported as 'onnx', not as {cell(kind)}")
 
 
 def export_run(
@@ -110,48 +96,41 @@ def export_run(
 ) -> ExportReport:
     """Export a trained run; see ``TrainingRun.export``. The caller holds the run's lock."""
     settings = _settings(task, reference)
-    rows = _texts(task, texts)
+    has_own_texts = texts is not None
+    rows = _default_texts(task) if texts is None else _checked_texts(task, texts)
     with added_folder(directory, ONNX) as folder:
-        report = _write(task, reference, folder, settings, rows, int8, texts is not None)
+        expected = Expected(task, rows, _torch_outputs(task, reference, rows))
+        _write_fp32(task, reference, settings, rows, folder)
+        checks = {"onnx": expected.compare(folder, "onnx", "fp32")}
+        refuse_unequal(checks["onnx"])
+        tried: dict[str, float] = {}
+        if int8:
+            checks["onnx-int8"], tried = _write_best_int8(folder, expected)
+        report = ExportReport(directory.path / ONNX, checks, tried, len(rows), has_own_texts)
         write_json(folder / REPORT, report.to_dict())
-    if texts is None:
+    if not has_own_texts:
         warnings.warn(
-            "The export was compared with torch on sentences of Python's documentation: pass "
-            "texts= of your own to know how equal it decides on them",
+            "The export was compared with torch on sentences from Python's documentation. To see "
+            "how it compares on your data, pass texts=",
             ClxWarning,
             stacklevel=3,
         )
-    return ExportReport(
-        directory.path / ONNX, report.checks, report.tried, report.texts, report.own_texts
-    )
+    return report
 
 
 def _settings(task: Task, reference: Reference) -> Settings:
-    """Return what the pipeline knows beside weights and vocabulary.
+    """Return what the pipeline knows besides weights and vocabulary.
 
     Raises:
-        ExportError: the pipeline or tokenizer is of a kind that only torch can run.
+        ExportError: only torch can run this kind of pipeline or tokenizer.
     """
-    from transformers import TextClassificationPipeline
-
-    from clx.ml.data.lengths import input_limit
-
     pipe, tokenizer = reference.pipe, reference.tokenizer
-    why = None
-    if type(pipe) is not TextClassificationPipeline:
-        why = f"its pipeline is {type(pipe).__name__}, and only text-classification can be exported"
-    elif getattr(tokenizer, "backend_tokenizer", None) is None:
-        why = f"{type(tokenizer).__name__} is no fast tokenizer, and needs transformers to run"
-    elif pipe._preprocess_params:
-        why = (
-            f"its pipeline gives the tokenizer {cell(pipe._preprocess_params)} (use tokenize_args)"
-        )
-    if why is not None:
-        raise ExportError(f"The run {task.run_name!r} cannot be exported to ONNX: {why}")
-    config, own = pipe.model.config, pipe._postprocess_params
-    function = own.get("function_to_apply")
+    _refuse_pipeline(task, pipe, tokenizer)
+    config, scoring = pipe.model.config, pipe._postprocess_params
+    function = scoring.get("function_to_apply")
+    accepted = inspect.signature(pipe.model.forward).parameters
     return Settings(
-        inputs=[name for name in tokenizer.model_input_names if name in _taken(pipe.model)],
+        inputs=[name for name in tokenizer.model_input_names if name in accepted],
         fill={
             "input_ids": tokenizer.pad_token_id,
             "attention_mask": 0,
@@ -163,8 +142,8 @@ def _settings(task: Task, reference: Reference) -> Settings:
         problem_type=config.problem_type,
         configured=getattr(config, "function_to_apply", None),
         scoring={
-            "top_k": own.get("top_k", 1),
-            "legacy": own.get("_legacy", True),
+            "top_k": scoring.get("top_k", 1),
+            "legacy": scoring.get("_legacy", True),
             "function": None if function is None else function.value,
         },
         batch_size=pipe._batch_size,
@@ -172,30 +151,44 @@ def _settings(task: Task, reference: Reference) -> Settings:
     )
 
 
-def _taken(model: Any) -> set[str]:
-    import inspect
+def _refuse_pipeline(task: Task, pipe: Pipeline, tokenizer: PreTrainedTokenizerBase) -> None:
+    from transformers import TextClassificationPipeline
 
-    return set(inspect.signature(model.forward).parameters)
+    why = None
+    if type(pipe) is not TextClassificationPipeline:
+        why = f"its pipeline is {type(pipe).__name__}, and only text-classification can be exported"
+    elif getattr(tokenizer, "backend_tokenizer", None) is None:
+        why = f"{type(tokenizer).__name__} is not a fast tokenizer, so it runs in transformers only"
+    elif pipe._preprocess_params:
+        why = (
+            f"its pipeline passes {cell(pipe._preprocess_params)} to the tokenizer (use "
+            f"tokenize_args instead)"
+        )
+    if why is not None:
+        raise ExportError(f"The run {task.run_name!r} cannot be exported to ONNX: {why}")
 
 
-def _texts(task: Task, texts: Iterable[Any] | None) -> list[str]:
-    if texts is not None:
-        rows = as_texts(as_text_rows(texts, task.text_columns))
-        some = check_texts(row for _, row in zip(range(CHECKED_TEXTS), rows, strict=False))
-        if not some:
-            raise ConfigError("export() needs at least one text to compare on, or texts=None")
-        return some
+def _checked_texts(task: Task, texts: Iterable[Any]) -> list[str]:
+    rows = as_texts(as_text_rows(texts, task.text_columns))
+    checked = check_texts(row for _, row in zip(range(CHECKED_TEXTS), rows, strict=False))
+    if not checked:
+        raise ConfigError("export() needs at least one text to compare, or texts=None")
+    return checked
+
+
+def _default_texts(task: Task) -> list[str]:
+    """Return sentences that are on every machine, evenly spread over Python's documentation."""
     from pydoc_data.topics import topics
 
-    found = [
+    paragraphs = [
         " ".join(paragraph.split())
         for topic in topics.values()
         for paragraph in re.split(r"\n\s*\n", topic)
     ]
-    sentences = [text for text in dict.fromkeys(found) if len(text.split()) > 3]
-    step = max(1, len(sentences) // 300)
+    sentences = [text for text in dict.fromkeys(paragraphs) if len(text.split()) > 3]
+    step = max(1, len(sentences) // DEFAULT_TEXTS)
+    chosen = sentences[::step][:DEFAULT_TEXTS]
     columns = len(task.text_columns)
-    chosen = sentences[::step][:300]
     if columns == 1:
         return chosen
     return check_texts(
@@ -203,82 +196,48 @@ def _texts(task: Task, texts: Iterable[Any] | None) -> list[str]:
     )
 
 
-def _write(
-    task: Task,
-    reference: Reference,
-    folder: Path,
-    settings: Settings,
-    texts: Sequence[str],
-    int8: bool,
-    own_texts: bool,
-) -> ExportReport:
-    from clx.ml.prediction.onnx_files import QUANTISATIONS, write_int8, write_onnx
+def _torch_outputs(task: Task, reference: Reference, texts: Sequence[str]) -> list[Any]:
     from clx.ml.prediction.pipe_engine import torch_engine
 
+    return torch_engine(task, reference.pipe, reference.tokenizer, None)(texts, {"top_k": None})
+
+
+def _write_fp32(
+    task: Task, reference: Reference, settings: Settings, texts: Sequence[str], folder: Path
+) -> None:
+    """Write the settings, the tokenizer and the model."""
+    from clx.ml.prediction.onnx_files import write_onnx
+
     pipe, tokenizer = reference.pipe, reference.tokenizer
-    windows = windows_of(task.long_text, task.window_pooling, task.tokenize_args, tokenizer)
     write_json(folder / SETTINGS, settings.to_dict())
-    answers = torch_engine(task, pipe, tokenizer, None)(texts, {"top_k": None})
-    # A real call sets up truncation as tokenize_args want it; the file keeps that.
-    more = {**(windows.arguments if windows is not None else {}), "padding": True}
-    encoded = pipe.tokenizer(list(texts[:2]) * 2, return_tensors="pt", **more)
+    windows = windows_of(task.long_text, task.window_pooling, task.tokenize_args, tokenizer)
+    # A real call sets up truncation as tokenize_args request it, and the saved file keeps that.
+    arguments = {**(windows.arguments if windows is not None else {}), "padding": True}
+    encoded = pipe.tokenizer(list(texts[:2]) * 2, return_tensors="pt", **arguments)
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.save(str(folder / TOKENIZER))
-    write_onnx(
-        pipe.model, {name: encoded[name].cpu() for name in settings.inputs}, folder / FILES["onnx"]
-    )
-    checks = {"onnx": _compared(task, folder, "onnx", texts, answers, "fp32")}
-    _refuse_unequal(checks["onnx"])
-    tried: dict[str, float] = {}
-    if int8:
-        target, best = folder / FILES["onnx-int8"], folder / "best"
-        for how in QUANTISATIONS:
-            write_int8(folder / FILES["onnx"], target, how)
-            check = _compared(task, folder, "onnx-int8", texts, answers, how)
-            if not tried or check.equal_decisions > max(tried.values()):
-                checks["onnx-int8"] = check
-                shutil.copyfile(target, best)
-            tried[how] = check.equal_decisions
-            if check.equal_decisions >= SAME_DECISIONS:
-                break
-        best.replace(target)
-    return ExportReport(folder, checks, tried, len(texts), own_texts)
+    inputs = {name: encoded[name].cpu() for name in settings.inputs}
+    write_onnx(pipe.model, inputs, folder / FILES["onnx"])
 
 
-def _compared(
-    task: Task,
-    folder: Path,
-    backend: str,
-    texts: Sequence[str],
-    answers: list[Any],
-    how: str,
-) -> BackendCheck:
-    from clx.ml.prediction.onnx_engine import OnnxEngine
+def _write_best_int8(folder: Path, expected: Expected) -> tuple[BackendCheck, dict[str, float]]:
+    """Write the 8-bit model; return how it compares, and the shares of equal decisions of all tried.
 
-    model = OnnxModel(folder, backend, "cpu")
-    outputs = OnnxEngine(model, None)(texts, {"top_k": None})
-    largest = 0.0
-    equal = 0
-    for ours, theirs in zip(outputs, answers, strict=True):
-        scores = {entry["label"]: entry["score"] for entry in theirs}
-        largest = max(largest, *(abs(e["score"] - scores[e["label"]]) for e in ours))
-        equal += _decision(task, ours) == _decision(task, theirs)
-    size = (folder / FILES[backend]).stat().st_size / 1e6
-    return BackendCheck(float(largest), equal / len(texts), round(size, 3), how)
+    The first quantization with enough equal decisions is kept, else the best one.
+    """
+    from clx.ml.prediction.onnx_files import QUANTISATIONS, write_int8
 
-
-def _decision(task: Task, output: list[dict[str, Any]]) -> Any:
-    """Return what the run decides; the best label for a task that decides nothing."""
-    if type(task).decide is Task.decide:
-        return output[0]["label"]
-    return task.decide(task.post_process_prediction([dict(entry) for entry in output]))
-
-
-def _refuse_unequal(check: BackendCheck) -> None:
-    if not check.largest_difference <= LARGEST_DIFFERENCE:
-        raise ExportError(
-            f"The exported model answers differently: scores differ by up to "
-            f"{check.largest_difference:.3g}, and {check.equal_decisions:.1%} of the decisions are "
-            f"equal. Nothing was written; backend='torch' predicts with this model"
-        )
+    target, kept = folder / FILES["onnx-int8"], folder / "best"
+    checks: list[BackendCheck] = []
+    for how in QUANTISATIONS:
+        write_int8(folder / FILES["onnx"], target, how)
+        check = expected.compare(folder, "onnx-int8", how)
+        if all(check.equal_decisions > other.equal_decisions for other in checks):
+            shutil.copyfile(target, kept)
+        checks.append(check)
+        if check.equal_decisions >= SAME_DECISIONS:
+            break
+    kept.replace(target)
+    best = max(checks, key=lambda check: check.equal_decisions)
+    return best, {check.how: check.equal_decisions for check in checks}

@@ -1,4 +1,4 @@
-"""Writing a model as ONNX, and a copy with weights of eight bits. Needs the extra ``onnx``."""
+"""Write a model as ONNX, and a copy with 8-bit weights. Needs the extra ``onnx``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,28 +21,30 @@ if TYPE_CHECKING:
 
 OPSET = 17
 
+_PRODUCTS = ("MatMul", "Gemm")
+
 
 def write_onnx(model: PreTrainedModel, inputs: Mapping[str, Any], path: Path) -> None:
-    """Write the model from token ids to logits, for any number of texts and tokens.
+    """Write the model, from token ids to logits, for any number of texts and tokens.
 
     Args:
-        model: is left as it is; the export works on a copy in fp32 on the CPU.
-        inputs: name → example tensor of shape (texts, tokens), at least two of each.
-        path: of the new file.
+        model: the model, which is not changed: the export uses a copy in fp32 on the CPU.
+        inputs: name → example tensor, shape (texts, tokens), with at least two of each.
+        path: the new file.
 
     Raises:
-        MissingDependencyError: the exporter's packages are not installed.
+        MissingDependencyError: a package of the exporters is not installed.
         ExportError: no exporter can write this model.
     """
     try:
         import onnx  # noqa: F401
     except ImportError as error:
         raise missing("onnx", error) from error
-    # Exporting a module that is not in evaluation mode puts the model into training mode.
+    # The export of a module that is not in evaluation mode leaves the model in training mode.
     copied = copy.deepcopy(model).to("cpu").float().eval()
     module = _logits_module(copied, tuple(inputs)).eval()
     failures = []
-    # The newer exporter needs onnxscript and is slower; it is for what the first cannot trace.
+    # The newer exporter needs onnxscript and is slower. It is for models that cannot be traced.
     for exporter in (_trace, _dynamo) if find_spec("onnxscript") else (_trace,):
         try:
             with _quiet(), quiet_transformers():
@@ -103,34 +106,49 @@ def _dynamo(module: Any, inputs: Mapping[str, Any], path: Path) -> None:
     )
 
 
-QUANTISATIONS: dict[str, dict[str, Any]] = {
-    "int8 per channel": {},
-    "int8 per channel, reduced range": {"reduce_range": True},
-    "int8 per channel, feed-forward outputs fp32": {"wide": True},
-    "int8 per channel, feed-forward outputs, embeddings and head fp32": {
-        "wide": True,
-        "head": True,
-        "matrices_only": True,
-    },
-}
-"""What is tried, fastest first, until decisions agree (docs/performance.md has what each gives).
+@dataclass(frozen=True)
+class Quantization:
+    """A way to quantize a model.
 
-Reduced range is for processors without VNNI, whose int8 sums overflow. The inputs of the second
-matrix of a feed-forward layer have outliers, which one scale for all of them serves badly.
+    Attributes:
+        reduce_range: use seven of the eight bits.
+        wide_in_fp32: do not quantize feed-forward outputs.
+        head_in_fp32: do not quantize the head.
+        matrices_only: quantize matrix products alone, not the embeddings.
+    """
+
+    reduce_range: bool = False
+    wide_in_fp32: bool = False
+    head_in_fp32: bool = False
+    matrices_only: bool = False
+
+
+QUANTISATIONS = {
+    "int8 per channel": Quantization(),
+    "int8 per channel, reduced range": Quantization(reduce_range=True),
+    "int8 per channel, feed-forward outputs fp32": Quantization(wide_in_fp32=True),
+    "int8 per channel, feed-forward outputs, embeddings and head fp32": Quantization(
+        wide_in_fp32=True, head_in_fp32=True, matrices_only=True
+    ),
+}
+"""The quantizations to try, fastest first, until decisions agree (measured in docs/performance.md).
+
+The reduced range is for processors without VNNI, whose int8 sums overflow. The inputs of the second
+matrix of a feed-forward layer have outliers, so that one scale for all of them is inaccurate.
 """
 
 
 def write_int8(source: Path, target: Path, how: str) -> None:
-    """Write a copy of an ONNX file with weights of eight bits (dynamic quantisation).
+    """Write a copy of an ONNX file with 8-bit weights (dynamic quantization).
 
     Args:
-        source: the model in fp32.
+        source: the file of the model in fp32.
         target: the new file.
         how: a key of ``QUANTISATIONS``.
     """
     import onnx
 
-    settings = QUANTISATIONS[how]
+    chosen = QUANTISATIONS[how]
     graph = onnx.load(str(source), load_external_data=False).graph
     with _quiet(), quantising_in(target.parent) as quantization:
         quantization.quantize_dynamic(
@@ -138,44 +156,50 @@ def write_int8(source: Path, target: Path, how: str) -> None:
             str(target),
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,
-            reduce_range=settings.get("reduce_range", False),
-            op_types_to_quantize=["MatMul", "Gemm"] if settings.get("matrices_only") else None,
-            nodes_to_exclude=_kept_in_fp32(graph, settings),
+            reduce_range=chosen.reduce_range,
+            op_types_to_quantize=list(_PRODUCTS) if chosen.matrices_only else None,
+            nodes_to_exclude=_kept_in_fp32(graph, chosen),
         )
 
 
-def _kept_in_fp32(graph: Any, settings: Mapping[str, Any]) -> list[str]:
-    """Return the names of the nodes that stay as they are.
+def _kept_in_fp32(graph: Any, chosen: Quantization) -> list[str]:
+    """Return the names of the nodes that are not quantized.
 
-    The head is what follows the last layer that is repeated, and at least the last product. A
-    feed-forward output is a product whose input is wider than its output.
+    The head is the last matrix product, and each ``Gemm`` node before it: a pooler or a dense layer,
+    which computes one vector per text. A feed-forward output is a product whose input is wider than its
+    output.
     """
-    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
-    products = [
-        (node, next((shapes[name] for name in node.input if len(shapes.get(name, ())) == 2), None))
-        for node in graph.node
-        if node.op_type in ("MatMul", "Gemm")
-    ]
-    weighted = [(node.name, shape, node) for node, shape in products if shape is not None]
+    matrices = {
+        weight.name: tuple(weight.dims) for weight in graph.initializer if len(weight.dims) == 2
+    }
+    products = []
+    for node in graph.node:
+        shape = next((matrices[name] for name in node.input if name in matrices), None)
+        if node.op_type in _PRODUCTS and shape is not None:
+            products.append((node, shape))
     kept = []
-    if settings.get("head") and weighted:
-        kept.append(weighted[-1][0])
-        # A pooler or a dense layer before the labels: it works on one vector a text.
-        kept += [name for name, _, node in weighted[:-1] if node.op_type == "Gemm"]
-    if settings.get("wide"):
-        for name, shape, node in weighted:
-            transposed = node.op_type == "Gemm" and any(
-                a.name == "transB" and a.i for a in node.attribute
-            )
-            rows, columns = shape[::-1] if transposed else shape
+    if chosen.head_in_fp32:
+        kept += [node.name for node, _ in products[-1:]]
+        kept += [node.name for node, _ in products[:-1] if node.op_type == "Gemm"]
+    if chosen.wide_in_fp32:
+        for node, shape in products:
+            rows, columns = shape[::-1] if _is_transposed(node) else shape
             if rows > columns:
-                kept.append(name)
+                kept.append(node.name)
     return list(dict.fromkeys(kept))
+
+
+def _is_transposed(node: Any) -> bool:
+    flags = (attribute for attribute in node.attribute if attribute.name == "transB")
+    return node.op_type == "Gemm" and any(flag.i for flag in flags)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide what the exporters say of themselves; ``logging.warning`` would set up the root logger."""
+    """Hide the messages of the exporters.
+
+    The root logger needs a handler meanwhile, or the first call of ``logging.warning`` sets one up.
+    """
     root, handler = logging.getLogger(), logging.NullHandler()
     disabled = root.manager.disable
     root.addHandler(handler)

@@ -1,4 +1,4 @@
-"""An exported model as ONNX Runtime runs it: no torch and no transformers is imported for it."""
+"""An exported model in ONNX Runtime, which needs neither torch nor transformers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FILES = {"onnx": "model.onnx", "onnx-int8": "model.int8.onnx"}
-"""Backend → its file in the run's ``onnx/``."""
+"""Backend → the name of its file in the run's ``onnx/``."""
 
 TOKENIZER = "tokenizer.json"
 SETTINGS = "settings.json"
@@ -29,19 +29,19 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Settings:
-    """What a pipeline knows beside weights and vocabulary.
+    """What a pipeline knows besides weights and vocabulary.
 
     Attributes:
         inputs: the names of the model's inputs, in order.
-        fill: input → what shorter texts are filled up with.
-        side: ``right`` or ``left``, where they are filled up.
-        limit: the most tokens of a text; None when none is cut.
+        fill: input → the number that shorter texts are padded with.
+        side: the side of the padding, ``right`` or ``left``.
+        limit: the most tokens of a text that the model receives; None if texts are not truncated.
         labels: the label of each logit.
-        problem_type: of the model's config, which decides between softmax and sigmoid.
-        configured: the config's own ``function_to_apply``.
+        problem_type: the entry of the model's config, which decides between softmax and sigmoid.
+        configured: the config's own ``function_to_apply``, None if it has none.
         scoring: the pipeline's own ``top_k``, ``legacy`` and ``function``.
-        batch_size: the pipeline's own, None for none.
-        window_pooling: how the logits of a long text's windows are pooled; None when it is cut.
+        batch_size: the pipeline's own batch size, None if it has none.
+        window_pooling: how to pool the logits of a long text's windows; None if it is truncated.
     """
 
     inputs: list[str]
@@ -56,7 +56,7 @@ class Settings:
     window_pooling: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return them for ``settings.json``."""
+        """Return the content of ``settings.json``."""
         return {"schema_version": SCHEMA_VERSION, **vars(self)}
 
 
@@ -64,7 +64,7 @@ def read_settings(folder: Path) -> Settings:
     """Return the settings of an exported model.
 
     Raises:
-        RunDirError: the file is damaged or of a newer clx.
+        RunDirError: the file is damaged, or a newer clx wrote it.
     """
     path = folder / SETTINGS
     try:
@@ -72,7 +72,7 @@ def read_settings(folder: Path) -> Settings:
         version = values.pop("schema_version")
         if version > SCHEMA_VERSION:
             raise RunDirError(
-                f"{path} was written by a newer clx: pip install --upgrade clx-core, or export again"
+                f"A newer clx wrote {path}: pip install --upgrade clx-core, or export the run again"
             )
         return Settings(**values)
     except RunDirError:
@@ -82,17 +82,17 @@ def read_settings(folder: Path) -> Settings:
 
 
 def exported_folder(directory: RunDir, backend: str) -> Path:
-    """Return the run's ``onnx/``, complete and with what the backend needs.
+    """Return the run's ``onnx/`` after checking that it has all files of the backend.
 
     Raises:
-        NotTrainedError: the run was not exported for that backend.
+        NotTrainedError: the run was not exported for this backend.
     """
     folder = directory.path / ONNX
-    there = all((folder / name).is_file() for name in (FILES[backend], SETTINGS, TOKENIZER))
-    if there and (directory.path / MANIFEST).is_file():
-        # What a broken-off export left is not in the manifest.
-        there = f"{ONNX}/{SETTINGS}" in directory.listed_files()
-    if not there:
+    is_there = all((folder / name).is_file() for name in (FILES[backend], SETTINGS, TOKENIZER))
+    if is_there and (directory.path / MANIFEST).is_file():
+        # The manifest does not list the files of an export that was interrupted.
+        is_there = f"{ONNX}/{SETTINGS}" in directory.listed_files()
+    if not is_there:
         raise NotTrainedError(
             f"The run in {directory.path} was not exported for backend={backend!r}: call "
             f'run.export("onnx"), or clx export {directory.path.name}'
@@ -106,11 +106,11 @@ class OnnxModel:
     Args:
         folder: the run's ``onnx/``.
         backend: ``onnx`` or ``onnx-int8``.
-        device: as of a run; None takes a GPU if ONNX Runtime has one.
+        device: as for a run; None chooses a GPU if ONNX Runtime has one.
 
     Raises:
         MissingDependencyError: ONNX Runtime is not installed.
-        ConfigError: the device cannot be had.
+        ConfigError: the device is not available.
     """
 
     def __init__(self, folder: Path, backend: str, device: str | None = None) -> None:
@@ -127,11 +127,11 @@ class OnnxModel:
         )
 
     def encode(self, texts: Sequence[Any]) -> list[Any]:
-        """Return the tokens of each text (or pair of texts)."""
+        """Return the tokens of each text, or pair of texts."""
         return list(self.tokenizer.encode_batch(texts))
 
     def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
-        """Return the logits, shape (texts, labels), of some texts in one batch."""
+        """Return the logits of one batch, shape (texts, labels)."""
         rows = {
             "input_ids": [encoding.ids for encoding in encodings],
             "attention_mask": [encoding.attention_mask for encoding in encodings],
@@ -145,7 +145,7 @@ class OnnxModel:
 
 def _options(runtime: Any) -> Any:
     options = runtime.SessionOptions()
-    # A plan of memory is kept for every shape otherwise, and each batch has one of its own.
+    # Otherwise it keeps a memory plan for each shape of input, and almost every batch has another one.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     threads = os.environ.get("OMP_NUM_THREADS", "")
@@ -156,13 +156,13 @@ def _options(runtime: Any) -> Any:
 
 def _providers(available: Sequence[str], device: str | None) -> list[Any]:
     if device is not None and not device.startswith(("cpu", "cuda")):
-        raise ConfigError(f"ONNX Runtime runs on cpu and cuda here, not on {cell(device)}")
+        raise ConfigError(f"With ONNX Runtime the device can be cpu or cuda, not {cell(device)}")
     has_cuda = "CUDAExecutionProvider" in available
     if device is not None and device.startswith("cuda"):
         if not has_cuda:
             raise ConfigError(
-                f"The device {device!r} cannot be used: this ONNX Runtime has only "
-                f"{', '.join(available)} (pip install onnxruntime-gpu; device='cpu' can)"
+                f"The device {device!r} is not available: this ONNX Runtime has only "
+                f"{', '.join(available)} (pip install onnxruntime-gpu, or use device='cpu')"
             )
         number = int(device.partition(":")[2] or 0)
         return [("CUDAExecutionProvider", {"device_id": number}), "CPUExecutionProvider"]
@@ -172,16 +172,16 @@ def _providers(available: Sequence[str], device: str | None) -> list[Any]:
 
 
 def scoring_of(arguments: Mapping[str, Any], settings: Settings) -> tuple[str | None, Any, bool]:
-    """Return function, top_k and legacy as the pipeline would understand its call.
+    """Return function, top_k and legacy as the pipeline interprets the arguments of its call.
 
     Raises:
-        ConfigError: an argument that only the torch pipeline takes.
+        ConfigError: only the torch pipeline accepts an argument, or a value is not valid.
     """
     unknown = sorted(set(arguments) - {"top_k", "function_to_apply"})
     if unknown:
         raise ConfigError(
-            f"backend='onnx' takes top_k and function_to_apply, but not {', '.join(unknown)}: what "
-            f"the tokenizer does was fixed by the export (backend='torch' takes it)"
+            f"backend='onnx' accepts top_k and function_to_apply, but not {', '.join(unknown)}: the "
+            f"export fixed the tokenizer's arguments (backend='torch' accepts others)"
         )
     own = settings.scoring
     function = arguments.get("function_to_apply") or own["function"]
@@ -190,7 +190,7 @@ def scoring_of(arguments: Mapping[str, Any], settings: Settings) -> tuple[str | 
             f"function_to_apply must be softmax, sigmoid or none, but is {cell(function)}"
         )
     top_k, legacy = own["top_k"], own["legacy"]
-    asked = arguments.get("top_k", "")
-    if asked is None or isinstance(asked, int):
-        top_k, legacy = asked, False
+    requested = arguments.get("top_k", "")
+    if requested is None or isinstance(requested, int):
+        top_k, legacy = requested, False
     return function, top_k, legacy

@@ -1,4 +1,4 @@
-"""The package ``onnxruntime``, imported so that it keeps what it sees to itself."""
+"""The package ``onnxruntime``, imported with its telemetry off."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _QUANTISING = threading.Lock()
 
 
 def missing(package: str, error: ImportError) -> MissingDependencyError:
-    """Return the error for a package of the extra that is not installed."""
+    """Return the error for a package of the extra ``onnx`` that is not installed."""
     return MissingDependencyError(f"{package} is needed for ONNX ({error}): {PIP_LINE}")
 
 
 def import_onnxruntime() -> Any:
     """Return the imported package.
 
-    From 1.29 on, its wheels send events to their maker unless this variable is set before the
-    import (Privacy.md in the package). Who sets ``ORT_DISABLE_TELEMETRY=0``, or has imported the
-    package before, keeps what was chosen.
+    Since version 1.29 its wheels send usage events unless ``ORT_DISABLE_TELEMETRY`` is set before the
+    import (Privacy.md in the package). A value that the user has set stays, and nothing changes if the
+    package was imported before.
 
     Raises:
-        MissingDependencyError: it is not installed.
+        MissingDependencyError: the package is not installed.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
@@ -44,9 +44,10 @@ def import_onnxruntime() -> Any:
 
 @contextmanager
 def quantising_in(folder: Path) -> Iterator[Any]:
-    """Give ``onnxruntime.quantization``, which keeps its copies of the model in ``folder`` meanwhile.
+    """Provide ``onnxruntime.quantization``, with ``folder`` as the place of its temporary files.
 
-    It writes two in fp32. In the system's folder they may not fit, and a kill would leave them.
+    It writes two copies of the model in fp32. The system's temporary folder may be too small for them,
+    and they would stay there if the process is killed.
 
     Raises:
         MissingDependencyError: a package is not installed.
@@ -56,7 +57,7 @@ def quantising_in(folder: Path) -> Iterator[Any]:
     from onnxruntime.quantization import quant_utils
 
     here = partial(tempfile.TemporaryDirectory, dir=folder)
-    # The name is the whole package's, hence one at a time.
+    # The module's attribute is global, so one thread at a time replaces it.
     with _QUANTISING:
         before = quant_utils.tempfile
         quant_utils.tempfile = SimpleNamespace(TemporaryDirectory=here)

@@ -1,4 +1,4 @@
-"""From texts to predictions, in order, in windows of bounded size."""
+"""From texts to predictions: in order, one window of texts at a time."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MAX_BATCH_SIZE = 1_000_000
 
 
 def check_batch_size(batch_size: Any) -> int | None:
-    """Return the batch size; None leaves it to the device.
+    """Return the batch size, or None, which leaves it to the device.
 
     Raises:
-        ConfigError: it is not a whole number of at least 1, or more than memory can have.
+        ConfigError: it is not a whole number from 1 to ``MAX_BATCH_SIZE``.
     """
     if batch_size is None:
         return None
@@ -39,7 +39,7 @@ def check_batch_size(batch_size: Any) -> int | None:
 
 
 def check_min_score(min_score: Any) -> float | None:
-    """Return the score, None for none.
+    """Return the minimum score, or None if there is no minimum.
 
     Raises:
         ConfigError: it is not a number from 0 to 1.
@@ -52,13 +52,13 @@ def check_min_score(min_score: Any) -> float | None:
 
 @dataclass
 class CutTexts:
-    """What becomes of it that texts are cut.
+    """Records which texts were truncated.
 
     Attributes:
-        name: position → what a message calls the text.
-        warn: whether a warning at the end says how many were.
-        flags: whether each text was, in order.
-        limit: in tokens, once it is known.
+        name: position → how a message names the text.
+        warn: whether to warn at the end if texts were truncated.
+        flags: whether each text was truncated, in order.
+        limit: the most tokens of a text that the model receives, once it is known.
     """
 
     name: Callable[[int], Any] = int
@@ -66,16 +66,22 @@ class CutTexts:
     flags: list[bool] = field(default_factory=list)
     limit: int | None = None
 
+    def add(self, flags: Sequence[bool]) -> list[Any]:
+        """Record the next texts, and return the names of the truncated ones."""
+        start = len(self.flags)
+        self.flags += flags
+        return [self.name(row) for row, is_cut in enumerate(flags, start) if is_cut]
+
     def tell(self, what: str = "the input", stacklevel: int = 4) -> None:
-        """Say how many texts were cut, if any was."""
+        """Warn how many texts were truncated, if any was."""
         warn_truncated(self.limit, sum(self.flags), len(self.flags), what, stacklevel)
 
 
 class Engine(Protocol):
-    """What runs texts through a model and gives what the run's pipeline would give.
+    """Runs texts through a model, and returns what the run's pipeline would return.
 
     Attributes:
-        window: how many texts should be passed at once.
+        window: how many texts to pass at once.
     """
 
     window: int
@@ -87,7 +93,7 @@ class Engine(Protocol):
         """Return for each text of the last call whether it was truncated."""
 
     def limit(self) -> int | None:
-        """Return the most tokens that the model is given of a text."""
+        """Return the most tokens of a text that the model receives, None for no limit."""
 
 
 def predict_texts(
@@ -97,53 +103,57 @@ def predict_texts(
     pipe_args: dict[str, Any],
     cut: CutTexts | None = None,
 ) -> Iterator[Any]:
-    """Yield the task's prediction for each text, in order, holding one window at a time.
+    """Yield the task's prediction for each text, in order.
 
-    The model is loaded when the first prediction is asked for. Within a window equal texts are
-    computed once. Before a prediction is yielded, ``cut`` knows whether its text was cut.
+    The model is loaded when the first prediction is requested. One window of texts is in memory at a
+    time, and equal texts of a window are computed once. ``cut`` knows about a text before its
+    prediction is yielded.
 
     Raises:
-        DataFormatError: a text is none, or is too long and the run has ``strict_length``.
+        DataFormatError: an item is not a text, or a text is too long and the run has
+            ``strict_length``.
     """
     source = iter(texts)
     first = list(islice(source, 1))
     if not first:
         return
     engine = make_engine()
-    source = chain(first, source)
-    position, cut = 0, cut or CutTexts()
+    cut = cut or CutTexts()
     cut.limit = engine.limit()
-    while window := list(islice(source, engine.window)):
-        window = check_texts(window, position)
-        position += len(window)
+    for window in _windows(chain(first, source), engine.window):
         distinct = list(dict.fromkeys(window))
         outputs = dict(zip(distinct, engine(distinct, pipe_args), strict=True))
-        was_cut = dict(zip(distinct, engine.cut(), strict=True))
-        in_order = [was_cut[text] for text in window]
-        begun = len(cut.flags)
-        cut.flags += in_order
+        is_cut = dict(zip(distinct, engine.cut(), strict=True))
+        too_long = cut.add([is_cut[text] for text in window])
         if task.strict_length:
-            too_long = [cut.name(begun + at) for at, is_cut in enumerate(in_order) if is_cut]
             refuse_long(too_long, cut.limit, len(cut.flags), "the input")
         yield from _predictions(task, window, outputs)
     if cut.warn:
         cut.tell()
 
 
+def _windows(texts: Iterator[str], size: int) -> Iterator[list[str]]:
+    """Yield at most ``size`` texts at a time, checked to be texts."""
+    position = 0
+    while window := list(islice(texts, size)):
+        yield check_texts(window, position)
+        position += len(window)
+
+
 def _predictions(task: Task, window: list[str], outputs: dict[str, Any]) -> list[Any]:
-    """Return the task's predictions of a window; equal texts do not share an object."""
-    left = Counter(window)
+    """Return the task's predictions for a window; equal texts do not share an object."""
+    remaining = Counter(window)
     predictions = []
     for text in window:
-        left[text] -= 1
-        output = _own(outputs[text]) if left[text] else outputs[text]
+        remaining[text] -= 1
+        output = _copied(outputs[text]) if remaining[text] else outputs[text]
         with author_code(task, "post_process_prediction"):
             predictions.append(task.post_process_prediction(output))
     return predictions
 
 
-def _own(output: Any) -> Any:
+def _copied(output: Any) -> Any:
     """Return a copy that a task may change: equal texts share the pipeline's output."""
     if isinstance(output, dict):
         return dict(output)
-    return [_own(item) for item in output] if isinstance(output, list) else output
+    return [_copied(item) for item in output] if isinstance(output, list) else output

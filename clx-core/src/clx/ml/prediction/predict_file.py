@@ -1,8 +1,8 @@
-"""Predicting a file into another: rows in order, bounded memory, resumable.
+"""Predict a file into another file: rows in order, in bounded memory, resumable.
 
-The output is written in parts into a folder beside the target, each complete by rename; when all
-are there they are joined and the target appears by rename. A resumed call skips the rows that
-complete parts hold, or finds that all was done.
+The output is written in parts, into a folder beside the target. A part gets its name when it is
+complete; when all parts are there, they are joined and the target appears by rename. A resumed call
+skips the rows of complete parts, or finds that the target was complete.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ JOINED = "joined.json"
 
 @dataclass(frozen=True)
 class FilePrediction:
-    """One prediction of a file into another.
+    """One prediction of a file into another file.
 
     Attributes:
-        source: csv, tsv, jsonl or parquet.
-        target: csv, tsv, jsonl or parquet.
-        text_column: the column of texts; ``"text"`` stands for the task's own.
+        source: a csv, tsv, jsonl or parquet file.
+        target: the csv, tsv, jsonl or parquet file to write.
+        text_column: the column of texts; ``"text"`` stands for the task's own columns.
         columns: the input columns to carry through, None for all.
-        resume: continue what an interrupted call left.
+        resume: continue an interrupted call.
         overwrite: replace an existing target.
-        answer: what the answer depends on beside the source: run, backend and so on.
+        answer: what the predictions depend on besides the source: run, backend and so on.
     """
 
     source: Path
@@ -69,10 +69,8 @@ def predict_file(job: FilePrediction, text_columns: Sequence[str], rows: RowFunc
     Args:
         job: what to predict.
         text_columns: the task's columns of texts.
-        rows: what predicts.
+        rows: predicts some texts.
     """
-    import pandas as pd
-
     source, target = job.source, job.target
     if not source.is_file():
         raise DataFormatError(f"There is no file {source}")
@@ -84,39 +82,54 @@ def predict_file(job: FilePrediction, text_columns: Sequence[str], rows: RowFunc
         if job.resume and _was_finished(parts, identity, target):
             remove(parts)
             return target
-        if target.exists() and not job.overwrite:
-            raise RunExistsError(f"{target} exists: pass overwrite=True or give another target")
-        if target.exists() and target.samefile(source):
-            raise DataFormatError(f"{source} cannot be source and target at once")
+        _refuse_target(job)
         done = _begin(parts, identity, job.resume)
         cut = CutTexts(lambda row: row + done * PART_ROWS, warn=False)
         inputs = columns_to_read(text_columns, job.text_column)
-        # A source read as text (csv) gives texts, one of json or parquet gives typed columns.
-        for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
-            if number < done:
-                continue
-            # Errors name the rows of the file, not those of the part.
-            first = number * PART_ROWS
-            frame.index = pd.RangeIndex(first, first + len(frame))
+        for number, frame in _remaining_chunks(source, done):
             output = _predicted(frame, inputs, job.columns, lambda texts: rows(texts, cut))
             write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
-        new = join_parts(sorted(parts.glob("*.part")), target, kind)
-        write_json(parts / JOINED, _fingerprint(new))
-        new.replace(target)
+        joined = join_parts(sorted(parts.glob("*.part")), target, kind)
+        write_json(parts / JOINED, _fingerprint(joined))
+        joined.replace(target)
         flush(target.parent)
         remove(parts)
     cut.tell(str(source))
     return target
 
 
+def _refuse_target(job: FilePrediction) -> None:
+    if not job.target.exists():
+        return
+    if not job.overwrite:
+        raise RunExistsError(f"{job.target} exists: pass overwrite=True or choose another target")
+    if job.target.samefile(job.source):
+        raise DataFormatError(f"{job.source} cannot be both the source and the target")
+
+
+def _remaining_chunks(source: Path, done: int) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield the number and the rows of each part after the first ``done`` parts.
+
+    The index is that of the file, so that errors name rows of the file.
+    """
+    import pandas as pd
+
+    # Cells of csv files are read as text. The columns of jsonl and parquet files keep their types.
+    for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
+        if number >= done:
+            first = number * PART_ROWS
+            frame.index = pd.RangeIndex(first, first + len(frame))
+            yield number, frame
+
+
 def _fingerprint(path: Path) -> list[int]:
-    """Return what a file keeps when it is renamed, and another one in its place has not."""
+    """Return what stays the same when a file is renamed, and differs if another file replaces it."""
     status = path.stat()
     return [status.st_ino, status.st_size, status.st_mtime_ns]
 
 
 def _was_finished(parts: Path, identity: dict[str, Any], target: Path) -> bool:
-    """Return whether the same call was broken off when its target was there already."""
+    """Return whether the same call was interrupted after its target was complete."""
     try:
         same = json.loads((parts / STATE).read_text(encoding="utf-8")) == identity
         joined = json.loads((parts / JOINED).read_text(encoding="utf-8"))
@@ -144,15 +157,15 @@ def _identity(job: FilePrediction) -> dict[str, Any]:
 
 
 def _begin(parts: Path, identity: dict[str, Any], resume: bool) -> int:
-    """Make the folder of parts; return how many complete ones are there from before."""
+    """Make the folder of parts; return how many complete parts an interrupted call has left in it."""
     state = parts / STATE
     if resume and state.is_file():
         before = read_object(state)
         raise_problems(
             ResumeError,
-            f"The interrupted prediction in {parts} was another one:",
+            f"The interrupted prediction in {parts} differs from this one:",
             [f"{key} changed" for key in identity if before.get(key) != identity[key]],
-            "Make it the same again, or leave resume out to start afresh.",
+            "Restore what changed, or leave out resume to start again.",
         )
         done = 0
         while (parts / f"{done:08d}.part").is_file():
@@ -170,17 +183,17 @@ def _predicted(
     columns: list[str] | None,
     rows: Callable[[list[str]], list[dict[str, Any]]],
 ) -> pd.DataFrame:
-    """Return the carried columns and the predictions of some rows."""
+    """Return some rows of the target: the columns to carry through and the predictions."""
     import pandas as pd
 
-    wanted = list(frame.columns) if columns is None else columns
-    raise_data_problems(column_problems(frame, wanted), "the columns to carry through")
+    carried = list(frame.columns) if columns is None else columns
+    raise_data_problems(column_problems(frame, carried), "the columns to carry through")
     predicted = pd.DataFrame(rows(frame_inputs(frame, inputs)), index=frame.index)
-    taken = set(wanted)
+    taken = set(carried)
     predicted = predicted.rename(
         columns={name: f"predicted_{name}" for name in predicted.columns if name in taken}
     )
     clash = set(predicted.columns) & taken
     if clash:
         raise DataFormatError(f"The input already has the columns {sorted(clash)}: rename them")
-    return pd.concat([frame[wanted], predicted], axis=1)
+    return pd.concat([frame[carried], predicted], axis=1)

@@ -1,6 +1,6 @@
-"""From logits to what the text-classification pipeline returns, for a whole batch at once.
+"""From logits to the output of the text-classification pipeline, for a whole batch at once.
 
-The same numbers as ``transformers.TextClassificationPipeline.postprocess`` gives for one text.
+The numbers are those that ``transformers.TextClassificationPipeline.postprocess`` returns per text.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def score_function(
-    asked: str | None, problem_type: str | None, num_labels: int, configured: Any = None
+    requested: str | None, problem_type: str | None, num_labels: int, configured: Any = None
 ) -> str:
-    """Return ``softmax``, ``sigmoid`` or ``none``: what makes scores of logits.
+    """Return the function that turns logits into scores: ``softmax``, ``sigmoid`` or ``none``.
 
     Args:
-        asked: the caller's wish; None leaves it to the model's config, whose entries follow.
+        requested: the caller's choice; None leaves it to the model's config, whose entries follow.
         problem_type: such as ``multi_label_classification``.
-        num_labels: how many labels the model has.
-        configured: the config's own ``function_to_apply``, if it has one.
+        num_labels: the number of labels of the model.
+        configured: the config's own ``function_to_apply``, None if it has none.
     """
-    if asked is not None:
-        return asked
+    if requested is not None:
+        return requested
     if problem_type == "regression":
         return "none"
     if problem_type == "multi_label_classification" or num_labels == 1:
@@ -35,12 +35,12 @@ def score_function(
 
 
 def scores_of(logits: np.ndarray[Any, Any], function: str) -> np.ndarray[Any, Any]:
-    """Return scores for logits of shape (texts, labels)."""
+    """Return the scores of logits; both have the shape (texts, labels)."""
     import numpy as np
 
     scores = logits
     if function == "sigmoid":
-        # Far below zero exp is infinite and the score 0, as it should be.
+        # For a large negative logit exp overflows to infinity, which gives the right score, 0.
         with np.errstate(over="ignore"):
             scores = 1.0 / (1.0 + np.exp(-logits))
     elif function == "softmax":
@@ -52,13 +52,14 @@ def scores_of(logits: np.ndarray[Any, Any], function: str) -> np.ndarray[Any, An
 def pipeline_outputs(
     scores: np.ndarray[Any, Any], labels: Mapping[int, str], top_k: int | None, legacy: bool
 ) -> list[Any]:
-    """Return the pipeline's output for each row of scores, shape (texts, labels).
+    """Return the pipeline's output for each row of scores.
 
     Args:
-        scores: what :func:`scores_of` returns.
+        scores: the result of :func:`scores_of`, shape (texts, labels).
         labels: the model's ``id2label``.
-        top_k: how many entries; None for all.
-        legacy: whether the caller said nothing of ``top_k``: one dict a text then, not a list.
+        top_k: the number of entries per text; None for all.
+        legacy: whether the caller left ``top_k`` out. The pipeline then returns one dict per text if
+            ``top_k`` is 1, and otherwise lists in the order of the labels.
     """
     import numpy as np
 

@@ -1,6 +1,6 @@
-"""A training whose loss is no number any more is stopped at once, with what probably caused it.
+"""Stop training at once when the loss is NaN or infinite, and name the likely causes.
 
-The Trainer of transformers goes on: its log then says ``loss: 0.0``, and it saves a model of NaN.
+The Trainer of transformers continues: it logs ``loss: 0.0`` and saves a model whose weights are NaN.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 HIGH_LEARNING_RATE = 1e-3
-"""Above what transformers are fine-tuned with."""
+"""Transformers are fine-tuned with smaller learning rates."""
 
 
 class GuardedLoss:
     """Mixed into a task's Trainer."""
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the step's loss.
+        """Return the loss of a training step.
 
         Raises:
-            TrainingError: it is NaN or infinite.
+            TrainingError: the loss is NaN or infinite.
         """
         import torch
 
@@ -36,10 +36,10 @@ class GuardedLoss:
 
 
 def refuse_not_finite(trainer: Any) -> None:
-    """Refuse to keep a model with weights that are no numbers, as the last step may have left them.
+    """Refuse a model with weights that are NaN or infinite, as the last step may have left them.
 
     Raises:
-        TrainingError: there are such weights.
+        TrainingError: the model has such weights.
     """
     bad = not_finite(trainer.accelerator.unwrap_model(trainer.model))
     if bad:
@@ -51,10 +51,10 @@ def _diverged(trainer: Any, what: str, loss_of_step: bool = False) -> TrainingEr
     step = state.global_step + loss_of_step
     return TrainingError(
         report(
-            f"{what} at step {step} of {state.max_steps}: the training is stopped, and nothing of it "
-            f"is kept. Likely causes:",
+            f"{what} at step {step} of {state.max_steps}. Training was stopped, and its model is not "
+            f"kept. Likely causes:",
             _causes(trainer, step),
-            "A run that was there before is unchanged.",
+            "An earlier run of this name is unchanged.",
         )
     )
 
@@ -66,22 +66,22 @@ def _causes(trainer: Trainer, step: int) -> list[str]:
             f"learning_rate {args.learning_rate:g} is high (2e-5 to 2e-4 is usual): try a tenth of it"
         )
     if args.fp16:
-        causes.append("fp16=True overflows at 65504: leave it out, or take bf16=True")
+        causes.append("fp16=True overflows at 65504: leave it out, or use bf16=True")
     if not args.max_grad_norm:
-        causes.append("max_grad_norm 0 lets any gradient through: leave it out")
+        causes.append("max_grad_norm 0 does not clip any gradient: leave it out")
     if step <= 1 and not_finite(trainer.model):
         causes.append(
-            "the base model has weights that are not finite numbers: take another copy of it"
+            "the base model has weights that are not finite numbers: use another copy of it"
         )
     if any("compute_loss" in vars(cls) for cls in type(trainer).__mro__[:-1] if _is_a_tasks(cls)):
         causes.append(
-            f"the loss is {type(trainer).__name__}'s own: look for a logarithm or division of 0"
+            f"the loss is {type(trainer).__name__}'s own: look for a logarithm of 0 or a division by 0"
         )
     if not causes:
         causes.append(
             f"the learning rate ({args.learning_rate:g}) may be too high for this model and batch size"
         )
-        causes.append("the data may have labels or weights of classes that are not finite numbers")
+        causes.append("labels or class weights may not be finite numbers")
     return causes
 
 

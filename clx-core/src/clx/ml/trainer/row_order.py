@@ -1,4 +1,4 @@
-"""The order in which a Trainer takes rows: training in batches of like length, evaluation sorted."""
+"""The order of rows in a Trainer: batches of similar length for training, sorted for evaluation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OWN_EVALUATION = (
 
 
 class _InOrder(torch.utils.data.Sampler[int]):
-    """Yields given row numbers."""
+    """Yields the row numbers that it was given."""
 
     def __init__(self, rows: Sequence[int]) -> None:
         self.rows = rows
@@ -41,9 +41,9 @@ class RowOrder:
     """Mixed into a task's Trainer.
 
     Attributes:
-        group_by_length: whether training batches hold rows of like length.
-        sort_evaluation: whether evaluation takes the longest rows first; what comes out, and what
-            ``compute_metrics`` gets, is in the order of the data all the same.
+        group_by_length: whether training batches hold rows of similar length.
+        sort_evaluation: whether evaluation takes the longest rows first. Its output, and the input of
+            ``compute_metrics``, are in the order of the data nevertheless.
     """
 
     group_by_length = True
@@ -65,23 +65,24 @@ class RowOrder:
         return _InOrder(order)
 
     def _evaluation_order(self, dataset: Any) -> list[int] | None:
-        """Return the row numbers, longest row first; None where the data's order is kept."""
+        """Return the row numbers, longest row first; None to keep the order of the data."""
         args = self.args  # type: ignore[attr-defined]
-        kept = args.batch_eval_metrics or args.dataloader_drop_last
-        if not self.sort_evaluation or kept or not args.eval_do_concat_batches:
+        # With these options the original order cannot be restored.
+        is_fixed = args.batch_eval_metrics or args.dataloader_drop_last
+        if not self.sort_evaluation or is_fixed or not args.eval_do_concat_batches:
             return None
         lengths = input_lengths(dataset) if hasattr(dataset, "column_names") else None
         return None if lengths is None else length_order(lengths)
 
     def evaluation_loop(self, dataloader: Any, *args: Any, **kwargs: Any) -> Any:
-        """Evaluate in the order of length, and give everything back in the order of the data."""
+        """Evaluate in the order of length, and return everything in the order of the data."""
         order = self._evaluation_order(getattr(dataloader, "dataset", None))
         if order is None:
             return super().evaluation_loop(dataloader, *args, **kwargs)  # type: ignore[misc]
         where = positions(order)
         compute = self.compute_metrics  # type: ignore[has-type]
         if compute is not None:
-            self.compute_metrics = lambda given: compute(_in_data_order(given, where))
+            self.compute_metrics = lambda prediction: compute(_in_data_order(prediction, where))
         try:
             output = super().evaluation_loop(dataloader, *args, **kwargs)  # type: ignore[misc]
         finally:
@@ -102,7 +103,13 @@ def _in_data_order(prediction: EvalPrediction, where: Sequence[int]) -> EvalPred
 
 
 def trainer_type(task_trainer: type, group_by_length: bool, *mixed_in: type) -> type[Trainer]:
-    """Return the task's Trainer with our row order, where it has none of its own, and more mixed in."""
+    """Return a subclass of the task's Trainer with our order of rows, where it has none of its own.
+
+    Args:
+        task_trainer: the task's class.
+        group_by_length: whether training batches may hold rows of similar length.
+        mixed_in: more base classes.
+    """
     own_evaluation = any(_overrides(task_trainer, name) for name in _OWN_EVALUATION)
     order = {
         "group_by_length": group_by_length and not _overrides(task_trainer, "_get_train_sampler"),

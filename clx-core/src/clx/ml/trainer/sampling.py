@@ -1,4 +1,4 @@
-"""The order of training rows: batches of like length, shuffled, seeded."""
+"""Seeded random orders of rows, with batches of similar length, and sorting by length."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 MEGABATCH = 50
-"""Batches that are sorted together: enough for like lengths, few enough to stay random."""
+"""Batches that are sorted together: enough for similar lengths, few enough for a random order."""
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler[int]):
-    """Yields row numbers so that batches hold rows of like length, in an order of its own seed.
+    """Yields row numbers in a random order, such that batches hold rows of similar length.
 
-    Rows are shuffled, sorted by length within megabatches, cut into batches, and the batches are
-    shuffled. The batch with the longest row comes first, so that memory runs out at once if it
-    does; the incomplete batch comes last. The order depends on the seed and the epoch alone, so
-    that a resumed training and every process of a distributed one see the same.
+    Rows are shuffled, sorted by length within megabatches, and divided into batches, which are
+    shuffled. The batch with the longest row comes first: if memory is too small, training fails at
+    once. The incomplete batch comes last. The order depends on nothing but seed and epoch, so it is the
+    same in a resumed training and in all processes of a distributed one.
 
     Args:
         lengths: tokens of each row.
-        batch_size: rows of one batch over all processes.
+        batch_size: rows per batch, over all processes.
         seed: any whole number.
     """
 
@@ -37,7 +37,7 @@ class LengthGroupedSampler(torch.utils.data.Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch's order; called by the Trainer."""
+        """Choose the order of an epoch; the Trainer calls this."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ def length_order(lengths: Sequence[int]) -> list[int]:
 
 
 def positions(order: Sequence[int]) -> list[int]:
-    """Return where each row is in ``order``."""
+    """Return the position of each row in ``order``."""
     where = [0] * len(order)
     for position, row in enumerate(order):
         where[row] = position
@@ -76,7 +76,7 @@ def positions(order: Sequence[int]) -> list[int]:
 
 
 def sorted_by_length(dataset: Dataset) -> tuple[Dataset, list[int]]:
-    """Return the dataset with its longest rows first, and where each of its rows now is."""
+    """Return the dataset with its longest rows first, and the new position of each row."""
     lengths = input_lengths(dataset)
     if lengths is None:
         return dataset, list(range(len(dataset)))
@@ -85,7 +85,12 @@ def sorted_by_length(dataset: Dataset) -> tuple[Dataset, list[int]]:
 
 
 def restored(values: Any, where: Sequence[int]) -> Any:
-    """Return arrays (or nested tuples or dicts of them) in the order from before sorting."""
+    """Return arrays, or nested tuples or dicts of them, in their order before sorting.
+
+    Args:
+        values: in the sorted order.
+        where: the sorted position of each row.
+    """
     if isinstance(values, tuple | list):
         return type(values)(restored(value, where) for value in values)
     if isinstance(values, dict):

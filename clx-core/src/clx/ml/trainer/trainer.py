@@ -1,4 +1,4 @@
-"""The Hugging Face Trainer as clx runs it, for training and for evaluation."""
+"""The Hugging Face Trainer as clx runs it, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from clx.errors import PluginError
 from clx.ml.machine.devices import trains_on_cpu
-from clx.ml.trainer.heap import GiveBack
+from clx.ml.trainer.callbacks import TrimHeap, use_our_progress
 from clx.ml.trainer.loss_guard import GuardedLoss
-from clx.ml.trainer.progress import use_our_progress
 from clx.ml.trainer.row_order import trainer_type
 from clx.ml.trainer.sampling import restored, sorted_by_length
 from clx.problems import cell
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fitting:
-    """What a Trainer needs to train; one that only evaluates does without.
+    """What a Trainer needs for training, and for evaluation during training.
 
     Attributes:
-        train_set: tokenized rows.
-        eval_set: tokenized rows to evaluate on between epochs, None for none.
-        compute_metrics: gives their metrics, None for the loss alone.
-        callbacks: of the training.
+        train_set: tokenized rows to train on; None for a Trainer that only evaluates.
+        eval_set: tokenized rows to evaluate on between epochs, if any.
+        compute_metrics: returns metrics of an evaluation; None for the loss alone.
+        callbacks: the callbacks of the training.
     """
 
     train_set: Dataset | None = None
@@ -54,22 +53,28 @@ def make_trainer(
 ) -> Trainer:
     """Return a Trainer of the task's class.
 
-    The losses of transformers' classification models are means that ignore how many rows are
-    accumulated, but their ``forward`` takes any keyword, from which the Trainer (5.23) concludes
-    that they do not, and multiplies loss and gradients by accumulation steps × processes. Saying
-    ``accepts_loss_kwargs = False`` mends it.
+    Args:
+        task: provides the Trainer class and the data collator.
+        tokenizer: the run's tokenizer.
+        model: the model to train or to evaluate.
+        arguments: the complete training arguments, except ``output_dir``.
+        output_dir: the folder of checkpoints.
+        fitting: data and callbacks; the default is for a Trainer that only evaluates.
     """
+    # The loss of a classification model of transformers is a mean over the rows of a batch. But its
+    # forward accepts any keyword, from which the Trainer (5.23) concludes that the loss is normalized
+    # by num_items_in_batch, and multiplies loss and gradients by accumulation steps times processes.
     if not hasattr(type(model), "accepts_loss_kwargs"):
         model.accepts_loss_kwargs = False
     arguments = dict(arguments)
-    strategy = arguments.pop("train_sampling_strategy", "group_by_length")
-    grouped = strategy == "group_by_length"
-    if not grouped:
-        arguments["train_sampling_strategy"] = strategy
+    grouped = arguments.get("train_sampling_strategy", "group_by_length") == "group_by_length"
+    if grouped:
+        # Done by our own sampler: TrainingArguments must not choose another one.
+        arguments.pop("train_sampling_strategy", None)
     callbacks = list(fitting.callbacks)
     if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
-        callbacks.append(GiveBack())
+        callbacks.append(TrimHeap())
     trainer: Trainer = trainer_type(task.trainer_class, grouped, GuardedLoss)(
         model=model,
         args=TrainingArguments(output_dir=str(output_dir), **arguments),
@@ -85,11 +90,11 @@ def make_trainer(
 
 
 @contextmanager
-def own_forward(model: PreTrainedModel) -> Iterator[None]:
-    """Leave a model the ``forward`` that it had, whatever Trainers do with it.
+def preserve_forward(model: PreTrainedModel) -> Iterator[None]:
+    """Restore the model's ``forward`` when the block ends, whatever Trainers did to it.
 
-    For bf16 and fp16 accelerate wraps it in autocast, once more for each evaluation and training; its
-    way of unwrapping takes the decorators of the model's own class along.
+    For bf16 and fp16, accelerate wraps it in autocast again for each evaluation and training. Its own
+    way to unwrap also removes the decorators of the model's class.
     """
     before = model.__dict__.get("forward")
     try:
@@ -102,7 +107,7 @@ def own_forward(model: PreTrainedModel) -> Iterator[None]:
 
 
 def same_random_numbers(trainer: Trainer) -> AbstractContextManager[None]:
-    """Return a context after which random numbers go on as if it had not been."""
+    """Return a context that restores the state of the random number generators when it ends."""
     device = trainer.args.device
     context: AbstractContextManager[None] = torch.random.fork_rng(
         devices=[device] if device.type == "cuda" else []
@@ -111,10 +116,8 @@ def same_random_numbers(trainer: Trainer) -> AbstractContextManager[None]:
 
 
 def predict_before_training(trainer: Trainer, dataset: Dataset) -> dict[str, float]:
-    """Return the metrics of the model as it is, without a trace in what is then trained.
-
-    Outside of a training ``bf16_full_eval`` would turn the model itself into half precision.
-    """
+    """Return the metrics of the untrained model, without an effect on the training that follows."""
+    # Outside of training, bf16_full_eval converts the model itself to half precision.
     trainer.is_in_train = True
     try:
         with same_random_numbers(trainer):
@@ -124,7 +127,7 @@ def predict_before_training(trainer: Trainer, dataset: Dataset) -> dict[str, flo
 
 
 def forget_model(trainer: Trainer) -> None:
-    """Let go of the model: a Trainer is in reference cycles, which would hold it for long."""
+    """Drop the Trainer's references to the model, which reference cycles would keep in memory."""
     trainer.model = trainer.model_wrapped = trainer.callback_handler.model = None
     trainer.accelerator.free_memory()
 
@@ -132,23 +135,25 @@ def forget_model(trainer: Trainer) -> None:
 def predict_dataset(trainer: Trainer, dataset: Dataset) -> tuple[EvalPrediction, float | None]:
     """Return predictions and label ids in the dataset's order, and the mean loss if there is one.
 
-    Rows go through the model sorted by length: by our own order of evaluation, and for a Trainer
-    with another one by sorting the dataset.
+    Rows go through the model sorted by length. A Trainer with its own order of evaluation gets a
+    sorted dataset.
     """
-    if trainer.sort_evaluation:
-        output = trainer.predict(dataset, metric_key_prefix="eval")
-        prediction = EvalPrediction(predictions=output.predictions, label_ids=output.label_ids)
-        return prediction, output.metrics.get("eval_loss")
-    ordered, where = sorted_by_length(dataset)
-    output = trainer.predict(ordered, metric_key_prefix="eval")
-    prediction = EvalPrediction(
-        predictions=restored(output.predictions, where), label_ids=restored(output.label_ids, where)
-    )
+    where = None
+    if not trainer.sort_evaluation:
+        dataset, where = sorted_by_length(dataset)
+    output = trainer.predict(dataset, metric_key_prefix="eval")
+    predictions, label_ids = output.predictions, output.label_ids
+    if where is not None:
+        predictions, label_ids = restored(predictions, where), restored(label_ids, where)
+    prediction = EvalPrediction(predictions=predictions, label_ids=label_ids)
     return prediction, output.metrics.get("eval_loss")
 
 
 def checked_metrics(task: Task) -> Callable[[EvalPrediction], dict[str, float]]:
-    """Return the task's ``compute_metrics`` with its result checked to be names and numbers."""
+    """Return a function that calls the task's ``compute_metrics`` and checks its result.
+
+    The function raises a PluginError if the result is not a dict of numbers.
+    """
 
     def compute(prediction: EvalPrediction) -> dict[str, float]:
         metrics = task.compute_metrics(prediction)

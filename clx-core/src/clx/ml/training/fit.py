@@ -23,7 +23,7 @@ from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.task.author_code import author_code
 from clx.ml.task.task import Task
 from clx.ml.trainer.loss_guard import refuse_not_finite
-from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, own_forward
+from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, preserve_forward
 from clx.ml.training import checkpoints
 from clx.ml.training.attention_dropout import is_left_out, put_back
 from clx.ml.training.defaults import PATIENCE
@@ -99,7 +99,7 @@ def fit(job: Job) -> Fitted:
     dropout = dropout_to_leave_out(job, resumed)
     model = _base_model(job, dropout)
     interrupt = StopOnInterrupt()
-    with own_forward(model):
+    with preserve_forward(model):
         trainer = _make_trainer(job, model, interrupt)
         heads = _Heads(job, trainer, dropout, _label_texts(job, model))
         fitted = Fitted(model, heads.first(model, resumed))

@@ -1,0 +1,87 @@
+"""Compare the predictions of an exported model with those of torch, on the same texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clx.errors import ExportError
+from clx.ml.prediction.onnx_model import FILES, OnnxModel
+from clx.ml.task.task import Task
+
+LARGEST_DIFFERENCE = 1e-3
+"""Between the scores of torch and of ONNX in fp32. A larger one means a different computation."""
+
+
+@dataclass(frozen=True)
+class BackendCheck:
+    """How an exported model compares with torch on the same texts.
+
+    Attributes:
+        largest_difference: the largest difference between two scores of one text and label.
+        equal_decisions: the share of the texts with equal decisions.
+        megabytes: the size of the file.
+        how: the format of the weights.
+    """
+
+    largest_difference: float
+    equal_decisions: float
+    megabytes: float
+    how: str = "fp32"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The outputs of torch that an exported model is compared with.
+
+    Attributes:
+        task: decides from an output.
+        texts: the compared texts.
+        outputs: what the pipeline returns for each, with all labels.
+    """
+
+    task: Task
+    texts: Sequence[str]
+    outputs: list[Any]
+
+    def compare(self, folder: Path, backend: str, how: str) -> BackendCheck:
+        """Run the texts through an exported file, and return how its outputs compare.
+
+        Args:
+            folder: the folder of the exported files.
+            backend: ``onnx`` or ``onnx-int8``.
+            how: the format of the weights, for the report.
+        """
+        from clx.ml.prediction.onnx_engine import OnnxEngine
+
+        outputs = OnnxEngine(OnnxModel(folder, backend, "cpu"), None)(self.texts, {"top_k": None})
+        largest, equal = 0.0, 0
+        for output, expected in zip(outputs, self.outputs, strict=True):
+            scores = {entry["label"]: entry["score"] for entry in expected}
+            largest = max(largest, *(abs(e["score"] - scores[e["label"]]) for e in output))
+            equal += _decision(self.task, output) == _decision(self.task, expected)
+        size = (folder / FILES[backend]).stat().st_size / 1e6
+        return BackendCheck(float(largest), equal / len(self.texts), round(size, 3), how)
+
+
+def _decision(task: Task, output: list[dict[str, Any]]) -> Any:
+    """Return the run's decision, or the best label for a task that makes no decisions."""
+    if type(task).decide is Task.decide:
+        return output[0]["label"]
+    return task.decide(task.post_process_prediction([dict(entry) for entry in output]))
+
+
+def refuse_unequal(check: BackendCheck) -> None:
+    """Refuse an fp32 export whose scores are not those of torch.
+
+    Raises:
+        ExportError: a score differs by more than ``LARGEST_DIFFERENCE``.
+    """
+    if not check.largest_difference <= LARGEST_DIFFERENCE:
+        raise ExportError(
+            f"The exported model answers differently: scores differ by up to "
+            f"{check.largest_difference:.3g}, and {check.equal_decisions:.1%} of the decisions are "
+            f"equal. Nothing was written; backend='torch' predicts with this model"
+        )
