@@ -11,10 +11,10 @@ from clx.ml import TrainingRun, training_run
 from clx.ml.plugins.registry import TaskRegistry
 from clx.ml.run_directory.config import (
     SCHEMA_VERSION,
-    json_problems,
     read_config,
     run_name_problems,
 )
+from clx.ml.task.json_values import json_problems
 from clx.settings import runs_dir
 from clx_tasks_classification import ClassificationRun
 
