@@ -112,7 +112,7 @@ def _bf16_speed() -> float:
 
 def data_folder() -> Finding:
     """Look at where runs are kept."""
-    from clx.ml.run.opening import saved_runs
+    from clx.ml.run_directory.finding import saved_runs
     from clx.settings import local_data_dir
 
     folder = local_data_dir()

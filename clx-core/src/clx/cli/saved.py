@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from clx.ml.machine.disk import readable as readable_size
+from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import CONFIG, ENVIRONMENT, MANIFEST, RunDir
 
 __all__ = ["environment", "readable_size", "sizes", "trained_at"]
@@ -22,11 +22,7 @@ def trained_at(run: RunDir) -> datetime:
 
 def environment(run: RunDir) -> dict[str, Any]:
     """Return the versions and platform that the run was trained with, empty if that is not known."""
-    try:
-        value = json.loads((run.path / ENVIRONMENT).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    return read_json_or_empty(run.path / ENVIRONMENT)
 
 
 def sizes(folder: Path) -> dict[str, int]:

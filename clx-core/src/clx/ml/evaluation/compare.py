@@ -12,7 +12,8 @@ from clx.ml.evaluation.evaluate import evaluate_predictions, predict_frame_rows
 from clx.ml.results.json_tables import table_to_json
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.results.pages import comparison_report
-from clx.ml.run_directory.layout import REPORT, write_json, writing
+from clx.ml.run_directory.files import write_json, writing
+from clx.ml.run_directory.layout import REPORT
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from clx.errors import ConfigError
 from clx.ml.data.lengths import input_lengths
 from clx.ml.data.splits import windows_of_split
 from clx.ml.evaluation.evaluate import Predicted, of_texts
-from clx.ml.machine.distributed import agreed, is_writer
+from clx.ml.machine.distributed import broadcast, is_main_process
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.calibration import Calibration, calibrate
 from clx.ml.model.head.class_weights import label_weights, weighted_loss
@@ -27,7 +27,7 @@ from clx.ml.model.head.layer import divide_head, input_columns
 from clx.ml.model.loading import load_model
 from clx.ml.plugins import calls as hook_calls
 from clx.ml.run_directory.config import TEMPERATURE
-from clx.ml.run_directory.layout import write_json
+from clx.ml.run_directory.files import write_json
 from clx.ml.task.author_code import author_code
 from clx.ml.task.option_checks import unknown_labels
 from clx.ml.task.task import Task
@@ -236,7 +236,7 @@ def _fit(job: Job, model: PreTrainedModel) -> Fitted:
         # The weights of the probe are in the checkpoint.
         head.init, head.strength = plan.get("init", head.init), plan.get("strength")
         head.label_texts = plan.get("label_texts", 0)
-    if texts is not None and agreed(head.label_texts > 0):
+    if texts is not None and broadcast(head.label_texts > 0):
         # Without them a fine-tuning unlearns a label that is known by its description alone.
         trainer.train_dataset = texts.added_to(rows, head.kind == "multi")
     plan = plan or _make_plan(job, trainer, head)
@@ -391,7 +391,7 @@ def _make_plan(job: Job, trainer: Trainer, head: Head) -> dict[str, Any]:
         "probe_score": score_probe(trainer, eval_set, head, job.work_dir, budget),
         "max_steps": steps_in_time(trainer, budget, eval_set),
     }
-    if is_writer():
+    if is_main_process():
         write_json(job.work_dir / PLAN, plan)
     return plan
 
