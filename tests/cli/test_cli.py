@@ -170,7 +170,7 @@ def raising(monkeypatch):
         def fail(parent):
             raise error
 
-        monkeypatch.setattr("clx.ml.run.opening.saved_runs", fail)
+        monkeypatch.setattr("clx.ml.run_directory.finding.saved_runs", fail)
 
     return make
 
@@ -238,7 +238,7 @@ def test_a_warning_of_clx_is_one_line(cli, monkeypatch):
         warnings.warn("some\n  thing", ClxWarning, stacklevel=1)
         return []
 
-    monkeypatch.setattr("clx.ml.run.opening.saved_runs", warn)
+    monkeypatch.setattr("clx.ml.run_directory.finding.saved_runs", warn)
     cli("runs", "--json")
     assert json.loads(cli.out) == []
     assert cli.err == "warning: some thing\n"

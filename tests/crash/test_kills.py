@@ -16,7 +16,9 @@ import pytest
 from clx.errors import RunDirError
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.run_directory import staging
-from clx.ml.run_directory.layout import RunDir, find_run, write_json
+from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.finding import find_run
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from crash.faults import Injected, in_fork

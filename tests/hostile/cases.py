@@ -224,7 +224,7 @@ def tokenizer_class_that_is_a_function(folder):
 # ---- Elsewhere: network, other files ----------------------------------------------------------------
 
 
-@case("adapter_config.json stands for an adapter")
+@case("adapter_config.json belongs to an adapter")
 def adapter_of_a_base_on_the_hub(folder):
     text = json.dumps({"base_model_name_or_path": "attacker/base", "peft_type": "LORA"})
     (folder / "model" / "adapter_config.json").write_text(text)
@@ -254,7 +254,7 @@ def tokenizer_files_elsewhere(folder):
     tokenizer_config(folder, special_tokens_map_file="../../../etc/hostname")
 
 
-@case("no safetensors file beside it")
+@case("which is not a safetensors file in the same folder")
 def index_that_climbs(folder):
     weights = folder / "model" / "model.safetensors"
     weights.rename(folder.parent / "outside.safetensors")
@@ -264,7 +264,7 @@ def index_that_climbs(folder):
     (folder / "model" / "model.safetensors.index.json").write_text(text)
 
 
-@case("no safetensors file beside it")
+@case("which is not a safetensors file in the same folder")
 def index_with_an_absolute_path(folder):
     (folder / "model" / "model.safetensors").unlink()
     text = json.dumps({"metadata": {}, "weight_map": {"classifier.bias": "/etc/hostname"}})
@@ -360,7 +360,7 @@ def one_infinite_weight(folder):
     tensors(folder, spoil)
 
 
-@case("cut short")
+@case("truncated, damaged, or not .*file not fully covered")
 def weights_cut_short(folder):
     path = folder / "model" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
@@ -371,17 +371,17 @@ def weights_cut_short_under_the_manifest(folder):
     weights_cut_short(folder)
 
 
-@case("cut short or no safetensors")
+@case("truncated, damaged, or not .*header too small")
 def weights_that_are_empty(folder):
     (folder / "model" / "model.safetensors").write_bytes(b"")
 
 
-@case("cut short or no safetensors")
+@case("truncated, damaged, or not .*header too large")
 def header_of_absurd_length(folder):
     (folder / "model" / "model.safetensors").write_bytes(struct.pack("<Q", 2**63) + b"{}")
 
 
-@case("header is wrong about")
+@case("truncated, damaged, or not .*invalid offset for tensor `classifier.bias`")
 def header_that_overlaps(folder):
     def spoil(names):
         names["classifier.bias"]["data_offsets"] = [0, 2**60]
@@ -390,7 +390,7 @@ def header_that_overlaps(folder):
     header(folder, spoil)
 
 
-@case("header is wrong about|safetensors")
+@case("truncated, damaged, or not .*overflow")
 def header_of_another_shape(folder):
     def spoil(names):
         names["classifier.bias"]["shape"] = [2**40, 2**40]
@@ -459,19 +459,19 @@ def tokenizer_nested_deeply(folder):
     (folder / "model" / "tokenizer.json").write_text(f'{{"normalizer": {nested}}}')
 
 
-@case("more than such a file has")
+@case("more than the limit of")
 def config_of_absurd_size(folder):
     with (folder / "config.json").open("r+b") as file:
         file.truncate(2**40)
 
 
-@case("characters of one")
+@case("characters, which would use up all memory")
 def tokenizer_that_doubles_forty_times(folder):
     double = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
     tokenizer(folder, normalizer={"type": "Sequence", "normalizers": [double] * 40})
 
 
-@case("characters of one")
+@case("characters, which would use up all memory")
 def tokenizer_with_a_huge_replacement(folder):
     huge = {"type": "Replace", "pattern": {"Regex": ""}, "content": "a" * 10**6}
     tokenizer(folder, normalizer=huge)
@@ -550,7 +550,7 @@ def export_with_labels_in_another_order(folder):
     exported(folder, labels=("fruit", "animal"))
 
 
-@case("onnx/tokenizer.json makes .* characters of one")
+@case("onnx/tokenizer.json turns one character into .* characters, which would use up all memory")
 def export_with_a_tokenizer_that_explodes(folder):
     double = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
     exported(folder, tokenizer={"normalizer": {"type": "Sequence", "normalizers": [double] * 40}})

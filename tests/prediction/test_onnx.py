@@ -24,8 +24,8 @@ from clx.errors import (
 )
 from clx.ml import TrainingRun, training_run
 from clx.ml.prediction import onnx_export as exporting
-from clx.ml.run_directory.added_folder import added_folder
 from clx.ml.run_directory.layout import MANIFEST, RunDir
+from clx.ml.run_directory.staging import added_folder
 from conftest import fruit_frame, mixed_texts
 
 pytest.importorskip("onnxruntime")
@@ -207,9 +207,9 @@ def test_an_open_run_is_still_the_one_that_it_was_after_an_export(trained):
     assert opened.predict("cat", backend="onnx") == [pytest.approx(opened.predict("cat")[0])]
 
 
-@pytest.mark.parametrize("step", ["_to_disk", "_list_files", "shutil", "_sync"])
+@pytest.mark.parametrize("step", ["_to_disk", "_list_files", "shutil", "fsync"])
 def test_an_export_that_breaks_off_leaves_a_whole_run(exported, step, monkeypatch):
-    from clx.ml.run_directory import added_folder as module
+    from clx.ml.run_directory import staging as module
 
     directory = RunDir(exported)
     original, calls = getattr(module, step), []

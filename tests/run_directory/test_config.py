@@ -11,10 +11,10 @@ from clx.ml import TrainingRun, training_run
 from clx.ml.plugins.registry import TaskRegistry
 from clx.ml.run_directory.config import (
     SCHEMA_VERSION,
-    json_problems,
     read_config,
     run_name_problems,
 )
+from clx.ml.task.json_values import json_problems
 from clx.settings import runs_dir
 from clx_tasks_classification import ClassificationRun
 
@@ -176,13 +176,13 @@ BAD_NAMES = {
     "a/b": "separator",
     "/abs": "separator",
     "a\\b": "separator",
-    "../x": "separator (the folder goes into run_dir_parent) and begins with a dot",
+    "../x": "separator (use run_dir_parent for the folder) and starts with a dot",
     "a\nb": "control",
     "a\0": "control",
     "a\x7f": "control",
     "a\x85b": "control",
     "a\x9b2J": "control",
-    "a\ud800": "not Unicode",
+    "a\ud800": "not valid Unicode",
     "x" * 201: "200 bytes",
     "é" * 101: "200 bytes",
 }
@@ -267,7 +267,7 @@ def test_values_that_json_would_change_are_problems():
 @pytest.mark.parametrize(
     "attr",
     ["run_name", "training-args", "model", "pipe", "train", "task", "schema_version", "clx-version",
-     "device", "config", "_options", "name"],
+     "device", "config", "_transaction", "name"],
 )  # fmt: skip
 def test_attributes_that_shadow_the_base_are_refused(attr):
     body = dict(vars(Task)) | {"add_config_attrs": [attr]}
@@ -319,11 +319,11 @@ def test_read_config_of_version_0_with_hyphens_and_unknown_keys():
         ("{}", "names no task"),
         ('{"task": "t"}', "not the config of a clx run"),
         ('{"model_type": "bert"}', "base_model_name"),
-        ('{"task": 5, "run_name": "r"}', "which is no name"),
-        ('{"task": "t", "schema_version": "1"}', "no number"),
-        ('{"task": "t", "schema_version": true}', "no number"),
-        ('{"task": "t", "schema_version": -1}', "no number"),
-        ('{"task": "t", "schema_version": 1.5}', "no number"),
+        ('{"task": 5, "run_name": "r"}', "which is not a task name"),
+        ('{"task": "t", "schema_version": "1"}', "which is not a number"),
+        ('{"task": "t", "schema_version": true}', "which is not a number"),
+        ('{"task": "t", "schema_version": -1}', "which is not a number"),
+        ('{"task": "t", "schema_version": 1.5}', "which is not a number"),
         (f'{{"task": "t", "schema_version": {SCHEMA_VERSION + 1}}}', "pip install --upgrade"),
     ],
 )
@@ -395,4 +395,4 @@ def test_wrong_values_beside_load(saved, beside):
 
 @pytest.mark.parametrize("load", [5, ["x"], b"x"])
 def test_load_must_be_a_path_or_a_name(load):
-    assert "load must be a path or a run's name" in said_of(training_run, load=load)
+    assert "load must be a path or the name of a run" in said_of(training_run, load=load)

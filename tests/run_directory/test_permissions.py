@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from clx.ml.run_directory.layout import RunDir, write_json
+from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.staging import staged
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from clx.errors import RunDirError, RunNotFoundError
 from clx.ml.run_directory import staging
-from clx.ml.run_directory.layout import RunDir, find_run, write_json
+from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.finding import find_run
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.staging import staged
 
 
@@ -137,5 +139,5 @@ def test_nothing_there(tmp_path):
     with pytest.raises(RunNotFoundError):
         find_run(tmp_path / "none")
     (tmp_path / "begun" / "checkpoints").mkdir(parents=True)
-    with pytest.raises(RunDirError, match="not finished"):
+    with pytest.raises(RunDirError, match="did not finish"):
         find_run(tmp_path / "begun")

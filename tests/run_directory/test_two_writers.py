@@ -11,7 +11,9 @@ import pytest
 
 from clx.errors import RunBusyError, RunDirError
 from clx.ml import training_run
-from clx.ml.run_directory.layout import RunDir, find_run, write_json
+from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.finding import find_run
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from crash.faults import in_fork

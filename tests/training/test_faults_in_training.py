@@ -346,7 +346,7 @@ def test_little_space_is_warned_of_before_the_training(tiny_model, fruit, monkey
     monkeypatch.setattr(disk_space.shutil, "disk_usage", nearly_full)
     run = make(tiny_model, max_steps=1)
     with pytest.warns(
-        ClxWarning, match=rf"writes about .* kB, and there are 1\.0 kB in {run.run_dir.parent}"
+        ClxWarning, match=rf"writes about .* kB, but only 1\.0 kB are free in {run.run_dir.parent}"
     ):
         run.train(fruit)
 

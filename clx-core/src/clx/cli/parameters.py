@@ -10,7 +10,7 @@ import typer
 
 def run_names() -> list[str]:
     """Return the names of all runs; shell completion picks those that match."""
-    from clx.ml.run.opening import saved_runs
+    from clx.ml.run_directory.finding import saved_runs
 
     return [path.name for path in saved_runs()]
 

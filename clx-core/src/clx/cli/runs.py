@@ -75,7 +75,7 @@ def runs(runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
     line, fields separated by tabs.
     """
     with Output(as_json) as out:
-        from clx.ml.run.opening import saved_runs
+        from clx.ml.run_directory.finding import saved_runs
         from clx.settings import runs_dir as default_runs_dir
 
         folder = default_runs_dir() if runs_dir is None else runs_dir.expanduser().absolute()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import CONFIG, ENVIRONMENT, MANIFEST, RunDir
 
 
@@ -19,11 +19,7 @@ def trained_at(run: RunDir) -> datetime:
 
 def environment(run: RunDir) -> dict[str, Any]:
     """Return the versions and platform that the run was trained with; empty if they are unknown."""
-    try:
-        value = json.loads((run.path / ENVIRONMENT).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    return read_json_or_empty(run.path / ENVIRONMENT)
 
 
 def sizes(folder: Path) -> dict[str, int]:

@@ -40,8 +40,7 @@ def run_facts(run_name: str) -> dict[str, Any]:
         RunDirError: the run is damaged.
     """
     from clx.cli.saved import environment, sizes, trained_at
-    from clx.ml.run.opening import locate
-    from clx.ml.run_directory.layout import find_run
+    from clx.ml.run_directory.finding import find_run, locate
 
     run = find_run(locate(run_name))
     config, results = run.read_config(), run.read_results()

@@ -17,8 +17,7 @@ def verify(run_name: RunArgument, as_json: JsonOption = False) -> None:
     """
     with Output(as_json) as out:
         from clx.errors import RunDirError
-        from clx.ml.run.opening import locate
-        from clx.ml.run_directory.layout import find_run
+        from clx.ml.run_directory.finding import find_run, locate
         from clx.ml.run_directory.safety import refuse_unsafe
 
         run = find_run(locate(run_name))

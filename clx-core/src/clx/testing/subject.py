@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ClxWarning
 from clx.ml.run.opening import open_saved
 from clx.ml.run.run import TrainingRun
-from clx.ml.run_directory.layout import CONFIG, RunDir, write_json
+from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.layout import CONFIG, RunDir
 from clx.ml.run_directory.staging import staged
 from clx.ml.task.checks import task_problems
 from clx.ml.task.names import attribute_name

@@ -1,4 +1,4 @@
-"""Garbage collection that looks at new objects only, for as long as a training takes."""
+"""Garbage collection that examines only new objects during a training."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def new_garbage_only() -> Iterator[None]:
-    """Leave what is there already out of garbage collections.
+    """Exclude the objects that exist already from garbage collection.
 
     A full collection walks a million objects of torch and transformers, none of which is garbage,
-    and a training has several: accelerate begins with one, and ours frees the Trainer's cycles.
-    Nothing is lost by it: what becomes garbage meanwhile is found by the next full collection.
+    and a training runs several collections: accelerate starts with one, and clx frees the
+    Trainer's cycles with another. Nothing leaks: the next full collection after this context finds
+    the excluded objects that became garbage.
     """
     if gc.get_freeze_count():
-        # Somebody else froze objects, and they would be let loose with ours.
+        # Other code froze objects; unfreezing would release them too.
         yield
         return
     gc.freeze()

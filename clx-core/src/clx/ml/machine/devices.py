@@ -1,4 +1,4 @@
-"""Which device a run is predicted on and trained on."""
+"""Choosing the device for training and prediction."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from clx.errors import ClxWarning, ConfigError
 
 
 def trains_on_cpu(device: Any, arguments: Mapping[str, Any]) -> bool:
-    """Return whether a training runs on the CPU: because it shall, or there is nothing else.
+    """Return whether a training runs on the CPU, by choice or because there is no accelerator.
 
-    Without being told, transformers refuses bf16 where there is no GPU.
+    transformers must be told: otherwise it refuses bf16 on a machine without a GPU.
 
     Args:
-        device: as the run was given it, None for the best there is.
-        arguments: for the Trainer.
+        device: the run's ``device`` option, None for the best available device.
+        arguments: the training arguments.
     """
     if str(device).split(":")[0] == "cpu" or arguments.get("use_cpu"):
         return True
     import torch
     from transformers.utils import is_torch_xla_available
 
-    # accelerate takes a TPU, which torch does not count as an accelerator (untried).
+    # accelerate uses a TPU, which torch does not count as an accelerator (untested).
     return not (torch.accelerator.is_available() or is_torch_xla_available())
 
 
 def choose_device(wanted: str | None, stored: bool = False) -> Any:
-    """Return the torch device to predict on: the wanted one, else the best there is.
+    """Return the torch device to predict on.
 
     Args:
-        wanted: such as ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; None for the best.
-        stored: whether the wish comes from a config of another machine and may be dropped.
+        wanted: a device such as ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; None for the best available.
+        stored: whether ``wanted`` comes from a saved config, perhaps of another machine. A device
+            that this machine lacks is then replaced with a warning.
 
     Raises:
-        ConfigError: this machine has no such device.
+        ConfigError: this machine has no such device, and ``stored`` is false.
     """
     import torch
 
@@ -46,12 +47,12 @@ def choose_device(wanted: str | None, stored: bool = False) -> Any:
         return torch.device(best)
     try:
         device = torch.device(wanted)
-        # A meta tensor has no numbers to copy.
+        # Copying fails for the meta device, which holds no numbers.
         torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         message = f"The device {wanted!r} cannot be used here ({str(error).splitlines()[0]})"
         if not stored:
-            raise ConfigError(f"{message}; device={best!r} can") from error
+            raise ConfigError(f"{message}; use device={best!r}") from error
         warnings.warn(f"{message}; using {best!r}", ClxWarning, stacklevel=2)
         return torch.device(best)
     return device

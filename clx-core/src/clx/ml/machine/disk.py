@@ -1,4 +1,4 @@
-"""Full disks: a look before a training, and an error that says where, and how much is needed."""
+"""Full disks: a check before training, and an error that says which disk and how much is needed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 from clx.errors import ClxWarning, DiskFullError
 
 OPTIMIZER_FACTOR = 2
-"""AdamW keeps two numbers a weight."""
+"""AdamW keeps two numbers per weight."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_SAID = ("no space left", "os error 28", "disk quota exceeded", "os error 122")
+_MESSAGES = ("no space left", "os error 28", "disk quota exceeded", "os error 122")
 _TORCH_WRITER = ("inline_container", "pytorchstreamwriter")
 _NEARLY_NOTHING = 2**20
 
 
 def training_bytes(base: Path, arguments: Mapping[str, Any]) -> int:
-    """Return about how many bytes a training writes beside what is there.
+    """Return about how many bytes a training writes.
 
-    That is the new model and, when checkpoints are asked for, one more of them than are kept: each
-    has the weights and the optimizer's state.
+    That is the new model and, if checkpoints are saved, one more checkpoint than is kept. Each
+    checkpoint holds the weights and the optimizer's state.
     """
     weights = sum(path.stat().st_size for path in base.glob("*.safetensors"))
     checkpoints = 0
@@ -36,12 +36,12 @@ def training_bytes(base: Path, arguments: Mapping[str, Any]) -> int:
 
 
 def warn_if_short(folder: Path, needed: int) -> None:
-    """Warn when there is less space than ``needed`` bytes in a folder, which may not exist yet."""
+    """Warn if a folder, which may not exist yet, has less than ``needed`` bytes of free space."""
     free = _free(folder)
     if free is not None and free < needed:
         warnings.warn(
-            f"The training writes about {readable(needed)}, and there are {readable(free)} in {folder}: "
-            f"free some, or take another run_dir_parent",
+            f"The training writes about {readable(needed)}, but only {readable(free)} are free in "
+            f"{folder}: free some space, or choose another run_dir_parent",
             ClxWarning,
             stacklevel=3,
         )
@@ -49,14 +49,14 @@ def warn_if_short(folder: Path, needed: int) -> None:
 
 @contextlib.contextmanager
 def full_disk_named(folder: Path, needed: int | None = None) -> Iterator[None]:
-    """Turn what libraries say of a full disk into an error that says which disk.
+    """Turn a library's error about a full disk into an error that names the disk.
 
     Args:
-        folder: where is written.
-        needed: bytes, if that is known.
+        folder: the folder that is written to.
+        needed: the number of bytes to be written, if known.
 
     Raises:
-        DiskFullError: the disk is full, or the user's share of it.
+        DiskFullError: the disk or the user's quota is full.
     """
     try:
         yield
@@ -66,10 +66,10 @@ def full_disk_named(folder: Path, needed: int | None = None) -> Iterator[None]:
         free = _free(folder)
         raise DiskFullError(
             f"The disk of {folder} is full: "
-            + (f"about {readable(needed)} are needed" if needed else "more is needed")
+            + (f"about {readable(needed)} are needed" if needed else "more space is needed")
             + (f", and {readable(free)} are free" if free is not None else "")
-            + ". What was there before is unchanged. Free some space and do it again, or take "
-            "another folder."
+            + ". Earlier files are unchanged. Free some space and try again, or choose another "
+            "folder."
         ) from error
 
 
@@ -79,10 +79,10 @@ def _is_full(error: BaseException, folder: Path) -> bool:
         text = str(seen).lower()
         if isinstance(seen, OSError) and seen.errno in _FULL:
             return True
-        if any(said in text for said in _SAID):
+        if any(message in text for message in _MESSAGES):
             return True
-        if any(said in text for said in _TORCH_WRITER):
-            # torch.save says only that the file is shorter than it wrote.
+        if any(message in text for message in _TORCH_WRITER):
+            # torch.save only reports that the file is shorter than what it wrote.
             return (_free(folder) or 0) < _NEARLY_NOTHING
         seen = seen.__cause__ or seen.__context__
     return False
@@ -96,7 +96,7 @@ def _free(folder: Path) -> int | None:
 
 
 def readable(size: float) -> str:
-    """Return bytes in a unit that people would take."""
+    """Return a number of bytes with a unit, such as ``1.5 MB``."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

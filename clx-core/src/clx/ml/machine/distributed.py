@@ -1,4 +1,4 @@
-"""A training by several processes (``torchrun``): one of them writes, the others wait for it."""
+"""Training in several processes (``torchrun``): the main process writes, the others wait for it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 
 def process_count() -> int:
-    """Return how many processes ``torchrun`` started, 1 without it."""
+    """Return the number of processes that ``torchrun`` started, 1 without ``torchrun``."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def is_writer() -> bool:
-    """Return whether this is the process that writes: the first, or the only one."""
+def is_main_process() -> bool:
+    """Return whether this process writes files: it is the first process or the only one."""
     return process_count() == 1 or os.environ.get("RANK", "0") == "0"
 
 
 def join(on_cpu: bool) -> None:
-    """Meet the other processes, if there are any, before anything is written."""
+    """Connect to the other processes, if there are any, before anything is written."""
     if process_count() > 1:
         from accelerate import PartialState
 
@@ -31,16 +31,16 @@ def join(on_cpu: bool) -> None:
 
 
 def wait() -> None:
-    """Wait until all processes are here."""
+    """Wait until all processes have reached this call."""
     if process_count() > 1:
         import torch
 
         torch.distributed.barrier()
 
 
-def writer_first(step: Callable[[], T]) -> T:
-    """Do a step in the writing process, then in the others, which find what it has done."""
-    if not is_writer():
+def main_process_first(step: Callable[[], T]) -> T:
+    """Run a step in the main process, then in the others, which find the files it wrote."""
+    if not is_main_process():
         wait()
         return step()
     result = step()
@@ -48,8 +48,8 @@ def writer_first(step: Callable[[], T]) -> T:
     return result
 
 
-def agreed(value: T) -> T:
-    """Return the writing process' value in every process: clocks differ, and decisions must not."""
+def broadcast(value: T) -> T:
+    """Return the main process's value in every process: clocks may differ, decisions must not."""
     if process_count() == 1:
         return value
     import torch
@@ -60,7 +60,7 @@ def agreed(value: T) -> T:
 
 
 @contextlib.contextmanager
-def by_writer(context: AbstractContextManager[object]) -> Iterator[None]:
-    """Enter a context in the writing process only."""
-    with context if is_writer() else contextlib.nullcontext():
+def on_main_process(context: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter a context in the main process only."""
+    with context if is_main_process() else contextlib.nullcontext():
         yield

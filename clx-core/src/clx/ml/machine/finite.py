@@ -1,4 +1,4 @@
-"""Whether the weights of a model are numbers."""
+"""Finding weights that are not finite."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def not_finite(model: PreTrainedModel) -> list[str]:
-    """Return the names of weights in which there is NaN or an infinity."""
+    """Return the names of the weights that contain NaN or infinity."""
     import torch
 
     bad = []
     for name, value in model.named_parameters():
         if value.is_floating_point() and value.numel() and not value.is_meta:
-            # The extremes, since they take no memory; NaN is both.
+            # The extremes take no memory to compute, and aminmax propagates NaN.
             low, high = torch.aminmax(value.detach())
             if not (torch.isfinite(low) and torch.isfinite(high)):
                 bad.append(name)

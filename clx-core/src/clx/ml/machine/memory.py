@@ -1,42 +1,39 @@
-"""Out of memory: say what would have fitted."""
+"""Running out of memory: an error that says what would fit."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from clx.errors import OutOfMemoryError
 
-_SAID = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_cpu")
+SHORTER = "truncate texts earlier: tokenize_args={'max_length': …}"
+
+SMALL_BATCH = 8
+"""The number of rows to suggest if no batch size was given."""
+
+_MESSAGES = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_cpu")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an exception says that memory, of the machine or a device, is used up."""
+    """Return whether an exception says that the machine or a device has run out of memory."""
     if isinstance(error, MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(said in text for said in _SAID)
+    return isinstance(error, RuntimeError) and any(message in text for message in _MESSAGES)
 
 
-SHORTER = "tokenize_args={'max_length': …} cuts texts shorter"
-
-SMALL_BATCH = 8
-"""Rows to try where no batch size was given."""
-
-
-@contextlib.contextmanager
-def memory_for_training(arguments: Mapping[str, Any]) -> Iterator[None]:
-    """Turn running out of memory into an error that says which batch to try.
+def memory_for_training(arguments: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Turn running out of memory in a training into an error that says which batch size to try.
 
     Raises:
-        OutOfMemoryError: with half the batch size, and the accumulation that keeps the training equal.
+        OutOfMemoryError: it suggests half the batch size and twice the gradient accumulation, which
+            together train the same.
     """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
-            raise
+
+    def advise(_: Exception) -> tuple[str, list[str]]:
         batch = int(arguments.get("per_device_train_batch_size", 8))
         accumulate = int(arguments.get("gradient_accumulation_steps", 1))
         ways = [SHORTER]
@@ -44,68 +41,74 @@ def memory_for_training(arguments: Mapping[str, Any]) -> Iterator[None]:
             ways.insert(
                 0,
                 f"training_args={{'per_device_train_batch_size': {batch // 2}, "
-                f"'gradient_accumulation_steps': {accumulate * 2}}} takes about half of it and trains "
-                f"the same",
+                f"'gradient_accumulation_steps': {accumulate * 2}}}, which takes about half the memory "
+                f"and trains the same",
             )
         if not arguments.get("gradient_checkpointing"):
-            ways.append("training_args={'gradient_checkpointing': True} takes less and is slower")
-        raise OutOfMemoryError(
-            _message(f"training with batches of {batch}", error, ways)
-        ) from error
+            ways.append(
+                "training_args={'gradient_checkpointing': True}, which takes less memory and is slower"
+            )
+        return f"training with batches of {batch}", ways
+
+    return _memory_named(advise)
 
 
-@contextlib.contextmanager
-def memory_for_features() -> Iterator[None]:
-    """Turn running out of memory into an error for texts whose features are read.
+def memory_for_features() -> AbstractContextManager[None]:
+    """Turn running out of memory while reading the features of texts into an error.
 
     Raises:
-        OutOfMemoryError: with what does not depend on a batch size: there is none to set.
+        OutOfMemoryError: it suggests what does not depend on a batch size, since there is none to set.
     """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
-            raise
-        what = "reading the features of texts"
-        raise OutOfMemoryError(_message(what, error, [SHORTER, _less(error)])) from error
+    return _memory_named(
+        lambda error: ("reading the features of texts", [SHORTER, _smaller_model(error)])
+    )
 
 
-@contextlib.contextmanager
-def memory_for_prediction(batch_size: int | None, way: str = "batch_size={}") -> Iterator[None]:
-    """Turn running out of memory into an error that says which batch size to try.
+def memory_for_prediction(
+    batch_size: int | None, way: str = "batch_size={}"
+) -> AbstractContextManager[None]:
+    """Turn running out of memory in a prediction into an error that says which batch size to try.
 
     Args:
-        batch_size: rows of a batch; None where a budget of tokens chose them.
-        way: how the caller sets it.
+        batch_size: the number of rows in a batch; None if a token budget chose it.
+        way: how the caller sets the batch size, with ``{}`` for the number.
 
     Raises:
-        OutOfMemoryError: with half the batch size.
+        OutOfMemoryError: it suggests half the batch size.
     """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
-            raise
+
+    def advise(error: Exception) -> tuple[str, list[str]]:
         rows = SMALL_BATCH if batch_size is None else batch_size // 2
         ways = [way.format(rows)] if rows else []
-        ways.append(_less(error))
-        what = "a batch" if batch_size is None else f"batches of {batch_size}"
-        raise OutOfMemoryError(_message(what, error, ways)) from error
+        what = "a batch" if batch_size is None else f"a batch of {batch_size}"
+        return f"predicting {what}", [*ways, _smaller_model(error)]
 
-
-def _less(error: Exception) -> str:
-    """Return what takes less memory of the device that is full: of the CPU no other one has more."""
-    of_cpu = isinstance(error, MemoryError) or "cpu" in str(error).lower()
-    return "a smaller model" if of_cpu else "a smaller model, or device='cpu'"
-
-
-def _message(what: str, error: Exception, ways: list[str]) -> str:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-    lines = "".join(f"\n  - {way}" for way in ways)
-    return f"Out of memory: {what} does not fit ({said}). Try:{lines}"
+    return _memory_named(advise)
 
 
 def with_memory_named(items: Iterable[Any], batch_size: int | None) -> Iterator[Any]:
-    """Yield the items; running out of memory on the way is the error of a batch size."""
+    """Yield the items; running out of memory in between raises the error of a prediction."""
     with memory_for_prediction(batch_size):
         yield from items
+
+
+@contextlib.contextmanager
+def _memory_named(advise: Callable[[Exception], tuple[str, list[str]]]) -> Iterator[None]:
+    """Turn running out of memory into an error; ``advise`` returns what did not fit and what to try."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
+            raise
+        what, ways = advise(error)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        lines = "".join(f"\n  - {way}" for way in ways)
+        raise OutOfMemoryError(
+            f"Out of memory: {what} does not fit ({reason}). Try:{lines}"
+        ) from error
+
+
+def _smaller_model(error: Exception) -> str:
+    """Return what takes less memory. ``device='cpu'`` does not help if the CPU ran out of it."""
+    on_cpu = isinstance(error, MemoryError) or "cpu" in str(error).lower()
+    return "a smaller model" if on_cpu else "a smaller model, or device='cpu'"

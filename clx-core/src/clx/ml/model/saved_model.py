@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from clx.errors import ModelError, RunDirError
 from clx.ml.machine.finite import not_finite
 from clx.ml.model.loading import load_model, load_tokenizer
+from clx.ml.run_directory.files import read_json
+from clx.ml.run_directory.safe_model import DOWNLOAD_ARGS
+from clx.ml.run_directory.safe_weights import weight_shapes
 from clx.ml.run_directory.safety import REMEDY
-from clx.ml.run_directory.untrusted_files import read_object
-from clx.ml.run_directory.untrusted_model import OF_THE_BASE
-from clx.ml.run_directory.untrusted_weights import weight_shapes
 from clx.problems import examples, raise_problems
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def load_saved_model(
         RunDirError: weights are missing, are not finite, or do not fit the labels or the tokenizer.
     """
     stored = task.model_args
-    task.model_args = {key: value for key, value in stored.items() if key not in OF_THE_BASE}
+    task.model_args = {key: value for key, value in stored.items() if key not in DOWNLOAD_ARGS}
     try:
         with _damage_named(folder, "model"):
             model = load_model(task, folder, tokenizer)
@@ -111,7 +111,7 @@ def missing_weights(model: PreTrainedModel, folder: Path) -> list[str]:
 
 def _label_problems(model: PreTrainedModel, folder: Path) -> Iterator[str]:
     """Yield a problem if the task's labels are not those that the model was saved with."""
-    saved = read_object(folder / "config.json").get("id2label")
+    saved = read_json(folder / "config.json").get("id2label")
     wanted = model.config.id2label
     if not isinstance(saved, dict) or not wanted:
         return

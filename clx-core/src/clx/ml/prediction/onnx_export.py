@@ -16,8 +16,9 @@ from clx.ml.data.lengths import input_limit
 from clx.ml.data.texts import as_text_rows, as_texts, check_texts
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
 from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, Settings
-from clx.ml.run_directory.added_folder import added_folder
-from clx.ml.run_directory.layout import ONNX, RunDir, write_json
+from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.layout import ONNX, RunDir
+from clx.ml.run_directory.staging import added_folder
 from clx.ml.task.windows import windows_of
 from clx.problems import cell
 

@@ -22,10 +22,9 @@ from clx.ml.data.row_files import flush, join_parts, read_chunks, write_part
 from clx.ml.data.texts import columns_to_read, frame_inputs
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.predict import CutTexts
-from clx.ml.run_directory.layout import write_json
+from clx.ml.run_directory.files import read_json, write_json
 from clx.ml.run_directory.lock import only_writer_of_file
 from clx.ml.run_directory.staging import remove
-from clx.ml.run_directory.untrusted_files import read_object
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ def _begin(parts: Path, identity: dict[str, Any], resume: bool) -> int:
     """Make the folder of parts; return how many complete parts an interrupted call has left in it."""
     state = parts / STATE
     if resume and state.is_file():
-        before = read_object(state)
+        before = read_json(state)
         raise_problems(
             ResumeError,
             f"The interrupted prediction in {parts} differs from this one:",

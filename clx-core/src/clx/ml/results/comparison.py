@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from clx.ml.results.json_tables import table_to_json
 from clx.ml.results.pages import comparison_report
-from clx.ml.run_directory.layout import REPORT, write_json, writing
+from clx.ml.run_directory.files import write_json, writing
+from clx.ml.run_directory.layout import REPORT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,8 @@ from clx.ml.results.data_check import DataCheck
 from clx.ml.results.json_tables import json_number, table_to_json
 from clx.ml.results.mistakes import confident_mistakes, suspicious_labels
 from clx.ml.results.pages import evaluation_report
-from clx.ml.run_directory.layout import REPORT, write_json, writing
+from clx.ml.run_directory.files import write_json, writing
+from clx.ml.run_directory.layout import REPORT
 
 if TYPE_CHECKING:
     import pandas as pd

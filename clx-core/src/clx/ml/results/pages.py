@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clx import __version__
 from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_report
 from clx.ml.results.json_tables import table_from_json
+from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def run_report(
         name: the run's name, the name of the directory by default.
     """
     config, results = directory.read_config(), directory.read_results()
-    environment = _json(directory, ENVIRONMENT)
+    environment = read_json_or_empty(directory.path / ENVIRONMENT)
     found = _mapping(results.get("evaluation")) if evaluation is None else evaluation
     name = name or directory.path.name
     facts = {
@@ -177,13 +178,6 @@ def _log(directory: RunDir) -> list[dict[str, Any]]:
         if isinstance(value, dict):
             lines.append(value)
     return lines
-
-
-def _json(directory: RunDir, name: str) -> dict[str, Any]:
-    try:
-        return _mapping(json.loads((directory.path / name).read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError):
-        return {}
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,20 +12,19 @@ from clx.errors import (
     ConfigError,
     PluginError,
     RunDirError,
-    RunNotFoundError,
     TaskNotFoundError,
 )
 from clx.ml.plugins.registry import TaskRegistry, code_of
 from clx.ml.run.base import learned_of
 from clx.ml.run.run import TrainingRun
 from clx.ml.run_directory.config import contradictions, options_of
-from clx.ml.run_directory.layout import RunDir, find_run
+from clx.ml.run_directory.finding import find_run, locate
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
 from clx.ml.task.checks import check_task
 from clx.ml.task.names import attribute_name
 from clx.ml.task.options import accepted_options
 from clx.problems import cell, did_you_mean, raise_problems
-from clx.settings import runs_dir
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*")
@@ -134,51 +132,6 @@ def open_saved(
     extra = {key: value for key, value in options.items() if key not in accepted | attrs}
     run._open(directory, learned_of(config), extra, device)
     return run
-
-
-def locate(load: str | Path) -> Path:
-    """Return the path of a run given as a path or as a name in the default folder.
-
-    Raises:
-        RunNotFoundError: there is none; runs of similar names are listed.
-    """
-    if not isinstance(load, str | os.PathLike):
-        raise ConfigError(f"load must be a path or a run's name, but is {cell(load)}")
-    is_name = isinstance(load, str) and os.sep not in load and load not in ("", ".", "..")
-    try:
-        path = Path(load).expanduser().absolute()
-        if path.exists():
-            return path
-        named = runs_dir() / str(load)
-        if is_name and (named.exists() or _left_beside(named)):
-            return named
-        if _left_beside(path):
-            return path
-    except (OSError, ValueError, RuntimeError) as error:
-        raise RunNotFoundError(f"There is no run to load at {cell(load)}: {error}") from error
-    others = [run.name for run in saved_runs()]
-    where = f"{path} does not exist" + (f", and there is no run {load!r} in {runs_dir()}" * is_name)
-    raise RunNotFoundError(
-        f"There is no run to load: {where}{did_you_mean(Path(load).name, others)}"
-    )
-
-
-def _left_beside(path: Path) -> bool:
-    run = RunDir(path)
-    return any(left.exists() for left in (run.staging, run.previous))
-
-
-def saved_runs(parent: Path | None = None) -> list[Path]:
-    """Return the directories of trained runs in a folder, by default that of all runs, sorted."""
-    folder = runs_dir() if parent is None else parent
-    found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        try:
-            if path.is_dir() and not path.name.startswith(".") and RunDir(path).is_complete():
-                found.append(path)
-        except RunDirError:
-            continue
-    return found
 
 
 def _task_of(config: dict[str, Any], directory: RunDir) -> type[TrainingRun]:

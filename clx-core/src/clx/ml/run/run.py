@@ -12,8 +12,9 @@ from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training, report_sections
 from clx.ml.run.making import make_run
 from clx.ml.run.predicting import PredictingRun
-from clx.ml.run_directory.existing import refuse_existing
-from clx.ml.run_directory.layout import REPORT, RunDir, writing
+from clx.ml.run_directory.files import writing
+from clx.ml.run_directory.finding import refuse_existing
+from clx.ml.run_directory.layout import REPORT, RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.task.author_code import validate_frame
 from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, argument_docs

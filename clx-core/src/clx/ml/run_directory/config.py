@@ -1,4 +1,4 @@
-"""What ``config.json`` holds, how it is checked, and how older ones are read."""
+"""The content of ``config.json``: writing it, checking it, and reading older schemas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clx.errors import ConfigError, RunDirError
 from clx.ml.task.json_values import tuples_as_lists
 from clx.ml.task.names import TASK_NAME, attribute_name
 from clx.ml.task.options import options_of_task
-from clx.problems import cell
+from clx.problems import cell, raise_problems
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 LEARNED = "learned"
-"""The key of what training found out: option → what the run was made with, mostly null."""
+"""The key for options that training determined: maps each to the value the run was made with."""
 
 TEMPERATURE = "temperature"
-"""The key of what the scores of the saved head were divided by; for readers, nothing uses it."""
+"""The key for the temperature folded into the saved head. It is information for readers only."""
 
 BOOKKEEPING = (
     "schema_version",
@@ -34,10 +34,10 @@ BOOKKEEPING = (
     "task_version",
     LEARNED,
 )
-"""Keys that clx writes by itself; the rest are arguments of the run."""
+"""Keys that clx itself writes; the others are arguments of the run."""
 
 PLACE_KEYS = ("run_name", "run_dir_parent")
-"""Keys that say where a run was made; where it is now is what counts."""
+"""Keys that say where a run was made; reading ignores them, since a run may have moved."""
 
 MAX_RUN_NAME_BYTES = 200
 
@@ -46,13 +46,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True)
 class Origin:
-    """What ``config.json`` says beside the values of the options.
+    """What ``config.json`` holds besides the values of the options.
 
     Attributes:
         distribution: the package that provides the task, None if unknown.
-        version: that package's version.
+        version: the version of that package.
         made_with: the options that the run was made with.
-        extra: entries that are not options of today's task; they are kept as they are.
+        extra: entries that are not options of the installed task; they are kept unchanged.
     """
 
     distribution: str | None = None
@@ -62,7 +62,7 @@ class Origin:
 
 
 def config_to_write(task: Task, origin: Origin) -> dict[str, Any]:
-    """Return what ``config.json`` holds for a task with its options of the moment."""
+    """Return the content of ``config.json`` for a task with its current options."""
     return {
         "schema_version": SCHEMA_VERSION,
         "clx_version": __version__,
@@ -79,31 +79,31 @@ def config_to_write(task: Task, origin: Origin) -> dict[str, Any]:
 
 
 def run_name_problems(name: Any) -> list[str]:
-    """Return why ``name`` cannot be one path component of a run directory, as sentences."""
+    """Return why ``name`` cannot be the name of a run directory, ``[]`` if it can."""
     if not isinstance(name, str) or not name.strip():
         return [f"run_name must be a non-empty str, but is {cell(name)}"]
     reasons = []
     if "/" in name or "\\" in name:
-        reasons.append("has a path separator (the folder goes into run_dir_parent)")
+        reasons.append("contains a path separator (use run_dir_parent for the folder)")
     if name.startswith("."):
-        reasons.append("begins with a dot")
+        reasons.append("starts with a dot")
     if _CONTROL.search(name):
-        reasons.append("has a control character")
+        reasons.append("contains a control character")
     if any("\ud800" <= character <= "\udfff" for character in name):
-        reasons.append("is not Unicode text")
+        reasons.append("is not valid Unicode")
     elif len(name.encode()) > MAX_RUN_NAME_BYTES:
         reasons.append(f"is longer than {MAX_RUN_NAME_BYTES} bytes")
     return [f"run_name {cell(name)} {' and '.join(reasons)}"] if reasons else []
 
 
 def read_config(text: str, where: str) -> dict[str, Any]:
-    """Return the config that ``text`` holds, with older schemas brought to today's keys.
+    """Return the config in ``text``, with the keys of older schemas converted to current ones.
 
     A config without ``schema_version`` but with ``task`` and ``run_name`` is version 0. Keys may be
     written with hyphens. Unknown keys are kept.
 
     Raises:
-        RunDirError: it is no config of a run, or one of a newer clx.
+        RunDirError: the text is not the config of a run, or a newer clx wrote it.
     """
     try:
         raw = json.loads(text)
@@ -116,35 +116,35 @@ def read_config(text: str, where: str) -> dict[str, Any]:
     config = {attribute_name(str(key)): value for key, value in raw.items()}
     if "task" not in config or ("schema_version" not in config and "run_name" not in config):
         raise RunDirError(
-            f"{where} is not the config of a clx run: it names no task (a model folder of "
-            f"transformers is used as base_model_name=...)"
+            f"{where} is not the config of a clx run: it names no task (to use a transformers model "
+            f"folder, pass it as base_model_name=...)"
         )
     version = config.setdefault("schema_version", 0)
     if not isinstance(version, int) or isinstance(version, bool) or version < 0:
-        raise RunDirError(f"{where} has the schema_version {cell(version)}, which is no number")
+        raise RunDirError(f"{where} has the schema_version {cell(version)}, which is not a number")
     if version > SCHEMA_VERSION:
         raise RunDirError(
             f"{where} was written by a newer clx ({config.get('clx_version', 'unknown')}, schema "
-            f"{version}; this one reads up to {SCHEMA_VERSION}): pip install --upgrade clx-core"
+            f"{version}; this version reads up to {SCHEMA_VERSION}): pip install --upgrade clx-core"
         )
     task = config["task"]
     if not isinstance(task, str) or not TASK_NAME.fullmatch(task):
         raise RunDirError(
-            f"{where} names the task {cell(task)}, which is no name of a task (the path of a class is "
+            f"{where} names the task {cell(task)}, which is not a task name (the path of a class is "
             f"never followed)"
         )
     return config
 
 
 def options_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options in a config: everything but bookkeeping and places."""
+    """Return the options in a config: everything but bookkeeping and place keys."""
     return {key: value for key, value in config.items() if key not in (*BOOKKEEPING, *PLACE_KEYS)}
 
 
 def contradictions(
     given: Mapping[str, Any], stored: Mapping[str, Any], keys: Iterable[str]
 ) -> list[str]:
-    """Return a problem for each key whose given value is not the stored one."""
+    """Return a problem for each key whose given value differs from the stored one."""
     return [
         f"{key} is {cell(stored.get(key))} in the saved run, not {cell(given[key])}"
         for key in keys
@@ -153,7 +153,5 @@ def contradictions(
 
 
 def raise_config_problems(problems: list[str], where: str) -> None:
-    """Raise a :class:`ConfigError` that lists all problems; do nothing when there are none."""
-    from clx.problems import raise_problems
-
+    """Raise a :class:`ConfigError` that lists all problems; do nothing if there are none."""
     raise_problems(ConfigError, f"{where} cannot be made:", problems)

@@ -1,34 +1,33 @@
-"""One writer a run: a lock that names its holder and goes with a killed process."""
+"""One writer per run: a lock that names its holder and is released when a process is killed."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from clx.errors import RunBusyError, RunDirError
-from clx.ml.run_directory.layout import RunDir, write_json
+from clx.ml.run_directory.files import read_json_or_empty, write_json
+from clx.ml.run_directory.layout import RunDir
 
-_LOOKS = 25
-_BETWEEN_LOOKS_S = 0.02
+_ATTEMPTS = 25
+_PAUSE_SECONDS = 0.02
 
 
 @contextlib.contextmanager
 def only_writer(target: RunDir) -> Iterator[None]:
     """Hold the run's lock; a second writer is refused at once and told who holds it.
 
-    The lock is the system's (flock), so that it goes with a killed process; the file beside it
-    with the holder's name is information only. It excludes processes of one machine.
+    The system holds the lock (``flock``), so it is released when the process is killed. The file
+    beside it with the holder's name is information only. The lock excludes processes of one machine.
 
     Raises:
-        RunBusyError: another process, or another thread of this one, holds it.
+        RunBusyError: another process, or another thread of this process, holds the lock.
         RunDirError: the folder of the run cannot be written.
     """
     holder = target.lock.with_name(target.lock.name + ".json")
@@ -38,16 +37,16 @@ def only_writer(target: RunDir) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise RunBusyError(
-            f"{target.path} is being trained by {_named(holder)}. Wait, or take another run_name."
+            f"{target.path} is being trained by {_named(holder)}. Wait, or choose another run_name."
         ) from error
     except OSError as error:
         raise RunDirError(
-            f"{target.path.parent} cannot be written ({error.strerror or error}): give a folder of "
-            f"your own as run_dir_parent"
+            f"{target.path.parent} cannot be written ({error.strerror or error}): set "
+            f"run_dir_parent to a folder that you can write to"
         ) from error
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        # Information only: on a full disk it is what is written next that has to say so.
+        # Information only: on a full disk, the next write reports it.
         with contextlib.suppress(OSError):
             write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": since})
         yield
@@ -58,11 +57,11 @@ def only_writer(target: RunDir) -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_writer_of_file(target: Path) -> Iterator[None]:
-    """Hold a lock beside a file that is to be written; it is gone when the file is there.
+    """Hold a lock beside a file to be written; the lock file is removed at the end.
 
     Raises:
-        RunBusyError: another process, or another thread of this one, writes it.
-        RunDirError: its folder cannot be written.
+        RunBusyError: another process, or another thread of this process, writes the file.
+        RunDirError: the folder of the file cannot be written.
     """
     path = target.with_name(f".{target.name}.lock")
     lock = FileLock(path)
@@ -73,31 +72,28 @@ def only_writer_of_file(target: Path) -> Iterator[None]:
         raise RunBusyError(f"{target} is being written by another process: wait for it") from error
     except OSError as error:
         raise RunDirError(
-            f"{target.parent} cannot be written ({error.strerror or error}): give another target"
+            f"{target.parent} cannot be written ({error.strerror or error}): choose another target"
         ) from error
     try:
         yield
     finally:
-        # While it is held: who gets the lock of a removed file notices, and tries again.
+        # Removed while held: a process that acquires a removed file's lock notices and retries.
         path.unlink(missing_ok=True)
         lock.release()
 
 
 def _named(path: Path) -> str:
-    """Return who holds the lock. A holder writes its name a moment after it got the lock."""
-    who: dict[str, Any] = {}
-    for _ in range(_LOOKS):
-        try:
-            who = json.loads(path.read_text(encoding="utf-8"))
-            if who["host"] != socket.gethostname() or _runs(int(who["pid"])):
+    """Return who holds the lock. A holder writes its name a moment after it acquires the lock."""
+    for _ in range(_ATTEMPTS):
+        who = read_json_or_empty(path)
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if who["host"] != socket.gethostname() or _is_running(int(who["pid"])):
                 return f"process {who['pid']} on {who['host']}, since {who['since']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        time.sleep(_BETWEEN_LOOKS_S)
+        time.sleep(_PAUSE_SECONDS)
     return "another process"
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Whether a run directory may be loaded: asked of its files before any library reads them."""
+"""Whether a run directory may be loaded: its files are checked before any library reads them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from clx.ml.run_directory.layout import (
     RESULTS,
     RunDir,
 )
-from clx.ml.run_directory.untrusted_files import file_problems
-from clx.ml.run_directory.untrusted_model import model_args_problems, model_problems
-from clx.ml.run_directory.untrusted_onnx import onnx_problems
+from clx.ml.run_directory.safe_files import file_problems
+from clx.ml.run_directory.safe_model import model_args_problems, model_problems, onnx_problems
 from clx.problems import raise_problems
 
-REMEDY = "Restore it from a copy you trust, or train again with overwrite=True."
+REMEDY = "Restore it from a copy that you trust, or train again with overwrite=True."
 
 _READ = (CONFIG, MANIFEST, RESULTS, ENVIRONMENT, MODEL, ONNX, EXTRA)
 
@@ -29,15 +28,15 @@ _READ = (CONFIG, MANIFEST, RESULTS, ENVIRONMENT, MODEL, ONNX, EXTRA)
 def refuse_unsafe(
     directory: RunDir, trusted: bool, config: Mapping[str, Any] | None = None
 ) -> None:
-    """Refuse a run directory that would harm whoever loads it; nothing in it is loaded for this.
+    """Refuse a run directory that could harm whoever loads it. Nothing is loaded for this check.
 
     Args:
         directory: the run.
         trusted: whether the caller allows code from the directory in this call.
-        config: what ``config.json`` says, when the options come from there.
+        config: the content of ``config.json``, if the options come from there.
 
     Raises:
-        RunDirError: everything that is wrong, in one message.
+        RunDirError: the directory is unsafe; one message lists all problems.
     """
     problems = file_problems(directory.path, _READ)
     if not problems:

@@ -1,8 +1,8 @@
-"""How a new content of a run directory replaces the old one: all of it, or nothing.
+"""Replacing the content of a run directory, or adding a folder to it: all of it, or nothing.
 
-A training writes a whole new directory beside the target, flushes it to disk, writes the manifest
-last, and takes the target's place by rename. So the target is always one complete run or the
-other, whatever instant the process is killed at.
+A training writes a new directory beside the target, flushes it to disk, writes the manifest last,
+and renames the directory to the target. The target is the old run or the new one, complete,
+at whatever instant the process is killed.
 """
 
 from __future__ import annotations
@@ -16,17 +16,11 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from clx.ml.run_directory.layout import (
-    IN_MANIFEST,
-    MANIFEST,
-    ONNX,
-    OUR_NAMES,
-    RunDir,
-    file_sha256,
-    left_of,
-    write_json,
-)
+from clx.ml.run_directory.files import file_sha256, fsync, json_text, read_json, write_json
+from clx.ml.run_directory.finding import left_of
+from clx.ml.run_directory.layout import IN_MANIFEST, MANIFEST, ONNX, OUR_NAMES, RunDir
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
@@ -34,9 +28,9 @@ _AT_FDCWD = -100
 
 @contextlib.contextmanager
 def staged(run: RunDir) -> Iterator[RunDir]:
-    """Give an empty directory beside ``run`` to be filled; it takes the run's place at the end.
+    """Yield an empty directory beside ``run`` to fill; it takes the run's place at the end.
 
-    When the body raises, the run stays as it was and the staging directory is removed.
+    If the body raises, the run stays as it was and the staging directory is removed.
     """
     recover(run)
     new = RunDir(run.staging)
@@ -45,27 +39,66 @@ def staged(run: RunDir) -> Iterator[RunDir]:
         yield new
         _seal(new.path)
     except BaseException:
-        # What went wrong is the error to show, not that a half-written file cannot be removed.
+        # Show what went wrong, not that a half-written file cannot be removed.
         shutil.rmtree(new.path, ignore_errors=True)
         raise
     _publish(new.path, run)
 
 
+@contextlib.contextmanager
+def added_folder(run: RunDir, name: str) -> Iterator[Path]:
+    """Yield an empty folder to fill; it becomes ``<run>/<name>`` and replaces an older one.
+
+    The manifest says what belongs to the run. It is replaced as a whole, first without the old
+    folder and last with the new one, so an interrupted call leaves only files that no manifest
+    lists. The caller holds the run's lock.
+    """
+    new = _beside(run, name)
+    target = run.path / name
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    try:
+        yield new
+        _to_disk(new, run)
+        _list_files(run, name, {})
+        if target.exists():
+            shutil.rmtree(target)
+        new.rename(target)
+        fsync(run.path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    paths = [path for path in sorted(target.rglob("*")) if path.is_file()]
+    _list_files(run, name, {path.relative_to(run.path).as_posix(): _entry(path) for path in paths})
+
+
 def recover(run: RunDir) -> None:
-    """Finish a replacement that was broken off, and sweep what it left. Only a writer calls this."""
+    """Finish an interrupted replacement and remove what it left. Only a writer calls this."""
     if not run.path.exists():
         left = left_of(run)
         if left is not None:
             left.rename(run.path)
     remove(run.previous)
     remove(run.staging)
-    # Of an export that was broken off.
+    # What an interrupted export left.
     for name in (ONNX, MANIFEST):
-        remove(run.path.with_name(f".{run.path.name}.{name}"))
+        remove(_beside(run, name))
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder. The manifest goes first: half a run must not look complete."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        (path / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(path)
+
+
+def _beside(run: RunDir, name: str) -> Path:
+    return run.path.with_name(f".{run.path.name}.{name}")
 
 
 def _seal(folder: Path) -> None:
-    """Write the manifest last, with everything before it on disk; give files the umask's modes."""
+    """Flush everything to disk, then write the manifest; give files the modes of the umask."""
     probe = folder / ".mode"
     probe.touch()
     mode = stat.S_IMODE(probe.stat().st_mode)
@@ -76,34 +109,34 @@ def _seal(folder: Path) -> None:
         if path.is_symlink() or not path.is_file():
             continue
         if name.parts[0] in OUR_NAMES:
-            # safetensors writes its files 0600, which another user cannot read.
+            # safetensors creates files with mode 0600, which other users cannot read.
             path.chmod(mode)
-        _fsync(path)
+        fsync(path)
         if name.parts[0] in IN_MANIFEST:
-            files[name.as_posix()] = {"size": path.stat().st_size, "sha256": file_sha256(path)}
+            files[name.as_posix()] = _entry(path)
     write_json(folder / MANIFEST, {"files": files})
-    _fsync(folder / MANIFEST)
+    fsync(folder / MANIFEST)
     for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
         if not path.is_symlink():
-            _fsync(path)
+            fsync(path)
 
 
 def _publish(new: Path, run: RunDir) -> None:
     if not run.path.exists():
         new.rename(run.path)
     elif _exchange(new, run.path):
-        _fsync(run.path.parent)
+        fsync(run.path.parent)
         remove(new)
     else:
         run.path.rename(run.previous)
         new.rename(run.path)
-        _fsync(run.path.parent)
+        fsync(run.path.parent)
         remove(run.previous)
-    _fsync(run.path.parent)
+    fsync(run.path.parent)
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two directories change names in one step; return False where the system cannot."""
+    """Exchange the names of two directories in one step; return False if the system cannot."""
     library = ctypes.util.find_library("c")
     function = getattr(ctypes.CDLL(library, use_errno=True), "renameat2", None) if library else None
     if function is None:
@@ -119,18 +152,33 @@ def _exchange(one: Path, other: Path) -> bool:
     raise OSError(code, os.strerror(code), str(other))
 
 
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _entry(path: Path) -> dict[str, Any]:
+    """Return what the manifest says about a file."""
+    return {"size": path.stat().st_size, "sha256": file_sha256(path)}
 
 
-def remove(path: Path) -> None:
-    """Remove a file or folder; one that is half removed is no complete run any more."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        (path / MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(path)
+def _list_files(run: RunDir, folder: str, files: dict[str, Any]) -> None:
+    """Replace a folder's entries in the manifest. A run of schema 0 has no manifest."""
+    path = run.path / MANIFEST
+    if not path.is_file():
+        return
+    manifest = read_json(path)
+    others = {k: v for k, v in manifest["files"].items() if not k.startswith(f"{folder}/")}
+    manifest["files"] = dict(sorted({**others, **files}.items()))
+    written = _beside(run, MANIFEST)
+    written.write_text(json_text(manifest), encoding="utf-8")
+    written.chmod(path.stat().st_mode)
+    fsync(written)
+    written.replace(path)
+    fsync(run.path)
+
+
+def _to_disk(folder: Path, run: RunDir) -> None:
+    """Flush the files of a folder and give them the modes of the run's other files."""
+    config = next(path for path in run.path.iterdir() if path.is_file())
+    folder.chmod(run.path.stat().st_mode)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(config.stat().st_mode)
+            fsync(path)
+    fsync(folder)

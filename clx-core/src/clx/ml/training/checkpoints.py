@@ -18,7 +18,8 @@ from typing import Any
 from transformers import TrainerCallback, TrainerState
 
 from clx.errors import ResumeError
-from clx.ml.run_directory.layout import LOGS, METRICS_LOG, write_json
+from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.layout import LOGS, METRICS_LOG
 from clx.ml.run_directory.staging import remove
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.problems import cell, raise_problems

@@ -11,7 +11,7 @@ from transformers import EarlyStoppingCallback, Trainer, set_seed
 from clx.errors import ConfigError
 from clx.ml.data.splits import windows_of_split
 from clx.ml.evaluation.evaluate import of_texts
-from clx.ml.machine.distributed import agreed
+from clx.ml.machine.distributed import broadcast
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.initialize import Head, prepare_head
 from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
@@ -182,7 +182,7 @@ class _Heads:
 
         Without them a fine-tuning unlearns a label that is known by its description alone.
         """
-        if self.texts is not None and agreed(head.label_texts > 0):
+        if self.texts is not None and broadcast(head.label_texts > 0):
             rows = self.job.train.dataset
             self.trainer.train_dataset = self.texts.added_to(rows, head.kind == "multi")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save_file
 
-from clx.ml.machine.distributed import agreed
+from clx.ml.machine.distributed import broadcast
 from clx.ml.model.head.initialize import Head
 from clx.ml.trainer.trainer import predict_before_training
 
@@ -44,7 +44,9 @@ def score_probe(
     """
     if dataset is None or head.init != "probe" or not trainer.args.load_best_model_at_end:
         return None
-    if budget is not None and agreed(budget.evaluation_seconds > SHARE_OF_BUDGET * budget.left()):
+    if budget is not None and broadcast(
+        budget.evaluation_seconds > SHARE_OF_BUDGET * budget.left()
+    ):
         return None
     assert head.layer is not None
     name = f"eval_{trainer.args.metric_for_best_model.removeprefix('eval_')}"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.lengths import input_lengths
-from clx.ml.machine.distributed import is_writer
-from clx.ml.run_directory.layout import write_json
+from clx.ml.machine.distributed import is_main_process
+from clx.ml.run_directory.files import write_json
 from clx.ml.training.attention_dropout import rates_to_leave_out
 from clx.ml.training.keep_probe import score_probe
 from clx.ml.training.time_budget import measure_evaluation, steps_in_time
@@ -105,6 +105,6 @@ def make_plan(job: Job, trainer: Trainer, head: Head, dropout: dict[str, float])
         score_probe(trainer, eval_set, head, job.work_dir, budget),
         steps_in_time(trainer, budget, eval_set),
     )
-    if is_writer():
+    if is_main_process():
         plan.write(job.work_dir)
     return plan

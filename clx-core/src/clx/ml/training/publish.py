@@ -13,6 +13,7 @@ from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.outcome import TrainingResult
 from clx.ml.results.pages import run_report
+from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import (
     CONFIG,
     ENVIRONMENT,
@@ -21,7 +22,6 @@ from clx.ml.run_directory.layout import (
     REPORT,
     RESULTS,
     RunDir,
-    write_json,
 )
 from clx.ml.task.author_code import author_code
 from clx.ml.training.model_card import model_card

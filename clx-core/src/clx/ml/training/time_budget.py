@@ -12,7 +12,7 @@ import torch
 from transformers import Trainer, TrainerCallback
 
 from clx.errors import ConfigError
-from clx.ml.machine.distributed import agreed
+from clx.ml.machine.distributed import broadcast
 from clx.ml.trainer.trainer import predict_before_training, same_random_numbers
 from clx.problems import cell
 
@@ -109,7 +109,7 @@ def measure_evaluation(trainer: Trainer, budget: Budget | None, dataset: Any) ->
     begun = time.monotonic()
     predict_before_training(trainer, sample)
     taken = time.monotonic() - begun
-    budget.evaluation_seconds = agreed(taken * len(dataset) / len(sample))
+    budget.evaluation_seconds = broadcast(taken * len(dataset) / len(sample))
 
 
 def steps_in_time(trainer: Trainer, budget: Budget | None, eval_set: Any) -> int | None:
@@ -118,11 +118,11 @@ def steps_in_time(trainer: Trainer, budget: Budget | None, eval_set: Any) -> int
         return None
     # What is tried must not change what is trained.
     with same_random_numbers(trainer):
-        step = agreed(measure_step(trainer))
+        step = broadcast(measure_step(trainer))
     args = trainer.args
     per_epoch = max(1, len(trainer.get_train_dataloader()) // args.gradient_accumulation_steps)
     planned = args.max_steps if args.max_steps > 0 else round(per_epoch * args.num_train_epochs)
-    fitting = agreed(budget.steps(step))
+    fitting = broadcast(budget.steps(step))
     if fitting >= planned:
         return None
     if eval_set is not None and args.eval_strategy != "no":

@@ -17,7 +17,13 @@ from clx.ml.data.lengths import input_limit
 from clx.ml.evaluation.evaluate import evaluate_predictions, predict_split
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
-from clx.ml.machine.distributed import by_writer, is_writer, join, wait, writer_first
+from clx.ml.machine.distributed import (
+    is_main_process,
+    join,
+    main_process_first,
+    on_main_process,
+    wait,
+)
 from clx.ml.machine.memory import memory_for_training
 from clx.ml.model.base_models import read_model_config, resolve_base_model
 from clx.ml.plugins.calls import before_training, proposed_arguments
@@ -27,7 +33,7 @@ from clx.ml.run_directory.config import (
     config_to_write,
     raise_config_problems,
 )
-from clx.ml.run_directory.existing import refuse_existing
+from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
@@ -92,8 +98,8 @@ def train_run(
     given, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The training of {task.run_name!r}")
     join(on_cpu=trains_on_cpu(task.device, given))
-    with by_writer(only_writer(place)):
-        if is_writer():
+    with on_main_process(only_writer(place)):
+        if is_main_process():
             recover(place)
             refuse_existing(place, request.overwrite, request.resume)
         before_training(task, frames["train"], frames.get("eval"))
@@ -105,9 +111,9 @@ def train_run(
         identity = _identity(task, origin, frames, complete)
         with _failures_named(place.path.parent, base, complete):
             # What the main process finds or begins, the others find: they take up its identity.
-            resume_from = writer_first(
+            resume_from = main_process_first(
                 lambda: checkpoints.enter(
-                    place.checkpoints, identity, request.resume or not is_writer()
+                    place.checkpoints, identity, request.resume or not is_main_process()
                 )
             )
             with _tidied(place):
@@ -131,7 +137,7 @@ def train_run(
                 )
                 learned = {**origin.extra, **fitted.learned}
                 config = config_to_write(task, replace(origin, extra=learned))
-                if is_writer():
+                if is_main_process():
                     with staged(place) as new:
                         write_run(new, job, fitted, result, config, identity["data"], place.path)
                 wait()
@@ -153,7 +159,7 @@ def _tidied(place: RunDir) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if is_writer() and not checkpoints.sweep_incomplete(place.checkpoints):
+        if is_main_process() and not checkpoints.sweep_incomplete(place.checkpoints):
             shutil.rmtree(place.checkpoints, ignore_errors=True)
             with contextlib.suppress(OSError):
                 place.path.rmdir()

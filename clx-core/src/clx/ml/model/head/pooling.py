@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.task.option_checks import POOLINGS
 
 if TYPE_CHECKING:
@@ -107,12 +108,7 @@ def checkpoint_pooling(folder: Path) -> str | None:
         place = "1_Pooling"
     if not isinstance(place, str) or Path(place).is_absolute() or ".." in Path(place).parts:
         return None
-    try:
-        config = json.loads((folder / place / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(config, dict):
-        return None
+    config = read_json_or_empty(folder / place / "config.json")
     modes = {key for key, on in config.items() if key.startswith("pooling_mode_") and on is True}
     named = config.get("pooling_mode")
     if modes == {"pooling_mode_mean_tokens"} or (not modes and named == "mean"):

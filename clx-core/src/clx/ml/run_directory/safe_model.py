@@ -1,33 +1,38 @@
-"""What a model folder's own JSON may make transformers do, looked at before transformers does it.
+"""What the files of a model folder could make transformers or ONNX Runtime do.
 
-Every check is there for a directory that was seen to do harm: to run code, reach the network,
-read files elsewhere, or take all memory.
+Each check refuses a directory that was seen to do harm: to run code, reach the network, read files
+elsewhere, or use up all memory.
 """
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from clx.errors import RunDirError
-from clx.ml.run_directory.untrusted_files import MAX_TOKENIZER_BYTES, read_object
-from clx.ml.run_directory.untrusted_weights import weight_shapes
+from clx.ml.run_directory.files import read_json
+from clx.ml.run_directory.safe_weights import weight_shapes
 from clx.problems import cell
 
 MAX_SIZE = 100_000_000
-"""Above any size in a model's config (vocabulary, width, positions)."""
+"""The limit for a size in a model's config (vocabulary, width, positions)."""
+
+MAX_TOKENIZER_BYTES = 512 * 2**20
+"""The limit for a tokenizer's file; the largest in use have about 35 MB."""
 
 MAX_EXPANSION = 100
-"""Characters that a tokenizer may make of one."""
+"""The most characters that a tokenizer may replace one character with."""
 
 MAX_SPECIAL = 64
-"""Special tokens around a text."""
+"""The most special tokens around a text."""
 
 MAX_PADDING = 65_536
+"""The most tokens that a tokenizer may pad every text to."""
 
-OF_THE_BASE = frozenset(
+DOWNLOAD_ARGS = frozenset(
     [
         "adapter_kwargs",
         "cache_dir",
@@ -48,7 +53,7 @@ OF_THE_BASE = frozenset(
         "weights_only",
     ]
 )
-"""Entries of ``model_args`` that say where and how a base model is fetched; a saved model is here."""
+"""Entries of ``model_args`` that say where and how to fetch a base model. A saved model is local."""
 
 NEEDS_TRUST = frozenset(
     [
@@ -60,16 +65,19 @@ NEEDS_TRUST = frozenset(
         "use_kernels",
     ]
 )
-"""Entries of ``model_args`` that fetch code, write elsewhere or replace what was saved."""
+"""Entries of ``model_args`` that fetch code, write elsewhere, or replace saved weights."""
 
-MAX_LAYERS_A_WEIGHT = 10
-"""Layers may share their weights, but not any number of them."""
+MAX_LAYERS_PER_WEIGHT = 10
+"""Layers may share weights, but only a limited number of layers per weight is plausible."""
+
+EXTERNAL = b"\x0a\x08location\x12"
+"""How an ONNX file (protobuf) says that weights are in another file: the key ``location``."""
 
 _LAYERS = re.compile(r"(layers|blocks|layer)$")
 
 
 def model_problems(folder: Path, trusted: bool) -> list[str]:
-    """Return why a saved run's model folder is not to be loaded; one sentence each.
+    """Return why a saved run's model folder must not be loaded, one sentence per problem.
 
     Args:
         folder: the ``model/`` of a run.
@@ -82,28 +90,31 @@ def model_problems(folder: Path, trusted: bool) -> list[str]:
     except RunDirError as error:
         problems.append(str(error))
     try:
-        config = read_object(folder / "config.json")
-        said = [*_config_problems(config, len(shapes)), *([] if trusted else _pointers(config))]
-        problems += [f"model/config.json {each}" for each in said]
+        config = read_json(folder / "config.json")
+        found = [
+            *_config_problems(config, len(shapes)),
+            *([] if trusted else _code_problems(config)),
+        ]
+        problems += [f"model/config.json {problem}" for problem in found]
     except RunDirError as error:
         problems.append(str(error))
     except RecursionError:
         problems.append("model/config.json is nested too deeply")
     if (folder / "adapter_config.json").exists():
         problems.append(
-            "model/adapter_config.json stands for an adapter, whose base model is fetched from "
-            "elsewhere: a run holds whole models (merge the adapter, then save)"
+            "model/adapter_config.json belongs to an adapter, whose base model would be fetched from "
+            "elsewhere. A run holds whole models: merge the adapter, then save."
         )
     return problems + tokenizer_problems(folder)
 
 
 def model_args_problems(model_args: Mapping[str, Any]) -> list[str]:
-    """Return what in a saved config's ``model_args`` is not done without the caller's trust."""
+    """Return a problem for each entry of a saved ``model_args`` that needs the caller's trust."""
     return [
         f"model_args has {name!r}, which can fetch code or files"
         for name in model_args
         if name in NEEDS_TRUST
-    ] + [f"model_args {said}" for said in _kernels(model_args)]
+    ] + [f"model_args {problem}" for problem in _kernel_problems(model_args)]
 
 
 def _config_problems(config: Mapping[str, Any], tensors: int) -> Iterator[str]:
@@ -112,35 +123,35 @@ def _config_problems(config: Mapping[str, Any], tensors: int) -> Iterator[str]:
             continue
         if abs(value) > MAX_SIZE and not name.endswith("theta"):
             yield f"has the absurd size {name} = {cell(value)}"
-        elif tensors and value > tensors * MAX_LAYERS_A_WEIGHT and _LAYERS.search(name):
-            yield f"has {name} = {value}, but there are {tensors} weights"
+        elif tensors and value > tensors * MAX_LAYERS_PER_WEIGHT and _LAYERS.search(name):
+            yield f"has {name} = {value}, but there are only {tensors} weights"
     if "transformers_weights" in config:
-        yield "names a weights file of its own (transformers_weights)"
+        yield "names a weights file of its own (transformers_weights), which clx does not read"
     labels = config.get("id2label")
     if labels is not None and not isinstance(labels, dict):
-        yield f"has an id2label that is no object, but {cell(labels)}"
+        yield f"has an id2label that is not an object, but {cell(labels)}"
 
 
-def _pointers(config: Mapping[str, Any]) -> Iterator[str]:
-    yield from _kernels(config)
+def _code_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    yield from _kernel_problems(config)
     if "quantization_config" in config:
         yield "has a quantization_config, which other packages unpack (trust_remote_code=True allows it)"
     if "auto_map" not in config:
         return
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    # Of a model type that it knows transformers takes its own class, and does not look at auto_map.
+    # For a model type that transformers knows, it takes its own class and ignores auto_map.
     if config.get("model_type") not in CONFIG_MAPPING:
         yield (
-            f"wants the directory's own Python code run ({cell(config['auto_map'])}): read that code "
+            f"needs the directory's own Python code run ({cell(config['auto_map'])}): read that code "
             f"first, then pass trust_remote_code=True"
         )
 
 
-def _kernels(values: Mapping[str, Any]) -> Iterator[str]:
+def _kernel_problems(values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in _leaves(values):
         if "attn_implementation" in name and isinstance(value, str) and re.search(r"[/:|]", value):
-            yield f"wants the kernel {cell(value)} fetched from the Hub ({name})"
+            yield f"needs the kernel {cell(value)} fetched from the Hub ({name})"
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -155,30 +166,30 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def tokenizer_problems(folder: Path) -> list[str]:
-    """Return what is wrong with the JSON files beside a model, those of its tokenizer above all."""
+    """Return what is wrong with the JSON files of a model folder, above all the tokenizer's."""
     problems = []
     for path in sorted(folder.glob("*.json")):
         if path.name in ("config.json", "adapter_config.json"):
             continue
         try:
-            content = read_object(path, MAX_TOKENIZER_BYTES)
+            content = read_json(path, MAX_TOKENIZER_BYTES)
         except RunDirError as error:
             problems.append(str(error))
             continue
         if path.name != "tokenizer.json":
             continue
         try:
-            problems += [f"{folder.name}/tokenizer.json {said}" for said in _bombs(content)]
+            problems += [f"{folder.name}/tokenizer.json {problem}" for problem in _bombs(content)]
         except RecursionError:
             problems.append(f"{folder.name}/tokenizer.json is nested too deeply")
     return problems
 
 
 def _bombs(tokenizer: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what makes a short text a huge one."""
+    """Yield a problem for each part that turns a short text into a huge one."""
     growth = _growth(tokenizer.get("normalizer"))
     if growth > MAX_EXPANSION:
-        yield f"makes {growth:.0g} characters of one, which would take all memory"
+        yield f"turns one character into {growth:.0g} characters, which would use up all memory"
     padding = tokenizer.get("padding")
     if isinstance(padding, dict):
         strategy = padding.get("strategy")
@@ -192,15 +203,15 @@ def _bombs(tokenizer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _growth(normalizer: Any) -> float:
-    """Return the most characters that a normalizer makes of one."""
+    """Return the most characters that a normalizer turns one character into."""
     growth = 1.0
     for node in _nodes(normalizer):
         if node.get("type") == "Replace":
             pattern, content = node.get("pattern"), str(node.get("content", ""))
-            given = pattern.get("String") if isinstance(pattern, dict) else None
-            # A regular expression may match the empty text between two characters.
-            made = len(content) / len(given) if given else 1 + len(content)
-            growth *= max(1.0, made)
+            replaced = pattern.get("String") if isinstance(pattern, dict) else None
+            # A regular expression may match the empty string between two characters.
+            factor = len(content) / len(replaced) if replaced else 1 + len(content)
+            growth *= max(1.0, factor)
         elif node.get("type") == "Prepend":
             growth *= 1 + len(str(node.get("prepend", ""))) / MAX_EXPANSION
         growth = min(growth, 1e300)
@@ -208,7 +219,7 @@ def _growth(normalizer: Any) -> float:
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield every JSON object in a value, itself included."""
+    """Yield every JSON object in a value, including the value itself."""
     if isinstance(value, dict):
         yield value
         value = list(value.values())
@@ -221,3 +232,38 @@ def _special_tokens(node: Mapping[str, Any]) -> int:
     pieces = node.get("single")
     ids = node.get("ids")
     return max(len(each) if isinstance(each, list) else 0 for each in (pieces, ids))
+
+
+def onnx_problems(folder: Path, model: Path) -> list[str]:
+    """Return why an exported model must not be run, ``[]`` if there is no reason or no export.
+
+    Args:
+        folder: the run's ``onnx/``.
+        model: its ``model/``, which must have the same labels.
+    """
+    if not folder.is_dir():
+        return []
+    problems = tokenizer_problems(folder)
+    for path in sorted(folder.glob("*.onnx")):
+        if _contains(path, EXTERNAL):
+            problems.append(
+                f"onnx/{path.name} has its weights in another file, which clx never does"
+            )
+    settings = folder / "settings.json"
+    if settings.is_file() and not problems:
+        try:
+            exported = read_json(settings).get("labels")
+            saved = read_json(model / "config.json").get("id2label")
+        except RunDirError as error:
+            return [str(error)]
+        if isinstance(saved, dict) and exported != [saved.get(str(i)) for i in range(len(saved))]:
+            problems.append("onnx/settings.json has other labels than the model: export again")
+    return problems
+
+
+def _contains(path: Path, pattern: bytes) -> bool:
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(pattern) >= 0

@@ -1,0 +1,129 @@
+"""Finding runs: by path or name, all in a folder, and what must not be replaced."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from clx.errors import (
+    ConfigError,
+    ResumeError,
+    RunDirError,
+    RunExistsError,
+    RunNotFoundError,
+)
+from clx.ml.run_directory.layout import MANIFEST, OUR_NAMES, RunDir
+from clx.problems import cell, did_you_mean
+from clx.settings import runs_dir
+
+_ATTEMPTS = 20
+_PAUSE_SECONDS = 0.02
+
+
+def find_run(path: Path) -> RunDir:
+    """Return the run at ``path``, or the one that an interrupted replacement left beside it.
+
+    Raises:
+        RunNotFoundError: there is no run.
+        RunDirError: there is a folder, but it does not hold a complete run.
+    """
+    run = RunDir(path)
+    if not path.exists():
+        left = left_of(run)
+        # A writer may be between its two renames: the run will be in place in a moment.
+        for _ in range(_ATTEMPTS if left else 0):
+            if path.exists():
+                return find_run(path)
+            time.sleep(_PAUSE_SECONDS)
+        if left is not None:
+            return RunDir(left)
+        raise RunNotFoundError(f"There is no run directory {path}")
+    if not run.is_complete():
+        unfinished = " (a training there did not finish)" if run.checkpoints.is_dir() else ""
+        what = "file" if path.is_file() else "folder"
+        raise RunDirError(f"The {what} {path} holds no trained run{unfinished}")
+    return run
+
+
+def left_of(run: RunDir) -> Path | None:
+    """Return the complete run that an interrupted replacement left beside ``run``, if there is one."""
+    # The manifest is written last: a staging folder that has one is complete.
+    if (run.staging / MANIFEST).is_file():
+        return run.staging
+    return run.previous if RunDir(run.previous).is_complete() else None
+
+
+def locate(load: str | Path) -> Path:
+    """Return the path of a run, given as a path or as a name in the default folder.
+
+    Raises:
+        ConfigError: ``load`` is neither a path nor a name.
+        RunNotFoundError: there is no such run; the message names the run with the closest name.
+    """
+    if not isinstance(load, str | os.PathLike):
+        raise ConfigError(f"load must be a path or the name of a run, but is {cell(load)}")
+    is_name = isinstance(load, str) and os.sep not in load and load not in ("", ".", "..")
+    try:
+        path = Path(load).expanduser().absolute()
+        if path.exists():
+            return path
+        named = runs_dir() / str(load)
+        if is_name and (named.exists() or _is_being_replaced(named)):
+            return named
+        if _is_being_replaced(path):
+            return path
+    except (OSError, ValueError, RuntimeError) as error:
+        raise RunNotFoundError(f"There is no run to load at {cell(load)}: {error}") from error
+    others = [run.name for run in saved_runs()]
+    where = f"{path} does not exist" + (f", and there is no run {load!r} in {runs_dir()}" * is_name)
+    raise RunNotFoundError(
+        f"There is no run to load: {where}{did_you_mean(Path(load).name, others)}"
+    )
+
+
+def _is_being_replaced(path: Path) -> bool:
+    run = RunDir(path)
+    return any(left.exists() for left in (run.staging, run.previous))
+
+
+def saved_runs(parent: Path | None = None) -> list[Path]:
+    """Return the sorted directories of the trained runs in a folder, by default ``runs_dir()``."""
+    folder = runs_dir() if parent is None else parent
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            if path.is_dir() and not path.name.startswith(".") and RunDir(path).is_complete():
+                found.append(path)
+        except RunDirError:
+            continue
+    return found
+
+
+def refuse_existing(target: RunDir, overwrite: bool, resume: bool) -> None:
+    """Refuse to train over something that must not be replaced; called before anything is loaded.
+
+    Raises:
+        RunExistsError: there is a trained run and no ``overwrite``, or the folder is not a run.
+        ResumeError: the training to resume has finished.
+    """
+    if not target.path.exists():
+        return
+    found = {path.name for path in target.path.iterdir()} if target.path.is_dir() else {""}
+    if found and not found & OUR_NAMES:
+        raise RunExistsError(
+            f"{target.path} exists and is not a clx run, so clx does not replace it. Choose another "
+            f"run_name or run_dir_parent."
+        )
+    if not target.is_complete():
+        return
+    if resume and not overwrite and not target.checkpoints.is_dir():
+        raise ResumeError(
+            f"The training in {target.path} has finished: there is nothing to resume. Pass "
+            f"overwrite=True to train again."
+        )
+    if not overwrite and not resume:
+        raise RunExistsError(
+            f"There is a trained run in {target.path}. Pass overwrite=True to replace it (it stays "
+            f"until the new one is complete), or choose another run_name."
+        )
