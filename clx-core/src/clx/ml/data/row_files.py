@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from clx.ml.data.files import (
     json_rows,
     refuse_repeated_columns,
 )
+from clx.ml.run_directory.files import fsync
 from clx.problems import cell
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def write_part(frame: pd.DataFrame, path: Path, kind: str, first: bool) -> None:
                 file.write(json.dumps(plain, ensure_ascii=False) + "\n")
     else:
         frame.to_parquet(new, index=False)
-    flush(new)
+    fsync(new)
     new.replace(path)
 
 
@@ -117,7 +117,7 @@ def join_parts(parts: Sequence[Path], target: Path, kind: str) -> Path:
                 with part.open("rb") as file:
                     while block := file.read(1 << 20):
                         out.write(block)
-    flush(new)
+    fsync(new)
     return new
 
 
@@ -137,12 +137,3 @@ def _join_parquet(parts: Sequence[Path], new: Path) -> None:
         raise DataFormatError(
             f"The rows do not fit a single parquet schema ({cell(str(error))}): write jsonl instead"
         ) from error
-
-
-def flush(path: Path) -> None:
-    """Flush a file, or the entries of a folder, to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

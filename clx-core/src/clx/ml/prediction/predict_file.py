@@ -18,11 +18,11 @@ from tqdm.auto import tqdm
 from clx.errors import DataFormatError, ResumeError, RunExistsError
 from clx.ml.data.files import file_format
 from clx.ml.data.problems import column_problems, raise_data_problems
-from clx.ml.data.row_files import flush, join_parts, read_chunks, write_part
+from clx.ml.data.row_files import join_parts, read_chunks, write_part
 from clx.ml.data.texts import columns_to_read, frame_inputs
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.predict import CutTexts
-from clx.ml.run_directory.files import read_json, write_json
+from clx.ml.run_directory.files import fsync, read_json, write_json
 from clx.ml.run_directory.lock import only_writer_of_file
 from clx.ml.run_directory.staging import remove
 from clx.problems import raise_problems
@@ -91,7 +91,7 @@ def predict_file(job: FilePrediction, text_columns: Sequence[str], rows: RowFunc
         joined = join_parts(sorted(parts.glob("*.part")), target, kind)
         write_json(parts / JOINED, _fingerprint(joined))
         joined.replace(target)
-        flush(target.parent)
+        fsync(target.parent)
         remove(parts)
     cut.tell(str(source))
     return target

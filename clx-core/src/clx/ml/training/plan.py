@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clx.ml.data.lengths import input_lengths
 from clx.ml.machine.distributed import is_main_process
-from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.files import read_json_or_empty, write_json
 from clx.ml.training.attention_dropout import rates_to_leave_out
 from clx.ml.training.keep_probe import score_probe
 from clx.ml.training.time_budget import measure_evaluation, steps_in_time
@@ -66,11 +65,8 @@ def read_plan(job: Job) -> Plan | None:
     """Return the plan of the training that is resumed, None for a training from the start."""
     if job.resume_from is None:
         return None
-    try:
-        values: Any = json.loads((job.work_dir / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(values, dict) or not {"pooling", "init"} <= set(values):
+    values = read_json_or_empty(job.work_dir / FILE)
+    if not {"pooling", "init"} <= set(values):
         return None
     return Plan(
         values["pooling"],
