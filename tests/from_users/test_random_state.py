@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from transformers import TextClassificationPipeline
 
 from clx.ml import training_run
 from conftest import fruit_frame
+from strangers import Minimal
 
 FAST = {"max_steps": 1, "disable_tqdm": True}
 
@@ -70,6 +72,23 @@ def test_every_other_verb_leaves_it_too(trained, verb):
     run = training_run(load=trained)
     before = state()
     VERBS[verb](run, fruit_frame())
+    assert state() == before
+
+
+class OwnPipeline(TextClassificationPipeline):
+    """Not the stock class: its steps are run one after another."""
+
+
+class WithPipeline(Minimal):
+    name = "with-pipeline"
+    pipeline_args = {"task": "text-classification", "pipeline_class": OwnPipeline}
+
+
+def test_a_pipeline_of_a_tasks_own_leaves_it_too(tiny_model, fruit):
+    run = WithPipeline("own", base_model_name=tiny_model, training_args=FAST)
+    run.train(fruit)
+    before = state()
+    assert len(run.predict(fruit["text"])) == len(fruit)
     assert state() == before
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from transformers import Pipeline
 from transformers.pipelines.base import ChunkPipeline
 
@@ -64,11 +65,13 @@ def run_steps(pipe: Any, inputs: list[Any], call: StepArguments, batching: Batch
     stock = ChunkPipeline if makes_chunks else Pipeline
     arguments = StepArguments({}, call.forward, call.postprocess)
     outputs: list[Any] = [None] * len(inputs)
-    for batch in batching.of(lengths):
-        some = [rows[position] for position in batch]
-        computed = stock.get_iterator(preprocessed, some, 0, len(batch), *arguments)
-        for position, output in zip(batch, computed, strict=True):
-            outputs[position] = output
+    # torch's DataLoader, which get_iterator uses, draws a seed from the caller's generator.
+    with torch.random.fork_rng(devices=[]):
+        for batch in batching.of(lengths):
+            some = [rows[position] for position in batch]
+            computed = stock.get_iterator(preprocessed, some, 0, len(batch), *arguments)
+            for position, output in zip(batch, computed, strict=True):
+                outputs[position] = output
     return outputs
 
 
