@@ -52,7 +52,7 @@ class RunNotFoundError(RunDirError, FileNotFoundError):
 
 
 class RunExistsError(ClxError, FileExistsError):
-    """A trained run exists already: pass ``overwrite=True`` or choose another run name."""
+    """Something is there already: pass ``overwrite=True`` or ``resume=True``, or another name."""
 
 
 class RunBusyError(RunDirError):

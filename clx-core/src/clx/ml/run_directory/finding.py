@@ -104,7 +104,8 @@ def refuse_existing(target: RunDir, overwrite: bool, resume: bool) -> None:
     """Refuse to train over something that must not be replaced; called before anything is loaded.
 
     Raises:
-        RunExistsError: there is a trained run and no ``overwrite``, or the folder is not a run.
+        RunExistsError: there is a trained run, or a training that did not finish, and neither
+            ``overwrite`` nor ``resume``; or the folder is not a run.
         ResumeError: the training to resume has finished.
     """
     if not target.path.exists():
@@ -116,6 +117,11 @@ def refuse_existing(target: RunDir, overwrite: bool, resume: bool) -> None:
             f"run_name or run_dir_parent."
         )
     if not target.is_complete():
+        if not overwrite and not resume and any(target.checkpoints.glob("checkpoint-*")):
+            raise RunExistsError(
+                f"A training in {target.path} did not finish. Pass resume=True to continue it from "
+                f"its newest complete checkpoint, or overwrite=True to start again."
+            )
         return
     if resume and not overwrite and not target.checkpoints.is_dir():
         raise ResumeError(
