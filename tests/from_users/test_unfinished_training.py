@@ -60,7 +60,9 @@ def test_a_training_that_left_no_checkpoint_is_just_made(tiny_model, fruit):
     assert run.train(fruit).steps == 6
 
 
-def test_the_command_line_names_its_options(interrupted, fruit, tiny_model, tmp_path, capsys, monkeypatch):
+def test_the_command_line_names_its_options(
+    interrupted, fruit, tiny_model, tmp_path, capsys, monkeypatch
+):
     data = tmp_path / "train.csv"
     pd.DataFrame(fruit).to_csv(data, index=False)
     cli = Cli(capsys, monkeypatch)

@@ -267,7 +267,7 @@ def test_values_that_json_would_change_are_problems():
 @pytest.mark.parametrize(
     "attr",
     ["run_name", "training-args", "model", "pipe", "train", "task", "schema_version", "clx-version",
-     "device", "config", "_transaction", "name"],
+     "device", "config", "name"],
 )  # fmt: skip
 def test_attributes_that_shadow_the_base_are_refused(attr):
     body = dict(vars(Task)) | {"add_config_attrs": [attr]}
@@ -275,6 +275,14 @@ def test_attributes_that_shadow_the_base_are_refused(attr):
     with pytest.raises(PluginError, match="is a name of the base class"):
         TaskRegistry(lambda: TrainingRun, list, lambda: None).register(task)
     with pytest.raises(PluginError, match="is a name of the base class"):
+        task("x")
+
+
+@pytest.mark.parametrize("attr", ["_transaction", "_state", "_loaded", "-own"])
+def test_attributes_of_clxs_own_kind_are_refused(attr):
+    body = dict(vars(Task)) | {"add_config_attrs": [attr]}
+    task = type(TrainingRun)("Private", (TrainingRun,), body)
+    with pytest.raises(PluginError, match="begins with an underscore"):
         task("x")
 
 

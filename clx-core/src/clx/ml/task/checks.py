@@ -103,7 +103,11 @@ def _config_attr_problems(candidate: Any, base: Any) -> list[str]:
         attribute = attribute_name(attr)
         if not attribute.isidentifier():
             problems.append(f"the add_config_attrs entry {attr!r} is not a valid attribute name")
-        elif hasattr(base, attribute) or attribute in RESERVED or attribute.startswith("_"):
+        elif attribute.startswith("_"):
+            problems.append(
+                f"the add_config_attrs entry {attr!r} begins with an underscore, as clx's own names do"
+            )
+        elif hasattr(base, attribute) or attribute in RESERVED:
             problems.append(f"the add_config_attrs entry {attr!r} is a name of the base class")
     return problems
 
