@@ -16,7 +16,7 @@ from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, set_see
 from clx.errors import ConfigError
 from clx.ml.data.lengths import input_lengths
 from clx.ml.data.splits import windows_of_split
-from clx.ml.evaluation.evaluate import Predicted, of_texts
+from clx.ml.evaluation.evaluate import Predicted, pool_windows
 from clx.ml.machine.distributed import agreed, is_writer
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.calibration import Calibration, calibrate
@@ -325,7 +325,7 @@ def _metrics_of_texts(task: Task, evaluated: Split | None) -> Any:
     compute = checked_metrics(task)
     if evaluated is None:
         return compute
-    return lambda prediction: compute(of_texts(task, evaluated, prediction))
+    return lambda prediction: compute(pool_windows(task, evaluated, prediction))
 
 
 def _stops_early(callbacks: Sequence[Any]) -> bool:
