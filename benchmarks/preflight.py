@@ -48,7 +48,8 @@ def measure(case: str, rows: int) -> None:
     """Run one case and print a line about it."""
     import pandas as pd
 
-    from clx.ml.data.check.findings import DataSplit, check_data
+    from clx.ml.data.check.findings import check_data
+    from clx.ml.data.check.labeled_texts import LabeledTexts
     from clx.ml.data.check.near_duplicates import near_duplicates
 
     texts = make_texts(case, rows)
@@ -59,8 +60,8 @@ def measure(case: str, rows: int) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started = time.perf_counter()
     check = check_data(
-        DataSplit(texts[:cut], labels[:cut], lengths=lengths[:cut]),
-        DataSplit(texts[cut:], labels[cut:], lengths=lengths[cut:]),
+        LabeledTexts(texts[:cut], labels[:cut], lengths=lengths[:cut]),
+        LabeledTexts(texts[cut:], labels[cut:], lengths=lengths[cut:]),
         limit=24,
     )
     checked = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Running the command line in this process or in one of its own, and a stdout that is a terminal."""
+"""Runs the command line in this process or in a new one, and imitates a terminal."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Terminal(io.StringIO):
-    """A stdout that says that a person reads it."""
+    """A stdout that claims to be a terminal."""
 
     def isatty(self):
         return True
 
 
 class Cli:
-    """Runs commands in this process; the last one's status, stdout and stderr are kept."""
+    """Runs commands in this process and keeps the last status, stdout and stderr."""
 
     def __init__(self, capsys, monkeypatch):
         self._capsys = capsys
@@ -40,7 +40,7 @@ class Cli:
         return self
 
     def on_terminal(self, *arguments, width=100):
-        """Run a command whose stdout is a terminal; ``out`` is what is seen there."""
+        """Run a command with a terminal as stdout; ``out`` is the text that it shows."""
         terminal = Terminal()
         with self._monkeypatch.context() as patch:
             patch.setenv("COLUMNS", str(width))
@@ -58,7 +58,7 @@ class Cli:
 
 
 def process(*arguments, folders=(), code=None, **options):
-    """Run ``python -m clx`` with these arguments, or Python code, and return what it did."""
+    """Run ``python -m clx`` or Python code in a new process and return the completed process."""
     command = ["-m", "clx"] if code is None else ["-c", code]
     paths = [*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
@@ -75,7 +75,7 @@ def process(*arguments, folders=(), code=None, **options):
 
 
 def install(folder: Path, name: str, entry_points: str, **modules: str) -> Path:
-    """Write a distribution as pip would, its modules beside its metadata; return the folder."""
+    """Write a distribution as pip would, with modules next to its metadata; return the folder."""
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")

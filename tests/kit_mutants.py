@@ -1,6 +1,6 @@
-"""Faults that authors make, each planted in a correct task, and the check that has to find it.
+"""Faults that authors make, each planted in a correct task, and the check that must find it.
 
-A mutant is the source of an example with one text in the place of another.
+A mutant is the source of an example with one piece of text replaced.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def source(example: str) -> str:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: ``old`` → ``new`` in the source of ``example``."""
+    """One fault: ``old`` is replaced by ``new`` in the source of ``example``."""
 
     fault: str
     check: str
@@ -28,7 +28,7 @@ class Mutant:
     example: str = "rating"
 
     def write(self, folder: Path) -> Path:
-        """Write the mutant as a module and return its file."""
+        """Write the mutant as a module and return its path."""
         text = source(self.example)
         assert text.count(self.old) >= 1, f"{self.fault}: {self.old!r} is not in the example"
         name = "".join(letter if letter.isalnum() else "_" for letter in self.fault)
@@ -55,31 +55,31 @@ MUTANTS = [
         '{"top_k": 1}',
     ),
     Mutant(
-        "load_model with another signature",
+        "load_model with a different signature",
         "signatures",
         "def load_model(self, model_name: str | None = None)",
         "def load_model(self)",
     ),
     Mutant(
-        "post_process_prediction takes a second argument",
+        "post_process_prediction with a second argument",
         "signatures",
         "def post_process_prediction(self, prediction: Any)",
         "def post_process_prediction(self, prediction: Any, text: str)",
     ),
     Mutant(
-        "__init__ drops the base's options",
+        "__init__ that does not pass options to the base class",
         "base_options",
         "    def check_config",
         _INIT.replace("**options)\n        self", ")\n        self"),
     ),
     Mutant(
-        "an option is not kept",
+        "an option that is not kept",
         "own_options",
         "    def check_config",
         _INIT.replace("self.scale = scale", "self.scale = None"),
     ),
     Mutant(
-        "a default that runs share",
+        "a mutable default that runs share",
         "own_values",
         "    def check_config",
         _INIT.replace("self.scale = scale", "self.scale = scale or RatingRun.DEFAULT").replace(
@@ -87,40 +87,40 @@ MUTANTS = [
         ),
     ),
     Mutant(
-        "core's private module",
+        "a private module of core",
         "public_names",
         "from clx.ml import TrainingRun\n",
         "from clx.ml.run.run import TrainingRun\n",
     ),
     Mutant(
-        "core's private attribute",
+        "a private attribute of core",
         "public_names",
         "        low, high = self.scale\n        return",
         "        low, high = self.scale\n        self._loaded.tokenizer\n        return",
     ),
     # ---- Data ------------------------------------------------------------------------------------
     Mutant(
-        "text_columns names a column that is not there",
+        "text_columns with a missing column",
         "sample_texts",
         "    scale: Any = None\n",
         '    scale: Any = None\n    text_columns = ("review",)\n',
     ),
     Mutant(
-        "text_columns names a column of lists",
+        "text_columns with a column of lists",
         "sample_texts",
         '    name = "ner"\n',
         '    name = "ner"\n    text_columns = ("spans",)\n',
         "ner",
     ),
-    Mutant("validates nothing", "bad_frames", "        " + _VALIDATE, "        return"),
+    Mutant("no validation", "bad_frames", "        " + _VALIDATE, "        return"),
     Mutant(
-        "missing texts are taken",
+        "missing texts are accepted",
         "bad_frames",
         "[*text_problems(data), *problems]",
         "problems",
     ),
     Mutant(
-        "missing labels are taken",
+        "missing labels are accepted",
         "bad_frames",
         "        wrong = [not _is_number(score) for score in scores]",
         "        wrong = [isinstance(score, str) for score in scores]",
@@ -138,37 +138,37 @@ MUTANTS = [
         '        if not {"text", "score"} <= set(data): raise ValueError("the data is wrong")',
     ),
     Mutant(
-        "loads the model to validate",
+        "validation that loads the tokenizer",
         "bad_frames",
         "        " + _VALIDATE,
         '        if not {"text", "score"} <= set(data): self.tokenizer\n        ' + _VALIDATE,
     ),
     Mutant(
-        "refuses other columns",
+        "extra columns are rejected",
         "good_frames",
         "        " + _VALIDATE,
         '        if len(data.columns) > 2: raise ValueError("text and score only")\n        '
         + _VALIDATE,
     ),
     Mutant(
-        "needs an index that counts from 0",
+        "an index that does not count from 0 is rejected",
         "good_frames",
         '        scores = data["score"].tolist()',
         '        scores = [data["score"].loc[i] for i in range(len(data))]',
     ),
     Mutant(
-        "changes the user's frame",
+        "validation that modifies the user's frame",
         "frames_untouched",
         '        scores = data["score"].tolist()',
         '        data["text"] = data["text"].str.upper()\n        scores = data["score"].tolist()',
     ),
     Mutant(
-        "learns another thing each time",
+        "inferred options that differ each time",
         "same_data_same_config",
         "            self.scale = [low,",
         "            import random\n            self.scale = [low - random.random(),",
     ),
-    # ---- Tokenising ------------------------------------------------------------------------------
+    # ---- Tokenizing ------------------------------------------------------------------------------
     Mutant(
         "no labels for the model",
         "learns",
@@ -176,7 +176,7 @@ MUTANTS = [
         "return super().tokenize(examples)",
     ),
     Mutant(
-        "labels of other rows",
+        "labels from other rows",
         "rows_alone",
         'for score in examples["score"]]\n',
         'for score in sorted(examples["score"])]\n',
@@ -188,13 +188,13 @@ MUTANTS = [
         '**self.tokenizer(examples["text"], truncation=True)',
     ),
     Mutant(
-        "long texts are not cut",
+        "long texts are not truncated",
         "tokenize_args",
         "**super().tokenize(examples)",
         '**self.tokenizer(examples["text"], **self.tokenize_args)',
     ),
     Mutant(
-        "a label too few",
+        "one label too few",
         "labels",
         "        return span_windows(self.tokenizer, texts, spans, labels, STRIDE, self.tokenize_args)",
         "        w = span_windows(self.tokenizer, texts, spans, labels, STRIDE, self.tokenize_args)\n"
@@ -203,13 +203,13 @@ MUTANTS = [
     ),
     # ---- Model -----------------------------------------------------------------------------------
     Mutant(
-        "a loss that teaches nothing",
+        "a loss with zero gradients",
         "learns",
         "    scale: Any = None\n",
         "    scale: Any = None\n    trainer_class = property(lambda self: _stuck())\n",
     ),
     Mutant(
-        "the base model is loaded for ever",
+        "the base model is loaded instead of the trained one",
         "saved_is_trained",
         "            model_name, num_labels=1,",
         "            self.base_model_name, num_labels=1,",
@@ -229,20 +229,20 @@ MUTANTS = [
         "ner",
     ),
     Mutant(
-        "the names of the labels are kept on the class",
+        "label names stored on the class",
         "class_untouched",
         "        self.label_names = self.label_names or span_label_names",
         "        type(self).found = self.label_names = self.label_names or span_label_names",
         "ner",
     ),
     Mutant(
-        "metrics that are no numbers",
+        "metrics that are not numbers",
         "learns",
         'return {"mae": abs(errors).mean(),',
         'return {"mae": "good",',
     ),
     Mutant(
-        "metrics that are others each time",
+        "metrics that differ each time",
         "metrics",
         'return {"mae": abs(errors).mean(),',
         'import time\n        return {"mae": time.perf_counter() % 1,',
@@ -263,27 +263,29 @@ MUTANTS = [
         "    def check_config",
     ),
     Mutant(
-        "a resumed training is another one",
+        "resuming gives a different model",
         "resumes",
         "            self.scale = [low,",
-        "            import uuid\n            self.scale = [low - uuid.uuid4().int % 7 / 7,",
+        # A count, not chance: two trainings never draw the same.
+        "            RatingRun.made = getattr(RatingRun, 'made', 0) + 1\n"
+        "            self.scale = [low - RatingRun.made / 7,",
     ),
     # ---- Prediction ------------------------------------------------------------------------------
     Mutant(
-        "predictions that depend on their neighbours",
+        "predictions that depend on their neighbors",
         "order_and_batches",
         _POST,
         "        self.seen = getattr(self, 'seen', 0) + 1\n"
         + _POST.replace("low +", "self.seen +"),
     ),
     Mutant(
-        "predictions that are forgotten after the first call",
+        "predictions that change after the first call",
         "asked_again",
         _POST,
         "        self.scale = [low, high + 1]\n" + _POST,
     ),
     Mutant(
-        "a text without spans has no prediction",
+        "a text without spans raises",
         "odd_texts",
         '        keys = {"start"',
         '        first = prediction[0]\n        keys = {"start"',
@@ -296,20 +298,20 @@ MUTANTS = [
         '{"score": __import__("numpy").float32(low) +',
     ),
     Mutant(
-        "no truncation for the pipeline",
+        "no truncation in the pipeline",
         "odd_texts",
         'predict_args = {"function_to_apply": "none"}',
         'predict_args = {"function_to_apply": "none", "truncation": False}',
     ),
     Mutant(
-        "a row of predict_frame that is no dict",
+        "a prediction_row that is not a dict",
         "json_values",
         "    def post_process_prediction",
         "    def prediction_row(self, prediction, *, all_scores=False, min_score=None):\n"
         "        return [prediction]\n\n    def post_process_prediction",
     ),
     Mutant(
-        "a row of predict_frame without columns",
+        "a prediction_row without columns",
         "frames",
         "    def post_process_prediction",
         "    def prediction_row(self, prediction, *, all_scores=False, min_score=None):\n"
@@ -322,20 +324,20 @@ MUTANTS = [
         "    add_config_attrs = []",
     ),
     Mutant(
-        "a file beside the run directory",
+        "a file outside the run directory",
         "moved_and_reopened",
         "(self.extra_dir / QUANTILES)",
         '(self.run_dir_parent / "checked" / "extra" / QUANTILES)',
         "similarity",
     ),
     Mutant(
-        "an option that comes back otherwise",
+        "an option that loads with another value",
         "config_round_trip",
         "    def check_config",
         _INIT.replace("self.scale = scale", "self.scale = scale and [scale[0], scale[1] + 1]"),
     ),
     Mutant(
-        "imports torch",
+        "an import of torch",
         "quick_import",
         "from clx.ml import TrainingRun\n",
         "import torch\n\nfrom clx.ml import TrainingRun\n",
@@ -365,4 +367,4 @@ def _own_class():
 
     return MyBert
 """
-"""What some of the mutants call; it is appended to all of them."""
+"""Helpers that some mutants call; appended to every mutant."""

@@ -1,4 +1,4 @@
-"""Tasks as strangers write them, from the smallest to one that overrides everything."""
+"""Tasks as plugin authors write them, from the smallest to one that overrides everything."""
 
 import torch
 from transformers import (

@@ -21,7 +21,8 @@ def frozen(task: str, frame: pd.DataFrame, labels: Sequence[str]) -> Frozen:
         label_names=list(labels),
         tokenize_args={"max_length": data.CUT},
     )
-    return frozen_features(run, tokenised_split(run, run.tokenizer, "data", frame).dataset)
+    rows = tokenised_split(run, run.tokenizer, "data", frame).dataset
+    return frozen_features(run, run.tokenizer, rows)
 
 
 def score(logits: Tensor, truth: Tensor) -> float:

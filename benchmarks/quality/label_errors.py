@@ -22,7 +22,7 @@ import torch
 from clx.ml import training_run
 from clx.ml.data.splits import tokenised_split
 from clx.ml.model.head.label_errors import frozen_features, suspicion
-from clx.ml.model.head.probe import choose_strength, out_of_fold
+from clx.ml.model.head.validation import choose_c, out_of_fold
 
 SHARE = 0.05
 FOLDS = 5
@@ -63,10 +63,11 @@ def main() -> None:
 
 def most_similar(run: Any, frame: pd.DataFrame) -> dict[str, list[str]]:
     """Return for each label the ones whose rows' mean features are nearest, by cosine."""
-    frozen = frozen_features(run, tokenised_split(run, run.tokenizer, "data", frame).dataset)
-    means = torch.stack(
-        [frozen.features[frozen.targets == n].mean(dim=0) for n in range(len(frozen.names))]
+    frozen = frozen_features(
+        run, run.tokenizer, tokenised_split(run, run.tokenizer, "data", frame).dataset
     )
+    features, targets = frozen.examples.features, frozen.examples.targets
+    means = torch.stack([features[targets == n].mean(dim=0) for n in range(len(frozen.names))])
     means = torch.nn.functional.normalize(means, dim=1)
     nearest = (means @ means.T).fill_diagonal_(-2).topk(SIMILAR).indices.tolist()
     return {
@@ -91,10 +92,10 @@ def compare(run: Any, frame: pd.DataFrame, wrong: set[int]) -> None:
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    frozen = frozen_features(run, tokenised_split(run, run.tokenizer, "data", frame).dataset)
-    data = frozen.features, frozen.targets, frozen.kind, len(frozen.names)
-    scores = out_of_fold(*data, choose_strength(*data).strength, FOLDS)
-    labels, probabilities = frozen.targets.numpy(), scores.softmax(dim=1).numpy()
+    rows = tokenised_split(run, run.tokenizer, "data", frame).dataset
+    examples = frozen_features(run, run.tokenizer, rows).examples
+    scores = out_of_fold(examples, choose_c(examples).C, FOLDS)
+    labels, probabilities = examples.targets.numpy(), scores.softmax(dim=1).numpy()
     ours = suspicion(labels, probabilities)
     order = np.argsort(-ours.lead, kind="stable")[: len(wrong)]
     say("clx, the same", wrong, order.tolist(), np.flatnonzero(ours.suspicious).tolist())

@@ -13,18 +13,21 @@ import argparse
 import os
 import statistics
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pandas as pd
+import torch
 from frozen import frozen, score
 
 import data
-from clx.ml.model.head.initialize import ALMOST
-from clx.ml.model.head.label_texts import words_of
-from clx.ml.model.head.probe import choose_strength, fit_head, mean_loss, stacked
+from clx.ml.model.head.fit_probe import ALMOST
+from clx.ml.model.head.label_texts import name_as_text
+from clx.ml.model.head.probe import Examples, fit_head, mean_loss
+from clx.ml.model.head.validation import choose_c
 
 DRAWS = 3
 POOL = 3000
@@ -45,7 +48,7 @@ def main() -> None:
         column = "label" if name in data.SINGLE else "labels"
         names = data.label_names(train)
         dev = dev[[set([row] if column == "label" else row) <= set(names) for row in dev[column]]]
-        of_names = pd.DataFrame({"text": [words_of(label) for label in names]})
+        of_names = pd.DataFrame({"text": [name_as_text(label) for label in names]})
         of_names[column] = names if column == "label" else [[label] for label in names]
         measure(name, names, train, dev, of_names)
 
@@ -56,13 +59,14 @@ def measure(
     """Print the lines of one set."""
     frame = pd.concat([train, dev, of_names], ignore_index=True)
     made = frozen(data.task(name), frame, names)
-    kind, features, targets = made.kind, made.features, made.targets
-    outputs, end = len(of_names), len(train) + len(dev)
-    inputs, truth = features[len(train) : end], targets[len(train) : end]
-    ways = {
+    end = len(train) + len(dev)
+    every = torch.arange(len(frame))
+    held_out = made.examples.select(every[len(train) : end])
+    right = made.examples.select(every[end:])
+    ways: dict[str, Examples | None] = {
         "rows alone": None,
-        "names": (features[end:], targets[end:]),
-        "wrong names": (features[end:].roll(1, dims=0), targets[end:]),
+        "names": right,
+        "wrong names": replace(right, features=right.features.roll(1, dims=0)),
     }
     where = pd.Series(range(len(train)), index=train["text"])
     for a_label in (4, 8, 16, 32):
@@ -71,16 +75,12 @@ def measure(
         taken = dict.fromkeys(ways, 0)
         for seed in range(DRAWS):
             rows = where[data.few(train, a_label, seed)["text"]].tolist()
-            known = features[rows], targets[rows]
-            choices = {
-                way: choose_strength(*known, kind, outputs, beside=beside)
-                for way, beside in ways.items()
-            }
+            known = made.examples.select(torch.tensor(rows))
+            choices = {way: choose_c(known, extra_examples=extra) for way, extra in ways.items()}
             for way, choice in choices.items():
-                beside = ways[way]
-                head = fit_head(*stacked(*known, beside), kind, outputs, choice.strength)
-                scores[way].append(score(head(inputs), truth))
-                losses[way].append(mean_loss(head, inputs, truth, kind))
+                head = fit_head(known.joined(ways[way]), choice.C)
+                scores[way].append(score(head(held_out.features), held_out.targets))
+                losses[way].append(mean_loss(head, held_out))
                 taken[way] += choice.lowest <= ALMOST * choices["rows alone"].lowest
         cells = [
             f"{statistics.mean(scores[way]):.3f}, {statistics.mean(losses[way]):.3f}"

@@ -28,14 +28,8 @@ from frozen import frozen, score
 from torch import Tensor
 
 import data
-from clx.ml.model.head.probe import (
-    STRENGTHS,
-    Kind,
-    choose_strength,
-    fit_head,
-    mean_loss,
-    smallest_within,
-)
+from clx.ml.model.head.probe import Examples, Kind, fit_head, mean_loss
+from clx.ml.model.head.validation import C_VALUES, choose_c, smallest_within
 
 DRAWS = {4: 5, 8: 5, 32: 3, 64: 2, None: 1}
 """By rows a label: how often they are drawn."""
@@ -104,7 +98,7 @@ def kept_features(
     file = cache / f"features-{name}.pt"
     if not file.exists():
         made = frozen(task, frame, labels)
-        torch.save((made.features, made.targets), file)
+        torch.save((made.examples.features, made.examples.targets), file)
     features, targets = torch.load(file)
     return features, targets
 
@@ -121,28 +115,30 @@ def measure(
         rest = others.nonzero().ravel()
         order = torch.randperm(len(rest), generator=torch.Generator().manual_seed(seed))
         rest = rest[order[:JUDGED]]
-        known = features[rows], targets[rows], kind, outputs
-        losses = choose_strength(*known, strengths=(*SMALLER, *STRENGTHS)).losses
-        ours = {c: loss for c, loss in losses.items() if c in STRENGTHS} or {STRENGTHS[0]: 0.0}
+        every = Examples(features, targets, kind, outputs)
+        known, held_out = every.select(rows), every.select(rest)
+        losses = choose_c(known, (*SMALLER, *C_VALUES)).losses
+        ours = {C: loss for C, loss in losses.items() if C in C_VALUES} or {C_VALUES[0]: 0.0}
         rules = {str(above): smallest_within(ours, above) for above in ABOVE}
         rules["1.05 from 0.01"] = smallest_within(losses, 1.05)
         rules["1.0 from 0.01"] = smallest_within(losses, 1.0)
         rules["fixed"] = 1.0
-        inputs, truth = features[rest], targets[rest]
+        truth = held_out.targets
         judged: dict[float, tuple[float, float]] = {}
-        for rule, strength in rules.items():
-            if strength not in judged:
-                head = fit_head(*known, strength)
-                lost = mean_loss(head, inputs, truth, kind)
+        for rule, C in rules.items():
+            if C not in judged:
+                head = fit_head(known, C)
+                lost = mean_loss(head, held_out)
                 spread = float((truth - targets[rows].mean()).pow(2).mean()) if outputs == 1 else 0
-                good = 1 - lost / spread if kind == "regression" else score(head(inputs), truth)
-                judged[strength] = good, lost
-            found.setdefault(rule, []).append((strength, *judged[strength]))
+                scores = head(held_out.features)
+                good = 1 - lost / spread if kind == "regression" else score(scores, truth)
+                judged[C] = good, lost
+            found.setdefault(rule, []).append((C, *judged[C]))
     for rule, values in found.items():
-        strengths, scores, all_lost = zip(*values, strict=True)
+        chosen, goods, all_lost = zip(*values, strict=True)
         print(
-            f"{what}, {rule}: C {sorted(set(strengths))}, "
-            f"{statistics.fmean(scores):.4f}, loss {statistics.fmean(all_lost):.4f}",
+            f"{what}, {rule}: C {sorted(set(chosen))}, "
+            f"{statistics.fmean(goods):.4f}, loss {statistics.fmean(all_lost):.4f}",
             flush=True,
         )
 

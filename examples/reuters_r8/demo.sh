@@ -1,6 +1,6 @@
 #!/bin/sh
-# Train, evaluate and predict with the command line. Needs CLX (the command) and LOCAL_DATA_DIR;
-# the argument is the folder with train.csv and test.csv. A second call keeps the trained run.
+# Train, evaluate and predict from the command line. Set CLX (the command) and LOCAL_DATA_DIR, and
+# pass the folder with train.csv and test.csv. A second call reuses the trained run.
 set -eu
 data=$1
 run=reuters-r8
@@ -15,7 +15,7 @@ show() {
 }
 
 if [ -f "$LOCAL_DATA_DIR/runs/$run/manifest.json" ]; then
-    echo "The run $run is trained already: see it evaluated. (make clean removes it.)"
+    echo "The run $run is already trained, so only evaluate it. (make clean removes it.)"
 else
     show train classification "$run" "$data/train.csv" \
         --set tokenize_args.max_length=128 \
@@ -34,7 +34,7 @@ show predict "$run" \
 
 cat <<END
 
-The run directory is $LOCAL_DATA_DIR/runs/$run; its model/ is read by plain transformers too.
+The run directory is $LOCAL_DATA_DIR/runs/$run; plain transformers can load its model/ too.
 Next:
   export LOCAL_DATA_DIR=$LOCAL_DATA_DIR
   $CLX show $run

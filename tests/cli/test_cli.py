@@ -1,4 +1,4 @@
-"""The command line: what it prints where, its exit statuses, and what it imports."""
+"""The command line: its output, its exit statuses, and what it imports."""
 
 import io
 import itertools
@@ -16,9 +16,9 @@ import pytest
 
 from cli_helpers import Cli, Terminal, install, process
 from clx import __version__
-from clx.cli import checks
+from clx.cli import diagnoses
 from clx.cli.assignments import assigned_options, value_of
-from clx.cli.metrics import MAX_ROWS, headline, write_frame
+from clx.cli.metric_tables import MAX_ROWS, headline, write_frame
 from clx.cli.output import Output, escape, plain
 from clx.cli.predict import predicted
 from clx.cli.train import labels_of
@@ -45,7 +45,7 @@ def fruit_csv(fruit, tmp_path) -> Path:
 
 @pytest.fixture
 def quick(tiny_model):
-    """Options of a training that takes no time."""
+    """Options of a very short training run."""
     arguments = {"num_train_epochs": "1", "learning_rate": "5e-3", "disable_tqdm": "true"}
     options = ["--base-model", tiny_model]
     for name, value in arguments.items():
@@ -83,7 +83,7 @@ def imported_by(*arguments):
     "arguments", [["--help"], ["--version"], ["train", "--help"], ["tasks"], ["tasks", "--json"]]
 )
 def test_a_light_command_imports_nothing_heavy(arguments):
-    # pydantic is what typer imports to parse a value; it would double the time of `clx tasks`.
+    # typer imports pydantic to parse a value, which would double the time of `clx tasks`.
     imported = imported_by(*arguments)
     assert not imported & {*HEAVY, "pydantic", "clx_tasks_classification"}
     assert "typer" in imported
@@ -92,7 +92,7 @@ def test_a_light_command_imports_nothing_heavy(arguments):
 def test_runs_are_listed_and_shown_without_torch(named):
     assert not imported_by("runs") & HEAVY
     assert not imported_by("show", named, "--json") & HEAVY
-    # The sweep can fail: a check imports the plugin.
+    # Proves that the assertions above can fail: --check imports the plugin.
     assert "clx_tasks_classification" in imported_by("tasks", "--check")
 
 
@@ -141,7 +141,7 @@ def test_the_shell_completes_commands_and_runs(named):
         (["predict", "run", "text", "--batch-size", "many"], "batch-size"),
     ],
 )
-def test_a_usage_error_is_said_on_stderr(cli, arguments, said):
+def test_a_usage_error_is_reported_on_stderr(cli, arguments, said):
     assert cli(*arguments).status == 2
     assert cli.out == ""
     assert cli.err.startswith("error: ")
@@ -184,7 +184,7 @@ def test_an_unexpected_error_is_one_line_with_a_hint(cli, raising):
     assert cli.err.splitlines() == [
         "error: unexpected ValueError: first line",
         "  [clx] in tokenize() of the task 'mine'",
-        "Run it as `clx --debug …` to see where it was raised.",
+        "Run the command as `clx --debug …` to see the traceback.",
     ]
 
 
@@ -199,7 +199,7 @@ def test_debug_shows_the_traceback(cli, raising, error):
     assert "in fail" in cli.err
 
 
-def test_ctrl_c_is_said_shortly(cli, raising):
+def test_ctrl_c_is_reported_in_one_word(cli, raising):
     raising(KeyboardInterrupt())
     assert cli("runs").status == 130
     assert (cli.out, cli.err) == ("", "interrupted\n")
@@ -244,7 +244,7 @@ def test_a_warning_of_clx_is_one_line(cli, monkeypatch):
     assert cli.err == "warning: some thing\n"
 
 
-def test_the_callers_way_to_show_warnings_is_left_alone(cli):
+def test_the_caller_keeps_its_way_to_show_warnings(cli):
     before = warnings.showwarning
     cli("tasks")
     assert warnings.showwarning is before
@@ -345,7 +345,7 @@ def test_a_table_of_many_labels_stays_usable(monkeypatch, capsys):
     assert f"{MAX_ROWS} of 200" in shown
 
 
-def test_the_headline_is_the_metric_that_people_ask_for():
+def test_the_headline_is_the_metric_that_people_look_for():
     assert headline({"loss": 0.1, "f1_macro": 0.5, "accuracy": 0.9}) == ("accuracy", 0.9)
     assert headline({"rmse": 2, "name": "x"}) == ("rmse", 2.0)
     assert headline({}) is None
@@ -356,7 +356,7 @@ def test_the_headline_is_the_metric_that_people_ask_for():
 
 @pytest.fixture
 def broken_plugins(tmp_path) -> list[Path]:
-    """Two distributions that claim one name, a task and a hook plugin that cannot be imported."""
+    """Two distributions that claim one name, and a task and a hook plugin that fail to import."""
     claim = "[clx.tasks]\ntwice = one:Task\n"
     bad = "[clx.tasks]\nbad = explodes:Task\n[clx.plugins]\nbad-hook = explodes\n"
     return [
@@ -375,7 +375,7 @@ def test_tasks_are_listed_from_metadata(cli):
     assert cli.status == 0
 
 
-def test_conflicts_and_broken_tasks_are_said(broken_plugins):
+def test_conflicts_and_broken_tasks_are_reported(broken_plugins):
     listed = process("tasks", folders=broken_plugins)
     assert listed.returncode == 0
     rows = [line.split("\t") for line in listed.stdout.splitlines()]
@@ -413,7 +413,7 @@ def test_conflicts_and_broken_tasks_are_said(broken_plugins):
         ("a=b", "a=b"),
     ],
 )
-def test_a_value_is_json_or_else_a_text(text, value):
+def test_a_value_is_json_or_text(text, value):
     assert value_of(text) == value
     assert type(value_of(text)) is type(value)
 
@@ -482,7 +482,7 @@ def test_an_unknown_task_is_an_error(cli):
     assert "Did you mean 'classification'?" in cli.err
 
 
-def test_a_training_by_the_command_line(cli, quick, fruit_csv, own_data_dir):
+def test_training_on_the_command_line(cli, quick, fruit_csv, own_data_dir):
     labels = ["--label-names", "fruit,animal,stone", "--set", "tokenize_args.max_length=16"]
     arguments = ["train", "classification", "new", fruit_csv, *quick, *labels]
     assert cli(*arguments, "--eval", fruit_csv, "--json").status == 0
@@ -512,7 +512,9 @@ def test_a_training_by_the_command_line(cli, quick, fruit_csv, own_data_dir):
     assert "accuracy" not in said
 
 
-def test_a_training_elsewhere_names_the_path_to_go_on_with(cli, quick, fruit_csv, tmp_path):
+def test_a_training_in_another_folder_names_the_path_to_continue_with(
+    cli, quick, fruit_csv, tmp_path
+):
     parent = tmp_path / "some where"
     options = [*quick, "--runs-dir", parent, "--eval", fruit_csv]
     assert cli("train", "classification", "new", fruit_csv, *options).status == 0
@@ -523,7 +525,7 @@ def test_a_training_elsewhere_names_the_path_to_go_on_with(cli, quick, fruit_csv
 
 
 class Recorder:
-    """Stands in for a run: notes how it is made and used, and stops there."""
+    """Stands in for a run: records how it is created and used, and raises."""
 
     def __init__(self, *arguments, **options):
         self.made = arguments, options
@@ -560,7 +562,7 @@ def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
 # ---- evaluate ------------------------------------------------------------------------------------
 
 
-def test_an_evaluation_in_a_pipe_and_as_json(cli, trained, fruit_csv, tmp_path):
+def test_evaluation_in_a_pipe_and_as_json(cli, trained, fruit_csv, tmp_path):
     assert cli("evaluate", trained, fruit_csv, "--json", "--save", tmp_path / "saved").status == 0
     document = json.loads(cli.out)
     result = training_run(load=trained).evaluate(fruit_csv)
@@ -599,7 +601,7 @@ def test_data_in_the_wrong_format_is_an_error(cli, trained, fruit, tmp_path):
     assert "did you mean 'lable'?" in cli.err
 
 
-def test_a_device_that_is_not_there_is_an_error(cli, trained, fruit_csv):
+def test_a_missing_device_is_an_error(cli, trained, fruit_csv):
     for command, data in {"predict": "a cat", "evaluate": fruit_csv}.items():
         assert cli(command, trained, data, "--device", "cuda:99").status == 2
         assert "cuda:99" in cli.err
@@ -646,7 +648,7 @@ def test_lines_of_standard_input(cli, trained):
     assert cli("predict", trained, "-", "--json", stdin=b"").status == 0
     assert json.loads(cli.out) == []
     assert cli("predict", trained, "-", stdin=b"a cat\n\xff\n").status == 2
-    assert "line 2: not UTF-8" in cli.err
+    assert "line 2: not valid UTF-8" in cli.err
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
@@ -730,10 +732,10 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
         (["notes.txt"], "'.txt'"),
         (["a text", "data.csv"], "must be the only source"),
         (["a text", "-"], "must be the only source"),
-        (["a text", "-o", "out.csv"], "-o TARGET needs one file"),
-        (["-", "-o", "out.csv"], "-o TARGET needs one file"),
-        (["a text", "--columns", "a", "--resume", "--overwrite"], "--resume goes with -o"),
-        (["a text", "--text-column", "body"], "--text-column needs a file"),
+        (["a text", "-o", "out.csv"], "-o TARGET requires a file"),
+        (["-", "-o", "out.csv"], "-o TARGET requires a file"),
+        (["a text", "--columns", "a", "--resume", "--overwrite"], "--resume requires -o"),
+        (["a text", "--text-column", "body"], "--text-column requires a file"),
         (["data.csv", "-o", "out.xlsx"], "'.xlsx'"),
         (["a text", "--batch-size", "0"], "batch_size"),
     ],
@@ -753,8 +755,7 @@ def test_a_text_may_be_longer_than_a_file_name_or_look_like_one(
     cli, trained, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    Path("cat").mkdir()
-    for text in ("cat", "a.b " * 2000, "see data.csv"):
+    for text in ("a.b " * 2000, "see data.csv"):
         assert cli("predict", trained, text).status == 0
         assert cli.lines[0][0] == text
 
@@ -762,7 +763,7 @@ def test_a_text_may_be_longer_than_a_file_name_or_look_like_one(
 # ---- runs and show -------------------------------------------------------------------------------
 
 
-def test_runs_are_listed_the_newest_first(cli, named, own_data_dir):
+def test_runs_are_listed_newest_first(cli, named, own_data_dir):
     runs = own_data_dir / "runs"
     for name, age in {"older": 1000, "damaged": 2000}.items():
         folder = runs / name
@@ -789,7 +790,7 @@ def test_runs_are_listed_the_newest_first(cli, named, own_data_dir):
     assert "config.json" in last["damage"]
 
 
-def test_where_there_are_no_runs(cli, tmp_path):
+def test_without_runs(cli, tmp_path):
     assert (cli("runs").status, cli.out) == (0, "")
     assert "clx train" in cli.err
     assert json.loads(cli("runs", "--json").out) == []
@@ -820,7 +821,7 @@ def test_a_run_is_shown(cli, named, own_data_dir):
     assert "2: animal, fruit" in cli.out
 
 
-def test_a_run_without_results_is_shown_too(cli, trained):
+def test_a_run_without_results_is_shown(cli, trained):
     for file in ("results.json", "environment.json"):
         (trained / file).unlink()
     assert cli("show", trained).status == 0
@@ -830,9 +831,9 @@ def test_a_run_without_results_is_shown_too(cli, trained):
 # ---- verify --------------------------------------------------------------------------------------
 
 
-def test_verify_says_whether_the_files_are_those_that_were_written(cli, trained):
+def test_verify_reports_whether_the_files_are_unchanged(cli, trained):
     assert cli("verify", trained).status == 0
-    assert "files are as they were written" in cli.out
+    assert "files are unchanged" in cli.out
     weights = trained / "model" / "model.safetensors"
     flipped = bytearray(weights.read_bytes())
     flipped[-1] ^= 1
@@ -846,7 +847,7 @@ def test_verify_says_whether_the_files_are_those_that_were_written(cli, trained)
     assert cli("verify", trained.parent / "nope").status == 2
 
 
-def test_the_doctor_tells_of_what_only_loading_shows(cli, trained):
+def test_the_doctor_reports_what_only_loading_shows(cli, trained):
     from hostile.cases import CASES, make
 
     make(CASES["weights_that_are_nan"], trained)
@@ -866,10 +867,10 @@ def test_the_doctor_measures_bf16_on_a_cpu(monkeypatch):
     import torch
 
     monkeypatch.setattr("clx.ml.machine.devices.choose_device", lambda wanted: torch.device("cpu"))
-    detail = checks.device().detail
+    detail = diagnoses.device().detail
     assert re.fullmatch(r"cpu \(\S+, \d+ threads, bf16 \d+\.\d times as fast as fp32\)", detail)
-    monkeypatch.setattr(checks, "_bf16_speed", lambda: 1.949)
-    assert "bf16 1.9 times" in checks.device().detail
+    monkeypatch.setattr(diagnoses, "_bf16_speed", lambda: 1.949)
+    assert "bf16 1.9 times" in diagnoses.device().detail
 
 
 def test_the_doctor_looks_at_a_run(cli, trained):
@@ -891,7 +892,7 @@ def test_the_doctor_looks_at_a_run(cli, trained):
     assert cli("doctor", trained.parent / "nope").status == 2
 
 
-def test_the_doctor_says_what_there_is_instead_of_the_base_model(cli, monkeypatch):
+def test_the_doctor_suggests_a_package_for_a_missing_base_model(cli, monkeypatch):
     monkeypatch.setattr("clx.ml.model.embedded_model.embedded_folder", lambda: None)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
     assert cli("doctor", "--json").status == 0
@@ -906,8 +907,8 @@ def test_the_doctor_finds_a_folder_that_cannot_be_written(cli, monkeypatch, tmp_
         (tmp_path / "file").touch(mode=0o755)
         monkeypatch.setenv("LOCAL_DATA_DIR", str(tmp_path / "file" / "data"))
     else:
-        # The tests may run as root, who may write everywhere.
-        monkeypatch.setattr("clx.cli.checks.os.access", lambda path, mode: False)
+        # The tests may run as root, which can write everywhere.
+        monkeypatch.setattr("clx.cli.diagnoses.os.access", lambda path, mode: False)
     assert cli("doctor", "--json").status == 1
     found = findings(cli.out)["data folder"]
     assert found["status"] == "broken"
@@ -915,7 +916,7 @@ def test_the_doctor_finds_a_folder_that_cannot_be_written(cli, monkeypatch, tmp_
 
 
 def test_the_doctor_finds_packages_that_do_not_work(cli, monkeypatch):
-    imported, version = checks.importlib.import_module, checks.metadata.version
+    imported, version = diagnoses.importlib.import_module, diagnoses.metadata.version
 
     def broken_import(name):
         if name == "datasets":
@@ -924,12 +925,12 @@ def test_the_doctor_finds_packages_that_do_not_work(cli, monkeypatch):
 
     def without_pluggy(name):
         if name == "pluggy":
-            raise checks.metadata.PackageNotFoundError(name)
+            raise diagnoses.metadata.PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(checks.importlib, "import_module", broken_import)
-    monkeypatch.setattr(checks.metadata, "version", without_pluggy)
-    found = {finding.what: finding for finding in checks.packages()}
+    monkeypatch.setattr(diagnoses.importlib, "import_module", broken_import)
+    monkeypatch.setattr(diagnoses.metadata, "version", without_pluggy)
+    found = {finding.what: finding for finding in diagnoses.packages()}
     assert {what for what, finding in found.items() if finding.status == "broken"} == {
         "datasets",
         "pluggy",
@@ -938,7 +939,7 @@ def test_the_doctor_finds_packages_that_do_not_work(cli, monkeypatch):
     assert found["pluggy"].remedy == "pip install pluggy"
 
 
-def test_the_doctor_says_which_plugins_are_broken(broken_plugins):
+def test_the_doctor_reports_broken_plugins(broken_plugins):
     done = process("doctor", "--json", folders=broken_plugins)
     assert done.returncode == 1
     found = findings(done.stdout)

@@ -1,4 +1,4 @@
-"""``clx new-task``: the package that it writes, which is the example, and whose tests pass."""
+"""``clx new-task`` writes a renamed copy of the example, whose tests pass."""
 
 import re
 import tomllib
@@ -35,11 +35,11 @@ def test_names_are_all_renamed(clx, tmp_path, monkeypatch):
         "how-urgent": "clx_tasks_how_urgent:HowUrgentRun"
     }
     assert clx("new-task", "how-urgent").status == 2
-    assert "is there already" in clx.err
+    assert "already exists" in clx.err
 
 
 @pytest.mark.parametrize("name", ["", "My Task", "../x", "a_b", "class", "-a", "a--b", "ä"])
-def test_names_that_no_package_can_have(tmp_path, name):
+def test_names_that_are_not_valid_for_a_package(tmp_path, name):
     with pytest.raises(ConfigError, match="lower-case letters"):
         write_package(name, tmp_path / "new")
     assert not (tmp_path / "new").exists()
@@ -52,7 +52,7 @@ def test_nothing_is_overwritten(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_its_tests_pass_as_they_stand(tmp_path):
+def test_the_tests_of_the_package_pass(tmp_path):
     root, _ = write_package("how-urgent", tmp_path / "package")
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     info = root / "src" / "clx_tasks_how_urgent-0.1.0.dist-info"

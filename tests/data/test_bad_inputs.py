@@ -1,8 +1,8 @@
-"""Every input that the libraries below take wrongly, crash on or misname: an error of ours, or right.
+"""Inputs that the libraries below misread, misname or crash on: clx raises its own error or is right.
 
-The rows are those that were observed with transformers 5.23, datasets 5.2 and pandas 3.1: what
-``pipeline("text-classification")`` and the tokenizer do with odd texts, and what frames and labels
-turn into on their way to the Trainer.
+The cases were observed with transformers 5.23, datasets 5.2 and pandas 3.1: what
+``pipeline("text-classification")`` and the tokenizer do with odd texts, and what becomes of odd frames
+and labels before they reach the Trainer.
 """
 
 import datetime
@@ -22,7 +22,7 @@ NAN = float("nan")
 
 
 class Text(str):
-    """A str of somebody's own."""
+    """A subclass of str."""
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +55,14 @@ WRONG_TEXTS = {
     "pairs": ([("a", "b")], r"position 0: \('a', 'b'\) is not a str"),
     "lists in a list": ([["a", "b"]], r"position 0: \['a', 'b'\] is not a str"),
     "lists of one": ([["a"], ["b"]], r"position 0: \['a'\] is not a str"),
-    "an array of two dimensions": (np.array([["a", "b"]]), "an array of 2 dimensions"),
-    "an array of no dimension": (np.array("a"), "an array of 0 dimensions"),
+    "an array of two dimensions": (np.array([["a", "b"]]), "an array with 2 dimensions"),
+    "an array of no dimension": (np.array("a"), "an array with 0 dimensions"),
     "numbers in an array": (np.array([1.0]), "position 0: .*1.0.* is not a str"),
-    "a lone surrogate": (["ok", "bad \ud800"], "position 1: .* has half of a surrogate pair"),
-    "one text with a lone surrogate": ("bad \udfff", "position 0: .* has half of a surrogate"),
+    "a lone surrogate": (
+        ["ok", "bad \ud800"],
+        "position 1: .* is not valid Unicode .half of a surrogate pair",
+    ),
+    "one text with a lone surrogate": ("bad \udfff", "position 0: .* is not valid Unicode"),
     "a generator that ends in None": ((t for t in ["a", None]), "position 1: None is not a str"),
     "a function": (print, "but got <built-in function print>"),
     "a type": (str, "but got <class 'str'>"),
@@ -75,7 +78,7 @@ def test_what_is_no_text_is_named(run, name):
 
 
 def test_at_most_ten_wrong_texts_are_listed(run):
-    with pytest.raises(DataFormatError, match="97 of these are none") as caught:
+    with pytest.raises(DataFormatError, match="97 of the inputs are not:") as caught:
         run.predict(["a", *[None] * 97])
     assert str(caught.value).count("position") == 10
     assert "and 87 more" in str(caught.value)
@@ -231,10 +234,10 @@ WRONG_FRAMES = {
         pd.DataFrame(
             [["a", "x"]], columns=pd.MultiIndex.from_tuples([("text", "t"), ("label", "l")])
         ),
-        "columns of 2 levels",
+        "columns with 2 levels",
     ),
-    "a list": ([{"text": "a", "label": "x"}], "but is a list. pd.DataFrame"),
-    "a dict": ({"text": ["a"], "label": ["x"]}, "but is a dict. pd.DataFrame"),
+    "a list": ([{"text": "a", "label": "x"}], "but is a list. Convert it with pd.DataFrame"),
+    "a dict": ({"text": ["a"], "label": ["x"]}, "but is a dict. Convert it with pd.DataFrame"),
     "a Series": (pd.Series(["a"]), "but is a Series"),
     "None": (None, "but is a NoneType"),
     "a path that is not there": ("no/such.csv", "There is no data at 'no/such.csv'"),
@@ -310,7 +313,7 @@ def test_label_names_that_cannot_be(name):
 
 
 def test_numbers_of_numpy_as_names_can_be_saved(tiny_model):
-    # json.dumps would fail on them after the training.
+    # json.dumps would fail on them, but only after training.
     run = task(tiny_model, label_names=[np.int64(2), np.int64(10)])
     assert run.config["label_names"] == ["2", "10"]
 
@@ -361,13 +364,13 @@ def test_a_split_without_labels_is_told(tiny_model):
 
 
 def test_rows_with_differing_keys_lose_nothing(tmp_path, tiny_model):
-    # datasets' from_list takes the keys of the first row and drops the others' without a word.
+    # Dataset.from_list takes the keys of the first row and silently drops all others.
     (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b", "label": "x"}\n')
     with pytest.raises(DataFormatError, match="label is missing in 1 of 2 rows: 0"):
         task(tiny_model).train(tmp_path / "rows.jsonl")
 
 
-# ---- Arguments of another type --------------------------------------------------------------------
+# ---- Arguments of the wrong type ------------------------------------------------------------------
 
 WRONG_OPTIONS = {
     "run_name": [5, "", " ", "a/b", "..", ".x", "a\0", "x" * 201, b"x", ["x"]],

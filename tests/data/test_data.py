@@ -1,4 +1,4 @@
-"""One door for all data: sources, cells as they are written, and every kind of bad row."""
+"""to_frame and to_dataset: every kind of source, cells without conversion, every kind of bad row."""
 
 import json
 
@@ -141,7 +141,7 @@ def test_plain_dataset_and_one_that_streams():
     assert to_frame(without_features).to_dict("records") == ROWS
 
 
-# ---- What is no data ---------------------------------------------------------------------------------
+# ---- Sources that are refused ------------------------------------------------------------------------
 
 DATASET = datasets.Dataset.from_list(ROWS)
 TWO_LEVELS = pd.DataFrame(
@@ -153,8 +153,8 @@ TWO_LEVELS = pd.DataFrame(
     ("data", "said"),
     [
         (datasets.DatasetDict(train=DATASET, test=DATASET), "splits train, test: pass one"),
-        (ROWS, "is a list. pd.DataFrame(...) makes one of it"),
-        ({"text": ["a"]}, "is a dict. pd.DataFrame(...)"),
+        (ROWS, "is a list. Convert it with pd.DataFrame(...)"),
+        ({"text": ["a"]}, "is a dict. Convert it with pd.DataFrame(...)"),
         (pd.Series(["a"]), "is a Series"),
         (np.array(["a"]), "is a ndarray"),
         (None, "is a NoneType"),
@@ -218,7 +218,7 @@ def test_nothing_there(tmp_path, monkeypatch, source):
 
 
 def said_of(data, label_names=None, **columns):
-    """Return what the classification task says of a frame."""
+    """Return the error message of the classification task for a frame."""
     frame = pd.DataFrame(data if data is not None else columns, dtype=object)
     run = ClassificationRun("x", label_names=label_names)
     with pytest.raises(DataFormatError) as caught:
@@ -337,7 +337,7 @@ def test_to_dataset_keeps_the_wanted_columns_of_both():
 
 
 def test_to_dataset_in_chunks_is_in_order(monkeypatch):
-    monkeypatch.setattr("clx.ml.data.frames.CHUNK_ROWS", 4)
+    monkeypatch.setattr("clx.ml.data.dataset.CHUNK_ROWS", 4)
     seen = []
     frame = pd.DataFrame({"text": [str(i) for i in range(10)]}, index=[3] * 10)
 

@@ -1,4 +1,4 @@
-"""The check of the data as a user meets it: ``run.check``, and at the start of ``train``."""
+"""The check of the data in ``run.check`` and at the start of ``train``."""
 
 import json
 import warnings
@@ -108,7 +108,7 @@ def test_bad_data_is_an_error_of_check_too(tiny_model):
 
 
 class Notes(TrainingRun):
-    """A task whose texts are in a column of another name."""
+    """A task with a text column that is not called text."""
 
     name = "notes"
     text_columns = ("note",)

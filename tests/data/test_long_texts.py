@@ -1,4 +1,4 @@
-"""Texts that are longer than the model takes: cut and counted, refused, or read window by window."""
+"""Texts longer than the model's limit: truncated and counted, refused, or read window by window."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ FILLER = "and the big red"
 
 
 def long_frame(rows=24):
-    """Short texts, and long ones whose word comes behind the limit."""
+    """Return short texts, and long ones with the words that matter behind the limit."""
     frame = fruit_frame(rows)
     for number in range(0, rows, 3):
         words = FRUIT if frame.loc[number, "label"] == "fruit" else ANIMALS
@@ -37,7 +37,7 @@ def make(tiny_model, task="classification", **options):
 
 @pytest.fixture(scope="module")
 def windowed(tiny_model, tmp_path_factory):
-    """A run that reads windows, trained and evaluated on long texts."""
+    """Return a run that reads windows, trained on long texts, and the result of its training."""
     run = make(tiny_model, run_dir_parent=tmp_path_factory.mktemp("runs"), long_text="window")
     result = run.train(long_frame(), long_frame(12))
     return run, result
@@ -70,7 +70,7 @@ def by_hand(run, text, how=by_length):
 
 
 def test_windows_reach_what_is_behind_the_limit(windowed, tiny_model):
-    """The long texts differ only where truncation never looks."""
+    """The long texts differ only behind the limit."""
     run, result = windowed
     assert result.truncated == {"train": 0, "eval": 0}
     assert result.rows == {"train": 24, "eval": 12}
@@ -121,7 +121,7 @@ def test_batches_and_order_change_nothing(windowed):
 
 
 def test_an_evaluation_is_of_texts(windowed):
-    """It has a row a text, and the accuracy of what predict says."""
+    """An evaluation has one row per text, and the accuracy of the predictions."""
     run, result = windowed
     frame = long_frame(12)
     evaluation = run.evaluate(frame)
@@ -180,7 +180,7 @@ def test_frames_say_which_texts_were_cut(tiny_model, tmp_path):
 
 
 def test_equal_texts_are_cut_equally(windowed):
-    """Equal texts are computed once, and each of their rows says the same."""
+    """Equal texts are computed once, and all of their rows have the same value."""
     run, _ = windowed
     run.long_text = "truncate"
     try:
@@ -224,7 +224,7 @@ def test_strict_length_has_nothing_against_windows(tiny_model):
         ({"strict_length": "yes"}, "strict_length must be true or false"),
         (
             {"long_text": "window", "tokenize_args": {"truncation": "do_not_truncate"}},
-            "cuts texts into windows, and tokenize_args has truncation=False",
+            "cuts texts into windows, but tokenize_args has truncation=False",
         ),
     ],
 )
@@ -241,26 +241,26 @@ def test_windows_without_room_for_what_they_have_in_common(tiny_model):
         long_text="window",
         tokenize_args={"max_length": 8, "stride": 6},
     )
-    with pytest.raises(ConfigError, match="have room for 6 of a text"):
+    with pytest.raises(ConfigError, match="have room for 6 tokens of a text"):
         run.train(long_frame())
 
 
 def test_epochs_are_counted_in_windows(tiny_model):
-    """Else thirty long texts would end in a part of an epoch, or take hours."""
+    """Otherwise training on thirty long texts would end within an epoch, or take hours."""
     frame = long_frame(30)
     frame["text"] = [f"{text} " + f"{FILLER} " * 30 for text in frame["text"]]
     options = {"base_model_name": tiny_model, "tokenize_args": {"max_length": LIMIT}}
     options |= {"training_args": {"disable_tqdm": True, "learning_rate": 0.0}}
     run = training_run("classification", "many", long_text="window", **options)
     result = run.train(frame, frame)
-    # More than ten windows a text: twenty steps an epoch and more, where thirty texts are two.
+    # More than ten windows per text: more than twenty steps per epoch. Thirty texts would be two steps.
     assert result.steps / result.epochs > 20
     assert 3 <= result.epochs <= 10
 
 
 @pytest.mark.parametrize("pooling", ["mean", "length", "max"])
 def test_the_probe_is_fitted_to_what_the_logits_of_texts_are_made_of(tiny_model, pooling):
-    """The mean of logits is the logits of the mean; the largest logit is that of one window."""
+    """The mean of the logits is the logits of the mean. The largest logit is that of one window."""
     run = make(tiny_model, long_text="window", window_pooling=pooling, label_texts=None)
     run.train(long_frame(), fine_tune=False)
     rows = run.results["head"]["probe_rows"]
@@ -271,7 +271,7 @@ def test_the_probe_is_fitted_to_what_the_logits_of_texts_are_made_of(tiny_model,
 
 
 def test_balanced_weights_of_the_probe_are_those_of_texts(tiny_model):
-    """Equally many texts a label are balanced, however long those of one label are."""
+    """Labels with the same number of texts are balanced, even if the texts of one are longer."""
     frame = fruit_frame(24)
     long = frame["label"] == "fruit"
     frame.loc[long, "text"] = f"{FILLER} " * 6 + frame.loc[long, "text"]
@@ -336,7 +336,7 @@ def test_files_name_their_own_rows_and_warn_once(tiny_model, tmp_path, monkeypat
 
 
 class OwnTokens(TrainingRun):
-    """Tokenises by itself, without windows."""
+    """Calls the tokenizer itself, without windows."""
 
     name = "own-tokens"
     pipeline_args = {"task": "text-classification"}
@@ -367,7 +367,7 @@ def test_a_task_that_makes_no_windows_says_so(tiny_model):
         ConfigError, match=r"'own-tokens': its tokenize\(\) does not return windows"
     ):
         run.train(long_frame())
-    with pytest.raises(ConfigError, match="reads one text a row, and the task reads"):
+    with pytest.raises(ConfigError, match="reads one text per row, but the task reads"):
         Pairs("x", base_model_name=tiny_model, long_text="window")
 
 
@@ -380,7 +380,7 @@ def test_cut_pairs_are_told_of_in_training(tiny_model):
 
 
 class CutPairs(Pairs):
-    """Tokenises both texts as the base does."""
+    """Tokenizes both texts the way the base class does."""
 
     name = "cut-pairs"
 

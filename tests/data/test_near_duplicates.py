@@ -1,4 +1,4 @@
-"""Near duplicates: what is found, what is not, and that repeated texts cost nothing."""
+"""Near duplicates: which pairs match, which do not, and that repeated texts cost nothing."""
 
 import random
 import subprocess
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from clx.ml.data.check import minhash, near_duplicates
+from clx.ml.data.check.near_duplicates import compared_words
 from clx.ml.data.check.near_duplicates import near_duplicates as search
-from clx.ml.data.check.near_duplicates import words_of
 
 VOCABULARY = [f"word{number}" for number in range(3000)]
 
@@ -28,12 +28,12 @@ def edited(text, word, place):
 
 
 def shingles(text):
-    words = words_of(text)
+    words = compared_words(text)
     return Counter([*words, *pairwise(words)])
 
 
 def jaccard(a, b):
-    """The definition, written down without hashes."""
+    """Return the Jaccard index by its definition, without hashes."""
     return (a & b).total() / (a | b).total()
 
 
@@ -61,7 +61,7 @@ def test_a_planted_edit_is_found_among_templated_texts():
 
 @pytest.fixture(scope="module")
 def compared():
-    """Two lists of texts of which some are more or less alike, and every pair's similarity."""
+    """Return two lists of texts, some of them alike, and the similarity of every pair."""
     chance = random.Random(5)
     first = sentences(120, vocabulary=VOCABULARY[:60])
     second = []
@@ -143,10 +143,10 @@ def test_blank_texts_match_nothing_and_short_ones_only_the_same():
 
 
 def test_unicode():
-    assert words_of("Straße") == words_of("STRASSE")
-    assert words_of("cafe\u0301") == words_of("café") == ["café"]
-    assert words_of("हिन्दी में।") == ["हिन्दी", "में"]
-    assert words_of("今日は、😀 ok") == ["今", "日", "は", "😀", "ok"]
+    assert compared_words("Straße") == compared_words("STRASSE")
+    assert compared_words("cafe\u0301") == compared_words("café") == ["café"]
+    assert compared_words("हिन्दी में।") == ["हिन्दी", "में"]
+    assert compared_words("今日は、😀 ok") == ["今", "日", "は", "😀", "ok"]
     text = "今日は天気がとても良いので公園まで散歩に行きます"
     assert rows(search([text], [text.replace("公", "学")]))[0][:2] == (0, 0)
     assert search([text], ["明日から東京で新しい仕事を始めることになりました"]).empty
@@ -201,7 +201,7 @@ def counted(monkeypatch):
 
         monkeypatch.setattr(module, name, wrapped)
 
-    count(near_duplicates, "words_of", lambda text: 1)
+    count(near_duplicates, "compared_words", lambda text: 1)
     count(minhash, "_agreeing", lambda marks, a, b: len(a))
     count(minhash, "_jaccard", lambda words, a, b: len(a))
     return counts
@@ -211,7 +211,7 @@ def test_identical_texts_are_compared_once(counted):
     found = search(["The same text again and again"] * 5000)
     assert len(found) == 4999
     assert set(found.position_a) == {0}
-    assert counted == {"words_of": 1, "_agreeing": 0, "_jaccard": 0}
+    assert counted == {"compared_words": 1, "_agreeing": 0, "_jaccard": 0}
 
 
 def test_templated_texts_are_not_compared_with_all_others(counted):

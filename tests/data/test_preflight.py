@@ -1,4 +1,4 @@
-"""What check_data finds, and that it finds nothing in clean data."""
+"""check_data reports every kind of problem, and reports nothing in clean data."""
 
 import json
 
@@ -6,23 +6,24 @@ import numpy as np
 import pytest
 
 from clx.errors import DataFormatError
-from clx.ml.data.check.findings import DataSplit, check_data, raise_if_strict
-from clx.ml.results.data_check import KINDS
+from clx.ml.data.check.findings import check_data
+from clx.ml.data.check.labeled_texts import LabeledTexts
+from clx.ml.results.data_check import KINDS, raise_if_strict
 
 LONG = "please tell me where the card is that I ordered two weeks ago from the other branch"
 
 
 def clean(prefix, rows=20):
-    """Return texts that share no word with each other."""
+    """Return texts that have no words in common."""
     return [f"{prefix}{number} {prefix}x{number} {prefix}y{number}" for number in range(rows)]
 
 
 def split(texts=(), labels=None, prefix="t", start=100, rows=20, lengths=None):
-    """Return clean rows with two labels, and the given ones after them."""
+    """Return clean rows with two labels, followed by the given rows."""
     given = ["fruit"] * len(texts) if labels is None else list(labels)
     all_labels = ["fruit", "animal"] * (rows // 2) + given
     all_texts = clean(prefix, rows) + list(texts)
-    return DataSplit(all_texts, all_labels, range(start, start + len(all_texts)), lengths)
+    return LabeledTexts(all_texts, all_labels, range(start, start + len(all_texts)), lengths)
 
 
 def evaluated(texts=(), labels=None, **options):
@@ -30,7 +31,7 @@ def evaluated(texts=(), labels=None, **options):
 
 
 def only(check, kind):
-    """Return the finding when there is no other, and it is of that kind."""
+    """Return the only finding, which must be of this kind."""
     assert [finding.kind for finding in check.findings] == [kind]
     return check.findings[0]
 
@@ -107,13 +108,13 @@ def test_conflicting_labels_across():
 def test_label_sets_have_no_order():
     both = [["a", "b"], ["b", "a"]]
     labels = [["a"], ["b"]] * 10
-    train = DataSplit([*clean("t"), "x", "x"], [*labels, *both])
-    eval_data = DataSplit(["x", "new"], [("b", "a"), {"a"}])
+    train = LabeledTexts([*clean("t"), "x", "x"], [*labels, *both])
+    eval_data = LabeledTexts(["x", "new"], [("b", "a"), {"a"}])
     check = check_data(train, eval_data)
     assert [f.kind for f in check.findings] == ["leaked_texts", "duplicate_rows"]
-    other = check_data(train, DataSplit(["x"], [["a"]]))
+    other = check_data(train, LabeledTexts(["x"], [["a"]]))
     assert "conflicting_labels" in [f.kind for f in other.findings]
-    empty = check_data(DataSplit([*clean("t"), "x", "x"], [*labels, ["a"], []]))
+    empty = check_data(LabeledTexts([*clean("t"), "x", "x"], [*labels, ["a"], []]))
     assert only(empty, "conflicting_labels").count == 2
     assert "row 21: no label" in empty.findings[0].message
 
@@ -168,10 +169,10 @@ def test_labels_only_in_eval_and_without_rows():
 
 def test_labels_in_every_row():
     labels = [["a", "always"], ["always"]] * 10
-    found = only(check_data(DataSplit(clean("t"), labels)), "labels_in_every_row")
+    found = only(check_data(LabeledTexts(clean("t"), labels)), "labels_in_every_row")
     assert found.examples == ("'always' (20 rows)",)
     labels[3] = []
-    assert check_data(DataSplit(clean("t"), labels)).ok
+    assert check_data(LabeledTexts(clean("t"), labels)).ok
 
 
 def test_truncated_texts():
@@ -194,14 +195,14 @@ def test_examples_are_five_and_cut_short():
 
 
 def test_a_task_without_labels():
-    train = DataSplit(["apple", "apple", "pear"])
-    check = check_data(train, DataSplit(["apple"]), label_names=["a", "b"])
+    train = LabeledTexts(["apple", "apple", "pear"])
+    check = check_data(train, LabeledTexts(["apple"]), label_names=["a", "b"])
     assert [f.kind for f in check.findings] == ["leaked_texts", "duplicate_rows"]
     assert [f.rows for f in check.findings] == [(0,), (1,)]
 
 
 def test_eval_data_equal_to_a_handful_of_training_rows():
-    data = DataSplit(["apple", "banana", "cat"], ["fruit", "fruit", "animal"])
+    data = LabeledTexts(["apple", "banana", "cat"], ["fruit", "fruit", "animal"])
     check = check_data(data, data, label_names=["fruit", "animal"])
     assert [f.kind for f in check.findings] == ["leaked_texts", "rare_labels"]
     assert {f.severity for f in check.findings} == {"warning"}
@@ -217,7 +218,7 @@ def everything():
         lengths=[9] * 26,
     )
     labels = [[*([label] if isinstance(label, str) else label), "all"] for label in train.labels]
-    train = DataSplit(train.texts, labels, train.rows, train.lengths)
+    train = LabeledTexts(train.texts, labels, train.rows, train.lengths)
     eval_data = evaluated(["apple", f"{LONG}!"], [["fruit"], ["new"]])
     return check_data(
         train, eval_data, label_names=["all", "animal", "fruit", "rare", "new", "no"], limit=8
@@ -252,7 +253,7 @@ def test_findings_are_plain_json_and_a_frame():
     [(np.int64(3), 3), ("a", "a"), (("a", 1), "('a', 1)"), (float("nan"), "nan"), (None, None)],
 )
 def test_row_labels_are_plain(row, plain):
-    check = check_data(DataSplit(["apple", ""], rows=["first", row]))
+    check = check_data(LabeledTexts(["apple", ""], rows=["first", row]))
     assert check.findings[0].rows == (plain,)
     json.dumps(check.to_dict(), allow_nan=False)
 
@@ -260,7 +261,7 @@ def test_row_labels_are_plain(row, plain):
 @pytest.mark.parametrize("values", [{"labels": ["a"]}, {"rows": [1]}, {"lengths": [1, 2, 3]}])
 def test_values_of_other_lengths_are_refused(values):
     with pytest.raises(ValueError, match="there are 2 texts, but"):
-        DataSplit(["a", "b"], **values)
+        LabeledTexts(["a", "b"], **values)
 
 
 def test_many_rows_of_one_text():

@@ -1,4 +1,4 @@
-"""Whatever is thrown at clx: a right answer or a ClxError, never another exception or a wrong answer."""
+"""clx answers any input correctly or raises a ClxError. It never raises anything else."""
 
 import json
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.ClxWarning")
 few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 many = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
-# All planes, surrogates, controls; and what the tiny model knows, with special tokens among it.
+# Any character, with surrogates and controls; and words that the tiny model knows, or special tokens.
 any_text = st.text(st.characters(), max_size=40)
 known_text = st.lists(
     st.sampled_from("the cat [SEP] [PAD] [CLS] apple dog ' \t é 漢 🍎".split(" ")), max_size=90

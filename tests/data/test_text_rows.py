@@ -1,4 +1,4 @@
-"""Tasks of two text columns: what predict takes, and that it is what the model is trained on."""
+"""Tasks with two text columns: inputs of predict, which reach the model as in training."""
 
 import importlib
 import sys
@@ -10,7 +10,7 @@ import pytest
 from cli_helpers import Cli
 from clx.errors import ConfigError, DataFormatError, DataWarning, PluginError
 from clx.ml import TrainingRun, task_registry, training_run
-from clx.ml.data.texts import TextRow, apart
+from clx.ml.data.texts import TextRow, split_pair
 from conftest import make_tiny_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -20,7 +20,7 @@ SimilarityRun = importlib.import_module("clx_tasks_similarity").SimilarityRun
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A trained run of the example, in both orders of each pair."""
+    """Return a trained run of the similarity example, which reads each pair in both orders."""
     folder = tmp_path_factory.mktemp("pairs")
     arguments = {"max_steps": 3, "disable_tqdm": True}
     run = SimilarityRun(
@@ -94,10 +94,10 @@ def test_pairs_on_the_command_line(run, tmp_path, capsys, monkeypatch):
         ("one text", "a list of rows (first, second)"),
         ({"first": "a", "second": "b"}, "but got a dict"),
         (pd.DataFrame({"first": ["a"]}), "use predict_frame"),
-        (["a", "b"], "at position 0 is 'a'"),
-        ([("a", "b"), ("a",)], "at position 1 is ('a',)"),
-        ([("a", None)], "at position 0 is ('a', None)"),
-        ([{"first": "a"}], "at position 0 is {'first': 'a'}"),
+        (["a", "b"], "but got 'a' at position 0"),
+        ([("a", "b"), ("a",)], "but got ('a',) at position 1"),
+        ([("a", None)], "but got ('a', None) at position 0"),
+        ([{"first": "a"}], "but got {'first': 'a'} at position 0"),
         (5, "but got 5"),
     ],
 )
@@ -143,8 +143,8 @@ def test_rows_are_equal_when_their_texts_are():
     assert one == TextRow(("a", "b\nc"))
     assert one != "a\nb\nc"
     assert len({one, other, TextRow(["a", "b\nc"])}) == 2
-    assert apart([one, other]) == (["a", "a\nb"], ["b\nc", "c"])
-    assert apart(["x"]) == (["x"],)
+    assert split_pair([one, other]) == (["a", "a\nb"], ["b\nc", "c"])
+    assert split_pair(["x"]) == (["x"],)
 
 
 @pytest.mark.parametrize("columns", [(), ("a", "b", "c"), "text", None])
@@ -155,7 +155,7 @@ def test_one_or_two_columns(columns):
     assert issubclass(cls, TrainingRun)
 
 
-# ---- Several results a row ---------------------------------------------------------------------------
+# ---- Several results per row -------------------------------------------------------------------------
 
 
 class Windows(SimilarityRun):

@@ -225,7 +225,7 @@ def test_a_frame_of_words_and_tags(tokenizer):
         (["Ada", 5], ["O", "O"], "column 'words': the word 5 is not a string"),
         (["Ada", " "], ["O", "O"], "column 'words': a word is empty or blank"),
         (["Ada", "lives"], "OO", "column 'tags': not a list of tags"),
-        (["Ada", "lives"], ["O"], "column 'tags': there are not as many tags as words"),
+        (["Ada", "lives"], ["O"], "column 'tags': the numbers of words and tags differ"),
         (["Ada", "lives"], ["O", 3], "column 'tags': the tag 3 is not 'O', 'B-…' or 'I-…'"),
         (["Ada", "lives"], ["O", "E-x"], "column 'tags': the tag 'E-x' is not"),
         (["Ada", "lives"], ["O", "B-"], "column 'tags': the tag 'B-' is not"),

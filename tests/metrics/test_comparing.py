@@ -68,7 +68,7 @@ def test_a_paired_interval_is_that_of_the_mean():
 
 
 def test_values_of_other_rows_are_refused():
-    with pytest.raises(ValueError, match="one value a row"):
+    with pytest.raises(ValueError, match="one value per row"):
         paired_difference([1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match="no rows"):
         paired_difference([], [])

@@ -163,11 +163,11 @@ def test_a_class_is_made_once_and_options_go_to_it(evaluate, tmp_path):
 def test_what_cannot_be_computed_is_said(evaluate):
     with pytest.raises(ConfigError, match="did you mean 'f1_macro'"):
         as_evaluate_metric("f1-makro")
-    with pytest.raises(ValueError, match="log_loss cannot be computed of label ids"):
+    with pytest.raises(ValueError, match="log_loss cannot be computed from label ids"):
         our_metric("log_loss", [0, 1], [0, 1])
-    with pytest.raises(ValueError, match="f1_samples cannot be computed of rows of one label"):
+    with pytest.raises(ValueError, match="f1_samples cannot be computed from rows of one label"):
         our_metric("f1_samples", *single())
-    with pytest.raises(ValueError, match="accuracy cannot be computed of rows of several labels"):
+    with pytest.raises(ValueError, match="accuracy cannot be computed from rows of several labels"):
         our_metric("accuracy", *several())
     with pytest.raises(ValueError, match="label ids from 0 on"):
         as_evaluate_metric("accuracy").compute(predictions=[0.3, 0.9], references=[0, 1])
@@ -209,7 +209,7 @@ def test_hub_names_offline_are_errors_at_once(evaluate, monkeypatch):
         resolve_metrics(["accuracy", "someone/theirs", "no/such/script.py"])
     assert asked == []
     message = str(caught.value)
-    assert "'accuracy' is neither a local script nor a metric that can be had" in message
+    assert "'accuracy' is neither a local script nor a metric available" in message
     assert "as_evaluate_metric('accuracy')" in message
     assert "'someone/theirs'" in message
     assert "'no/such/script.py': there is no such file" in message
@@ -300,7 +300,7 @@ def test_what_metrics_return_is_flattened(value, expected):
 
 @pytest.mark.parametrize("value", [None, "high", {"f1": None}, {"f1": ["a"]}, {"x": object()}])
 def test_what_is_not_a_number_names_the_metric(value):
-    with pytest.raises(PluginError, match="the metric 'fixed' must give numbers, but"):
+    with pytest.raises(PluginError, match="the metric 'fixed' must return numbers, but"):
         compute_extra(resolve_metrics([Fixed(value)]), [0], [0])
 
 

@@ -197,7 +197,7 @@ def test_bool_labels_and_decisions_as_scores():
 @pytest.mark.parametrize(
     ("labels", "scores", "thresholds", "message"),
     [
-        ([1, 0], [0.5, 0.5], 0.5, "matrices of one shape"),
+        ([1, 0], [0.5, 0.5], 0.5, "matrices of the same shape"),
         ([[1, 0]], [[0.5]], 0.5, r"\(1, 2\) and \(1, 1\)"),
         (np.zeros((0, 2)), np.zeros((0, 2)), 0.5, "at least one row"),
         ([[0.9, 0.1]], [[1, 0]], 0.5, "in the right order"),

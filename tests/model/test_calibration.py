@@ -1,4 +1,4 @@
-"""Temperature scaling: the best temperature, and that every reader of the model gets it."""
+"""Temperature scaling: the best temperature, and a saved model that includes it."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ QUIET = {"disable_tqdm": True}
 
 
 def sure_of_itself(rows=2000, labels=4, factor=3.0, seed=0):
-    """Logits that are right about as often as their softmax says, times a factor."""
+    """Logits whose softmax is calibrated, times a factor."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(rows, labels)) * 1.5
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -57,7 +57,7 @@ def test_too_few_rows_and_numbers_are_left_alone():
 
 @pytest.fixture
 def noisy():
-    """Eval rows a quarter of whose labels are wrong: a model sure of itself is too sure."""
+    """Eval rows of which a quarter have a wrong label, so that a confident model is overconfident."""
     frame = fruit_frame(40)
     wrong = frame.index % 4 == 0
     frame.loc[wrong, "label"] = frame.loc[wrong, "label"].map(

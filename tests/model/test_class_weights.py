@@ -1,4 +1,4 @@
-"""Weights of labels: their numbers, their loss, and what they do to rare labels."""
+"""Label weights: their values, their loss, and their effect on rare labels."""
 
 import numpy as np
 import pandas as pd
@@ -77,7 +77,7 @@ def test_accumulating_gradients_changes_nothing(tiny_model, fruit):
 
 
 def rare_frame():
-    """A word whose rows mostly have the common label: only weights make the rare one likelier."""
+    """A word that mostly has the common label: only weights make the rare label likelier."""
     texts = ["apple cat", "dog red"] * 10 + ["cherry red"] * 8 + ["cherry red"] * 4
     return pd.DataFrame({"text": texts, "label": ["common"] * 28 + ["rare"] * 4})
 
@@ -94,7 +94,7 @@ def test_weights_raise_the_scores_of_rare_labels(task, weights, tiny_model):
         run.train(frame, fine_tune=False)
         scores.append(run.predict("cherry red")[0]["rare"])
         assert run.config["class_weights"] == given
-    # A third of the rows with these words have it.
+    # A third of the rows with these words have the label.
     assert scores[0] == pytest.approx(1 / 3, abs=0.15)
     assert scores[1] > 0.6
 
@@ -121,7 +121,7 @@ def test_a_weight_of_no_label_is_an_error_that_names_it(tiny_model, fruit):
     run = training_run(
         "classification", "unknown", base_model_name=tiny_model, class_weights={"friut": 2.0}
     )
-    with pytest.raises(ConfigError, match=r"'friut', which is no label.*did you mean 'fruit'"):
+    with pytest.raises(ConfigError, match=r"'friut', which is not a label.*did you mean 'fruit'"):
         run.train(fruit)
 
 

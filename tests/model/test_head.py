@@ -1,4 +1,4 @@
-"""Pooling in stock weights, the probe before the fine-tuning, and a head alone."""
+"""Pooling in stock weights, the probe before fine-tuning, and training the head alone."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ from transformers import (
 
 from clx.errors import ConfigError
 from clx.ml import training_run
-from clx.ml.model.head.layer import MOST_TOKENS, batches, find_head
+from clx.ml.model.head.layer import MOST_TOKENS, find_head, model_batches
 from clx.ml.model.head.pooling import checkpoint_pooling, install_pooling, possible_poolings
 from conftest import fruit_frame, make_tiny_model
 from strangers import Minimal, Numbers
@@ -77,10 +77,10 @@ def last_tokens(model, fed):
 
 
 def test_features_are_read_in_batches_that_a_training_has_room_for():
-    # Of any device but a CPU, whose batches are smaller; predictions there take 16,384 tokens.
+    # As on any device but a CPU, whose batches are smaller; predictions use batches of 16,384 tokens.
     rows = Dataset.from_dict({"input_ids": [[5] * 512] * 20 + [[5] * 9] * 700})
     sizes = []
-    for chosen, fed in batches(rows, collate, torch.device("meta")):
+    for chosen, fed in model_batches(rows, collate, torch.device("meta")):
         assert fed["input_ids"].shape[0] == len(chosen)
         sizes.append(fed["input_ids"].numel())
     assert max(sizes) == MOST_TOKENS == 8 * 512
@@ -328,7 +328,7 @@ def test_a_head_alone_needs_the_probe(mean_model, fruit):
 
 def test_a_pooling_that_the_model_cannot_have(mean_model, fruit):
     run = make(mean_model, pooling="mean", model_args={"num_hidden_layers": 2})
-    with pytest.raises(ConfigError, match="pooling='mean' cannot be had"):
+    with pytest.raises(ConfigError, match="pooling='mean' is not available for a Bert"):
         run.train(fruit, fine_tune=False)
 
 
@@ -340,7 +340,7 @@ def test_a_pooling_that_the_model_cannot_have(mean_model, fruit):
         ({"calibrate": "yes"}, "calibrate must be true or false"),
         ({"class_weights": "balance"}, "class_weights must be 'balanced' or a dict"),
         ({"class_weights": {"a": -1}, "label_names": ["a", "b"]}, "must be a number above 0"),
-        ({"class_weights": {"c": 1}, "label_names": ["a", "b"]}, "'c', which is no label"),
+        ({"class_weights": {"c": 1}, "label_names": ["a", "b"]}, "'c', which is not a label"),
     ],
 )
 def test_wrong_options_are_refused_when_the_run_is_made(options, message):

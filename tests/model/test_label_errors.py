@@ -1,4 +1,4 @@
-"""Rows whose labels look wrong: planted ones are found."""
+"""Rows whose labels look wrong: planted errors are found."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ WORDS = {
 
 
 def planted(rows=90, wrong=5):
-    """Sentences about three things, some with the label of another one; and which."""
+    """Sentences about three things, the true labels, and the index of the rows with a wrong one."""
     rng = np.random.default_rng(0)
     names = list(WORDS)
     labels = [names[i % 3] for i in range(rows)]
@@ -60,14 +60,14 @@ def test_confident_learning_by_hand():
     labels = np.array([0, 0, 1, 1, 0])
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.2, 0.8], [0.2, 0.8]])
     found = suspicion(labels, probabilities)
-    # The thresholds are 0.633 and 0.75: the last row reaches the other label's, the third none.
+    # The thresholds are 0.633 and 0.75. The last row reaches that of the other label, the third none.
     assert found.suspicious.tolist() == [False] * 4 + [True]
     assert found.suggested[4] == 1
     assert found.score.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.8, 0.2])
 
 
 def test_what_was_given_and_is_hardly_possible_comes_first():
-    """By the difference of the probabilities the second row would: 0.65 against 0.499."""
+    """By the difference of probabilities, 0.65 against 0.499, the second row would come first."""
     probabilities = np.array([[0.001, 0.5, 0.499], [0.15, 0.8, 0.05]])
     lead = suspicion(np.array([0, 0]), probabilities).lead
     assert lead.tolist() == pytest.approx(np.log([500, 0.8 / 0.15]))
@@ -86,7 +86,7 @@ def test_errors():
     run = training_run("classification", "look")
     with pytest.raises(DataFormatError, match="at least 20 are needed"):
         run.find_label_errors(frame.head(10))
-    with pytest.raises(ConfigError, match="folds must be"):
+    with pytest.raises(ConfigError, match="folds must be an integer of at least 2"):
         run.find_label_errors(frame, folds=1)
     with pytest.raises(DataFormatError, match="column 'label'"):
         run.find_label_errors(frame[["text"]])

@@ -1,11 +1,11 @@
-"""What labels are called, as examples of them: taken where it helps, never where it cannot."""
+"""Label names and descriptions as extra examples: used where they help, and only there."""
 
 import pandas as pd
 import pytest
 
 from clx.errors import ConfigError
 from clx.ml import training_run
-from clx.ml.model.head.label_texts import words_of
+from clx.ml.model.head.label_texts import name_as_text
 from strangers import Numbers
 
 QUIET = {"disable_tqdm": True}
@@ -17,7 +17,7 @@ ROWS = {
 
 
 def frame(names=None):
-    """Return two rows a label, the labels by other names if there are any."""
+    """Return two rows per label; ``names`` replaces the names of the labels."""
     names = dict(zip(ROWS, names, strict=True)) if names else {}
     return pd.DataFrame(
         [(text, names.get(label, label)) for label, texts in ROWS.items() for text in texts],
@@ -44,7 +44,7 @@ def trained(data, name="classification", **options):
     ],
 )
 def test_names_are_read_as_words(name, words):
-    assert words_of(name) == words
+    assert name_as_text(name) == words
 
 
 def test_names_that_help_are_examples_for_the_probe():
@@ -139,7 +139,7 @@ def test_several_labels_a_row():
 
 
 def test_names_are_not_taken_where_nothing_can_contradict_them():
-    """A label with one row is unknown when that row is left out, and any name seems better."""
+    """When the only row of a label is held out, any name seems better than none."""
     data = frame(["cooking", "travel", "sports"]).drop_duplicates("label", ignore_index=True)
     data = pd.concat([data, pd.DataFrame({"text": ["a song"], "label": ["music"]})])
     assert trained(data).results["head"]["label_texts"] == 0
@@ -164,7 +164,7 @@ def test_labels_that_are_numbers_have_descriptions_by_number(tmp_path):
     ("options", "why"),
     [
         ({"head_init": "random"}, "head_init is 'random'"),
-        ({"label_names": ["cooking", "sports"]}, "'travel', which is no label"),
+        ({"label_names": ["cooking", "sports"]}, "'travel', which is not a label"),
     ],
 )
 def test_descriptions_that_cannot_be_used_are_not_ignored(options, why):
@@ -198,7 +198,7 @@ def test_the_option_is_kept(tmp_path):
         ("name", "label_texts must be 'names', None, or a dict"),
         ({"travel": ""}, "must be a text or a list of texts, but is ''"),
         ({"travel": ["a journey", 3]}, "must be a text or a list of texts"),
-        ({"trave": "a journey"}, "'trave', which is no label.*did you mean 'travel'"),
+        ({"trave": "a journey"}, "'trave', which is not a label.*did you mean 'travel'"),
     ],
 )
 def test_wrong_texts_are_refused_when_the_run_is_made(texts, message):
@@ -208,6 +208,6 @@ def test_wrong_texts_are_refused_when_the_run_is_made(texts, message):
 
 def test_texts_for_labels_that_the_data_does_not_have():
     run = training_run("classification", "x", label_texts={"politics": "elections"})
-    with pytest.raises(ConfigError, match="label_texts has 'politics', which is no label"):
+    with pytest.raises(ConfigError, match="label_texts has 'politics', which is not a label"):
         run.train(frame(), fine_tune=False)
     assert not run.is_trained

@@ -1,19 +1,29 @@
-"""The linear probe: the same solution as scikit-learn's, for any scale of the features."""
+"""The linear probe: the solution of scikit-learn for any scale of the features, and its choices."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 
-from clx.ml.model.head.probe import (
-    STRENGTHS,
-    choose_strength,
-    fit_head,
+from clx.ml.data.windows import TextWindows
+from clx.ml.model.head.fit_probe import MAX_STEEPNESS, fit_probe
+from clx.ml.model.head.probe import Examples, fit_head, mean_loss
+from clx.ml.model.head.request import HeadRequest, labeled_rows
+from clx.ml.model.head.validation import (
+    C_VALUES,
+    choose_c,
     folds_of,
-    mean_loss,
+    labels_repeat,
     out_of_fold,
 )
+
+
+def fitted(features, targets, kind, outputs, C, weights=None):
+    return fit_head(Examples(features, targets, kind, outputs, weights), C)
 
 
 def blobs(rows=240, features=12, labels=4, spread=1.5, seed=0):
@@ -30,11 +40,11 @@ def scaled(features):
     return (centred / centred.pow(2).sum(dim=1).mean().sqrt()).double().numpy()
 
 
-@pytest.mark.parametrize("strength", [1.0, 30.0])
-def test_single_labels_as_scikit_learn(strength):
+@pytest.mark.parametrize("C", [1.0, 30.0])
+def test_single_labels_as_scikit_learn(C):
     features, ids = blobs()
-    ours = fit_head(features, ids, "single", 4, strength)(features).softmax(dim=1).numpy()
-    theirs = LogisticRegression(C=strength, max_iter=2000, tol=1e-8)
+    ours = fitted(features, ids, "single", 4, C)(features).softmax(dim=1).numpy()
+    theirs = LogisticRegression(C=C, max_iter=2000, tol=1e-8)
     expected = theirs.fit(scaled(features), ids.numpy()).predict_proba(scaled(features))
     assert np.abs(ours - expected).max() < 5e-3
 
@@ -42,7 +52,7 @@ def test_single_labels_as_scikit_learn(strength):
 def test_label_weights_as_scikit_learn():
     features, ids = blobs()
     weights = torch.tensor([4.0, 1.0, 1.0, 0.5])
-    ours = fit_head(features, ids, "single", 4, 10.0, weights)(features).softmax(dim=1).numpy()
+    ours = fitted(features, ids, "single", 4, 10.0, weights)(features).softmax(dim=1).numpy()
     # Row weights have a mean of 1 there too.
     each = (weights[ids] / weights[ids].mean()).numpy()
     theirs = LogisticRegression(C=10.0, max_iter=2000, tol=1e-8)
@@ -54,7 +64,7 @@ def test_several_labels_as_one_vs_rest():
     features, ids = blobs()
     truth = torch.nn.functional.one_hot(ids, 4)
     truth[::7, 1] = 1
-    ours = fit_head(features, truth, "multi", 4, 3.0)(features).sigmoid().numpy()
+    ours = fitted(features, truth, "multi", 4, 3.0)(features).sigmoid().numpy()
     one = OneVsRestClassifier(LogisticRegression(C=3.0, max_iter=2000, tol=1e-8))
     expected = one.fit(scaled(features), truth.numpy()).predict_proba(scaled(features))
     assert np.abs(ours - expected).max() < 5e-3
@@ -63,8 +73,8 @@ def test_several_labels_as_one_vs_rest():
 def test_positive_weights_raise_the_score_of_a_rare_label():
     features, ids = blobs()
     truth = (ids == 0).long()[:, None]
-    plain = fit_head(features, truth, "multi", 1, 1.0)(features).sigmoid()
-    heavy = fit_head(features, truth, "multi", 1, 1.0, torch.tensor([5.0]))(features).sigmoid()
+    plain = fitted(features, truth, "multi", 1, 1.0)(features).sigmoid()
+    heavy = fitted(features, truth, "multi", 1, 1.0, torch.tensor([5.0]))(features).sigmoid()
     assert (heavy - plain)[truth == 1].min() > 0
     assert heavy.mean() > plain.mean() + 0.1
 
@@ -72,14 +82,14 @@ def test_positive_weights_raise_the_score_of_a_rare_label():
 def test_numbers_as_ridge():
     features, _ = blobs()
     numbers = features @ torch.arange(12.0) + 3
-    ours = fit_head(features, numbers, "regression", 1, 10.0)(features)[:, 0].numpy()
+    ours = fitted(features, numbers, "regression", 1, 10.0)(features)[:, 0].numpy()
     expected = Ridge(alpha=0.1).fit(scaled(features), numbers.numpy()).predict(scaled(features))
     assert np.allclose(ours, expected, atol=1e-3)
 
 
 def test_more_features_than_rows():
     features, ids = blobs(rows=20, features=50)
-    ours = fit_head(features, ids, "single", 4, 10.0)(features).softmax(dim=1).numpy()
+    ours = fitted(features, ids, "single", 4, 10.0)(features).softmax(dim=1).numpy()
     theirs = LogisticRegression(C=10.0, max_iter=2000, tol=1e-8)
     expected = theirs.fit(scaled(features), ids.numpy()).predict_proba(scaled(features))
     assert np.abs(ours - expected).max() < 5e-3
@@ -88,53 +98,53 @@ def test_more_features_than_rows():
 def test_scale_and_place_of_the_features_do_not_matter():
     features, ids = blobs()
     moved = 1000 * features + 5000
-    one = fit_head(features, ids, "single", 4, 10.0)(features)
-    other = fit_head(moved, ids, "single", 4, 10.0)(moved)
+    one = fitted(features, ids, "single", 4, 10.0)(features)
+    other = fitted(moved, ids, "single", 4, 10.0)(moved)
     assert torch.allclose(one, other.to(one), atol=1e-2)
 
 
 def test_equal_features_give_the_shares():
-    head = fit_head(torch.ones(8, 3), torch.tensor([0] * 6 + [1] * 2), "single", 2, 10.0)
+    head = fitted(torch.ones(8, 3), torch.tensor([0] * 6 + [1] * 2), "single", 2, 10.0)
     assert head(torch.ones(1, 3)).softmax(dim=1)[0, 0] == pytest.approx(0.75, abs=0.05)
 
 
 def test_a_label_without_rows_has_the_lowest_score():
     features, ids = blobs()
-    scores = fit_head(features, ids, "single", 5, 10.0)(features)
+    scores = fitted(features, ids, "single", 5, 10.0)(features)
     assert (scores.argmin(dim=1) == 4).all()
 
 
-def test_noise_wants_a_smaller_strength_than_clear_labels():
-    clear = choose_strength(*blobs(spread=0.2), "single", 4).strength
-    noisy = choose_strength(*blobs(spread=6.0), "single", 4).strength
+def test_noise_needs_a_smaller_c_than_clear_labels():
+    clear = choose_c(Examples(*blobs(spread=0.2), "single", 4)).C
+    noisy = choose_c(Examples(*blobs(spread=6.0), "single", 4)).C
     assert noisy < clear
-    assert {noisy, clear} <= set(STRENGTHS)
+    assert {noisy, clear} <= set(C_VALUES)
 
 
 @pytest.mark.parametrize(("kind", "chosen"), [("single", 1.0), ("multi", 3.0), ("regression", 3.0)])
-def test_the_smallest_strength_that_is_nearly_the_best_is_chosen(monkeypatch, kind, chosen):
+def test_the_smallest_c_that_is_nearly_the_best_is_chosen(monkeypatch, kind, chosen):
     losses = iter([1.2, 1.045, 1.015, 1.0, 1.06])
-    monkeypatch.setattr("clx.ml.model.head.probe.mean_loss", lambda *args: next(losses))
+    monkeypatch.setattr("clx.ml.model.head.validation.mean_loss", lambda *args: next(losses))
     targets = {
         "single": torch.arange(1000) % 2,
         "multi": torch.ones(1000, 2),
         "regression": torch.arange(1000.0),
     }[kind]
     outputs = 1 if kind == "regression" else 2
-    choice = choose_strength(torch.randn(1000, 3), targets, kind, outputs)
-    assert choice.strength == chosen
-    # After a loss that has clearly risen nothing more is tried.
+    choice = choose_c(Examples(torch.randn(1000, 3), targets, kind, outputs))
+    assert chosen == choice.C
+    # No larger C is tried after a loss that has clearly risen.
     assert list(choice.losses.values()) == [1.2, 1.045, 1.015, 1.0, 1.06]
     assert choice.lowest == 1.0
 
 
 def test_out_of_fold_scores_know_nothing_of_their_row():
-    # Labels that follow from nothing: a fit on the row itself finds them, one without it does not.
+    # The labels are random: only a probe that was fitted to a row can know its label.
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(200, 150, generator=generator)
     ids = torch.randint(0, 2, (200,), generator=generator)
-    own = fit_head(features, ids, "single", 2, 100.0)(features).argmax(dim=1)
-    others = out_of_fold(features, ids, "single", 2, 100.0).argmax(dim=1)
+    own = fitted(features, ids, "single", 2, 100.0)(features).argmax(dim=1)
+    others = out_of_fold(Examples(features, ids, "single", 2), 100.0).argmax(dim=1)
     assert (own == ids).float().mean() > 0.95
     assert (others == ids).float().mean() < 0.65
 
@@ -149,6 +159,87 @@ def test_folds_spread_each_label():
 
 def test_mean_loss_is_that_of_torch():
     features, ids = blobs()
-    head = fit_head(features, ids, "single", 4, 10.0)
+    head = fitted(features, ids, "single", 4, 10.0)
     expected = torch.nn.functional.cross_entropy(head(features), ids)
-    assert mean_loss(head, features, ids, "single") == pytest.approx(float(expected), abs=1e-5)
+    assert mean_loss(head, Examples(features, ids, "single", 4)) == pytest.approx(
+        float(expected), abs=1e-5
+    )
+
+
+def test_extra_examples_follow_the_rows_and_get_their_type():
+    rows = Examples(torch.zeros(3, 2), torch.tensor([0, 1, 1]), "single", 2)
+    extra = Examples(torch.ones(1, 2), torch.tensor([1.0]), "single", 2)
+    joined = rows.joined(extra)
+    assert len(joined) == 4
+    assert joined.features[:, 0].tolist() == [0, 0, 0, 1]
+    assert joined.targets.tolist() == [0, 1, 1, 1]
+    assert joined.targets.dtype == torch.int64
+    assert rows.joined(None) is rows
+    assert joined.select(torch.tensor([3, 0])).targets.tolist() == [1, 0]
+
+
+def test_labels_that_occur_once_do_not_repeat():
+    assert labels_repeat(torch.tensor([0, 2, 0, 1]), "single").tolist() == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    several = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 0, 0]])
+    assert labels_repeat(several, "multi").tolist() == [True, False, True]
+    assert labels_repeat(torch.tensor([0.5, 1.5]), "regression").all()
+
+
+def extra_examples(labels):
+    """One example per label, at the center of the rows of ``labels``."""
+    centers, _ = blobs(rows=4, spread=0.0)
+    return Examples(centers[labels], torch.arange(4), "single", 4)
+
+
+def test_extra_examples_are_kept_where_they_do_not_raise_the_loss():
+    rows = Examples(*blobs(rows=24), "single", 4)
+    right, wrong = extra_examples([0, 1, 2, 3]), extra_examples([1, 2, 3, 0])
+    judged = {"judge_extra": True, "fine_tune": False}
+    kept, dropped = (fit_probe(rows, extra, **judged) for extra in (right, wrong))
+    assert (kept.extra, dropped.extra) == (4, 0)
+    alone = fit_probe(rows, None, **judged)
+    assert torch.equal(dropped.head.weight, alone.head.weight)
+    assert dropped.losses["rows alone"] == alone.losses["probe"]
+    assert fit_probe(rows, wrong, judge_extra=False, fine_tune=False).extra == 4
+
+
+def test_rows_that_cannot_judge_extra_examples_do_without():
+    """With one row per label, any extra example would seem to help."""
+    rows = Examples(*blobs(rows=4), "single", 4)
+    probe = fit_probe(rows, extra_examples([0, 1, 2, 3]), judge_extra=True, fine_tune=False)
+    assert probe.extra == 0
+    assert list(probe.losses) == ["probe"]
+
+
+def test_a_probe_to_be_fine_tuned_is_not_steep():
+    features, ids = blobs(spread=0.2)
+    rows = Examples(features + 1000, ids, "single", 4)
+    steep = fit_probe(rows, None, judge_extra=False, fine_tune=False)
+    flat = fit_probe(rows, None, judge_extra=False, fine_tune=True)
+    assert flat.steepness <= MAX_STEEPNESS < steep.steepness
+    assert flat.C < steep.C
+
+
+def test_a_sample_of_windows_has_whole_texts(monkeypatch):
+    monkeypatch.setattr("clx.ml.model.head.request.MAX_PROBE_ROWS", 20)
+    row_of = [text for text in range(20) for _ in range(3)]
+    windows = TextWindows(row_of, [8] * 60, "mean")
+    dataset = Dataset.from_dict({"labels": [-100] * 3 + [text % 2 for text in row_of[3:]]})
+    request = HeadRequest(Path(), dataset, list, "auto", "probe", {}, windows=windows)
+    rows = labeled_rows(request, "single")
+    texts = [row_of[row] for row in rows.positions.tolist()]
+    assert 0 not in texts
+    assert len(rows) == 18
+    assert all(texts.count(text) == 3 for text in texts)
+    assert rows.targets.tolist() == [text % 2 for text in texts]
+
+
+def test_rows_without_a_label_are_not_used():
+    dataset = Dataset.from_dict({"labels": [1, -100, 0]})
+    rows = labeled_rows(HeadRequest(Path(), dataset, list, "auto", "probe", {}), "single")
+    assert rows.positions.tolist() == [0, 2]

@@ -201,9 +201,9 @@ def test_a_name_twice_counts_once_with_one_warning(tiny_model):
     data.at[3, "labels"] = ["fruit", "fruit", "animal"]
     with pytest.warns(ClxWarning) as caught:
         make(tiny_model).train(data)
-    repeated = [str(w.message) for w in caught if "twice" in str(w.message)]
+    repeated = [str(w.message) for w in caught if "repeat a label" in str(w.message)]
     assert len(repeated) == 1
-    assert "1 rows have a label twice, which counts once: 3" in repeated[0]
+    assert "1 rows repeat a label, which counts once: 3" in repeated[0]
     assert label_lists([["a", "a", "b"]]) == [["a", "b"]]
 
 
@@ -214,7 +214,7 @@ def test_labels_that_never_or_always_occur_are_reported(tiny_model):
         result = run.train(data, data)
     (said,) = (str(warning.message) for warning in caught if warning.category is DataWarning)
     assert "labels have no rows: 'never'" in said
-    assert "labels are in each of the 8 rows: 'text'" in said
+    assert "labels occur in all 8 rows: 'text'" in said
     assert result.data_check.label_counts["train_data"]["text"] == 8
     assert np.isfinite(list(run.evaluate(data).metrics.values())).all()
 

@@ -1,4 +1,4 @@
-"""The conformance kit on tasks that are as they should be, and how it tells what it finds."""
+"""The conformance kit on correct tasks, and how it reports what it finds."""
 
 import importlib
 import json
@@ -23,7 +23,7 @@ NerRun = importlib.import_module("clx_tasks_ner").NerRun
 RatingRun = importlib.import_module("clx_tasks_rating").RatingRun
 SimilarityRun = importlib.import_module("clx_tasks_similarity").SimilarityRun
 
-# The kit's warnings are for an author; here there are to be none, and warnings are errors.
+# Warnings are errors in this suite, so these tasks must pass without any.
 
 
 class TestClassification(TaskConformance):
@@ -59,7 +59,7 @@ def test_results_are_values(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_checks_that_are_none_are_refused():
+def test_unknown_check_names_are_rejected():
     with pytest.raises(ConfigError, match="'atributes'; did you mean 'attributes'"):
         list(check_task(RatingRun, checks=["atributes"]))
     with pytest.raises(ConfigError, match="'frame'; did you mean 'frames'"):
@@ -77,7 +77,7 @@ def test_a_sample_is_needed():
 
 
 class OfWords(RatingRun):
-    """What an author of a token classification may begin with."""
+    """What an author of a token classification task may start with."""
 
     text_columns = ("words",)
 
@@ -128,12 +128,12 @@ def test_a_sample_data_that_raises_is_one_failure():
 
 class Vague(RatingRun):
     def validate_data_format(self, data):
-        """Say nothing of use."""
+        """Raise without a useful message."""
         if "score" not in data:
             raise ValueError("wrong")
 
 
-def test_a_failure_says_what_is_seen_why_it_matters_and_where_to_mend_it():
+def test_a_failure_says_what_a_user_sees_why_it_matters_and_where_to_fix_it():
     (result,) = check_task(Vague, checks=["bad_frames"])
     assert result.outcome == "failed"
     assert "only text" not in result.saw
@@ -175,7 +175,7 @@ AUTHORS = {
 
 
 def test_an_authors_test_files(tmp_path):
-    """One id a check, in a class and in a function; a failure is text and no traceback."""
+    """One test id per check, in a class and in a function; a failure shows text, not a traceback."""
     for name, text in AUTHORS.items():
         (tmp_path / name).write_text(textwrap.dedent(text))
     code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
@@ -197,13 +197,13 @@ def test_a_warning_reaches_the_author():
     assert result.outcome == "warned"
     assert result.ok
     assert "config_values = {'threshold_" in result.saw
-    from clx.testing.conformance import _tell
+    from clx.testing.conformance import report_to_pytest
 
     with pytest.warns(ClxWarning, match="config_values"):
-        _tell(result)
+        report_to_pytest(result)
 
 
-def test_the_function_form_needs_no_task_to_be_collected():
+def test_the_function_form_is_collected_without_running_the_task():
     mark = parametrize_with_checks(RatingRun)
     ids = [parameter.id for parameter in mark.args[1]]
     assert ids == list(CHECKS)

@@ -149,7 +149,7 @@ def test_a_task_made_in_a_notebook_is_saved_without_a_distribution(tiny_model):
     assert run.config["task_distribution"] is None
 
 
-def test_the_base_class_is_no_task():
+def test_the_base_class_is_not_a_task():
     with pytest.raises(ConfigError, match="base class"):
         TrainingRun("x")
 

@@ -1,4 +1,4 @@
-"""The task ``classification`` of clx: one label a text."""
+"""The task ``classification`` of clx: one label per text."""
 
 from clx_tasks_classification.run import ClassificationRun
 

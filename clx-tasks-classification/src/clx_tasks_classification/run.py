@@ -45,14 +45,14 @@ class ClassificationRun(TrainingRun):
     columns are ignored. Predictions: ``{label name: probability}`` in the order of ``label_names``.
 
     Args:
-        run_name: see :class:`clx.ml.TrainingRun`, as for all other arguments.
-        label_names: the labels in the order of the model's ``id2label``. None takes those of the
+        run_name: the name of the run, see :class:`clx.ml.TrainingRun`.
+        label_names: the labels in the order of the model's ``id2label``. None takes them from the
             training data, sorted by value.
-        label_type: ``"str"``, ``"int"`` or ``"bool"``: what a label is in frames; None takes it
+        label_type: the type of labels in frames, ``"str"``, ``"int"`` or ``"bool"``. None takes it
             from the training data.
-        min_score: the score below which the run abstains; None abstains never.
-        target_accuracy: choose ``min_score`` on the eval data, so that this share of the rows that
-            are decided is right and as few as possible are not decided.
+        min_score: the score below which the run abstains. None means that it never abstains.
+        target_accuracy: choose ``min_score`` on the eval data, such that the run reaches this
+            accuracy on the rows that it decides and abstains as rarely as possible.
         **options: the options of :class:`clx.ml.TrainingRun`.
     """
 
@@ -87,7 +87,7 @@ class ClassificationRun(TrainingRun):
 
     @classmethod
     def sample_data(cls) -> pd.DataFrame:
-        """Return rows to try the task with."""
+        """Return rows for trying out the task."""
         import pandas as pd
 
         fruit = ["a red apple", "ripe pears", "lemon and melon", "an apple pie"]
@@ -96,18 +96,18 @@ class ClassificationRun(TrainingRun):
         return pd.DataFrame(rows, columns=["text", "label"])
 
     def check_config(self) -> list[str]:
-        """Return what is wrong with the label names and the limits of abstaining."""
+        """Return the problems of the label names and of the options for abstaining."""
         names = self.label_names
         problems = [] if names is None else label_names_problems(names)
         problems += label_type_problems(self.label_type, None if problems else names)
         for name in ("target_accuracy", "min_score"):
             value = getattr(self, name)
-            if value is not None and not _is_share(value):
+            if value is not None and not _is_probability(value):
                 problems.append(f"{name} must be a number from 0 to 1, but is {cell(value)}")
         return problems
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
-        """Raise a ``DataFormatError`` that lists every problem of the columns text and label."""
+        """Raise a ``DataFormatError`` that lists every problem in the columns text and label."""
         missing = column_problems(data, ["text", "label"])
         raise_data_problems(missing, EXPECTED)
         raise_data_problems(
@@ -115,17 +115,17 @@ class ClassificationRun(TrainingRun):
         )
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
-        """Take the label names from the data, and what type they are there."""
+        """Take the label names and their type from the training data."""
         self.label_type = self.label_type or column_kind(train_data["label"])
         if self.label_names is None:
             self.label_names = infer_label_names(train_data["label"])
 
     def row_labels(self, data: pd.DataFrame) -> list[str]:
-        """Return the label's name of each row."""
+        """Return the label name of each row."""
         return [str(label) for label in data["label"]]
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
-        """Return the tokenised texts and the label ids."""
+        """Return the tokenized texts and the label ids."""
         return {
             **super().tokenize(examples),
             "labels": label_ids(examples["label"], self.label_names),
@@ -143,7 +143,7 @@ class ClassificationRun(TrainingRun):
         )
 
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
-        """Return accuracy, F1, log-loss and ECE; what abstaining leaves, when the run abstains."""
+        """Return accuracy, F1, log loss and ECE; also coverage and its accuracy if the run abstains."""
         logits, labels = eval_pred
         metrics = classification_metrics(labels, logits)
         if self.min_score is not None:
@@ -173,7 +173,7 @@ class ClassificationRun(TrainingRun):
         }
 
     def evaluation_rows(self, eval_pred: EvalPrediction) -> pd.DataFrame:
-        """Return a row a text: the given and the predicted label with their probabilities."""
+        """Return one row per text: the expected and the predicted label with their probabilities."""
         import numpy as np
         import pandas as pd
 
@@ -193,7 +193,7 @@ class ClassificationRun(TrainingRun):
     def metric_differences(
         self, other: Any, eval_pred: EvalPrediction, other_pred: EvalPrediction
     ) -> Mapping[str, tuple[float, float, float]]:
-        """Return the paired bootstrap differences of the headline metrics."""
+        """Return paired bootstrap differences of the headline metrics."""
         from clx.ml.comparing import classification_difference
 
         logits, labels = eval_pred
@@ -201,7 +201,7 @@ class ClassificationRun(TrainingRun):
         return classification_difference(labels, logits, other_pred.predictions[:, order])
 
     def fit_decisions(self, eval_pred: EvalPrediction) -> None:
-        """Choose the score below which the run abstains, when a target accuracy is wanted."""
+        """Choose the score below which the run abstains, if there is a target accuracy."""
         from clx.ml.thresholds import choose_cut
 
         if self.target_accuracy is None:
@@ -210,8 +210,8 @@ class ClassificationRun(TrainingRun):
         cut = choose_cut(labels, _probabilities(logits), self.target_accuracy)
         if cut is None:
             warnings.warn(
-                f"No score separates rows of which {self.target_accuracy:.1%} are right: the run "
-                f"does not abstain",
+                f"No score reaches the target accuracy of {self.target_accuracy:.1%} on the eval data: "
+                "the run does not abstain",
                 ClxWarning,
                 stacklevel=2,
             )
@@ -225,7 +225,7 @@ class ClassificationRun(TrainingRun):
         return {name: scores[name] for name in self.label_names if name in scores}
 
     def decide(self, prediction: Any, min_score: float | None = None) -> str | None:
-        """Return the name of the best label; None when its score is below the limit."""
+        """Return the name of the best label, or None if its score is below the limit."""
         best = max(prediction, key=prediction.__getitem__)
         limit = self.min_score if min_score is None else min_score
         return None if limit is not None and prediction[best] < limit else str(best)
@@ -233,9 +233,9 @@ class ClassificationRun(TrainingRun):
     def prediction_row(
         self, prediction: Any, *, all_scores: bool = False, min_score: float | None = None
     ) -> dict[str, Any]:
-        """Return the best label as it is in the data, its score, its lead, and whether to abstain.
+        """Return the best label with its original type, its score, its margin, and whether to abstain.
 
-        ``label`` is None in rows that are abstained from; ``margin`` is the lead over the next one.
+        ``label`` is None if the run abstains. ``margin`` is the lead over the second-best label.
         """
         name = self.decide(prediction, min_score)
         ranked = sorted(prediction.values(), reverse=True)
@@ -250,7 +250,7 @@ class ClassificationRun(TrainingRun):
         return row
 
 
-def _is_share(value: Any) -> bool:
+def _is_probability(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 

@@ -1,4 +1,4 @@
-"""The task ``multi-label-classification`` of clx: any number of labels a text."""
+"""The task ``multi-label-classification`` of clx: any number of labels per text."""
 
 from clx_tasks_multilabel.run import MultiLabelRun
 

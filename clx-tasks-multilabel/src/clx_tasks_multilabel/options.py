@@ -1,45 +1,59 @@
-"""Thresholds as the user may give them."""
+"""Check and complete the options for thresholds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from clx.ml.thresholds import OBJECTIVES
 from clx.problems import cell, did_you_mean, examples
 
-OBJECTIVES = ("f1", "precision", "recall")
 DEFAULT = 0.5
 
 
 def given_thresholds(thresholds: Any, label_names: Sequence[str]) -> dict[str, float]:
-    """Return a threshold for each label: the one given for it or for all, else 0.5."""
+    """Return the threshold of each label: the one given for it or for all labels, else 0.5."""
     if isinstance(thresholds, dict):
         return {name: float(thresholds.get(name, DEFAULT)) for name in label_names}
     return dict.fromkeys(label_names, DEFAULT if thresholds is None else float(thresholds))
 
 
+def objective_option_problems(objective: Any, target: Any) -> list[str]:
+    """Return the problems of ``threshold_objective`` together with ``threshold_target``."""
+    problems = []
+    if objective not in OBJECTIVES:
+        problems.append(
+            f"threshold_objective must be one of {', '.join(OBJECTIVES)}, but is {cell(objective)}"
+        )
+    needs_target = objective != "f1"
+    if needs_target != (target is not None):
+        rule = "needs a threshold_target" if needs_target else "takes no threshold_target"
+        problems.append(f"threshold_objective {cell(objective)} {rule}")
+    return problems
+
+
 def threshold_problems(
     thresholds: Any, target: Any, label_names: Sequence[str] | None
 ) -> list[str]:
-    """Return what is wrong with thresholds and their target, as sentences."""
+    """Return the problems of ``thresholds`` and ``threshold_target``, as sentences."""
     problems = []
-    if target is not None and not _is_share(target):
+    if target is not None and not _is_probability(target):
         problems.append(f"threshold_target must be a number from 0 to 1, but is {cell(target)}")
     if isinstance(thresholds, dict):
-        wrong = {name: value for name, value in thresholds.items() if not _is_share(value)}
+        wrong = {name: value for name, value in thresholds.items() if not _is_probability(value)}
         if wrong:
             problems.append(f"thresholds must be numbers from 0 to 1, but has {cell(wrong)}")
         known = set(label_names or thresholds)
         unknown = [name for name in thresholds if name not in known]
         if unknown:
             hint = did_you_mean(str(unknown[0]), label_names or ())
-            problems.append(f"thresholds has {examples(unknown)}, which is no label{hint}")
-    elif thresholds is not None and not _is_share(thresholds):
+            problems.append(f"thresholds has {examples(unknown)}, which is not a label{hint}")
+    elif thresholds is not None and not _is_probability(thresholds):
         problems.append(
             f"thresholds must be a number from 0 to 1 or a dict of them, but is {cell(thresholds)}"
         )
     return problems
 
 
-def _is_share(value: Any) -> bool:
+def _is_probability(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
 from clx.ml import TrainingRun
+from clx.ml.comparing import multilabel_difference
 from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.ml.intervals import multilabel_intervals
 from clx.ml.label_lists import (
     SEPARATOR,
     column_lists,
@@ -25,39 +27,47 @@ from clx.ml.labels import (
     label_type_problems,
     original,
 )
+from clx.ml.multilabel_metrics import (
+    co_occurrence_table,
+    multilabel_calibration_table,
+    multilabel_metrics,
+    multilabel_table,
+    sigmoid,
+)
+from clx.ml.thresholds import choose_thresholds
 from clx.problems import cell, examples
-from clx_tasks_multilabel.options import OBJECTIVES, given_thresholds, threshold_problems
+from clx_tasks_multilabel.data import EXPECTED, label_column, sample_frame
+from clx_tasks_multilabel.options import (
+    given_thresholds,
+    objective_option_problems,
+    threshold_problems,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from transformers import EvalPrediction, PreTrainedModel
 
-EXPECTED = (
-    "a column 'text' of strings and a column 'labels' with a list of names a row, such as "
-    'pd.DataFrame({"text": ["ripe apple", "cat"], "labels": [["fruit", "red"], []]}); in csv a JSON '
-    "list, or names with label_separator between them; other columns are ignored"
-)
-
 
 class MultiLabelRun(TrainingRun):
-    """Any number of labels for each text, none included.
+    """Any number of labels for each text, including none.
 
     Data: a column ``text`` of strings and a column ``labels`` (or ``label``) with a list, tuple, set
-    or array of names a row; an empty one is valid, a name twice in a row counts once. Predictions:
-    ``{label name: score}`` in the order of ``label_names``; scores are sigmoids, each from 0 to 1.
+    or array of names per row. An empty list is valid; a name that is repeated in a row counts once.
+    Predictions: ``{label name: score}`` in the order of ``label_names``. Each score is a sigmoid,
+    from 0 to 1.
 
     Args:
-        run_name: see :class:`clx.ml.TrainingRun`, as for all other arguments.
-        label_names: the labels in the order of the model's ``id2label``. None takes those of the
+        run_name: the name of the run, see :class:`clx.ml.TrainingRun`.
+        label_names: the labels in the order of the model's ``id2label``. None takes them from the
             training data, sorted by value.
-        label_type: ``"str"``, ``"int"`` or ``"bool"``: what a label is in frames; None takes it
+        label_type: the type of labels in frames, ``"str"``, ``"int"`` or ``"bool"``. None takes it
             from the training data.
-        label_separator: what is between labels in a csv cell that is no JSON list.
-        thresholds: what a label's score has to reach: a number for all, or ``{label: number}``. None
-            chooses them per label on the eval data; without eval data they are 0.5.
+        label_separator: the separator between labels in a csv cell that is not a JSON list.
+        thresholds: the score at which a label is predicted: one number, or ``{label: number}``. None
+            chooses one per label on the eval data; without eval data they are 0.5.
         threshold_objective: ``"f1"``, or ``"precision"`` or ``"recall"`` to reach a target.
-        threshold_target: that target, from 0 to 1.
+        threshold_target: the precision or recall to reach, from 0 to 1.
         **options: the options of :class:`clx.ml.TrainingRun`.
     """
 
@@ -103,74 +113,54 @@ class MultiLabelRun(TrainingRun):
 
     @classmethod
     def sample_data(cls) -> pd.DataFrame:
-        """Return rows to try the task with."""
-        import pandas as pd
-
-        rows = [
-            ("a red apple", ["fruit", "red"]),
-            ("ripe pears", ["fruit"]),
-            ("a red car", ["red"]),
-            ("lemon and melon", ["fruit"]),
-            ("an apple pie, red and sweet", ["fruit", "red"]),
-            ("it rained all day", []),
-            ("a red door", ["red"]),
-            ("nobody came", []),
-        ]
-        return pd.DataFrame(rows, columns=["text", "labels"])
+        """Return rows for trying out the task."""
+        return sample_frame()
 
     def check_config(self) -> list[str]:
-        """Return what is wrong with the label names and thresholds."""
+        """Return the problems of the label names and the thresholds."""
         names = self.label_names
         problems = [] if names is None else label_names_problems(names)
         problems += label_type_problems(self.label_type, None if problems else names)
         if not isinstance(self.label_separator, str) or not self.label_separator.strip():
             problems.append(f"label_separator must be a str, but is {cell(self.label_separator)}")
-        if self.threshold_objective not in OBJECTIVES:
-            problems.append(
-                f"threshold_objective must be one of {', '.join(OBJECTIVES)}, but is "
-                f"{cell(self.threshold_objective)}"
-            )
-        needs = self.threshold_objective != "f1"
-        if needs != (self.threshold_target is not None):
-            wanted = "needs a threshold_target" if needs else "takes no threshold_target"
-            problems.append(f"threshold_objective {cell(self.threshold_objective)} {wanted}")
+        problems += objective_option_problems(self.threshold_objective, self.threshold_target)
         return problems + threshold_problems(
             self.thresholds, self.threshold_target, self.label_names
         )
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
-        """Raise a ``DataFormatError`` that lists every problem of the columns text and labels."""
-        column = _label_column(data)
+        """Raise a ``DataFormatError`` that lists every problem in the columns text and labels."""
+        column = label_column(data)
         raise_data_problems(column_problems(data, ["text", column]), EXPECTED)
         problems = label_list_problems(data, column, self.label_names, self.label_separator)
         raise_data_problems([*text_problems(data), *problems], EXPECTED)
         repeated = repeated_rows(data, column, self.label_separator)
         if repeated:
             warnings.warn(
-                f"{len(repeated)} rows have a label twice, which counts once: {examples(repeated)}",
+                f"{len(repeated)} rows repeat a label, which counts once: {examples(repeated)}",
                 ClxWarning,
                 stacklevel=2,
             )
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
-        """Take the label names from the data, and what type they are there."""
-        rows = column_lists(train_data[_label_column(train_data)], self.label_separator)
+        """Take the label names and their type from the training data."""
+        rows = column_lists(train_data[label_column(train_data)], self.label_separator)
         flat = [label for labels in rows for label in labels or ()]
         if self.label_type is None:
             self.label_type = column_kind(flat) if flat else "str"
         if self.label_names is None:
             self.label_names = infer_label_names(flat)
         if isinstance(self.thresholds, dict):
-            # What check_config could not know before: the labels of the data.
+            # When check_config ran, the labels of the data were not known.
             problems = threshold_problems(self.thresholds, None, self.label_names)
             raise_data_problems(problems, EXPECTED)
 
     def row_labels(self, data: pd.DataFrame) -> list[list[str]]:
         """Return the label names of each row."""
-        return label_lists(data[_label_column(data)], self.label_separator)
+        return label_lists(data[label_column(data)], self.label_separator)
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
-        """Return the tokenised texts and a row of 0 and 1 for the labels of each."""
+        """Return the tokenized texts, each with a row of 0 and 1 for its labels."""
         column = "labels" if "labels" in examples else "label"
         lists = label_lists(examples[column], self.label_separator)
         return {
@@ -190,9 +180,7 @@ class MultiLabelRun(TrainingRun):
         )
 
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
-        """Return F1 (micro, macro, samples), subset accuracy, average precision, log-loss, ECE."""
-        from clx.ml.multilabel_metrics import multilabel_metrics
-
+        """Return F1 (micro, macro, samples), subset accuracy, average precision, log loss, ECE."""
         labels, scores = _labels_and_scores(eval_pred)
         metrics = multilabel_metrics(labels, scores, self._cuts())
         chosen = (scores >= self._cuts()).astype(int)
@@ -200,18 +188,10 @@ class MultiLabelRun(TrainingRun):
 
     def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return 95 % bootstrap intervals of the headline metrics."""
-        from clx.ml.intervals import multilabel_intervals
-
         return multilabel_intervals(*_labels_and_scores(eval_pred), self._cuts())
 
     def evaluation_tables(self, eval_pred: EvalPrediction) -> dict[str, pd.DataFrame]:
         """Return ``per_label`` (with thresholds), ``co_occurrence`` and ``calibration``."""
-        from clx.ml.multilabel_metrics import (
-            co_occurrence_table,
-            multilabel_calibration_table,
-            multilabel_table,
-        )
-
         labels, scores = _labels_and_scores(eval_pred)
         return {
             "per_label": multilabel_table(labels, scores, self._cuts(), self.label_names),
@@ -220,21 +200,21 @@ class MultiLabelRun(TrainingRun):
         }
 
     def evaluation_rows(self, eval_pred: EvalPrediction) -> pd.DataFrame:
-        """Return a row a text; a prediction is right when the whole set of labels is."""
+        """Return one row per text; a prediction is correct if its whole set of labels is."""
         import numpy as np
         import pandas as pd
 
         labels, scores = _labels_and_scores(eval_pred)
         chosen = scores >= self._cuts()
-        # How sure the row's least sure decision is, and how likely the given set's least likely one.
-        sure = np.where(chosen, scores, 1 - scores).min(axis=1)
-        given = np.where(labels == 1, scores, 1 - scores).min(axis=1)
+        # A row is as certain as its least certain decision, for the predicted and the expected set.
+        score = np.where(chosen, scores, 1 - scores).min(axis=1)
+        expected_score = np.where(labels == 1, scores, 1 - scores).min(axis=1)
         return pd.DataFrame(
             {
                 "given": [self._names(row == 1) for row in labels],
                 "predicted": [self._names(row) for row in chosen],
-                "score": sure,
-                "given_score": given,
+                "score": score,
+                "given_score": expected_score,
                 "correct": (chosen == (labels == 1)).all(axis=1),
             }
         )
@@ -242,9 +222,7 @@ class MultiLabelRun(TrainingRun):
     def metric_differences(
         self, other: Any, eval_pred: EvalPrediction, other_pred: EvalPrediction
     ) -> Mapping[str, tuple[float, float, float]]:
-        """Return the paired bootstrap differences of the headline metrics."""
-        from clx.ml.comparing import multilabel_difference
-
+        """Return paired bootstrap differences of the headline metrics."""
         labels, scores = _labels_and_scores(eval_pred)
         order = [other.label_names.index(name) for name in self.label_names]
         _, others = _labels_and_scores(other_pred)
@@ -254,8 +232,6 @@ class MultiLabelRun(TrainingRun):
 
     def fit_decisions(self, eval_pred: EvalPrediction) -> None:
         """Choose a threshold for each label on the eval data, unless the user gave thresholds."""
-        from clx.ml.thresholds import choose_thresholds
-
         if self.thresholds is not None:
             return
         labels, scores = _labels_and_scores(eval_pred)
@@ -267,7 +243,7 @@ class MultiLabelRun(TrainingRun):
         if shared:
             warnings.warn(
                 f"{len(shared)} of {len(self.label_names)} labels take the shared threshold "
-                f"{chosen.shared:.3f}, since the eval data cannot tell one of their own: "
+                f"{chosen.shared:.3f}, because the eval data is not enough to choose their own: "
                 f"{examples(shared)}",
                 ClxWarning,
                 stacklevel=2,
@@ -287,9 +263,9 @@ class MultiLabelRun(TrainingRun):
     def prediction_row(
         self, prediction: Any, *, all_scores: bool = False, min_score: float | None = None
     ) -> dict[str, Any]:
-        """Return the chosen labels, their scores, and how far the nearest decision is from another.
+        """Return the chosen labels, their scores, and the margin of the closest decision.
 
-        ``margin`` is the smallest distance of a score from its threshold.
+        ``margin`` is the smallest distance between a score and its threshold.
         """
         limits, chosen = self._limits(min_score), self.decide(prediction, min_score)
         row: dict[str, Any] = {
@@ -315,17 +291,9 @@ class MultiLabelRun(TrainingRun):
         return [name for name, is_in in zip(self.label_names, chosen, strict=True) if is_in]
 
 
-def _label_column(data: pd.DataFrame) -> str:
-    return "label" if "labels" not in data.columns and "label" in data.columns else "labels"
-
-
-def _labels_and_scores(
-    eval_pred: EvalPrediction,
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return the 0/1 labels and the sigmoid scores, both of shape (rows, labels)."""
+def _labels_and_scores(eval_pred: EvalPrediction) -> tuple[Any, Any]:
+    """Return the 0/1 labels and the sigmoid scores, both of shape (rows, num_labels)."""
     import numpy as np
-
-    from clx.ml.multilabel_metrics import sigmoid
 
     logits, labels = eval_pred
     return labels.astype(np.int64), sigmoid(logits)

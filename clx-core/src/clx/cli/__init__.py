@@ -1,7 +1,7 @@
-"""The command line: the words of :mod:`clx.ml`, with data on stdout and the rest on stderr.
+"""The command line ``clx``, which offers :mod:`clx.ml` in a shell; :func:`main` runs one command.
 
-Importing it imports nothing heavy, and neither does ``clx --help``: a command imports what it needs
-when it runs.
+Data goes to stdout, everything else to stderr. Neither this package nor ``clx --help`` imports anything
+heavy: each command imports what it needs when it runs.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
     Args:
-        arguments: what stands behind ``clx``; None takes them from ``sys.argv``.
+        arguments: the words after ``clx``, or None to take them from ``sys.argv``.
 
     Returns:
-        0 when it was done, 1 when something is broken, 2 when the user has to change something,
-        130 after Ctrl-C, 141 when nobody reads stdout any more.
+        0 if the command succeeded, 1 if something is broken, 2 if the user must change something,
+        130 after Ctrl-C, 141 if the reader of stdout is gone.
     """
     from clx.cli.failures import close_stdout, ensure_streams, exit_status, show_warning
     from clx.errors import ClxWarning
@@ -51,6 +51,6 @@ def _run(words: list[str], session: object) -> int:
         args=words, prog_name=PROGRAM, standalone_mode=False, obj=session
     )
     if status == INTERRUPTED:
-        # typer makes this of a KeyboardInterrupt, or, in older releases, raises Abort.
+        # typer returns this status for a KeyboardInterrupt; older releases raise Abort.
         raise KeyboardInterrupt
     return status if isinstance(status, int) else 0

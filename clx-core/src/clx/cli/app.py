@@ -1,4 +1,4 @@
-"""The commands of ``clx`` put together, and the options that stand before a command."""
+"""Assembles the commands of ``clx`` and the options that come before a command."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from clx import __version__
+from clx.cli.assignments import options_help
 from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.doctor import doctor
@@ -48,15 +49,15 @@ COMMANDS = (
 
 @dataclass
 class Session:
-    """What the options before the command ask for."""
+    """The values of the options that come before the command."""
 
     debug: bool = False
 
 
 class _LightHelp:
-    """Mixed into commands: a ``--help`` that is false, not None, while nobody asks for it.
+    """Gives ``--help`` the default False instead of None.
 
-    To turn that None into a bool, typer (0.29) imports pydantic, half of the time of a start.
+    To convert that None to a bool, typer (0.29) imports pydantic, which takes half of the start-up time.
     """
 
     def get_help_option(self, context: Any) -> Any:
@@ -98,22 +99,24 @@ def before_command(
 
 
 def make_command(arguments: Sequence[str]) -> Any:
-    """Return the command line as a click command, whose ``main`` runs it."""
-    # Rich markup and pretty exceptions would import rich; the options of shell completion, which
-    # stand before a command or without one, are another None for pydantic.
+    """Return the command line as a click command; its ``main`` method runs it."""
+    # Rich markup and pretty exceptions would import rich. The options for shell completion, which
+    # come before a command or without one, have a None default that would import pydantic.
     options_first = not arguments or arguments[0].startswith("-")
     app = typer.Typer(
         cls=_Group,
-        epilog="Plugins may add commands: `clx plugins` lists the plugins.",
+        epilog="Plugins can add commands; `clx plugins` lists the plugins.",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=options_first,
     )
     app.callback(invoke_without_command=True)(before_command)
-    for command in COMMANDS:
-        app.command(cls=_Command)(command)
-    own = {str(command_name(command)) for command in COMMANDS}
     word = next((word for word in arguments if not word.startswith("-")), None)
+    for command in COMMANDS:
+        # The table of options is imported for the one command that shows it.
+        epilog = options_help() if word == "train" and command is train else None
+        app.command(cls=_Command, epilog=epilog)(command)
+    own = {str(command_name(command)) for command in COMMANDS}
     if word is not None and word not in own:
         for name, command in commands_of_plugins(own).items():
             app.command(name, cls=_Command)(command)

@@ -1,4 +1,4 @@
-"""``--set KEY=VALUE``: options of a run, given on the command line."""
+"""Parses ``--set KEY=VALUE``, which sets options of a run."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ ELSEWHERE = {
     "label_names": "--label-names",
     "device": "--device",
 }
-"""Options that the command has an argument of its own for."""
+"""Options that have their own command-line argument."""
 
 REMEDY = (
     "Write --set training_args.NAME=VALUE, tokenize_args.NAME=VALUE, model_args.NAME=VALUE or "
-    "OPTION=VALUE; a value is JSON (1e-4, true, null, [1, 2]) or else a text."
+    "OPTION=VALUE. A value that is not JSON (1e-4, true, null, [1, 2]) is taken as text."
 )
 
 
 def assigned_options(assignments: Iterable[str], accepted: Iterable[str]) -> dict[str, Any]:
-    """Return the options that assignments make, in their order: a later one wins.
+    """Return the options that assignments set. Later assignments override earlier ones.
 
-    ``training_args.seed=1`` is an entry of the option ``training_args``; so it is for every option
+    ``training_args.seed=1`` sets an entry of the option ``training_args``. This works for every option
     whose value is a dict.
 
     Args:
-        assignments: such as ``training_args.learning_rate=1e-4``.
-        accepted: the options that the task has.
+        assignments: texts such as ``training_args.learning_rate=1e-4``.
+        accepted: the names of the task's options.
 
     Raises:
-        ConfigError: assignments that are none, or of options that the task has not; all are listed.
+        ConfigError: an assignment is not valid, or sets an option that the task does not have. The
+            message lists all of them.
     """
     known = sorted({*accepted} - {*ELSEWHERE})
     options: dict[str, Any] = {}
@@ -50,7 +51,7 @@ def assigned_options(assignments: Iterable[str], accepted: Iterable[str]) -> dic
         if not equals or not name or (dot and not entry):
             problems.append(f"{cell(assignment)} is not KEY=VALUE")
         elif name in ELSEWHERE:
-            problems.append(f"{name} is given by {ELSEWHERE[name]}")
+            problems.append(f"{name} must be set with {ELSEWHERE[name]}")
         elif name not in known:
             problems.append(f"there is no option {name!r}{_hint(name, bool(dot), known)}")
         elif not dot:
@@ -58,8 +59,8 @@ def assigned_options(assignments: Iterable[str], accepted: Iterable[str]) -> dic
         elif isinstance(options.setdefault(name, {}), dict):
             options[name][entry] = value_of(text)
         else:
-            problems.append(f"{cell(assignment)}: {name} was set to {cell(options[name])} before")
-    raise_problems(ConfigError, "--set cannot be used so:", problems, REMEDY)
+            problems.append(f"{cell(assignment)}: {name} was already set to {cell(options[name])}")
+    raise_problems(ConfigError, "These uses of --set are not valid:", problems, REMEDY)
     return options
 
 
@@ -67,13 +68,25 @@ def _hint(name: str, dotted: bool, known: list[str]) -> str:
     meant = did_you_mean(name, known)
     if meant or dotted:
         return meant
-    return f"; an argument of transformers needs its group, such as training_args.{name}"
+    return f"; a transformers argument needs a prefix, such as training_args.{name}"
+
+
+def options_help() -> str:
+    """Return the help of the options that ``--set`` sets, a paragraph each."""
+    from clx.ml.task.options import OPTIONS
+
+    entries = [
+        f"{option.name}: {option.doc.replace('`', '')}"
+        for option in OPTIONS
+        if option.name not in ELSEWHERE
+    ]
+    return "\n\n".join(["Options for --set, beside those of the task:", *entries])
 
 
 def value_of(text: str) -> Any:
-    """Return what a value stands for: JSON if it is valid, else the text as it is."""
+    """Parse a value as JSON; if it is not valid JSON, return the text unchanged."""
     try:
-        # NaN and Infinity are Python's additions to JSON.
+        # Python's parser accepts NaN and Infinity, which are not JSON.
         return json.loads(text, parse_constant=lambda constant: constant)
     except (ValueError, RecursionError):
         return text

@@ -1,4 +1,4 @@
-"""``clx check-task``: the conformance kit without pytest."""
+"""``clx check-task``: run the conformance kit without pytest."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from clx.cli.parameters import JsonOption, comma_separated
 
 
 def check_task(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="An installed task's name.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The name of an installed task.")],
     sample: Annotated[
         Path | None,
-        typer.Option(help="A file with a few rows in its format [default: the task's own]"),
+        typer.Option(help="File with a few rows in the task's format [default: its own sample]"),
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Run these checks only [default: all]")
+        str | None, typer.Option(metavar="A,B", help="Names of the checks to run [default: all]")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that a task does all that its users rely on.
+    """Check that a task does everything its users rely on.
 
-    It is trained on its sample with a tiny model, offline, which takes half a minute. Prints each
-    check with its outcome: passed, warned, failed or skipped. The exit status is 1 when one failed.
-    In a pipe: a check a line, fields separated by tabs.
+    Trains the task on its sample with a tiny model, offline, in about half a minute. Prints each
+    check with its outcome: passed, warned, failed or skipped. The exit status is 1 if a check failed.
+    In a pipe: one check per line, fields separated by tabs.
     """
     with Output(as_json) as out:
         from clx.ml.data.frames import to_frame

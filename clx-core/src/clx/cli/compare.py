@@ -1,4 +1,4 @@
-"""``clx compare``: two runs on the same rows."""
+"""``clx compare``: compare two runs on the same rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clx.cli.failures import complain
-from clx.cli.metrics import write_frame
+from clx.cli.metric_tables import write_frame
 from clx.cli.output import Output
 from clx.cli.parameters import (
     DeviceOption,
@@ -21,9 +21,7 @@ from clx.cli.parameters import (
 
 def compare(
     run_name: RunArgument,
-    other: Annotated[
-        str, typer.Argument(metavar="OTHER", help="The run that RUN is compared with.")
-    ],
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="The run to compare RUN with.")],
     data: LabelledDataArgument,
     save: Annotated[
         Path | None, save_option("comparison.json, the fixed and broken rows, and report.html")
@@ -31,10 +29,10 @@ def compare(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two runs on labelled data.
+    """Compare two runs on labeled data.
 
-    Prints the metrics of RUN and OTHER with the difference and its 95 % interval, and how many rows
-    OTHER fixes and breaks.
+    Prints the metrics of RUN and OTHER with their difference and its 95 % interval, and the number
+    of rows that OTHER fixes and breaks. In a pipe: fields separated by tabs.
     """
     with Output(as_json) as out:
         from clx.ml import training_run

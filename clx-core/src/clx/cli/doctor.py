@@ -1,4 +1,4 @@
-"""``clx doctor``: what is installed, what is broken, and what to do."""
+"""``clx doctor``: report what is installed, what is broken, and what to do."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ def doctor(
         str | None,
         typer.Argument(
             metavar="RUN",
-            help="A run, by name or path: compare its files with its manifest too.",
+            help="Name or directory of a run to check too: its files, its safety, and its model.",
             autocompletion=run_names,
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is installed, what is broken, and what to do.
+    """Report what is installed, what is broken, and what to do.
 
-    The exit status is 1 when something is broken. In a pipe: a finding a line (ok, note or broken),
+    The exit status is 1 if something is broken. In a pipe: one finding per line (ok, note or broken),
     fields separated by tabs.
     """
     with Output(as_json) as out:
-        from clx.cli.checks import installation, whole_run
+        from clx.cli.diagnoses import installation, whole_run
         from clx.errors import ClxWarning
         from clx.ml.run.opening import locate
 
-        # Before all else: a name that does not exist is a slip, not a finding.
+        # A run that does not exist is a usage error, not a finding, so look for it first.
         path = None if run_name is None else locate(run_name)
         with warnings.catch_warnings():
-            # The findings say what the warnings would.
+            # The findings contain what the warnings would say.
             warnings.simplefilter("ignore", ClxWarning)
             findings = [*installation(), *(() if path is None else [whole_run(path)])]
         broken = [finding for finding in findings if finding.status == "broken"]

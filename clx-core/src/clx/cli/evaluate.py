@@ -1,4 +1,4 @@
-"""``clx evaluate``: how good a run is on labelled data."""
+"""``clx evaluate``: compute the metrics of a run on labeled data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from clx.cli.failures import complain
-from clx.cli.metrics import write_frame, write_metrics
+from clx.cli.metric_tables import write_frame, write_metrics
 from clx.cli.output import Output
 from clx.cli.parameters import (
     DeviceOption,
@@ -17,7 +17,7 @@ from clx.cli.parameters import (
 )
 
 NOT_PRINTED = ("confusion", "co_occurrence", "calibration")
-"""Tables as wide as there are labels, or for plots: left to ``--json`` and ``--save``."""
+"""Tables with one column per label, or for plots: only ``--json`` and ``--save`` write them."""
 
 
 def evaluate(
@@ -27,10 +27,10 @@ def evaluate(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate a run on labelled data.
+    """Evaluate a run on labeled data.
 
-    Prints the metrics and a table of the labels. In a pipe: lines of metric and value,
-    an empty line, and a table with headings; fields separated by tabs.
+    Prints the metrics and a table of the labels. In a pipe: one metric per line, an empty line, and
+    a table with headings; fields separated by tabs.
     """
     with Output(as_json) as out:
         from clx.ml import training_run

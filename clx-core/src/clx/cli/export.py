@@ -1,4 +1,4 @@
-"""``clx export``: write a run's model for ONNX Runtime."""
+"""``clx export``: export a run's model to ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ def export(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Texts that the run is for, to compare the answers on: csv, tsv, jsonl or parquet "
+            help="File of typical texts to compare the predictions on: csv, tsv, jsonl or parquet "
             "[default: English sentences]",
         ),
     ] = None,
     text_column: Annotated[
-        str, typer.Option(metavar="NAME", help="The file's column of texts.")
+        str, typer.Option(metavar="NAME", help="The column of texts in the file.")
     ] = "text",
     int8: Annotated[
-        bool, typer.Option("--int8/--no-int8", help="Write the model with weights of int8 too.")
+        bool, typer.Option("--int8/--no-int8", help="Also export the model with int8 weights.")
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's model for ONNX Runtime and compare its answers with torch's.
+    """Export a run's model to ONNX Runtime and compare its predictions with torch's.
 
-    `clx predict --backend onnx` and `--backend onnx-int8` use it. In a pipe: a line a backend, with
-    the share of equal decisions, the largest difference of a score, megabytes, and what was done to
-    the weights.
+    `clx predict --backend onnx` and `--backend onnx-int8` use the exported model. In a pipe: one
+    backend per line, with the share of equal decisions, the largest difference of a score, the size
+    in megabytes, and how the weights are stored; fields separated by tabs.
     """
     with Output(as_json) as out:
         from clx.ml import training_run
@@ -42,9 +42,9 @@ def export(
         texts = None
         if data is not None:
             from clx.ml.data.frames import to_frame
-            from clx.ml.data.texts import frame_inputs, input_columns
+            from clx.ml.data.texts import columns_to_read, frame_inputs
 
-            texts = frame_inputs(to_frame(data), input_columns(run.text_columns, text_column))
+            texts = frame_inputs(to_frame(data), columns_to_read(run.text_columns, text_column))
         report = run.export("onnx", texts=texts, int8=int8)
         if as_json:
             out.json({"run_dir": run.run_dir, "folder": report.folder, **report.to_dict()})

@@ -1,4 +1,4 @@
-"""How a command ends when it cannot go on: one message on stderr and an exit status."""
+"""How a command fails: one message on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ BROKEN = 1
 USER_ERROR = 2
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
-"""What a shell reports for a program that SIGPIPE or SIGINT ended: 128 + the signal."""
+"""A shell reports 128 + the signal's number for a program that SIGINT or SIGPIPE ended."""
 
-# click's own class, which older releases of typer take from click and newer ones from a copy.
+# click's UsageError: older releases of typer import it from click, newer ones have a copy.
 _USAGE_ERROR: type = typer.BadParameter.__bases__[0]
 
 
 class OutputClosedError(Exception):
-    """Nobody reads stdout any more, as when it goes into ``head``."""
+    """The reader of stdout is gone, as when ``head`` has enough lines."""
 
 
 @contextlib.contextmanager
 def output_may_close() -> Iterator[None]:
-    """Tell a closed stdout from other errors, for code that writes to it."""
+    """Raise :class:`OutputClosedError` if code that writes to stdout finds it closed."""
     try:
         yield
     except BrokenPipeError as error:
@@ -38,11 +38,11 @@ def output_may_close() -> Iterator[None]:
 
 
 def exit_status(error: BaseException, debug: bool) -> int:
-    """Say on stderr what went wrong and return the exit status for it."""
+    """Report an error on stderr and return its exit status."""
     if isinstance(error, OutputClosedError):
         return OUTPUT_CLOSED
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        complain(_in_our_words(str(error)) or "interrupted")
+        complain(_with_cli_options(str(error)) or "interrupted")
         return INTERRUPTED
     if debug:
         traceback.print_exception(error)
@@ -50,18 +50,18 @@ def exit_status(error: BaseException, debug: bool) -> int:
         _complain_of_usage(error)
         return USER_ERROR
     if isinstance(error, ClxError):
-        complain(f"error: {_in_our_words(str(error))}")
+        complain(f"error: {_with_cli_options(str(error))}")
         return USER_ERROR
     complain(f"error: unexpected {type(error).__name__}: {_first_line(error)}")
     for note in getattr(error, "__notes__", ()):
         complain(f"  {note}")
     if not debug:
-        complain("Run it as `clx --debug …` to see where it was raised.")
+        complain("Run the command as `clx --debug …` to see the traceback.")
     return BROKEN
 
 
-def _in_our_words(message: str) -> str:
-    """Return a message of the Python interface with the options of the command line."""
+def _with_cli_options(message: str) -> str:
+    """Replace the Python arguments in a message by the command-line options."""
     for argument, option in {"overwrite=True": "--overwrite", "resume=True": "--resume"}.items():
         message = message.replace(argument, option)
     return message
@@ -81,7 +81,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def complain(message: str) -> None:
-    """Write a line to stderr, above any progress bar that is shown there."""
+    """Write a line to stderr, above any progress bar there."""
     bar = getattr(sys.modules.get("tqdm"), "tqdm", None)
     if bar is None:
         print(message, file=sys.stderr)
@@ -97,9 +97,9 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show a warning of clx as one line; those of others as Python does.
+    """Show a clx warning as one line, and any other warning as Python does.
 
-    It takes the place of ``warnings.showwarning``.
+    Replaces ``warnings.showwarning``.
     """
     if issubclass(category, ClxWarning):
         complain(f"warning: {' '.join(str(message).split())}")
@@ -108,14 +108,14 @@ def show_warning(
 
 
 def ensure_streams() -> None:
-    """Give a process that was started without some standard stream one that leads nowhere."""
+    """Open ``os.devnull`` for each standard stream that the process was started without."""
     for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def close_stdout() -> None:
-    """Flush stdout; where that fails let it go nowhere, so that Python's exit does not complain."""
+    """Flush stdout. If that fails, redirect it to ``os.devnull`` so that Python's exit is silent."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""``clx new-task``: a complete task package to begin with."""
+"""``clx new-task``: write a complete task package to start from."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from clx.cli.parameters import JsonOption
 
 
 def new_task(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The task's name, such as my-task.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name of the new task, such as my-task.")
+    ],
     folder: Annotated[
         Path | None,
-        typer.Option("--folder", "-o", help="Where to write it [default: ./clx-tasks-NAME]"),
+        typer.Option("--folder", "-o", help="Folder to write [default: ./clx-tasks-NAME]"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a task package that installs, with tests that pass.
+    """Write a complete task package with passing tests.
 
-    It has one task, which gives a text a number, tests with the conformance kit, a README and a CI
-    file: change the task to yours. Prints the files that it wrote.
+    The package contains an example task that predicts a number for each text, tests with the
+    conformance kit, a README and a CI file. Replace the example with your own task. Prints the files
+    written; in a pipe: one file per line, fields separated by tabs.
     """
     with Output(as_json) as out:
         from clx.cli.task_template import write_package

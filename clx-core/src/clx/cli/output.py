@@ -1,4 +1,4 @@
-"""What a command writes to stdout: tables on a terminal, plain lines in a pipe, or JSON."""
+"""Writes a command's output to stdout: tables on a terminal, plain lines in a pipe, or JSON."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from typing import Any, Literal, Self, TextIO
 from clx.cli.failures import output_may_close
 
 _NAMED = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
-# All that ends a line somewhere or that a terminal obeys, and halves of surrogate pairs.
+# Characters that end a line or control a terminal, and halves of surrogate pairs.
 _CONTROL = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Output:
-    """Stdout for the time of one command; use it in a ``with`` statement.
+    """The stdout of one command. Use it as a context manager.
 
-    Whatever else is printed inside goes to stderr, such as the ``print`` of a task's author.
+    Inside the ``with`` statement, anything else that prints to stdout, such as a ``print`` in a task,
+    goes to stderr.
 
     Args:
         as_json: whether the command writes one JSON document and nothing else.
 
     Attributes:
-        as_json: the same.
-        is_terminal: whether a person reads it at once; else it is a pipe, a file, or JSON.
+        as_json: the argument.
+        is_terminal: whether stdout is a terminal and the output is not JSON.
     """
 
     def __init__(self, as_json: bool = False) -> None:
@@ -60,7 +61,7 @@ class Output:
         self._write(text + "\n")
 
     def line(self, text: str) -> None:
-        """Write a line for people; a pipe does not get it."""
+        """Write a line on a terminal only, not in a pipe."""
         if self.is_terminal:
             self._write(text + "\n")
 
@@ -69,7 +70,7 @@ class Output:
         self._write("\n")
 
     def records(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Write rows as lines of tab-separated fields, whole, as they come."""
+        """Write each row as a line of tab-separated fields, uncut, as soon as it is available."""
         for row in rows:
             self._write("\t".join(map(field, row)) + "\n")
 
@@ -80,13 +81,13 @@ class Output:
         title: str | None = None,
         heading: bool = False,
     ) -> None:
-        """Write a table: drawn on a terminal, else as :meth:`records`.
+        """Write a table: drawn on a terminal, otherwise as :meth:`records`.
 
         Args:
             columns: the headings.
-            rows: one value a column each.
-            title: what stands above it on a terminal.
-            heading: whether a pipe gets the headings too, as a first line.
+            rows: sequences of one value per column.
+            title: the title of the table on a terminal.
+            heading: whether a pipe gets the headings too, as its first line.
         """
         if self.is_terminal:
             drawn = [list(row) for row in rows]
@@ -99,12 +100,12 @@ class Output:
     def fields(
         self, pairs: Iterable[tuple[str, Any]], title: str | None = None, prefix: str = ""
     ) -> None:
-        """Write names with their values, a pair a line.
+        """Write pairs of a name and a value, one pair per line.
 
         Args:
-            pairs: each a name and its value.
-            title: what stands above them on a terminal.
-            prefix: what a pipe gets before each name, to tell one group from another.
+            pairs: the names and their values.
+            title: the title of the table on a terminal.
+            prefix: the prefix of each name in a pipe, which tells groups apart.
         """
         before = "" if self.is_terminal else prefix
         self.table(("", ""), ((before + name, value) for name, value in pairs), title)
@@ -124,7 +125,7 @@ class Output:
             values = [row[position] for row in rows]
             numeric = bool(values) and all(isinstance(v, int | float) for v in map(_item, values))
             justify: Literal["left", "right"] = "right" if numeric else "left"
-            # A Text, here and in the cells: rich would obey the brackets in a str.
+            # Use Text here and in the cells, because rich interprets brackets in a str as markup.
             table.add_column(Text(column), justify=justify, overflow="fold")
         for row in rows:
             table.add_row(*(Text(shown(value)) for value in row))
@@ -153,7 +154,7 @@ def _encodes(text: str, stream: TextIO) -> bool:
 
 
 def escape(text: str) -> str:
-    r"""Return a text as one line without control characters: a tab becomes ``\t``."""
+    r"""Escape control characters, so that the text is one line: a tab becomes ``\t``."""
     return _CONTROL.sub(_escaped, text)
 
 
@@ -164,7 +165,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def field(value: Any) -> str:
-    """Return a value as a field of a plain line: on one line, whole, empty for None."""
+    """Format a value as a field of a plain line: on one line, uncut, empty for None."""
     value = _item(value)
     if isinstance(value, float):
         return f"{value:.6g}"
@@ -174,18 +175,18 @@ def field(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a cell of a table on a terminal."""
+    """Format a value as a cell of a table on a terminal."""
     value = _item(value)
     return f"{value:.4f}" if isinstance(value, float) else field(value)
 
 
 def clipped(text: str, width: int) -> str:
-    """Return a text cut to ``width`` characters."""
+    """Truncate a text to ``width`` characters."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: NaN and infinities, which it lacks, are null."""
+    """Convert a value to what JSON can represent; NaN and infinities become null."""
     value = _item(value)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -201,5 +202,5 @@ def plain(value: Any) -> Any:
 
 
 def _item(value: Any) -> Any:
-    """Return numpy's numbers as Python's."""
+    """Convert a numpy number to a Python number."""
     return value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value

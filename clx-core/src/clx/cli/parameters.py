@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def run_names() -> list[str]:
-    """Return the names of runs, for the shell's completion, which takes those that fit."""
+    """Return the names of all runs; shell completion picks those that match."""
     from clx.ml.run.opening import saved_runs
 
     return [path.name for path in saved_runs()]
@@ -17,14 +17,13 @@ def run_names() -> list[str]:
 
 RunArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="RUN", help="A run's name or the path of its directory.", autocompletion=run_names
-    ),
+    typer.Argument(metavar="RUN", help="Name or directory of a run.", autocompletion=run_names),
 ]
 LabelledDataArgument = Annotated[
     str,
     typer.Argument(
-        metavar="DATA", help="Labelled data: csv, tsv, jsonl or parquet, a folder or a quoted glob."
+        metavar="DATA",
+        help="Labeled data: csv, tsv, jsonl or parquet; a file, a folder or a quoted glob.",
     ),
 ]
 JsonOption = Annotated[
@@ -33,7 +32,7 @@ JsonOption = Annotated[
 DeviceOption = Annotated[
     str | None,
     typer.Option(
-        "--device", metavar="D", help="Such as cpu or cuda:1 [default: the best there is]"
+        "--device", metavar="D", help="Device, such as cpu or cuda:1 [default: the best available]"
     ),
 ]
 RunsDirOption = Annotated[
@@ -42,16 +41,16 @@ RunsDirOption = Annotated[
         "--runs-dir",
         metavar="DIR",
         file_okay=False,
-        help="The folder of run directories [default: LOCAL_DATA_DIR/runs]",
+        help="Folder that contains the run directories [default: LOCAL_DATA_DIR/runs]",
     ),
 ]
 
 
 def save_option(what: str) -> Any:
-    """Return the declaration of ``--save FOLDER``, for a command that writes ``what`` there."""
-    return typer.Option(metavar="FOLDER", file_okay=False, help=f"Write {what} there.")
+    """Return the declaration of ``--save FOLDER`` for a command that writes ``what`` there."""
+    return typer.Option(metavar="FOLDER", file_okay=False, help=f"Write {what} to this folder.")
 
 
 def comma_separated(text: str) -> list[str]:
-    """Return the parts of ``a,b`` without the blanks around them."""
+    """Split ``a,b`` at commas and strip each part."""
     return [part.strip() for part in text.split(",")]

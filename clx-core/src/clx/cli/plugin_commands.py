@@ -1,4 +1,4 @@
-"""Commands that plugins add. Their modules are imported only for a word that clx does not know."""
+"""Commands that plugins add. clx imports the plugins only for a command that is not its own."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from clx.errors import PluginError
 
 
 def commands_of_plugins(own: Collection[str]) -> dict[str, Callable[..., Any]]:
-    """Return the plugins' commands under their names.
+    """Return the plugins' commands by name.
 
     Args:
         own: the names of clx's own commands.
 
     Raises:
-        PluginError: a plugin raised, returned something else than functions, or wants a name that
-            is taken; the message names it and its distribution.
+        PluginError: a plugin raised, returned something other than functions, or uses a name that
+            is already taken. The message names the plugin and its distribution.
     """
     from clx.ml.plugins.manager import plugins
 
@@ -27,13 +27,13 @@ def commands_of_plugins(own: Collection[str]) -> dict[str, Callable[..., Any]]:
             name = command_name(function)
             if name is None:
                 raise PluginError(
-                    f"The plugin {plugin.origin} must return named functions from clx_commands, but "
+                    f"The plugin {plugin.origin} must return named functions from clx_commands, but it "
                     f"returned {function!r}"
                 )
             if name in origins:
                 raise PluginError(
-                    f"The command {name!r} of the plugin {plugin.origin} is taken by "
-                    f"{origins[name]}. Uninstall one of them, or leave it out with CLX_PLUGINS."
+                    f"The command {name!r} of the plugin {plugin.origin} already belongs to "
+                    f"{origins[name]}. Uninstall one of them, or exclude it with CLX_PLUGINS."
                 )
             origins[name] = f"the plugin {plugin.origin}"
             found[name] = function
@@ -41,7 +41,7 @@ def commands_of_plugins(own: Collection[str]) -> dict[str, Callable[..., Any]]:
 
 
 def command_name(function: Any) -> str | None:
-    """Return the command that a function becomes, None if it has no name."""
+    """Return the name of the command that a function becomes, or None if the function has no name."""
     name = getattr(function, "__name__", "")
     if not callable(function) or not name.isidentifier():
         return None

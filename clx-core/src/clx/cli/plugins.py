@@ -1,4 +1,4 @@
-"""``clx plugins``: which hook plugins are in use, and which failed."""
+"""``clx plugins``: list the hook plugins, and those that failed to load."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 def plugins(as_json: JsonOption = False) -> None:
     """Import the hook plugins and list them.
 
-    Prints name, distribution with version, hooks, and for a plugin that failed the cause; then the
-    exit status is 1. In a pipe: a plugin a line, fields separated by tabs.
+    Prints the name, distribution, version and hooks of each plugin, and why a plugin failed. The exit
+    status is 1 if a plugin failed. In a pipe: one plugin per line, fields separated by tabs.
     """
     with Output(as_json) as out:
         from clx.errors import ClxWarning
-        from clx.ml.plugins.manager import plugins as of_process
+        from clx.ml.plugins.manager import plugins as hook_plugins
 
         with warnings.catch_warnings():
-            # The list says what the warnings would.
+            # The list contains what the warnings would say.
             warnings.simplefilter("ignore", ClxWarning)
-            loaded, failures = of_process().loaded(), of_process().failures
+            loaded, failures = hook_plugins().loaded(), hook_plugins().failures
         found = [*map(_described, loaded), *map(_failed, failures)]
         if as_json:
             out.json(found)

@@ -1,4 +1,4 @@
-"""``clx predict``: predictions for texts, a file, or standard input."""
+"""``clx predict``: predict texts, a file, or standard input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TEXT_WIDTH = 80
 TABLE_ROWS = 200
-"""Rows of one table on a terminal; a longer input makes several, so that none is held whole."""
+"""How many rows of a table a terminal shows; more rows make further tables, to bound the memory."""
 
 
 def predict(
@@ -29,8 +29,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Texts; or one csv, tsv, jsonl or parquet file; or - for one text a line of "
-            "standard input.",
+            help="Texts, or one csv, tsv, jsonl or parquet file, or - for standard input with one text "
+            "per line.",
         ),
     ],
     target: Annotated[
@@ -39,19 +39,24 @@ def predict(
             "--output",
             "-o",
             metavar="TARGET",
-            help="Write the rows of the file SOURCE with their predictions into this csv, tsv, "
-            "jsonl or parquet file.",
+            help="Write the rows of the file SOURCE and their predictions to this csv, tsv, jsonl or "
+            "parquet file.",
         ),
     ] = None,
+    as_texts: Annotated[
+        bool, typer.Option("--text", help="Take SOURCE as a text, even if it reads like a file.")
+    ] = False,
     text_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The file's column of texts [default: text]")
+        str | None,
+        typer.Option(metavar="NAME", help="The column of texts in the file [default: text]"),
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="With -o: input columns to keep [default: all]"),
+        typer.Option(metavar="A,B", help="With -o: the input columns to keep [default: all]"),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Texts of one batch [default: by their length]")
+        int | None,
+        typer.Option(metavar="N", help="Texts per batch [default: depends on their length]"),
     ] = None,
     backend: Annotated[
         str | None,
@@ -60,53 +65,46 @@ def predict(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="With -o: continue what was broken off.")
+        bool, typer.Option("--resume", help="With -o: continue an interrupted prediction.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="With -o: replace an existing TARGET.")
     ] = False,
     all_scores: Annotated[
-        bool, typer.Option("--all-scores", help="Give the score of every label.")
+        bool, typer.Option("--all-scores", help="Print the score of every label.")
     ] = False,
     min_score: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Score to reach, 0 to 1 [default: what the run learnt]"),
+        typer.Option(metavar="X", help="Minimum score, 0 to 1 [default: what the run learned]"),
     ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     r"""Predict texts, a file, or standard input.
 
-    In a pipe: a prediction a line, fields separated by tabs, which for classification are the text,
-    the label, its score and its lead over the next one. Tabs, newlines and backslashes in a text
-    are written as \t, \n and \\.
+    In a pipe: one prediction per line, fields separated by tabs. For classification, the fields are
+    the text, the label, its score and the margin to the next label. Tabs, newlines and backslashes
+    in a text are written as \t, \n and \\.
     """
     with Output(as_json) as out:
-        source = source_of(sources)
-        only_with_target = {
-            "--columns": columns is not None,
-            "--resume": resume,
-            "--overwrite": overwrite,
-        }
-        problems = [
-            f"{name} goes with -o TARGET only"
-            for name, given in only_with_target.items()
-            if given and target is None
-        ]
-        if target is not None and source.file is None:
-            problems.append("-o TARGET needs one file as SOURCE")
-        if text_column is not None and source.file is None:
-            problems.append("--text-column needs a file as SOURCE")
-        raise_problems(ConfigError, "These do not go together:", problems)
+        source = source_of(sources, as_texts)
+        problems: list[str] = []
+        if target is None:
+            with_target = {"--columns": columns, "--resume": resume, "--overwrite": overwrite}
+            problems += _misplaced(with_target, "-o TARGET")
+        if source.file is None:
+            with_file = {"-o TARGET": target, "--text-column": text_column}
+            problems += _misplaced(with_file, "a file as SOURCE")
+        raise_problems(ConfigError, "These arguments do not go together:", problems)
 
         from clx.ml import training_run
-        from clx.ml.data.texts import input_columns
+        from clx.ml.data.texts import columns_to_read
         from clx.ml.prediction.predict import check_min_score
 
         run = training_run(load=run_name, device=device)
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.file is None:
-            texts = source.read(input_columns(run.text_columns, text_column or "text"))
+            texts = source.read(columns_to_read(run.text_columns, text_column or "text"))
             _print(out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked)
             return
         written = run.predict_file(
@@ -126,6 +124,12 @@ def predict(
             out.fields([("written", written)])
 
 
+def _misplaced(options: dict[str, Any], required: str) -> list[str]:
+    """Return a problem for each option that is set, because it does nothing without ``required``."""
+    given = [name for name, value in options.items() if value not in (None, False)]
+    return [f"{name} requires {required}" for name in given]
+
+
 def _print(
     out: Output,
     run: TrainingRun,
@@ -136,7 +140,7 @@ def _print(
     if not out.is_terminal and not typed:
         predictions = _bar(predictions)
     if out.as_json:
-        # Held back, since an error in a later text must not leave half a document.
+        # Collect everything first: an error in a later text must not leave half a document.
         out.json([{"text": text, "prediction": prediction} for text, prediction in predictions])
         return
     rows = ((text, run.prediction_row(prediction, **asked)) for text, prediction in predictions)
@@ -152,7 +156,7 @@ def _print(
 def predicted(
     run: TrainingRun, texts: Iterable[str], batch_size: int | None, backend: str | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """Return each text with its prediction, in order, holding one window of them."""
+    """Yield each text with its prediction, in order, holding one window of texts in memory."""
     shown, asked = tee(texts)
     return zip(shown, run.predict_iter(asked, batch_size, backend), strict=True)
 

@@ -1,4 +1,4 @@
-"""``clx report``: the page that says how good a run is."""
+"""``clx report``: write the report page of a run."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ def report(
         str | None,
         typer.Argument(
             metavar="[DATA]",
-            help="Labelled data to evaluate on [default: what the training found on its eval data]",
+            help="Labeled data to evaluate on [default: use the results of training]",
         ),
     ] = None,
     target: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="TARGET", help="File or folder [default: the run directory]"
+            "--output",
+            "-o",
+            metavar="TARGET",
+            help="File or folder to write [default: the run directory]",
         ),
     ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write report.html: one file to open in a browser or to send."""
+    """Write report.html, one self-contained file to open in a browser or send."""
     with Output(as_json) as out:
         from clx.ml import training_run
 

@@ -1,4 +1,4 @@
-"""``clx runs``: the trained runs there are."""
+"""``clx runs``: list the trained runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clx.cli.failures import complain
-from clx.cli.metrics import headline
+from clx.cli.metric_tables import headline
 from clx.cli.output import Output
 from clx.cli.parameters import JsonOption, RunsDirOption
 from clx.errors import RunDirError, RunNotFoundError
@@ -20,10 +20,10 @@ class Summary:
 
     Attributes:
         path: the run directory.
-        when: when it was written.
-        task: its task's name; None when the run is damaged.
-        metrics: those on its eval data.
-        damage: what is wrong with it, None if nothing shows.
+        when: when the run was written.
+        task: the name of its task; None if the run is damaged.
+        metrics: the metrics on its eval data.
+        damage: what is wrong with the run, or None if no damage is visible.
     """
 
     path: Path
@@ -33,15 +33,15 @@ class Summary:
     damage: str | None = None
 
     @property
-    def figure(self) -> str:
-        """The metric that stands for the run, or what keeps it from being read."""
+    def result(self) -> str:
+        """The metric that the list shows, or why the run cannot be read."""
         if self.damage is not None:
             return f"damaged: {self.damage}"
         best = headline(self.metrics or {})
         return "" if best is None else f"{best[0]} {best[1]:.4f}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON."""
+        """Return the summary as values for JSON."""
         best = headline(self.metrics or {})
         return {
             "name": self.path.name,
@@ -55,7 +55,7 @@ class Summary:
 
 
 def summary(path: Path) -> Summary:
-    """Return what a list says of a run; a damaged one is said to be so."""
+    """Return what the list shows for a run, including a damaged one."""
     from clx.cli.saved import trained_at
     from clx.ml.run_directory.layout import RunDir
 
@@ -69,10 +69,10 @@ def summary(path: Path) -> Summary:
 
 
 def runs(runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
-    """List the trained runs, the newest first.
+    """List the trained runs, newest first.
 
-    Prints name, task, when it was trained, a metric, and the path. In a pipe: a run a line,
-    fields separated by tabs.
+    Prints the name, task, time of training, one metric and path of each run. In a pipe: one run per
+    line, fields separated by tabs.
     """
     with Output(as_json) as out:
         from clx.ml.run.opening import saved_runs
@@ -87,10 +87,10 @@ def runs(runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
             out.json([run.to_dict() for run in found])
             return
         if not found:
-            complain(f"There are no trained runs in {folder}; `clx train` makes one.")
+            complain(f"There are no trained runs in {folder}. Use `clx train` to train one.")
             return
         rows = (
-            (run.path.name, run.task, f"{run.when:%Y-%m-%d %H:%M}", run.figure, run.path)
+            (run.path.name, run.task, f"{run.when:%Y-%m-%d %H:%M}", run.result, run.path)
             for run in found
         )
         out.table(("run", "task", "trained", "metric", "path"), rows)

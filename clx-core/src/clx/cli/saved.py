@@ -1,4 +1,4 @@
-"""What is known of a saved run from its files, without opening it: no torch is needed."""
+"""Facts about a saved run that come from its files alone, without torch."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from clx.ml.machine.disk import readable as readable_size
 from clx.ml.run_directory.layout import CONFIG, ENVIRONMENT, MANIFEST, RunDir
-
-__all__ = ["environment", "readable_size", "sizes", "trained_at"]
 
 
 def trained_at(run: RunDir) -> datetime:
-    """Return when the run was written, by its newest file of ours; a copy may have its own time."""
+    """Return when the run was written: the time of its manifest, or of its config if it has none."""
     manifest = run.path / MANIFEST
     file = manifest if manifest.is_file() else run.path / CONFIG
     return datetime.fromtimestamp(file.stat().st_mtime).astimezone()
 
 
 def environment(run: RunDir) -> dict[str, Any]:
-    """Return the versions and platform that the run was trained with, empty if that is not known."""
+    """Return the versions and platform that the run was trained with; empty if they are unknown."""
     try:
         value = json.loads((run.path / ENVIRONMENT).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -30,7 +27,7 @@ def environment(run: RunDir) -> dict[str, Any]:
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Return the bytes of each file and folder of a run directory, sorted by name."""
+    """Return the size in bytes of each file and folder in a run directory, sorted by name."""
     return {path.name: _size(path) for path in sorted(folder.iterdir())}
 
 

@@ -1,4 +1,4 @@
-"""``clx show``: all that a saved run's files say of it."""
+"""``clx show``: show what the files of a saved run contain."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LABELS_WIDTH = 400
 
 
 def show(run_name: RunArgument, as_json: JsonOption = False) -> None:
-    """Show what a trained run is made of.
+    """Show the contents of a trained run without loading its model.
 
-    Prints where it is, its sizes, metrics, config, labels and versions. In a pipe: a line
-    each, name and value separated by a tab.
+    Prints its path, sizes, metrics, config, labels and versions. In a pipe: one name and value per
+    line, separated by a tab.
     """
     with Output(as_json) as out:
         facts = run_facts(run_name)
@@ -36,8 +36,8 @@ def run_facts(run_name: str) -> dict[str, Any]:
     """Return what ``clx show --json`` prints.
 
     Raises:
-        RunNotFoundError: there is no such run.
-        RunDirError: it is damaged.
+        RunNotFoundError: the run does not exist.
+        RunDirError: the run is damaged.
     """
     from clx.cli.saved import environment, sizes, trained_at
     from clx.ml.run.opening import locate
@@ -62,7 +62,7 @@ def run_facts(run_name: str) -> dict[str, Any]:
 
 
 def _write(out: Output, facts: dict[str, Any]) -> None:
-    from clx.cli.saved import readable_size
+    from clx.ml.machine.disk import readable
 
     config, results, environment = facts["config"], facts["results"], dict(facts["environment"])
     plugin = " ".join(
@@ -74,11 +74,11 @@ def _write(out: Output, facts: dict[str, Any]) -> None:
             ("path", facts["path"]),
             ("task", f"{facts['task']} ({plugin})" if plugin else facts["task"]),
             ("trained", facts["trained_at"]),
-            ("size", readable_size(facts["size"])),
+            ("size", readable(facts["size"])),
         ],
         "Run",
     )
-    files = ((name, readable_size(size)) for name, size in facts["files"].items())
+    files = ((name, readable(size)) for name, size in facts["files"].items())
     out.fields(files, "Files", prefix="files.")
     out.fields(facts["metrics"].items(), "Metrics", prefix="metrics.")
     rows = results.get("rows")

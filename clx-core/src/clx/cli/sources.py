@@ -1,8 +1,9 @@
-"""Texts to predict: words of the command line, a file, or standard input."""
+"""Where ``clx predict`` gets its texts: command-line arguments, a file, or standard input."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,15 +15,17 @@ from clx.problems import cell
 STDIN = "-"
 READ_ROWS = 1024
 
+FILE_NAME = re.compile(r"\.[A-Za-z0-9]{1,8}$")
+
 
 @dataclass(frozen=True)
 class Source:
     """Where texts come from.
 
     Attributes:
-        texts: one text an argument; empty when there is a file or stdin.
-        file: a file of rows, if that is what was given.
-        stdin: whether standard input has one text a line.
+        texts: the texts given as arguments; empty if they come from a file or stdin.
+        file: the file of rows, or None.
+        stdin: whether to read one text per line from standard input.
     """
 
     texts: tuple[str, ...] = ()
@@ -30,33 +33,37 @@ class Source:
     stdin: bool = False
 
     def read(self, columns: Sequence[str]) -> Iterable[str]:
-        """Return the texts, read as they are asked for; those of a file are in these columns."""
+        """Yield the texts lazily; those of a file come from these columns."""
         if self.file is not None:
             return file_texts(self.file, columns)
         return stdin_texts() if self.stdin else self.texts
 
 
-def source_of(arguments: Sequence[str]) -> Source:
-    """Return what the arguments of ``clx predict`` stand for.
+def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
+    """Return where the arguments of ``clx predict`` say the texts are.
+
+    One word that ends like a file name, or that has a path separator, means a file: a misspelled file
+    name must not be classified.
+
+    Args:
+        arguments: those of the command.
+        as_texts: take every argument as a text.
 
     Raises:
-        DataFormatError: a file that cannot be read, or texts and files mixed.
+        DataFormatError: a file does not exist or has an unknown format, or texts and files are mixed.
     """
     from clx.ml.data.files import FORMATS, file_format
 
+    if as_texts:
+        return Source(texts=tuple(arguments))
     if len(arguments) == 1:
         only = arguments[0]
-        suffix = Path(only).suffix.lower()
         if only == STDIN:
             return Source(stdin=True)
-        if suffix and _is_file(only):
+        if _names_a_file(only):
+            _refuse_missing(only)
             file_format(Path(only))
             return Source(file=Path(only))
-        if suffix in FORMATS and not any(character.isspace() for character in only):
-            raise DataFormatError(
-                f"There is no file {only!r} (looked in {Path.cwd()}). If it is a text: "
-                f"echo {only} | clx predict RUN -"
-            )
     mixed = [
         argument
         for argument in arguments
@@ -64,10 +71,28 @@ def source_of(arguments: Sequence[str]) -> Source:
     ]
     if mixed:
         raise DataFormatError(
-            f"{cell(mixed[0])} must be the only source: give one file, or - for standard input, or "
+            f"{cell(mixed[0])} must be the only source: pass one file, or - for standard input, or "
             f"any number of texts"
         )
     return Source(texts=tuple(arguments))
+
+
+def _names_a_file(word: str) -> bool:
+    """Return whether a single argument means a file rather than a text."""
+    if _is_file(word) or os.path.isdir(word):  # noqa: PTH112
+        return True
+    separators = [separator for separator in (os.sep, os.altsep) if separator]
+    looks_like_one = FILE_NAME.search(word) or any(each in word for each in separators)
+    return bool(looks_like_one) and not any(character.isspace() for character in word)
+
+
+def _refuse_missing(word: str) -> None:
+    if os.path.isdir(word):  # noqa: PTH112
+        raise DataFormatError(f"{word!r} is a folder: give one file of rows, or --text for a text")
+    if not _is_file(word):
+        raise DataFormatError(
+            f"There is no file {word!r} (looked in {Path.cwd()}). If it is a text, add --text"
+        )
 
 
 def _is_file(argument: str) -> bool:
@@ -76,10 +101,10 @@ def _is_file(argument: str) -> bool:
 
 
 def file_texts(path: Path, columns: Sequence[str]) -> Iterator[str]:
-    """Yield what is predicted for the rows of a file, holding some at a time.
+    """Yield the texts of a file, reading ``READ_ROWS`` rows at a time.
 
     Raises:
-        DataFormatError: there is no such column, or it has something else than texts.
+        DataFormatError: a column is missing or contains values that are not texts.
     """
     import pandas as pd
 
@@ -98,14 +123,16 @@ def file_texts(path: Path, columns: Sequence[str]) -> Iterator[str]:
 
 
 def stdin_texts() -> Iterator[str]:
-    """Yield the lines of standard input; an empty line is an empty text.
+    """Yield each line of standard input as a text; an empty line is an empty text.
 
     Raises:
-        DataFormatError: a line is not UTF-8.
+        DataFormatError: a line is not valid UTF-8.
     """
     for number, line in enumerate(sys.stdin.buffer, 1):
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise DataFormatError(f"standard input, line {number}: not UTF-8 ({error})") from error
+            raise DataFormatError(
+                f"standard input, line {number}: not valid UTF-8 ({error})"
+            ) from error
         yield text.rstrip("\r\n")

@@ -1,7 +1,7 @@
-"""The package that ``clx new-task`` writes: an example of clx's own, under other names.
+"""Writes the package of ``clx new-task``: a copy of an example package with other names.
 
-The template is ``examples/clx-tasks-rating`` of the clx repository, file by file; each has ``.txt``
-behind its name here, so that no tool takes it for code of clx.
+The template is a copy of ``examples/clx-tasks-rating`` in the clx repository. Each file name has the
+suffix ``.txt``, so that no tool takes the template for clx's own code.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ def write_package(name: str, folder: Path | None = None) -> tuple[Path, list[str
     """Write a package with a task called ``name``.
 
     Args:
-        name: the task's name, lower case with hyphens.
-        folder: where; default ``clx-tasks-NAME`` in the current folder.
+        name: the name of the task: lower-case letters, digits and hyphens.
+        folder: the folder to write; default ``clx-tasks-NAME`` in the current folder.
 
     Returns:
-        The folder, and the files in it.
+        The folder, and the paths of its files relative to it.
 
     Raises:
-        ConfigError: the name cannot be that of a package.
+        ConfigError: the name is not valid for a package.
         RunExistsError: the folder exists and is not empty.
     """
     module = name.replace("-", "_") if isinstance(name, str) else ""
     if not _NAME.fullmatch(str(name)) or keyword.iskeyword(module):
         raise ConfigError(
-            f"A task's name is lower-case letters and digits with hyphens between them, such as "
-            f"'my-task', but this is {cell(name)}"
+            f"The name of a task must consist of lower-case letters and digits, separated by hyphens, "
+            f"such as 'my-task', but is {cell(name)}"
         )
     root = Path(f"clx-tasks-{name}") if folder is None else folder
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise RunExistsError(f"{root} is there already: take another name or --folder")
+        raise RunExistsError(f"{root} already exists: choose another name or --folder")
     written = []
     for path, text in template_files().items():
         target = root / renamed(path, name)
@@ -53,7 +53,7 @@ def write_package(name: str, folder: Path | None = None) -> tuple[Path, list[str
 
 
 def template_files() -> dict[str, str]:
-    """Return the template's texts by their paths, under their original names."""
+    """Return the text of each template file by its path, with the original names."""
     found = {
         path.removesuffix(SUFFIX).replace("dot-", "."): text
         for path, text in _walk(resources.files("clx.cli") / "task_template_files", "")
@@ -72,7 +72,7 @@ def _walk(folder: Traversable, prefix: str) -> list[tuple[str, str]]:
 
 
 def renamed(text: str, name: str) -> str:
-    """Return a path or text of the template under the names of another task."""
+    """Return a path or text of the template with the names of another task."""
     module = name.replace("-", "_")
     title = "".join(part.capitalize() for part in name.split("-"))
     for old, new in (

@@ -1,4 +1,4 @@
-"""``clx tasks``: which tasks are installed, and whether they work."""
+"""``clx tasks``: list the installed tasks, and check whether they work."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 def tasks(
     check: Annotated[
-        bool, typer.Option("--check", help="Import every task and say which are broken.")
+        bool, typer.Option("--check", help="Import every task and report those that are broken.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the installed tasks.
 
-    Prints name, distribution with version, class, and whether something is wrong. Nothing is imported
-    without --check; with it the exit status is 1 when a task is broken. In a pipe: a task a line,
-    fields separated by tabs.
+    Prints the name, distribution, version, class and state of each task. Imports the tasks only with
+    --check; the exit status is then 1 if a task is broken. In a pipe: one task per line, fields
+    separated by tabs.
     """
     with Output(as_json) as out:
         from clx.ml.run.opening import task_registry
@@ -58,11 +58,11 @@ def _rows(task: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def described(entry: TaskEntry, check: bool) -> dict[str, Any]:
-    """Return what is known of a task name; ``problem`` is None while nothing is known to be wrong.
+    """Return what is known about a task; ``problem`` is None if no problem is known.
 
     Args:
-        entry: what the metadata says.
-        check: whether to import the task; else only a conflict shows.
+        entry: the task's entry in the registry.
+        check: whether to import the task. Without the import, only conflicts are visible.
     """
     plugins: list[dict[str, Any]] = [
         {
@@ -86,7 +86,7 @@ def described(entry: TaskEntry, check: bool) -> dict[str, Any]:
 
 
 def broken_task(name: str) -> str | None:
-    """Import a task and return why it cannot be used, None if it can."""
+    """Import a task and return why it cannot be used, or None if it can."""
     from clx.errors import ClxError
     from clx.ml.run.opening import task_registry
 
@@ -98,7 +98,7 @@ def broken_task(name: str) -> str | None:
 
 
 def state(task: dict[str, Any]) -> str:
-    """Return the last column of the list."""
+    """Return the value of the list's column ``state``."""
     if task["conflict"]:
         return f"conflict: {task['problem']}"
     if task["problem"]:

@@ -1,4 +1,4 @@
-"""``clx train``: from a file of examples to a run directory."""
+"""``clx train``: train a run on a file of labeled texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clx.cli.assignments import assigned_options
-from clx.cli.metrics import write_metrics
+from clx.cli.metric_tables import write_metrics
 from clx.cli.output import Output
 from clx.cli.parameters import DeviceOption, JsonOption, RunsDirOption, comma_separated
 from clx.settings import runs_dir as default_runs_dir
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def task_names() -> list[str]:
-    """Return the names of installed tasks, for the shell's completion, which takes those that fit."""
+    """Return the names of all installed tasks; shell completion picks those that match."""
     from clx.ml import task_registry
 
     return list(task_registry)
@@ -32,7 +32,7 @@ def train(
         str,
         typer.Argument(
             metavar="TASK",
-            help="What to learn, such as classification; see `clx tasks`.",
+            help="The task, such as classification; `clx tasks` lists them.",
             autocompletion=task_names,
         ),
     ],
@@ -41,17 +41,19 @@ def train(
         str,
         typer.Argument(
             metavar="TRAIN",
-            help="Training data: csv, tsv, jsonl or parquet, a folder or a quoted glob.",
+            help="Training data: csv, tsv, jsonl or parquet; a file, a folder or a quoted glob.",
         ),
     ],
     eval_data: Annotated[
         str | None,
-        typer.Option("--eval", metavar="FILE", help="Data to evaluate on; the best model is kept."),
+        typer.Option(
+            "--eval", metavar="FILE", help="Data to evaluate on; training keeps the best model."
+        ),
     ] = None,
     label_names: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B", help="The labels in their order, or a JSON list [default: from the data]"
+            metavar="A,B", help="Label names in order, or a JSON list [default: from the data]"
         ),
     ] = None,
     base_model: Annotated[
@@ -60,7 +62,9 @@ def train(
     ] = None,
     tokenizer: Annotated[
         str | None,
-        typer.Option(metavar="M", help="Hub id or folder [default: the base model's]"),
+        typer.Option(
+            metavar="M", help="Tokenizer: a Hub id or a folder [default: the base model's]"
+        ),
     ] = None,
     runs_dir: RunsDirOption = None,
     assignments: Annotated[
@@ -68,20 +72,24 @@ def train(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Set an option, such as training_args.learning_rate=1e-4 or label_type=int; "
-            "may be repeated. The value is JSON, else a text.",
+            help="Set an option, such as training_args.learning_rate=1e-4 or label_type=int. A value "
+            "that is not JSON is taken as text. May be repeated.",
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a trained run of this name.")
+        bool, typer.Option("--overwrite", help="Replace a trained run of the same name.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue a training that was broken off.")
+        bool, typer.Option("--resume", help="Continue an interrupted training run.")
     ] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fine-tune a model on labelled texts."""
+    """Fine-tune a model on labeled texts.
+
+    Prints the metrics, the counts of rows and steps, and the run directory. In a pipe: one name and
+    value per line, separated by a tab.
+    """
     with Output(as_json) as out:
         from clx.ml import task_registry, training_run
         from clx.ml.task.options import accepted_options
@@ -104,7 +112,7 @@ def train(
 
 
 def labels_of(text: str) -> list[Any]:
-    """Return label names given as ``a,b`` or, for names with commas, as a JSON list."""
+    """Parse label names given as ``a,b`` or, for names that contain commas, as a JSON list."""
     if text.lstrip().startswith("["):
         try:
             names = json.loads(text)
@@ -140,6 +148,6 @@ def _write(out: Output, run: TrainingRun, result: TrainingResult) -> None:
 
 
 def reference(run_dir: Path) -> str:
-    """Return the shortest word by which commands find a run: its name or its path."""
+    """Return the shortest argument that names a run for other commands: its name or its path."""
     by_name = run_dir.parent == default_runs_dir() and not Path(run_dir.name).exists()
     return run_dir.name if by_name else str(run_dir)

@@ -1,4 +1,4 @@
-"""``clx verify``: whether a run's files are those that were written."""
+"""``clx verify``: check that the files of a run are unchanged."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from clx.cli.parameters import JsonOption, RunArgument
 def verify(run_name: RunArgument, as_json: JsonOption = False) -> None:
     """Compare a run's files with its manifest, by size and SHA-256.
 
-    Loads no model. The exit status is 1 when a file is missing or differs, when something in the
-    directory is not safe to load, or when there is no manifest to compare with.
+    Does not load the model. The exit status is 1 if a file is missing or differs, if the directory
+    contains something that is not safe to load, or if there is no manifest to compare with.
     """
     with Output(as_json) as out:
         from clx.errors import RunDirError
@@ -35,7 +35,7 @@ def verify(run_name: RunArgument, as_json: JsonOption = False) -> None:
         if as_json:
             out.json({"ok": not problem, "path": run.path, "files": len(files), "problem": problem})
         elif not problem:
-            found = f"all {len(files)} files are as they were written"
+            found = f"all {len(files)} files are unchanged"
             out.fields([("path", run.path), ("found", found)], "Run")
         else:
             complain(f"error: {problem}")

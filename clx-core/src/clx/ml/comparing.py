@@ -1,4 +1,4 @@
-"""Comparing two runs on the same rows. A difference is the second minus the first."""
+"""Compare two runs on the same rows. A difference is the second minus the first."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 EXACT_BELOW = 25
-"""With fewer discordant rows McNemar's test is the exact one."""
+"""With fewer discordant rows, use the exact version of McNemar's test."""
 
 
 class Difference(NamedTuple):
-    """How much higher the second is than the first, with a 95 % interval; in the metric's unit."""
+    """The second value minus the first with its 95 % interval, in the metric's unit."""
 
     difference: float
     low: float
@@ -30,22 +30,23 @@ class Difference(NamedTuple):
 
 
 def mcnemar(only_first_right: int, only_second_right: int) -> float:
-    """Return the p-value of McNemar's test: how probable a split at least as uneven is by chance.
+    """Return the p-value of McNemar's test: the probability of a split at least as uneven by chance.
 
-    Rows that both or neither got right say nothing. With fewer than 25 others it is the exact
-    two-sided binomial test, else chi-squared with Edwards' continuity correction,
-    ``max(0, |b - c| - 1)² / (b + c)``. Source: McNemar (1947), Edwards (1948), Psychometrika.
+    Only discordant rows count: those that exactly one of the two got right. With fewer than 25 of
+    them this is the exact two-sided binomial test, otherwise the chi-squared test with Edwards'
+    continuity correction, ``max(0, |b - c| - 1)² / (b + c)``. Sources: McNemar (1947) and Edwards
+    (1948), Psychometrika.
 
     Args:
-        only_first_right: how many rows the first alone got right.
-        only_second_right: how many rows the second alone got right.
+        only_first_right: the number of rows that only the first got right.
+        only_second_right: the number of rows that only the second got right.
 
     Raises:
         ValueError: a count is negative.
     """
     first, second = int(only_first_right), int(only_second_right)
     if min(first, second) < 0:
-        raise ValueError(f"counts of rows cannot be negative, but are {first} and {second}")
+        raise ValueError(f"row counts cannot be negative, but are {first} and {second}")
     rows = first + second
     if rows < EXACT_BELOW:
         tail = sum(math.comb(rows, k) for k in range(min(first, second) + 1)) / 2.0**rows
@@ -61,10 +62,10 @@ def paired_difference(
     """Return the mean of ``second - first`` with a 95 % percentile bootstrap interval.
 
     Args:
-        first: a value a row, shape (rows,), such as its loss or whether it is right.
+        first: one value per row, such as its loss or whether it is right, shape (rows,).
         second: values of the same rows in the same order, shape (rows,).
-        seed: of the resampling.
-        resamples: how many times rows are drawn.
+        seed: the seed of the resampling.
+        resamples: the number of resamples.
 
     Raises:
         ValueError: the shapes differ, or there are no rows.
@@ -74,7 +75,7 @@ def paired_difference(
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.ndim != 1 or first.shape != second.shape:
         raise ValueError(
-            f"both need one value a row, but have the shapes {first.shape} and {second.shape}"
+            f"both need one value per row, but have the shapes {first.shape} and {second.shape}"
         )
     differences = second - first
 
@@ -87,16 +88,16 @@ def paired_difference(
 def classification_difference(
     labels: Any, first_logits: Any, second_logits: Any, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Difference]:
-    """Return by how much the second is higher in accuracy, f1_macro, f1_weighted and log_loss.
+    """Return the differences in accuracy, f1_macro, f1_weighted and log_loss, second minus first.
 
-    Both are computed on the same resamples. For log_loss lower is better.
+    Both runs use the same resamples. A lower log_loss is better.
 
     Args:
         labels: label ids, shape (rows,).
         first_logits: the first run's scores before the softmax, shape (rows, num_labels).
-        second_logits: the second run's, for the same rows and labels.
-        seed: of the resampling.
-        resamples: how many times rows are drawn.
+        second_logits: those of the second run, for the same rows and labels.
+        seed: the seed of the resampling.
+        resamples: the number of resamples.
 
     Raises:
         ValueError: the shapes differ, or there are no rows.
@@ -118,21 +119,21 @@ def multilabel_difference(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Difference]:
-    """Return by how much the second is higher in f1_micro, f1_macro, f1_samples, subset_accuracy.
+    """Return the differences in f1_micro, f1_macro, f1_samples and subset_accuracy, second minus first.
 
-    Both are computed on the same resamples.
+    Both runs use the same resamples.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).
         first_scores: the first run's sigmoid scores, shape (rows, num_labels).
-        first_thresholds: its thresholds, one number or one a label.
-        second_scores: the second run's, for the same rows and labels.
+        first_thresholds: its thresholds, one number or one per label.
+        second_scores: those of the second run, for the same rows and labels.
         second_thresholds: its thresholds.
-        seed: of the resampling.
-        resamples: how many times rows are drawn.
+        seed: the seed of the resampling.
+        resamples: the number of resamples.
 
     Raises:
-        ValueError: shapes that do not fit, no rows, or labels other than 0 and 1.
+        ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.
     """
     statistic = _minus(
         multilabel_statistic(labels, second_scores, second_thresholds),
@@ -146,7 +147,7 @@ def _same_shape(first: Any, second: Any) -> None:
 
     if np.shape(first) != np.shape(second):
         raise ValueError(
-            "two runs are compared on the same rows and labels, but their scores have the shapes "
+            "two runs must be compared on the same rows and labels, but their scores have the shapes "
             f"{np.shape(first)} and {np.shape(second)}"
         )
 
@@ -162,7 +163,7 @@ def _minus(upper: Statistic, lower: Statistic) -> Statistic:
 def _differences(
     statistic: Statistic, rows: int, seed: int, resamples: int
 ) -> dict[str, Difference]:
-    """Return the statistic of the rows themselves with its intervals over resamples."""
+    """Return the statistic of the actual rows with its interval over the resamples."""
     import numpy as np
 
     resampled = bootstrap(statistic, rows, resamples, seed)

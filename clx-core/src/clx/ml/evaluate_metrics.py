@@ -1,12 +1,13 @@
-"""The ``evaluate`` library: our metrics for who uses it, and its metrics for a run that names some.
+"""Our metrics as ``evaluate`` metrics, and the ``evaluate`` metrics that a run names.
 
-``evaluate`` costs seconds to import and is imported inside the functions. Its own argument order is
-by keyword: ``compute(predictions=, references=)``.
+``evaluate`` takes seconds to import, so it is imported inside the functions. Its metrics take keyword
+arguments: ``compute(predictions=, references=)``.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,36 +39,35 @@ OUR_METRICS = tuple(dict.fromkeys((*SINGLE_LABEL, *MULTI_LABEL, *OF_SPANS)))
 
 USAGE = """
 Args:
-    predictions: label ids; or, for single-label rows, the scores before the softmax, one list a
-        row; or, for multi-label rows, sigmoid scores or 0 and 1, one list a row; or, for metrics
-        of spans, B-, I- and O tags, one list a row.
-    references: label ids; or, for multi-label rows, 0 and 1, one list a row; or such tags.
-    thresholds: of multi-label scores, one number or one a label (0.5).
+    predictions: label ids or, as one list per row, the scores before the softmax (single-label),
+        sigmoid scores or 0 and 1 (multi-label), or B-, I- and O tags (span metrics).
+    references: label ids or, as one list per row, 0 and 1 (multi-label) or tags (span metrics).
+    thresholds: for multi-label scores, one number or one per label; 0.5 by default.
 """
 
 
 @dataclass(frozen=True)
 class ExtraMetric:
-    """A metric that the user named: what to call it in messages, and what computes it."""
+    """A metric that the user named: its name in messages and the object that computes it."""
 
     name: str
     metric: Any
 
 
 def as_evaluate_metric(name: str, **options: Any) -> Any:
-    """Return one of our metrics as an ``evaluate.Metric``: offline, and for ``evaluate.combine``.
+    """Return one of our metrics as an ``evaluate.Metric`` that works offline and in ``combine``.
 
-    Whether rows have one label or several is seen from ``references``; see :data:`USAGE`. Those of
-    spans (:data:`OF_SPANS`) take tags, as ``seqeval`` on the Hub does, and need no package. What
-    ``compute`` gives has ``name`` as its key.
+    The shape of ``references`` tells whether rows have one label or several; see :data:`USAGE`. Span
+    metrics (:data:`OF_SPANS`) take tags, as ``seqeval`` on the Hub does, but need no extra package.
+    ``compute`` returns a dict with the key ``name``.
 
     Args:
         name: one of :data:`OUR_METRICS`.
-        options: to the constructor of ``evaluate.Metric``. Rows are kept in memory unless it says
-            ``keep_in_memory=False``.
+        options: arguments of the ``evaluate.Metric`` constructor. Rows are kept in memory unless
+            ``keep_in_memory=False`` is given.
 
     Raises:
-        ConfigError: we have no metric of that name.
+        ConfigError: there is no metric of that name.
         MissingDependencyError: ``evaluate`` is not installed.
     """
     return evaluate_metric_class(name)(**{"keep_in_memory": True, **options})
@@ -78,7 +78,7 @@ def evaluate_metric_class(name: str) -> Any:
     """Return the subclass of ``evaluate.Metric`` that :func:`as_evaluate_metric` instantiates."""
     if name not in OUR_METRICS:
         raise ConfigError(
-            f"there is no metric {cell(name)}{did_you_mean(name, OUR_METRICS)}; there are "
+            f"there is no metric {cell(name)}{did_you_mean(name, OUR_METRICS)}; the metrics are "
             f"{names(OUR_METRICS)}"
         )
     evaluate = _evaluate()
@@ -87,23 +87,21 @@ def evaluate_metric_class(name: str) -> Any:
     number, identifier = Value("float64"), Value("int64")
     several, flags, tags = Sequence(number), Sequence(identifier), Sequence(Value("string"))
     of_spans = name in OF_SPANS
-    kinds = (
-        [(tags, tags)]
-        if of_spans
-        else [(number, identifier), (several, identifier), (several, flags)]
-    )
+    of_rows = [(number, identifier), (several, identifier), (several, flags)]
+    formats = [(tags, tags)] if of_spans else of_rows
     source = "seqeval" if of_spans else "scikit-learn"
 
     class ClxMetric(evaluate.Metric):  # type: ignore[misc, name-defined]
-        """One of the metrics of clx."""
+        """A metric of clx."""
 
         def _info(self) -> Any:
             return evaluate.MetricInfo(
-                description=f"{name} as clx computes it: the definition is {source}'s.",
+                description=f"{name} as clx computes it, by {source}'s definition.",
                 citation="",
                 inputs_description=USAGE,
                 features=[
-                    Features({"predictions": said, "references": given}) for said, given in kinds
+                    Features({"predictions": predicted, "references": expected})
+                    for predicted, expected in formats
                 ],
             )
 
@@ -119,10 +117,10 @@ def evaluate_metric_class(name: str) -> Any:
 
 
 def our_metric(name: str, references: Any, predictions: Any, thresholds: Any = 0.5) -> float:
-    """Return one of our metrics of single- or multi-label rows; :data:`USAGE` has the arguments.
+    """Return one of our metrics of single- or multi-label rows; see :data:`USAGE` for the arguments.
 
     Raises:
-        ValueError: the metric is not one of such rows, or needs scores and was given label ids.
+        ValueError: the metric is not defined for these rows, or needs scores and got label ids.
     """
     import numpy as np
 
@@ -138,33 +136,33 @@ def our_metric(name: str, references: Any, predictions: Any, thresholds: Any = 0
         values = classification_metrics(truth, _certain(truth, predicted))
         kind, keys = "label ids (it may need scores, one list a row)", OF_IDS
     if name not in keys:
-        raise ValueError(f"{name} cannot be computed of {kind}; what can is {names(keys)}")
+        raise ValueError(f"{name} cannot be computed from {kind}, only {names(keys)}")
     return values[name]
 
 
 def _certain(truth: Any, predicted: Any) -> Any:
-    """Return logits, shape (rows, num_labels), whose highest is at the predicted id."""
+    """Return one-hot logits of the predicted ids, shape (rows, num_labels)."""
     import numpy as np
 
     ids = predicted.astype(np.int64)
     if (ids != predicted).any() or min(ids.min(), truth.min()) < 0:
         raise ValueError(
-            f"predictions and references must be label ids from 0 on, but have {cell(predicted)}"
+            f"predictions and references must be label ids from 0 on, but include {cell(predicted)}"
         )
     return np.eye(max(ids.max(), truth.max()) + 1)[ids]
 
 
 def resolve_metrics(metrics: Sequence[str | Any]) -> list[ExtraMetric]:
-    """Return what the metrics that a user named are.
+    """Load the metrics that a user named.
 
-    A str is the path of a local ``evaluate`` script or the name of a metric on the Hub, and
-    **loading it runs its code**: take it from what the caller wrote, never from a run directory.
-    Anything else has to have ``compute(predictions=, references=)``.
+    A str is the path of a local ``evaluate`` script or the name of a metric on the Hub. **Loading it
+    runs its code**: take it from the caller, never from a run directory. Any other object must have
+    ``compute(predictions=, references=)``.
 
     Raises:
-        ConfigError: one is neither, or is not there (or the Hub cannot be reached).
-        PluginError: the script of one is broken.
-        MissingDependencyError: a package that one needs is not installed.
+        ConfigError: a metric is neither, does not exist, or the Hub cannot be reached.
+        PluginError: the script of a metric is broken.
+        MissingDependencyError: a package that a metric needs is not installed.
     """
     if isinstance(metrics, str | bytes | Mapping) or not isinstance(metrics, Collection):
         raise ConfigError(
@@ -178,7 +176,7 @@ def resolve_metrics(metrics: Sequence[str | Any]) -> list[ExtraMetric]:
         except ClxError as error:
             problems.append(error)
     if problems:
-        message = report("Not all metrics can be had:", [str(error) for error in problems])
+        message = report("Some metrics cannot be loaded:", [str(error) for error in problems])
         raise type(problems[0])(message) from problems[0].__cause__
     return found
 
@@ -201,16 +199,16 @@ def _loaded(name: str) -> ExtraMetric:
         raise ConfigError(f"{name!r}: there is no such file")
     evaluate = _evaluate()
     try:
-        with _offline_as_the_hub_is(evaluate):
+        with _offline_like_the_hub(evaluate):
             return ExtraMetric(Path(name).stem if local else name, evaluate.load(name))
     except ImportError as error:
         raise MissingDependencyError(f"{name!r} needs a package: {_line(error)}") from error
     except (FileNotFoundError, ConnectionError) as error:
         ours = f", such as clx.ml.evaluate_metrics.as_evaluate_metric({name!r})"
         raise ConfigError(
-            f"{name!r} is neither a local script nor a metric that can be had from the Hub now (no "
-            "network, or no such name). Correct it, be online, pass the path of its script, or an "
-            "object with compute(predictions=, references=)" + (ours if name in OUR_METRICS else "")
+            f"{name!r} is neither a local script nor a metric available from the Hub (no network, or "
+            "no such name). Correct the name, go online, or pass the path of a script or an object "
+            "with compute(predictions=, references=)" + (ours if name in OUR_METRICS else "")
         ) from error
     except (Exception, SystemExit) as error:
         what = f"{type(error).__name__}: {_line(error)}"
@@ -226,14 +224,14 @@ def _evaluate() -> Any:
         import evaluate
     except ImportError as error:
         raise MissingDependencyError(
-            f"The library evaluate cannot be imported ({_line(error)}): pip install evaluate"
+            f"The package evaluate cannot be imported ({_line(error)}): pip install evaluate"
         ) from error
     return evaluate
 
 
 @contextmanager
-def _offline_as_the_hub_is(evaluate: Any) -> Iterator[None]:
-    """``evaluate`` has an offline switch of its own and does not look at ``HF_HUB_OFFLINE``."""
+def _offline_like_the_hub(evaluate: Any) -> Iterator[None]:
+    """Apply ``HF_HUB_OFFLINE`` to ``evaluate``, which reads only an offline switch of its own."""
     before = evaluate.config.HF_EVALUATE_OFFLINE
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     evaluate.config.HF_EVALUATE_OFFLINE = before or offline
@@ -246,20 +244,20 @@ def _offline_as_the_hub_is(evaluate: Any) -> Iterator[None]:
 def compute_extra(
     metrics: Sequence[ExtraMetric], references: Any, predictions: Any, taken: Collection[str] = ()
 ) -> dict[str, float]:
-    """Return what the metrics give for these rows, as names and numbers.
+    """Return the values of the metrics for these rows, by name.
 
-    Nested dicts and lists are flattened: ``{"f1": [0.5, 1.0]}`` is ``f1_0`` and ``f1_1``. A name
-    that is taken already is prefixed by the metric's, and numbered if that is taken too.
+    Nested dicts and lists are flattened: ``{"f1": [0.5, 1.0]}`` becomes ``f1_0`` and ``f1_1``. A key
+    that is already taken gets the metric's name as a prefix, then a number if that is taken too.
 
     Args:
         metrics: from :func:`resolve_metrics`.
-        references: label ids, shape (rows,), or 0 and 1, shape (rows, num_labels), or tags by row.
-        predictions: likewise.
-        taken: names that others use.
+        references: label ids of shape (rows,), 0 and 1 of shape (rows, num_labels), or lists of tags.
+        predictions: in the same form.
+        taken: keys that are already in use.
 
     Raises:
         MissingDependencyError: a package that a metric needs is not installed.
-        PluginError: a metric failed, or gave something other than numbers.
+        PluginError: a metric failed, or returned something other than numbers.
     """
     result: dict[str, float] = {}
     for extra in metrics:
@@ -271,36 +269,30 @@ def compute_extra(
         except Exception as error:
             raise PluginError(
                 f"the metric {extra.name!r} failed: {type(error).__name__}: {_line(error)}. To call "
-                "it with other arguments pass an object whose compute(predictions=, references=) "
-                "does"
+                "it with other arguments, pass an object whose compute(predictions=, references=) "
+                "does so"
             ) from error
-        for key, number in _numbers(extra.name, "", value):
-            result[_free(key, extra.name, {*taken, *result})] = number
+        for key, number in _flattened(extra.name, "", value):
+            result[_free_key(key, extra.name, {*taken, *result})] = number
     return result
 
 
-def _free(key: str, metric: str, taken: Collection[str]) -> str:
-    if key not in taken:
-        return key
-    candidate, number = f"{metric}_{key}", 2
-    while candidate in taken:
-        candidate, number = f"{metric}_{key}_{number}", number + 1
-    return candidate
+def _free_key(key: str, metric: str, taken: Collection[str]) -> str:
+    numbered = (f"{metric}_{key}_{number}" for number in itertools.count(2))
+    candidates = itertools.chain([key, f"{metric}_{key}"], numbered)
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
-def _numbers(metric: str, key: str, value: Any) -> Iterator[tuple[str, float]]:
+def _flattened(metric: str, key: str, value: Any) -> Iterator[tuple[str, float]]:
     value = value.tolist() if hasattr(value, "tolist") else value
-    inside: Any = None
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
     if isinstance(value, Mapping):
-        inside = value.items()
-    elif isinstance(value, list | tuple):
-        inside = enumerate(value)
-    if inside is not None:
-        for name, part in inside:
-            yield from _numbers(metric, f"{key}_{name}" if key else str(name), part)
+        for name, part in value.items():
+            yield from _flattened(metric, f"{key}_{name}" if key else str(name), part)
     elif isinstance(value, int | float):
         yield key or metric, float(value)
     else:
         raise PluginError(
-            f"the metric {metric!r} must give numbers, but {key or 'its result'} is {cell(value)}"
+            f"the metric {metric!r} must return numbers, but {key or 'its result'} is {cell(value)}"
         )

@@ -1,11 +1,11 @@
-"""95 % intervals of metrics by the percentile bootstrap. Labels (the truth) go first in every call.
+"""95 % percentile bootstrap intervals of metrics. Labels (the truth) come first in every call.
 
-Rows are drawn with replacement, as many as there are; a metric of the drawn rows is computed from
-how often each row was drawn (its weight), so that 1,000 resamples are a few matrix products. Source:
-Efron & Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13.
+Each resample draws as many rows as there are, with replacement. A metric of the resample is computed
+from how often each row was drawn (its weight), so that 1,000 resamples take a few matrix products.
+Source: Efron & Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13.
 
-The interval says how much a metric depends on the choice of these evaluation rows; it does not know
-how much another training would have changed it.
+The interval shows how much a metric depends on the choice of evaluation rows. It does not include the
+variation between trainings.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 Statistic = Callable[["np.ndarray[Any, Any]"], "dict[str, np.ndarray[Any, Any]]"]
-"""From weights of shape (resamples, rows) to one number a resample for each metric."""
+"""Maps weights of shape (resamples, rows) to metrics of shape (resamples,)."""
 
 RESAMPLES = 1000
 LEVEL = 0.95
 CELLS = 4_000_000
-"""How many weights are held at once: 16 MB of float32."""
+"""The number of weights held in memory at once: 16 MB in float32."""
 
 
 def resample_weights(
     rows: int, resamples: int = RESAMPLES, seed: int = 0
 ) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield how often each row is drawn, float32 of shape (some resamples, rows), chunk by chunk.
+    """Yield chunks of how often each row is drawn, float32 of shape (resamples in chunk, rows).
 
-    Every line sums to ``rows``. The same rows, resamples and seed give the same weights.
+    Each resample sums to ``rows``. The same arguments always give the same weights.
 
     Raises:
         ValueError: there are no rows.
@@ -55,7 +55,7 @@ def resample_weights(
 def bootstrap(
     statistic: Statistic, rows: int, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the metrics of every resample, each of shape (resamples,)."""
+    """Return each metric over all resamples, in shape (resamples,)."""
     import numpy as np
 
     parts = [statistic(weights) for weights in resample_weights(rows, resamples, seed)]
@@ -63,7 +63,7 @@ def bootstrap(
 
 
 def percentile_interval(values: Any, level: float = LEVEL) -> tuple[float, float]:
-    """Return the middle ``level`` of the values, as (low, high)."""
+    """Return the limits of the central ``level`` of the values, as (low, high)."""
     import numpy as np
 
     outside = (1 - level) / 2
@@ -72,10 +72,10 @@ def percentile_interval(values: Any, level: float = LEVEL) -> tuple[float, float
 
 
 def classification_statistic(labels: Any, logits: Any) -> Statistic:
-    """Return what computes accuracy, f1_macro, f1_weighted and log_loss from weights of rows.
+    """Return a function from row weights to accuracy, f1_macro, f1_weighted and log_loss.
 
-    With a weight of 1 everywhere they are those of ``classification_metrics``; otherwise they are
-    what it gives for rows repeated by their weights.
+    Weights of 1 give the values of ``classification_metrics``; other weights give its values for
+    rows repeated that often.
 
     Args:
         labels: label ids, shape (rows,).
@@ -85,7 +85,7 @@ def classification_statistic(labels: Any, logits: Any) -> Statistic:
 
     labels, logits = np.asarray(labels, dtype=np.int64), np.asarray(logits, dtype=np.float64)
     rows, predicted = len(labels), logits.argmax(axis=1)
-    # Labels that neither occur nor are predicted change nothing.
+    # Labels that neither occur nor are predicted do not affect the metrics.
     used = np.union1d(labels, predicted)
     truth = labels[:, None] == used
     found = predicted[:, None] == used
@@ -106,21 +106,21 @@ def classification_statistic(labels: Any, logits: Any) -> Statistic:
 
 
 def multilabel_statistic(labels: Any, scores: Any, thresholds: Any) -> Statistic:
-    """Return what computes f1_micro, f1_macro, f1_samples and subset_accuracy from weights of rows.
+    """Return a function from row weights to f1_micro, f1_macro, f1_samples and subset_accuracy.
 
-    With a weight of 1 everywhere they are those of ``multilabel_metrics``; otherwise they are what
-    it gives for rows repeated by their weights. The arguments are its own.
+    Weights of 1 give the values of ``multilabel_metrics``; other weights give its values for rows
+    repeated that often. The arguments are the same.
     """
     import numpy as np
 
     labels, scores = checked_matrices(labels, scores)
     rows, predicted = len(labels), decisions(scores, thresholds)
     counts = _label_counts(labels, predicted)
-    of_rows = np.column_stack([sample_f1(labels, predicted), (labels == predicted).all(axis=1)])
+    row_values = np.column_stack([sample_f1(labels, predicted), (labels == predicted).all(axis=1)])
 
     def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         hits, predictions, support = counts(weights)
-        f1_samples, subset_accuracy = (weights.astype(np.float64) @ of_rows / rows).T
+        f1_samples, subset_accuracy = (weights.astype(np.float64) @ row_values / rows).T
         return {
             "f1_micro": ratio(2 * hits.sum(axis=1), (predictions + support).sum(axis=1)),
             "f1_macro": _mean_of_used(
@@ -134,9 +134,10 @@ def multilabel_statistic(labels: Any, scores: Any, thresholds: Any) -> Statistic
 
 
 def _label_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
-    """Return what counts hits, predictions and support, each of shape (resamples, num_labels).
+    """Return a function from row weights to hits, predictions and support per label.
 
-    Both are bool of shape (rows, num_labels). Counts in float32 are exact up to 16 million rows.
+    The arguments are bool of shape (rows, num_labels); the counts have the shape (resamples,
+    num_labels). Counts in float32 are exact up to 16 million rows.
     """
     import numpy as np
 
@@ -150,7 +151,7 @@ def _label_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any
 
 
 def _mean_of_used(f1: Any, occurrences: Any) -> Any:
-    """Return each resample's mean F1 over the labels that occur or are predicted in it."""
+    """Return the mean F1 per resample over the labels that occur or are predicted in it."""
     return ratio(f1.sum(axis=1), (occurrences > 0).sum(axis=1))
 
 
@@ -162,8 +163,8 @@ def classification_intervals(
     Args:
         labels: label ids, shape (rows,).
         logits: scores before the softmax, shape (rows, num_labels).
-        seed: of the resampling; the same seed gives the same intervals.
-        resamples: how many times rows are drawn.
+        seed: the seed of the resampling; the same seed gives the same intervals.
+        resamples: the number of resamples.
 
     Returns:
         ``{key}_low`` and ``{key}_high`` for each key.
@@ -179,20 +180,20 @@ def multilabel_intervals(
 ) -> dict[str, float]:
     """Return 95 % intervals of f1_micro, f1_macro, f1_samples and subset_accuracy.
 
-    The thresholds are taken as they are: that they were chosen on data is not part of the interval.
+    The thresholds are fixed: the interval does not include the uncertainty of choosing them.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).
         scores: sigmoid scores, shape (rows, num_labels).
-        thresholds: one number, or one a label, shape (num_labels,).
-        seed: of the resampling; the same seed gives the same intervals.
-        resamples: how many times rows are drawn.
+        thresholds: one number, or one per label in shape (num_labels,).
+        seed: the seed of the resampling; the same seed gives the same intervals.
+        resamples: the number of resamples.
 
     Returns:
         ``{key}_low`` and ``{key}_high`` for each key.
 
     Raises:
-        ValueError: shapes that do not fit, no rows, or labels other than 0 and 1.
+        ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.
     """
     statistic = multilabel_statistic(labels, scores, thresholds)
     return _intervals(statistic, len(labels), seed, resamples)

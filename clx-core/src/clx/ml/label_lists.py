@@ -1,6 +1,6 @@
-"""Several labels a row: from what stands in a column to lists of names and 0/1 matrices.
+"""Several labels per row: from the cells of a column to lists of names and 0/1 matrices.
 
-Public, like :mod:`clx.ml.labels`, whose label space (names ↔ ids) it shares.
+This module is public, like :mod:`clx.ml.labels`, and uses the same label space (names ↔ ids).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data.frames import row_problems
+from clx.ml.data.problems import row_problems
 from clx.ml.labels import infer_label_names, label_kind, label_names_problems
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
 
@@ -23,17 +23,17 @@ SEPARATOR = "|"
 
 
 def label_list(value: Any, separator: str = SEPARATOR) -> list[Any] | None:
-    """Return the labels in one cell, in order; None if it is no list of labels.
+    """Return the labels in one cell, in order, or None if it is not a list of labels.
 
-    A cell is a list, tuple, set or array; or, as csv has it, a string: a list in JSON or as Python
-    prints it, or labels with a separator between them. An empty string is an empty list.
+    A cell is a list, tuple, set or array. It may also be a string, as in a csv file: a JSON list, a
+    printed Python list, or labels with a separator between them. An empty string is an empty list.
     """
     if isinstance(value, str):
         return _from_text(value, separator)
     if hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1:
         value = value.tolist()
     if isinstance(value, set | frozenset):
-        # A set has no order of its own that is the same in the next process.
+        # The order of a set differs between processes.
         value = sorted(value, key=lambda label: (str(type(label)), str(label)))
     return list(value) if isinstance(value, list | tuple) else None
 
@@ -49,10 +49,10 @@ def _from_text(text: str, separator: str) -> list[Any] | None:
 
 
 def column_lists(values: Iterable[Any], separator: str = SEPARATOR) -> list[list[Any] | None]:
-    """Return the labels of each cell of a column, None for a cell that is no list of labels.
+    """Return the labels in each cell of a column, or None for a cell that is not a list of labels.
 
-    In a column of strings, as csv gives it, an empty cell is no label; in one of lists, a missing
-    value is none of ours to interpret.
+    In a column of strings, as in a csv file, a missing value means no labels. In a column of lists
+    its meaning is unknown, so the result is None.
     """
     import pandas as pd
 
@@ -69,13 +69,13 @@ def column_lists(values: Iterable[Any], separator: str = SEPARATOR) -> list[list
 
 
 def label_lists(values: Iterable[Any], separator: str = SEPARATOR) -> list[list[str]]:
-    """Return the label names of validated cells; a name twice in a cell counts once."""
+    """Return the label names of validated cells, without repetitions within a cell."""
     lists = column_lists(values, separator)
     return [list(dict.fromkeys(str(label) for label in labels or ())) for labels in lists]
 
 
 def repeated_rows(data: pd.DataFrame, column: str, separator: str = SEPARATOR) -> list[Any]:
-    """Return the index labels of the rows that have a label twice."""
+    """Return the index of each row that has a label more than once."""
     lists = column_lists(data[column], separator)
     return [
         index
@@ -90,16 +90,16 @@ def label_list_problems(
     label_names: Sequence[str] | None = None,
     separator: str = SEPARATOR,
 ) -> list[str]:
-    """Return what is wrong with a column of label lists.
+    """Return the problems of a column of label lists.
 
-    With ``label_names``, each label has to be one of them. Without, the labels have to make a label
-    space: of one kind, at least two, none blank. Empty lists are valid.
+    If ``label_names`` is given, each label must be one of them. Otherwise the labels must form a
+    valid label space: one kind, at least two labels, none blank. Empty lists are valid.
     """
     lists = column_lists(data[column], separator)
     problems = row_problems(
         data,
         [labels is None for labels in lists],
-        f"column {column!r}: not a list of labels (no label is an empty list)",
+        f"column {column!r}: not a list of labels (use an empty list for no labels)",
         data[column],
     )
     strange = [any(label_kind(label) is None for label in labels or ()) for labels in lists]
@@ -118,10 +118,10 @@ def label_list_problems(
         )
     distinct = infer_label_names(flat)
     if len(distinct) < 2:
+        found = f"the single label {examples(distinct)}" if distinct else "no labels"
         return [
-            f"column {column!r} has {'no label' if not distinct else 'the single label '}"
-            f"{examples(distinct)}: a model needs at least two. Pass label_names=[...] if others "
-            f"exist that this data lacks"
+            f"column {column!r} has {found}: a model needs at least two. Pass label_names=[...] if "
+            "there are labels missing from this data"
         ]
     return label_names_problems(distinct, f"column {column!r}")
 
@@ -143,11 +143,14 @@ def _unknown_labels(
 
 
 def multi_hot(lists: Sequence[Sequence[str]], label_names: Sequence[str]) -> np.ndarray[Any, Any]:
-    """Return a 0/1 matrix of shape (rows, labels), float32 as the loss wants it.
+    """Return a 0/1 matrix of shape (rows, num_labels), in float32 as the loss requires.
 
     Args:
-        lists: the label names of each row; all of them have to be in ``label_names``.
+        lists: the label names of each row.
         label_names: the label space.
+
+    Raises:
+        KeyError: a label is not in ``label_names``.
     """
     import numpy as np
 

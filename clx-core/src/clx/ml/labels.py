@@ -1,7 +1,7 @@
-"""Label spaces: names ↔ ids. Public: a task of anybody's may build on it.
+"""Label spaces: names ↔ ids. This module is public: any task may use it.
 
-A label is what stands in the data (a str, int, bool or category); its *name* is ``str(label)``;
-its *id* is the position of its name in ``label_names``, which is the model's ``id2label``.
+A *label* is the value in the data (a str, int, bool or category). Its *name* is ``str(label)``. Its
+*id* is the position of the name in ``label_names``, which is also the model's ``id2label``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data.frames import row_problems
+from clx.ml.data.problems import row_problems
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ KINDS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "bool": lambda name: name == "True",
 }
-"""From a label's kind to the function that gives the original label for a name."""
+"""Maps the kind of a label to the function that restores the original label from its name."""
 
 
 def label_kind(label: Any) -> str | None:
-    """Return ``str``, ``int`` or ``bool``; None for what cannot be a label."""
+    """Return the kind of a label, ``str``, ``int`` or ``bool``, or None if it is not valid."""
     import numpy as np
 
     if isinstance(label, str):
@@ -40,12 +40,12 @@ def column_kind(labels: Iterable[Any]) -> str:
 
 
 def original(name: str, kind: str) -> Any:
-    """Return the label that ``name`` stood for in the training data."""
+    """Return the original label with this name in the training data."""
     return KINDS[kind](name)
 
 
 def fits(name: str, kind: str) -> bool:
-    """Return whether a label of this kind has this name."""
+    """Return whether ``name`` is the name of a label of this kind."""
     try:
         return str(original(name, kind)) == name
     except ValueError:
@@ -55,7 +55,7 @@ def fits(name: str, kind: str) -> bool:
 def infer_label_names(labels: Iterable[Any]) -> list[str]:
     """Return the names of the labels that occur, sorted by value: 2 before 10, False before True.
 
-    Strings that are all whole numbers (as csv gives them) are sorted as numbers.
+    If all strings are whole numbers, as in a csv file, they are sorted as numbers.
     """
     distinct = {str(label) if isinstance(label, str) else label for label in labels}
     if distinct and all(isinstance(label, str) for label in distinct):
@@ -70,9 +70,10 @@ def _string_order(strings: set[str]) -> Any:
 
 
 def label_names_problems(label_names: Any, what: str = "label_names") -> list[str]:
-    """Return what is wrong with label names, as sentences that begin with ``what``.
+    """Return the problems of label names, as sentences that begin with ``what``.
 
-    They have to be at least two different str, int or bool that do not differ by blanks alone.
+    There must be at least two distinct names, each a str, int or bool and none blank. Two names must
+    not differ only by surrounding blanks.
     """
     unordered = isinstance(label_names, str | bytes | dict | set | frozenset)
     if unordered or not hasattr(label_names, "__iter__"):
@@ -80,14 +81,14 @@ def label_names_problems(label_names: Any, what: str = "label_names") -> list[st
             f"{what} must be a list of names, such as ['fruit', 'animal'], but is "
             f"{cell(label_names)}"
         ]
-    given = list(label_names)
-    wrong = [name for name in given if label_kind(name) is None]
+    listed = list(label_names)
+    wrong = [name for name in listed if label_kind(name) is None]
     if wrong:
         return [f"{what} must be str, int or bool, but has {examples(wrong)}"]
-    texts = [str(name) for name in given]
+    texts = [str(name) for name in listed]
     problems = []
     if len(texts) < 2:
-        problems.append(f"{what} needs at least two names to choose from, but is {cell(given)}")
+        problems.append(f"{what} needs at least two names to choose from, but is {cell(listed)}")
     repeated = sorted({name for name in texts if texts.count(name) > 1})
     if repeated:
         problems.append(f"{what} has {examples(repeated)} more than once")
@@ -105,7 +106,7 @@ def _not_unicode(name: str) -> bool:
 
 
 def blank_twins(texts: Iterable[str]) -> list[str]:
-    """Return a problem if two different names are the same but for surrounding blanks."""
+    """Return a problem for each pair of names that differ only by surrounding blanks."""
     seen: dict[str, str] = {}
     problems = []
     for text in dict.fromkeys(texts):
@@ -118,10 +119,10 @@ def blank_twins(texts: Iterable[str]) -> list[str]:
 def label_problems(
     data: pd.DataFrame, column: str, label_names: Sequence[str] | None = None
 ) -> list[str]:
-    """Return what is wrong with a column of single labels.
+    """Return the problems of a column with one label per row.
 
-    With ``label_names``, each label has to be one of them. Without, the labels have to make a
-    label space: of one kind, at least two, none blank.
+    If ``label_names`` is given, each label must be one of them. Otherwise the labels must form a
+    valid label space: one kind, at least two labels, none blank.
     """
     values = data[column]
     missing = values.isna().to_numpy()
@@ -146,7 +147,7 @@ def label_problems(
     if len(distinct) < 2:
         return [
             f"column {column!r} has the single label {examples(distinct)}: a model needs at least "
-            f"two to choose from. Pass label_names=[...] if others exist that this data lacks"
+            "two to choose from. Pass label_names=[...] if there are labels missing from this data"
         ]
     return label_names_problems(distinct, f"column {column!r}")
 
@@ -154,7 +155,7 @@ def label_problems(
 def unknown_label_problems(
     data: pd.DataFrame, column: str, values: Iterable[Any], label_names: Sequence[str]
 ) -> list[str]:
-    """Return a problem for each label that is not in ``label_names``, with the rows it is in."""
+    """Return a problem for each label that is not in ``label_names``, with its rows."""
     texts = [None if value is None else str(value) for value in values]
     known = {None, *label_names}
     problems = []
@@ -175,13 +176,17 @@ def unknown_label_problems(
 
 
 def label_ids(labels: Iterable[Any], label_names: Sequence[str]) -> list[int]:
-    """Return the id of each label; all of them have to be in ``label_names``."""
+    """Return the id of each label.
+
+    Raises:
+        KeyError: a label is not in ``label_names``.
+    """
     ids = {name: position for position, name in enumerate(label_names)}
     return [ids[str(label)] for label in labels]
 
 
 def label_maps(label_names: Sequence[str]) -> dict[str, Any]:
-    """Return ``num_labels``, ``id2label`` and ``label2id``, as ``from_pretrained`` takes them."""
+    """Return the arguments ``num_labels``, ``id2label`` and ``label2id`` of ``from_pretrained``."""
     return {
         "num_labels": len(label_names),
         "id2label": dict(enumerate(label_names)),
@@ -190,7 +195,7 @@ def label_maps(label_names: Sequence[str]) -> dict[str, Any]:
 
 
 def label_type_problems(label_type: Any, label_names: Sequence[str] | None) -> list[str]:
-    """Return what is wrong with a ``label_type`` (str, int, bool or None) for these names."""
+    """Return the problems of a ``label_type`` (str, int, bool or None) for these names."""
     if label_type not in (None, *KINDS):
         return [f"label_type must be 'str', 'int' or 'bool', but is {cell(label_type)}"]
     if label_type is None or label_names is None:

@@ -1,8 +1,8 @@
-"""Metrics as plain functions over numpy arrays. Labels (the truth) go first in every call.
+"""Metrics as plain functions over numpy arrays. Labels (the truth) come first in every call.
 
-Public: a task of anybody's may use them in ``compute_metrics`` and ``evaluation_tables``. The
-definitions are scikit-learn's; a label with nothing to divide by counts as 0. For several labels a
-row see :mod:`clx.ml.multilabel_metrics`.
+This module is public: any task may use it in ``compute_metrics`` and ``evaluation_tables``. The
+definitions are scikit-learn's, with ``zero_division=0``. For rows with several labels see
+:mod:`clx.ml.multilabel_metrics`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def confusion_matrix(labels: Any, predictions: Any, num_labels: int) -> np.ndarray[Any, Any]:
-    """Return counts, shape (num_labels, num_labels): row the label, column the prediction.
+    """Return counts of shape (num_labels, num_labels): one row per label, one column per prediction.
 
     Args:
         labels: label ids, shape (rows,).
         predictions: predicted ids, shape (rows,).
-        num_labels: how many labels there are, also those that do not occur.
+        num_labels: the number of labels, including those that do not occur.
     """
     import numpy as np
 
@@ -45,12 +45,12 @@ def precision_recall_f1(confusion: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]
 
 
 def ratio(above: Any, below: Any, nothing: float = 0.0) -> np.ndarray[Any, Any]:
-    """Return ``above / below`` element by element, ``nothing`` where ``below`` is 0.
+    """Return ``above / below`` elementwise, and ``nothing`` where ``below`` is 0.
 
     Args:
         above: numbers of any shape.
-        below: numbers of the same shape, none negative.
-        nothing: what 0 / 0 counts as; scikit-learn calls it ``zero_division``.
+        below: non-negative numbers of the same shape.
+        nothing: the value for a zero ``below``, scikit-learn's ``zero_division``.
     """
     import numpy as np
 
@@ -61,11 +61,11 @@ def ratio(above: Any, below: Any, nothing: float = 0.0) -> np.ndarray[Any, Any]:
 
 
 def classification_metrics(labels: Any, logits: Any) -> dict[str, float]:
-    """Return accuracy, F1 (macro, micro, weighted), log-loss and ECE of single-label predictions.
+    """Return accuracy, F1 (macro, micro, weighted), log loss and ECE of single-label predictions.
 
-    Macro-F1 is the mean over the labels that occur, in the truth or among the predictions; weighted
-    is by support. Log-loss is the mean of ``-log p(label)`` in nats. ECE is the expected calibration
-    error of the top probability, see :func:`expected_calibration_error`.
+    Macro-F1 averages over the labels that occur in the truth or among the predictions; weighted F1
+    weights each label by its support. Log loss is the mean of ``-log p(label)`` in nats. ECE is the
+    expected calibration error of the top probability, see :func:`expected_calibration_error`.
 
     Args:
         labels: label ids, shape (rows,).
@@ -85,7 +85,7 @@ def classification_metrics(labels: Any, logits: Any) -> dict[str, float]:
     return {
         "accuracy": accuracy,
         "f1_macro": float(f1[occurs].mean()),
-        # Every row has one label and one prediction, so that micro-F1 is the accuracy.
+        # Every row has one label and one prediction, so micro-F1 equals accuracy.
         "f1_micro": accuracy,
         "f1_weighted": float(np.average(f1, weights=support)),
         "log_loss": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
@@ -105,14 +105,15 @@ def log_softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def calibration_counts(
     correct: Any, confidence: Any, bins: int = 15
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return how many are correct, the sum of the confidences and the count, each of shape (bins,).
+    """Return the correct answers, the sum of confidences and the count per bin, each of shape (bins,).
 
-    The bins are equally wide and closed on the right, ((m - 1) / bins, m / bins]; 0 is in the first.
+    The bins have equal width and are closed on the right, ((m - 1) / bins, m / bins]. The first bin
+    includes 0.
 
     Args:
         correct: whether each answer is right, shape (answers,).
-        confidence: probabilities that it is, shape (answers,).
-        bins: how many bins there are between 0 and 1.
+        confidence: the predicted probability that it is right, shape (answers,).
+        bins: the number of bins between 0 and 1.
     """
     import numpy as np
 
@@ -126,14 +127,14 @@ def calibration_counts(
 
 
 def expected_calibration_error(correct: Any, confidence: Any, bins: int = 15) -> float:
-    """Return the mean over bins of |accuracy - mean confidence|, weighted by their counts.
+    """Return the mean of |accuracy - mean confidence| over bins, weighted by their counts.
 
-    Equation 3 of Guo et al. (2017), "On Calibration of Modern Neural Networks".
+    This is equation 3 of Guo et al. (2017), "On Calibration of Modern Neural Networks".
 
     Args:
         correct: whether each answer is right, shape (answers,).
-        confidence: probabilities that it is, shape (answers,).
-        bins: how many equally wide bins there are between 0 and 1.
+        confidence: the predicted probability that it is right, shape (answers,).
+        bins: the number of equal-width bins between 0 and 1.
     """
     import numpy as np
 
@@ -142,10 +143,10 @@ def expected_calibration_error(correct: Any, confidence: Any, bins: int = 15) ->
 
 
 def calibration_frame(correct: Any, confidence: Any, bins: int = 15) -> pd.DataFrame:
-    """Return mean confidence, accuracy and count a bin; bins that nothing falls into are left out.
+    """Return mean confidence, accuracy and count per bin, without empty bins.
 
-    The index ``bin`` has the limits as text, such as ``0.933-1.000``, lowest first. The arguments
-    are those of :func:`calibration_counts`.
+    The index ``bin`` holds the limits as text, such as ``0.933-1.000``, in ascending order. The
+    arguments are those of :func:`calibration_counts`.
     """
     import numpy as np
     import pandas as pd
@@ -164,14 +165,14 @@ def calibration_frame(correct: Any, confidence: Any, bins: int = 15) -> pd.DataF
 
 
 def calibration_table(labels: Any, logits: Any, bins: int = 15) -> pd.DataFrame:
-    """Return mean top probability, accuracy and count of rows for each bin of the top probability.
+    """Return mean top probability, accuracy and number of rows per bin of the top probability.
 
-    The form is that of :func:`calibration_frame`.
+    The columns and the index are those of :func:`calibration_frame`.
 
     Args:
         labels: label ids, shape (rows,).
         logits: scores before the softmax, shape (rows, num_labels).
-        bins: how many equally wide bins there are between 0 and 1.
+        bins: the number of equal-width bins between 0 and 1.
     """
     import numpy as np
 
@@ -181,7 +182,7 @@ def calibration_table(labels: Any, logits: Any, bins: int = 15) -> pd.DataFrame:
 
 
 def per_label_table(labels: Any, predictions: Any, label_names: Sequence[str]) -> pd.DataFrame:
-    """Return precision, recall, F1 and support, one row a label in the order of ``label_names``."""
+    """Return precision, recall, F1 and support, one row per label in the order of ``label_names``."""
     import pandas as pd
 
     confusion = confusion_matrix(labels, predictions, len(label_names))
@@ -198,7 +199,7 @@ def per_label_table(labels: Any, predictions: Any, label_names: Sequence[str]) -
 
 
 def confusion_table(labels: Any, predictions: Any, label_names: Sequence[str]) -> pd.DataFrame:
-    """Return the confusion matrix with names: a row a label, a column a prediction."""
+    """Return the confusion matrix with names: one row per label, one column per prediction."""
     import pandas as pd
 
     return pd.DataFrame(

@@ -1,12 +1,12 @@
-"""Metrics of multi-label predictions over numpy arrays. Labels (the truth) go first in every call.
+"""Metrics of multi-label predictions over numpy arrays. Labels (the truth) come first in every call.
 
-``labels`` is a matrix of 0 and 1 (or bool), shape (rows, num_labels); ``scores`` are sigmoid scores
-of the same shape; ``thresholds`` are one number or one a label, shape (num_labels,). A label is
+``labels`` is a matrix of 0 and 1 (or bool) of shape (rows, num_labels). ``scores`` are sigmoid scores
+of the same shape. ``thresholds`` is one number, or one per label in shape (num_labels,). A label is
 predicted where ``score >= threshold``.
 
-Public: a task of anybody's may use them. The definitions are scikit-learn's. What has nothing to
-divide by counts as 0, as with its ``zero_division=0``, but for the F1 of a row without labels for
-which none is predicted: that row is right and counts as 1, as with ``zero_division=1``.
+This module is public: any task may use it. The definitions are scikit-learn's with
+``zero_division=0``. The one exception is the F1 of a row that has no labels and for which none is
+predicted: such a row is right and counts as 1, as with ``zero_division=1``.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ def checked_matrices(labels: Any, scores: Any) -> tuple[Any, Any]:
     """Return labels as bool and scores as floats, both of shape (rows, num_labels).
 
     Raises:
-        ValueError: the shapes differ, there are no rows, or labels are not 0 or 1.
+        ValueError: the shapes differ, there are no rows, or a label is not 0 or 1.
     """
     import numpy as np
 
     truth, scores = np.asarray(labels), np.asarray(scores)
     if truth.ndim != 2 or truth.shape != scores.shape or 0 in truth.shape:
         raise ValueError(
-            "labels and scores must be matrices of one shape (rows, num_labels) with at least one "
-            f"row, but have the shapes {truth.shape} and {scores.shape}"
+            "labels and scores must be matrices of the same shape (rows, num_labels) with at least "
+            f"one row, but have the shapes {truth.shape} and {scores.shape}"
         )
     present = truth.astype(bool)
     if not (present == truth).all():
@@ -43,7 +43,7 @@ def checked_matrices(labels: Any, scores: Any) -> tuple[Any, Any]:
 
 
 def sigmoid(logits: Any) -> np.ndarray[Any, Any]:
-    """Return ``1 / (1 + exp(-logits))`` in float64, without overflow, in the shape of ``logits``."""
+    """Return ``1 / (1 + exp(-logits))`` in float64, in the shape of ``logits``, without overflow."""
     import numpy as np
 
     result: np.ndarray[Any, Any] = np.exp(-np.logaddexp(0.0, -np.asarray(logits, dtype=np.float64)))
@@ -51,10 +51,10 @@ def sigmoid(logits: Any) -> np.ndarray[Any, Any]:
 
 
 def decisions(scores: Any, thresholds: Any) -> np.ndarray[Any, Any]:
-    """Return which labels are predicted, bool of shape (rows, num_labels): score ≥ threshold.
+    """Return which labels reach their threshold, as bool of shape (rows, num_labels).
 
     Raises:
-        ValueError: the thresholds are neither one number nor one a label.
+        ValueError: the thresholds are neither one number nor one per label.
     """
     import numpy as np
 
@@ -68,7 +68,7 @@ def decisions(scores: Any, thresholds: Any) -> np.ndarray[Any, Any]:
 
 
 def sample_f1(labels: Any, predicted: Any) -> np.ndarray[Any, Any]:
-    """Return each row's F1, shape (rows,); 1 for a row without labels for which none is predicted.
+    """Return the F1 of each row, shape (rows,); 1 where a row has no labels and none is predicted.
 
     Args:
         labels: bool, shape (rows, num_labels).
@@ -81,15 +81,15 @@ def sample_f1(labels: Any, predicted: Any) -> np.ndarray[Any, Any]:
 def ranked_counts(
     labels: Any, scores: Any
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return what every possible threshold of one label leads to.
+    """Return the counts of true and predicted positives at every threshold of one label.
 
     Args:
         labels: bool, shape (rows,).
         scores: shape (rows,).
 
     Returns:
-        The distinct scores, highest first; how many rows with at least that score have the label;
-        and how many have at least that score at all. Each of shape (distinct scores,).
+        Three arrays of shape (distinct scores,): the distinct scores in descending order; how many
+        of the rows with at least that score have the label; how many rows have at least that score.
     """
     import numpy as np
 
@@ -100,10 +100,10 @@ def ranked_counts(
 
 
 def average_precision(labels: Any, scores: Any) -> np.ndarray[Any, Any]:
-    """Return each label's average precision, shape (num_labels,); 0 for one that never occurs.
+    """Return the average precision of each label, shape (num_labels,); 0 if it never occurs.
 
-    It is the sum over the thresholds of (recall gained) × precision, without interpolation, as in
-    scikit-learn's ``average_precision_score``.
+    This is the sum of (increase in recall) × precision over the thresholds, without interpolation,
+    as in scikit-learn's ``average_precision_score``.
     """
     import numpy as np
 
@@ -119,24 +119,24 @@ def multilabel_metrics(labels: Any, scores: Any, thresholds: Any) -> dict[str, f
     """Return the metrics of multi-label predictions.
 
     - ``f1_micro``, ``precision_micro``, ``recall_micro``: over all decisions (row × label).
-    - ``f1_macro``: the mean over the labels that occur or are predicted; 0 when there is none.
+    - ``f1_macro``: the mean over the labels that occur or are predicted; 0 if there are none.
     - ``f1_samples``: the mean over rows, see :func:`sample_f1`.
-    - ``subset_accuracy``: the share of rows whose labels are all right.
-    - ``average_precision``: the mean over the labels that occur (macro); 0 when there is none.
-    - ``log_loss``: the mean binary cross-entropy of the decisions in nats, scores being kept off 0
-      and 1 by the resolution of their type, as scikit-learn does.
-    - ``ece``: the expected calibration error of the decisions' scores: in each of 15 bins of the
-      score, how far its mean is from the share of decisions whose label is there. It does not
-      depend on the thresholds. Most decisions of a data set with many labels are easy negatives,
-      so that it is small compared with the ECE of single-label classification.
+    - ``subset_accuracy``: the fraction of rows whose labels are all right.
+    - ``average_precision``: the mean over the labels that occur (macro); 0 if there are none.
+    - ``log_loss``: the mean binary cross-entropy over all decisions, in nats. As in scikit-learn,
+      scores are clipped away from 0 and 1 by the machine epsilon of their type.
+    - ``ece``: the expected calibration error over all decisions: the difference between the mean
+      score and the fraction of positives in each of 15 bins of the score. It does not depend on the
+      thresholds. With many labels most decisions are easy negatives, so it is small compared with
+      the ECE of single-label classification.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).
         scores: sigmoid scores, shape (rows, num_labels).
-        thresholds: one number, or one a label, shape (num_labels,).
+        thresholds: one number, or one per label in shape (num_labels,).
 
     Raises:
-        ValueError: shapes that do not fit, no rows, or labels other than 0 and 1.
+        ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.
     """
     import numpy as np
 
@@ -177,10 +177,10 @@ def _per_label(labels: Any, predicted: Any) -> tuple[Any, Any, Any]:
 def multilabel_table(
     labels: Any, scores: Any, thresholds: Any, label_names: Sequence[str]
 ) -> pd.DataFrame:
-    """Return precision, recall, F1, support, threshold and average precision, a row a label.
+    """Return precision, recall, F1, support, threshold and average precision, one row per label.
 
-    The rows are in the order of ``label_names``; the arguments are those of
-    :func:`multilabel_metrics`. A label that never occurs has the average precision 0.
+    The rows are in the order of ``label_names``. The other arguments are those of
+    :func:`multilabel_metrics`. The average precision of a label that never occurs is 0.
     """
     import numpy as np
     import pandas as pd
@@ -201,16 +201,16 @@ def multilabel_table(
 
 
 def co_occurrence_table(labels: Any, label_names: Sequence[str]) -> pd.DataFrame:
-    """Return how many rows have both labels, a row and a column a label; the diagonal is support.
+    """Return how many rows have both labels of each pair; the diagonal is the support.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).
-        label_names: the names in the order of the columns.
+        label_names: the name of each column.
     """
     import numpy as np
     import pandas as pd
 
-    # Products of floats are done by BLAS; counts below 2**53 are exact.
+    # BLAS multiplies only floats. Counts below 2**53 stay exact.
     present = np.asarray(labels, dtype=np.float64)
     return pd.DataFrame(
         (present.T @ present).astype(np.int64),
@@ -220,15 +220,15 @@ def co_occurrence_table(labels: Any, label_names: Sequence[str]) -> pd.DataFrame
 
 
 def multilabel_calibration_table(labels: Any, scores: Any, bins: int = 15) -> pd.DataFrame:
-    """Return mean score, share of decisions whose label is there, and their count, a row a bin.
+    """Return mean score, fraction of positives and number of decisions per bin of the score.
 
-    The columns are ``confidence``, ``accuracy`` and ``count``, over all decisions (row × label); the
-    form is that of :func:`clx.ml.metrics.calibration_frame`.
+    The columns are ``confidence``, ``accuracy`` and ``count``, over all decisions (row × label), as
+    in :func:`clx.ml.metrics.calibration_frame`.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).
         scores: sigmoid scores, shape (rows, num_labels).
-        bins: how many equally wide bins there are between 0 and 1.
+        bins: the number of equal-width bins between 0 and 1.
     """
     labels, scores = checked_matrices(labels, scores)
     return calibration_frame(labels.ravel(), scores.ravel(), bins)

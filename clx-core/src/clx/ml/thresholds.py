@@ -1,8 +1,8 @@
-"""Choosing what a score has to reach, on labelled data. Labels (the truth) go first in every call.
+"""Choose score thresholds on labeled data. Labels (the truth) come first in every call.
 
-Multi-label: a threshold a label. Single-label: a cut on the top probability, below which a run
-abstains. Thresholds lie midway between two neighbouring scores, so that small differences of
-arithmetic decide nothing; a score that equals a threshold has reached it.
+Multi-label tasks get one threshold per label; single-label tasks get a cut on the top probability,
+below which a run abstains. A threshold lies midway between two neighboring scores, so that rounding
+errors do not change a decision. A score that equals its threshold reaches it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Thresholds:
     """The thresholds of a multi-label model, as plain numbers for JSON.
 
     Attributes:
-        values: one a label, in the order of the labels.
+        values: one threshold per label, in the order of the labels.
         shared: the threshold of the labels that have none of their own.
-        too_few: ids of labels that took ``shared`` since they have too few positives, or no
+        too_few: ids of the labels that use ``shared`` because they have too few positives, or no
             negatives, to choose one.
-        unreached: ids of labels that took ``shared`` since no threshold reaches the target.
+        unreached: ids of the labels that use ``shared`` because no threshold reaches the target.
     """
 
     values: tuple[float, ...]
@@ -41,18 +41,18 @@ class Thresholds:
 
     @property
     def fallback(self) -> tuple[int, ...]:
-        """Ids of all labels that took the shared threshold, ascending."""
+        """The ids of all labels that use the shared threshold, in ascending order."""
         return tuple(sorted((*self.too_few, *self.unreached)))
 
 
 @dataclass(frozen=True)
 class Cut:
-    """From which top probability on a prediction is kept.
+    """The lowest top probability at which a prediction is kept.
 
     Attributes:
         min_score: rows whose top probability is at least this are kept.
-        accuracy: of the kept rows, on the data that the cut was chosen on.
-        coverage: the share of rows that is kept there.
+        accuracy: the accuracy of the kept rows, on the data that the cut was chosen on.
+        coverage: the fraction of rows kept, on the same data.
     """
 
     min_score: float
@@ -61,21 +61,21 @@ class Cut:
 
 
 def objective_problems(objective: Any, target: Any = None) -> list[str]:
-    """Return what is wrong with an objective and its target, as sentences."""
+    """Return the problems of an objective and its target, as sentences."""
     if objective not in OBJECTIVES:
         hint = did_you_mean(objective, OBJECTIVES) if isinstance(objective, str) else ""
         return [f"the objective must be one of {names(OBJECTIVES)}, but is {cell(objective)}{hint}"]
     if objective == "f1":
-        return [] if target is None else ["a target goes with the objective precision or recall"]
-    return [] if _is_share(target) else [f"the target {objective} {_share_wanted(target)}"]
+        return [] if target is None else ["only the objectives precision and recall take a target"]
+    return [] if _is_target(target) else [f"the target {objective} {_target_problem(target)}"]
 
 
-def _is_share(value: Any) -> bool:
+def _is_target(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and 0 < value <= 1
 
 
-def _share_wanted(value: Any) -> str:
+def _target_problem(value: Any) -> str:
     return f"must be a number above 0 and at most 1, such as 0.9, but is {cell(value)}"
 
 
@@ -86,28 +86,28 @@ def choose_thresholds(
     target: float | None = None,
     min_positives: int = MIN_POSITIVES,
 ) -> Thresholds:
-    """Return a threshold a label, chosen on these rows.
+    """Return one threshold per label, chosen on these rows.
 
-    - ``f1``: the threshold with the highest F1 of all there are; of several the one nearest to 0.5.
+    - ``f1``: the threshold with the highest F1; among ties the one nearest to 0.5.
     - ``precision`` with a target: the lowest threshold whose precision reaches it.
     - ``recall`` with a target: the highest threshold whose recall reaches it.
 
-    A label with fewer than ``min_positives`` positives, without negatives, or whose target no
-    threshold reaches, takes the shared threshold: the one that does the same for the decisions of
-    all labels together (micro). Where that reaches no target either it has the highest micro-F1, and
-    where no label occurs at all it is 0.5.
+    A label uses the shared threshold if it has fewer than ``min_positives`` positives, has no
+    negatives, or no threshold reaches its target. The shared threshold is chosen in the same way on
+    the decisions of all labels together (micro). If it cannot reach the target either, it is the one
+    with the highest micro-F1; if no label occurs at all, it is 0.5.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).
         scores: sigmoid scores, shape (rows, num_labels).
         objective: ``f1``, ``precision`` or ``recall``.
-        target: what precision or recall has to reach, above 0 and at most 1.
-        min_positives: how many positives a threshold of its own needs.
+        target: the precision or recall to reach, above 0 and at most 1.
+        min_positives: how many positives a label needs for a threshold of its own.
 
     Raises:
-        ConfigError: an unknown objective, or a target that is missing or does not belong to it.
-        ModelError: scores that are NaN or infinite.
-        ValueError: shapes that do not fit, no rows, or labels other than 0 and 1.
+        ConfigError: the objective is unknown, or the target is missing or not allowed with it.
+        ModelError: a score is NaN or infinite.
+        ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.
     """
     import numpy as np
 
@@ -116,10 +116,7 @@ def choose_thresholds(
         raise ConfigError("; ".join(problems))
     labels, scores = checked_matrices(labels, scores)
     scores = _finite(scores)
-    shared = _best(labels.ravel(), scores.ravel(), objective, target)
-    if shared is None:
-        shared = _best(labels.ravel(), scores.ravel(), "f1", None)
-    shared = NEUTRAL if shared is None else shared
+    shared = _shared_threshold(labels.ravel(), scores.ravel(), objective, target)
     positives = labels.sum(axis=0)
     few = (positives < max(1, min_positives)) | (positives == len(labels))
     chosen = [
@@ -132,6 +129,14 @@ def choose_thresholds(
         too_few=tuple(int(label) for label in np.flatnonzero(few)),
         unreached=tuple(n for n, value in enumerate(chosen) if value is None and not few[n]),
     )
+
+
+def _shared_threshold(labels: Any, scores: Any, objective: str, target: float | None) -> float:
+    """Return the threshold for the decisions of all labels together, each of shape (decisions,)."""
+    best = _best(labels, scores, objective, target)
+    if best is None:
+        best = _best(labels, scores, "f1", None)
+    return NEUTRAL if best is None else best
 
 
 def _finite(scores: Any) -> np.ndarray[Any, Any]:
@@ -147,7 +152,7 @@ def _finite(scores: Any) -> np.ndarray[Any, Any]:
 
 
 def _best(labels: Any, scores: Any, objective: str, target: float | None) -> float | None:
-    """Return the threshold of one label, None when none reaches the target or nothing occurs."""
+    """Return the threshold of one label; None if none reaches the target or there are no positives."""
     import numpy as np
 
     distinct, hits, count = ranked_counts(labels, scores)
@@ -166,43 +171,43 @@ def _best(labels: Any, scores: Any, objective: str, target: float | None) -> flo
 
 
 def _between(distinct: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return a limit below each score and above the next one; below the last midway to 0."""
+    """Return the midpoint between each score and the next lower one; the last is halfway to 0."""
     import numpy as np
 
     below = np.append(distinct[1:], 0.0)
     limits = below + (distinct - below) / 2
-    # Two neighbours may have no number between them: then the score itself is the limit.
+    # Two neighboring floats have no number between them; the score itself is the limit then.
     result: np.ndarray[Any, Any] = np.where(limits > below, limits, distinct)
     return result
 
 
 def choose_cut(labels: Any, probabilities: Any, target_accuracy: float) -> Cut | None:
-    """Return the cut on the top probability that keeps most rows while reaching an accuracy.
+    """Return the cut on the top probability that reaches an accuracy and keeps the most rows.
 
-    All cuts are considered. The accuracy need not rise with the cut; of those that reach the target
-    the lowest is taken. 0 keeps every row. None when no cut reaches the target.
+    All cuts are considered, because accuracy need not rise with the cut; the lowest that reaches the
+    target is returned, or None if none does. A cut of 0 keeps every row.
 
     Args:
         labels: label ids, shape (rows,).
-        probabilities: what the softmax gives, shape (rows, num_labels).
-        target_accuracy: what the accuracy of the kept rows has to reach, above 0 and at most 1.
+        probabilities: the output of the softmax, shape (rows, num_labels).
+        target_accuracy: the accuracy that the kept rows must reach, above 0 and at most 1.
 
     Raises:
-        ConfigError: a target that is not such a number.
-        ModelError: probabilities that are NaN.
-        ValueError: there are no rows, or they do not sum to 1, as scores before the softmax.
+        ConfigError: the target is not such a number.
+        ModelError: a probability is NaN.
+        ValueError: there are no rows, or a row does not sum to 1 (as with logits).
     """
     import numpy as np
 
-    if not _is_share(target_accuracy):
-        raise ConfigError(f"target_accuracy {_share_wanted(target_accuracy)}")
+    if not _is_target(target_accuracy):
+        raise ConfigError(f"target_accuracy {_target_problem(target_accuracy)}")
     probabilities = _finite(probabilities)
     if not len(probabilities):
         raise ValueError("there are no rows to choose a cut on")
-    sums_to_one = np.abs(probabilities.sum(axis=1) - 1) < 0.01  # also in half precision
+    sums_to_one = np.abs(probabilities.sum(axis=1) - 1) < 0.01  # loose enough for half precision
     if (probabilities < 0).any() or not sums_to_one.all():
         raise ValueError("rows of probabilities must sum to 1; are they scores before the softmax?")
-    # Predictions are made in float32: scores that are the same there cannot be told apart.
+    # Predictions use float32, where scores that are equal cannot be told apart.
     top = probabilities.max(axis=1).astype(np.float32).astype(np.float64)
     right_rows = probabilities.argmax(axis=1) == np.asarray(labels)
     distinct, right, count = ranked_counts(right_rows, top)

@@ -1,6 +1,6 @@
-"""The conformance kit: does a task do all that its users rely on?
+"""The conformance kit checks that a task does everything its users rely on.
 
-A task's whole test file::
+A complete test file for a task::
 
     from clx.testing import TaskConformance
     from my_package import MyTrainingRun
@@ -8,7 +8,7 @@ A task's whole test file::
     class TestMyTask(TaskConformance):
         task = MyTrainingRun
 
-``clx check-task NAME`` runs the same checks without pytest, and so does :func:`check_task`.
+``clx check-task NAME`` and :func:`check_task` run the same checks without pytest.
 """
 
 from __future__ import annotations
@@ -16,8 +16,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clx.testing.conformance import TaskConformance, check_task, parametrize_with_checks
-    from clx.testing.results import CHECKS, CheckResult
+    from clx.testing.conformance import (
+        CHECKS,
+        TaskConformance,
+        check_task,
+        parametrize_with_checks,
+    )
+    from clx.testing.outcomes import CheckResult
     from clx.testing.tiny_model import make_tiny_model
 
 __all__ = [
@@ -29,12 +34,14 @@ __all__ = [
     "parametrize_with_checks",
 ]
 
+_HOMES = {"CheckResult": "outcomes", "make_tiny_model": "tiny_model"}
+
 
 def __getattr__(name: str) -> Any:
-    # Lazy, since `clx.testing.fresh` looks at what a task's import pulls in.
+    # Lazy, because `clx.testing.fresh` measures what the import of a task pulls in.
     import importlib
 
     if name in __all__:
-        home = "tiny_model" if name == "make_tiny_model" else "conformance"
+        home = _HOMES.get(name, "conformance")
         return getattr(importlib.import_module(f"clx.testing.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

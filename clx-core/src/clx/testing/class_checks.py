@@ -1,4 +1,4 @@
-"""Checks of the class itself: nothing is trained."""
+"""Checks of the class itself, without training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from clx.errors import ClxError
 from clx.ml.run.run import TrainingRun
 from clx.ml.task.checks import private_names, task_problems
 from clx.ml.task.names import attribute_name
-from clx.testing.results import CheckWarningError, check
-from clx.testing.subject import Subject, fail
+from clx.testing.catalog import check
+from clx.testing.locations import source_file
+from clx.testing.outcomes import CheckFailedError, CheckWarningError
+from clx.testing.subject import Subject
 
 CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "validate_data_format": (("frame",), {}),
@@ -37,7 +39,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "row_labels": (("frame",), {}),
     "save_extra": (("folder",), {}),
 }
-"""How core calls what a task overrides."""
+"""How core calls the methods that a task overrides."""
 
 _PUBLIC = (
     "comparing",
@@ -57,26 +59,26 @@ PUBLIC_MODULES = frozenset(
     {"clx", "clx.ml", "clx.errors", "clx.problems", "clx.settings", "clx.testing"}
     | {f"clx.ml.{name}" for name in _PUBLIC}
 )
-"""Whose names without an underscore stay; everything else in clx may change with any release."""
+"""Modules whose public names are stable; everything else in clx may change in any release."""
 
 
 @check(
-    "The class has what a task must have.",
-    "clx refuses the class when it is first used, so that nobody can use the task.",
+    "The class has everything that a task requires.",
+    "clx rejects the class on first use, so nobody can use the task.",
     "class",
 )
 def attributes(subject: Subject) -> None:
-    """See :func:`clx.ml.task.checks.task_problems`."""
+    """Report what :func:`clx.ml.task.checks.task_problems` finds."""
     problems = task_problems(subject.task, TrainingRun)
     if problems:
-        raise fail(
+        raise CheckFailedError(
             f"PluginError: {subject.task.__name__} is not a valid task: {'; '.join(problems)}"
         )
 
 
 @check(
-    "What the class overrides can be called as core calls it.",
-    "The call fails in the middle of a training or a prediction.",
+    "Overridden methods accept the arguments that core passes.",
+    "The call fails in the middle of training or prediction.",
     "load_model tokenize post_process_prediction",
 )
 def signatures(subject: Subject) -> None:
@@ -91,16 +93,16 @@ def signatures(subject: Subject) -> None:
         except TypeError as error:
             wrong.append(f"{name}{inspect.signature(method)}: {error}")
     if wrong:
-        raise fail(f"TypeError when clx calls {'; '.join(wrong)}")
+        raise CheckFailedError(f"TypeError when clx calls {'; '.join(wrong)}")
 
 
 @check(
-    "The options of every task reach the base class.",
-    "A user sets a learning rate or a token limit, and it is dropped without a word.",
+    "The options that all tasks share reach the base class.",
+    "A learning rate or token limit that a user sets is silently ignored.",
     "__init__",
 )
 def base_options(subject: Subject) -> None:
-    """Make a run with each of them."""
+    """Create a run with these options and compare them."""
     given: dict[str, Any] = {
         "tokenize_args": {"max_length": 48},
         "model_args": {"hidden_dropout_prob": 0.25},
@@ -111,22 +113,22 @@ def base_options(subject: Subject) -> None:
     try:
         run = subject.new_run(**given)
     except (ClxError, TypeError) as error:
-        raise fail(f"{type(error).__name__}: {error}") from error
+        raise CheckFailedError(f"{type(error).__name__}: {error}") from error
     for name, value in given.items():
         kept = getattr(run, name)
         if kept != value:
-            raise fail(
+            raise CheckFailedError(
                 f"training_run({subject.task.name!r}, …, {name}={value!r}) has {name} {kept!r}"
             )
 
 
 @check(
-    "Nothing private to clx is used.",
-    "The next release of clx may break the task: only what is public is kept for ever.",
+    "The task uses only public names of clx.",
+    "The next release of clx may break the task, because only public names are stable.",
     "module",
 )
 def public_names(subject: Subject) -> None:
-    """Look through the source of the task's package."""
+    """Search the source of the task's package."""
     private = set(private_names(TrainingRun)) | {
         name for name in vars(subject.new_run()) if name.startswith("_")
     }
@@ -137,7 +139,9 @@ def public_names(subject: Subject) -> None:
         for line, what in _private_uses(path, private - own)
     ]
     if found:
-        raise fail(f"after an upgrade of clx, an ImportError or AttributeError: {'; '.join(found)}")
+        raise CheckFailedError(
+            f"an ImportError or AttributeError after an upgrade of clx: {'; '.join(found)}"
+        )
 
 
 def _foreign(klass: type) -> bool:
@@ -145,8 +149,8 @@ def _foreign(klass: type) -> bool:
 
 
 def _sources(subject: Subject) -> list[Path]:
-    """Return the source files of the package that the class is in."""
-    file = subject.source_file
+    """Return the source files of the package that contains the class."""
+    file = source_file(subject.task)
     if file is None:
         return []
     package = sys.modules.get(subject.task.__module__.partition(".")[0])
@@ -185,35 +189,38 @@ def _is_private(module: str) -> bool:
 
 
 @check(
-    "Every option of the task's own can be given, and is kept.",
-    "A user gives an option and the run does something else.",
+    "A run keeps the value of each of the task's own options.",
+    "A user sets an option, and the run uses another value.",
     "__init__ add_config_attrs",
 )
 def own_options(subject: Subject) -> None:
-    """Give each of add_config_attrs another value."""
-    values, lost, not_found = subject.changed
-    if lost:
-        raise fail(
-            f"training_run({subject.task.name!r}, …, {lost[0]}=…) makes a run whose {lost[0]} is still "
-            f"{getattr(subject.new_run(**values), lost[0])!r}"
+    """Set each name in add_config_attrs to another value."""
+    changed = subject.changed
+    if changed.lost:
+        name = changed.lost[0]
+        raise CheckFailedError(
+            f"training_run({subject.task.name!r}, …, {name}=…) makes a run whose {name} is still "
+            f"{getattr(subject.new_run(**changed.values), name)!r}"
         )
-    if not_found:
+    if changed.not_found:
         raise CheckWarningError(
-            f"no value but the default was found for {', '.join(not_found)}, so that nothing is known "
-            f"of what happens to it: give the kit one, config_values = {{{not_found[0]!r}: …}}"
+            f"the kit found no value other than the default for {', '.join(changed.not_found)}, so it "
+            f"could not check it: set config_values = {{{changed.not_found[0]!r}: …}}"
         )
 
 
 @check(
-    "Runs do not share what they are made with.",
-    "Changing one run changes another, or every run that is made after it.",
+    "Runs do not share mutable option values.",
+    "Changing one run changes another, or every run created later.",
     "__init__ add_config_attrs",
 )
 def own_values(subject: Subject) -> None:
-    """Change the values of one run in place and make another."""
+    """Create two runs and compare the identity of their values."""
     names = ["tokenize_args", "model_args", *map(attribute_name, subject.task.add_config_attrs)]
     first, second = subject.new_run(), subject.new_run()
     for name in names:
         value = getattr(first, name)
         if isinstance(value, list | dict | set) and value is getattr(second, name):
-            raise fail(f"run.{name} of two runs is the same {type(value).__name__} object")
+            raise CheckFailedError(
+                f"run.{name} of two runs is the same {type(value).__name__} object"
+            )

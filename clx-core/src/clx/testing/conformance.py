@@ -1,4 +1,4 @@
-"""Running the checks: as a test class, as a parametrised test, or without pytest."""
+"""Runs the checks: as a test class, as a parametrized test, or without pytest."""
 
 from __future__ import annotations
 
@@ -10,36 +10,57 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import ConfigError
 from clx.problems import did_you_mean, raise_problems
-from clx.testing import class_checks, data_checks, model_checks, prediction_checks
-from clx.testing.results import (
-    CHECKS,
-    Check,
+from clx.testing import (
+    class_checks,
+    data_checks,
+    prediction_checks,
+    saved_model_checks,
+    tokenize_checks,
+    training_checks,
+)
+from clx.testing.catalog import Check
+from clx.testing.locations import locate
+from clx.testing.outcomes import (
     CheckFailedError,
     CheckResult,
     CheckWarningError,
     NotReachedError,
+    Outcome,
 )
 from clx.testing.subject import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHECK_MODULES = (class_checks, data_checks, model_checks, prediction_checks)
-"""What fills :data:`CHECKS` by being imported."""
+CHECKS: dict[str, Check] = {
+    value.name: value
+    for module in (
+        class_checks,
+        data_checks,
+        training_checks,
+        tokenize_checks,
+        saved_model_checks,
+        prediction_checks,
+    )
+    for value in vars(module).values()
+    if isinstance(value, Check)
+}
+"""All checks by name, in the order in which they run."""
 
 
 def run_check(check: Check, subject: Subject, reason: str | None = None) -> CheckResult:
     """Run one check on a task.
 
     Args:
-        check: which.
-        subject: the task, with what checks share.
-        reason: why the check is left out, None to run it.
+        check: the check to run.
+        subject: the task, with what the checks share.
+        reason: why to skip the check, or None to run it.
     """
     if reason is not None:
         return CheckResult(check.name, "skipped", reason)
     started = time.monotonic()
-    outcome, saw = "passed", ""
+    outcome: Outcome = "passed"
+    saw = ""
     try:
         check.run(subject)
     except CheckFailedError as error:
@@ -54,13 +75,13 @@ def run_check(check: Check, subject: Subject, reason: str | None = None) -> Chec
         outcome = "failed"
         saw = f"{type(error).__name__}: {error} {notes} ({Path(last.filename).name}:{last.lineno})"
     if outcome in ("passed", "skipped"):
-        return CheckResult(check.name, outcome, saw, seconds=time.monotonic() - started)  # type: ignore[arg-type]
+        return CheckResult(check.name, outcome, saw, seconds=time.monotonic() - started)
     return CheckResult(
         check.name,
-        outcome,  # type: ignore[arg-type]
+        outcome,
         saw,
         check.why,
-        subject.place_of(check.where),
+        locate(subject.task, check.where),
         time.monotonic() - started,
     )
 
@@ -75,25 +96,25 @@ def check_task(
     config_values: Mapping[str, Any] | None = None,
     base_model_name: str | Path | None = None,
 ) -> Iterator[CheckResult]:
-    """Yield what each check finds of a task, as it is found; no pytest is needed.
+    """Run checks on a task and yield each result as soon as it is known. Does not need pytest.
 
     Args:
-        task: its class.
-        sample: a few rows in the task's format; None takes those of its ``sample_data``.
-        checks: the names of those to run, None for all.
-        skip: name → the reason why that check is left out.
+        task: the class to check.
+        sample: a few rows in the task's format, or None to use its ``sample_data``.
+        checks: the names of the checks to run, or None to run all of them.
+        skip: maps the name of each check to skip to the reason.
         options: constructor options that every run of the task needs.
-        config_values: for ``add_config_attrs``, values other than the default, where the kit cannot
-            think of any that the task takes.
-        base_model_name: the folder of a small model, for a task that no BERT fits.
+        config_values: values for ``add_config_attrs`` other than their defaults, where the kit does
+            not find any that the task accepts.
+        base_model_name: the folder of a small model, for a task that does not work with a BERT.
 
     Raises:
-        ConfigError: there is no check of a name.
+        ConfigError: ``checks`` or ``skip`` names a check that does not exist.
     """
     wanted = list(CHECKS) if checks is None else list(checks)
     raise_problems(
         ConfigError,
-        "These checks are none:",
+        "These checks do not exist:",
         [f"{n!r}{did_you_mean(n, CHECKS)}" for n in [*wanted, *(skip or {})] if n not in CHECKS],
     )
     subject = Subject(task, sample, options, config_values, base_model_name)
@@ -104,8 +125,8 @@ def check_task(
         subject.close()
 
 
-def _tell(result: CheckResult) -> None:
-    """Tell pytest what a check found."""
+def report_to_pytest(result: CheckResult) -> None:
+    """Skip, warn or fail in the running pytest test, according to the outcome of a check."""
     import warnings
 
     import pytest
@@ -122,9 +143,9 @@ def _tell(result: CheckResult) -> None:
 
 
 class TaskConformance:
-    """A test class: one test a check.
+    """A test class with one test per check.
 
-    A task's whole test file::
+    A complete test file for a task::
 
         from clx.testing import TaskConformance
         from my_package import MyTrainingRun
@@ -134,11 +155,11 @@ class TaskConformance:
 
     Attributes:
         task: the class under test. Required.
-        sample: a few rows in its format; None takes those of the task's ``sample_data``.
-        skip: name of a check → the reason why it is left out.
+        sample: a few rows in the task's format, or None to use its ``sample_data``.
+        skip: maps the name of each check to skip to the reason.
         options: constructor options that every run of the task needs.
-        config_values: values for ``add_config_attrs``, where the kit cannot think of any.
-        base_model_name: the folder of a small model, for a task that no BERT fits.
+        config_values: values for ``add_config_attrs``, where the kit does not find any.
+        base_model_name: the folder of a small model, for a task that does not work with a BERT.
     """
 
     task: ClassVar[Any] = None
@@ -151,20 +172,20 @@ class TaskConformance:
 
     @classmethod
     def setup_class(cls) -> None:
-        """Make what the checks of one class share. Called by pytest."""
+        """Create what the checks of one class share. pytest calls this."""
         if cls.task is None:
             raise ConfigError(f"{cls.__name__} needs the class under test: task = MyTrainingRun")
         unknown = [
             f"{name!r}{did_you_mean(name, CHECKS)}" for name in cls.skip if name not in CHECKS
         ]
-        raise_problems(ConfigError, f"{cls.__name__}.skip names checks that are none:", unknown)
+        raise_problems(ConfigError, f"{cls.__name__}.skip names checks that do not exist:", unknown)
         cls._subject = Subject(
             cls.task, cls.sample, cls.options, cls.config_values, cls.base_model_name
         )
 
     @classmethod
     def teardown_class(cls) -> None:
-        """Remove what they wrote. Called by pytest."""
+        """Remove the files that the checks wrote. pytest calls this."""
         if cls._subject is not None:
             cls._subject.close()
             cls._subject = None
@@ -174,7 +195,7 @@ def _test_of(check: Check) -> Callable[[TaskConformance], None]:
     def test(self: TaskConformance) -> None:
         __tracebackhide__ = True
         assert self._subject is not None
-        _tell(run_check(check, self._subject, self.skip.get(check.name)))
+        report_to_pytest(run_check(check, self._subject, self.skip.get(check.name)))
 
     test.__name__ = test.__qualname__ = f"test_{check.name}"
     test.__doc__ = check.what
@@ -192,9 +213,9 @@ def parametrize_with_checks(
     skip: Mapping[str, str] | None = None,
     **how: Any,
 ) -> Any:
-    """Return a decorator that runs a test once for each check, with its name as the id.
+    """Return a decorator that runs a test once per check, with the check's name as the test id.
 
-    Use it like this::
+    Usage::
 
         @parametrize_with_checks(MyTrainingRun)
         def test_my_task(check):
@@ -202,9 +223,9 @@ def parametrize_with_checks(
 
     Args:
         task: the class under test.
-        sample: as for :func:`check_task`, as are the other arguments.
-        skip: name of a check → the reason why it is left out.
-        **how: ``options``, ``config_values``, ``base_model_name``.
+        sample: a few rows in the task's format, or None to use its ``sample_data``.
+        skip: maps the name of each check to skip to the reason.
+        **how: ``options``, ``config_values`` and ``base_model_name`` of :func:`check_task`.
     """
     import pytest
 
@@ -213,7 +234,7 @@ def parametrize_with_checks(
     def bound(check: Check) -> Callable[[], None]:
         def call() -> None:
             __tracebackhide__ = True
-            _tell(run_check(check, subject, (skip or {}).get(check.name)))
+            report_to_pytest(run_check(check, subject, (skip or {}).get(check.name)))
 
         return call
 

@@ -1,7 +1,7 @@
-"""What a process of its own makes of a task and of its runs: ``python -m clx.testing.fresh``.
+"""Importing a task and opening its runs in a new process: ``python -m clx.testing.fresh``.
 
-It reads a JSON order from stdin and writes one JSON answer to stdout. Nothing heavy is imported before
-the task's module, so that it can be told what the module imports.
+The process reads a JSON order from stdin and writes one JSON answer to stdout. It imports nothing heavy
+before the task's module, so that it can report what that module imports.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ TIMEOUT_S = 300
 
 
 def ask(order: dict[str, Any]) -> dict[str, Any]:
-    """Run this module in a process of its own and return its answer.
+    """Run this module in a new process and return its answer.
 
     Args:
         order: ``module``, ``file`` and ``name`` of the class; ``configs``: run directories whose
-            options are wanted; ``predict``: a run directory, or None; ``inputs``: for its ``predict``.
+            options to return; ``keys``: the names of these options; ``predict``: a run directory to
+            predict with, or None; ``inputs``: the texts to predict.
 
     Returns:
-        ``error`` if it failed; else ``heavy`` (imported with the module), ``seconds`` (of that),
-        ``configs`` (a dict of options a directory) and ``predictions``.
+        ``error`` if the process failed; otherwise ``heavy`` (the heavy packages that the module
+        imports), ``seconds`` (how long its import takes), ``configs`` (a dict of options per
+        directory) and ``predictions``.
     """
     path = os.pathsep.join(filter(None, sys.path))
     done = subprocess.run(
@@ -47,12 +49,14 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
         lines = done.stderr.strip().splitlines()
-        answer = {"error": lines[-1] if lines else f"the process ended with {done.returncode}"}
+        answer = {
+            "error": lines[-1] if lines else f"the process exited with status {done.returncode}"
+        }
     return answer
 
 
 def answer(order: dict[str, Any]) -> dict[str, Any]:
-    """Import the task, open its runs and predict."""
+    """Import the task, open its runs, and predict."""
     import clx.ml
 
     before, started = set(sys.modules), time.monotonic()
@@ -76,7 +80,7 @@ def _task(module: str, file: str | None, name: str) -> Any:
     try:
         found: Any = importlib.import_module(module)
     except ImportError:
-        # A test module, as pytest imports it, is not on the path.
+        # A test module that pytest imported is not on the path.
         if file is None:
             raise
         spec = importlib.util.spec_from_file_location(module, Path(file))
@@ -90,8 +94,8 @@ def _task(module: str, file: str | None, name: str) -> Any:
     return found
 
 
-def plain(value: Any) -> Any:
-    """Return a value that JSON has no word for as one that it has, numpy's numbers as numbers."""
+def json_default(value: Any) -> Any:
+    """Return a JSON value for one that JSON cannot hold: a number for numpy's numbers, else a str."""
     return value.item() if hasattr(value, "item") else str(value)
 
 
@@ -100,7 +104,7 @@ def main() -> int:
     order = json.load(sys.stdin)
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            said = json.dumps(answer(order), default=plain)
+            said = json.dumps(answer(order), default=json_default)
         except Exception as error:
             traceback.print_exc()
             said = json.dumps({"error": f"{type(error).__name__}: {error}"})

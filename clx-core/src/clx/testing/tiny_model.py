@@ -1,4 +1,4 @@
-"""A model that is made here and now: small, random, offline, with the words of a sample."""
+"""Makes a small random model offline, with the words of a sample as its vocabulary."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ MAX_TOKENS = 64
 def make_tiny_model(folder: Path, texts: Iterable[str] = ()) -> Path:
     """Write a random two-layer BERT that takes 64 tokens, and return the folder.
 
-    Its vocabulary is the words of the texts, and letters, so that any text can be tokenised and long
-    words have several tokens.
+    Its vocabulary contains words of the texts and single letters, so that it can tokenize any text.
 
     Args:
-        folder: where; it is made.
-        texts: what the model will be tried on.
+        folder: the folder to create.
+        texts: texts that the model will be used on.
     """
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     words = {word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower())}
-    # Every other word is left out, so that some consist of several tokens.
+    # Leave out every other word, so that some words consist of several tokens.
     whole = sorted(words)[::2]
     letters = sorted({*"abcdefghijklmnopqrstuvwxyz0123456789.,!?'-", *"".join(words)})
     tokens = dict.fromkeys([*SPECIAL, *whole, *letters, *(f"##{letter}" for letter in letters)])

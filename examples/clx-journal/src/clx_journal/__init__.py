@@ -1,4 +1,4 @@
-"""A journal of what is trained, evaluated and predicted with clx, whatever the task."""
+"""A journal of all trainings, evaluations and predictions with clx, for any task."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from clx.settings import local_data_dir
 
 
 def journal_path():
-    """Return the file, which may not exist: one JSON line an entry."""
+    """Return the path of the journal, one JSON line per entry; the file may not exist."""
     return local_data_dir() / "journal.jsonl"
 
 
 def read_journal(run_name=None):
-    """Return the entries, the oldest first; those of one run if it is named."""
+    """Return the entries, oldest first, of one run if ``run_name`` is given."""
     path = journal_path()
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     entries = [json.loads(line) for line in lines]
@@ -35,39 +35,39 @@ def write_entry(run, did, **facts):
 
 @hookimpl
 def clx_training_arguments():
-    """Take the seed of this machine."""
+    """Set the seed of this machine."""
     return {"seed": int(os.environ["CLX_SEED"])} if os.environ.get("CLX_SEED") else None
 
 
 @hookimpl
 def clx_before_training(run, train_data, eval_data):
-    """Insist on eval data for what is final."""
+    """Require eval data for final runs."""
     if run.run_name.startswith("final-") and eval_data is None:
-        raise ConfigError(f"{run.run_name}: a final run is trained with eval data")
+        raise ConfigError(f"{run.run_name}: a final run must be trained with eval data")
     write_entry(run, "began", rows=len(train_data))
 
 
 @hookimpl
 def clx_after_training(run, result):
-    """Note figures and duration."""
+    """Record the metrics and the duration."""
     write_entry(run, "trained", seconds=round(result.seconds, 1), metrics=result.metrics)
 
 
 @hookimpl
 def clx_after_evaluation(run, evaluation):
-    """Note figures."""
+    """Record the metrics."""
     write_entry(run, "evaluated", rows=evaluation.rows, metrics=evaluation.metrics)
 
 
 @hookimpl
 def clx_after_prediction(run, predictions):
-    """Note how many."""
+    """Record the number of texts."""
     write_entry(run, "predicted", rows=len(predictions))
 
 
 @hookimpl
 def clx_report_sections(run):
-    """Show the earlier trainings of this run's name."""
+    """Show the earlier trainings under this run's name."""
     import pandas as pd
 
     from clx.ml.report import Section
@@ -86,6 +86,6 @@ def clx_commands():
 
 
 def journal(run: Annotated[str | None, typer.Argument(help="Only this run's entries.")] = None):
-    """List what was trained, evaluated and predicted on this machine."""
+    """List the trainings, evaluations and predictions on this machine."""
     for entry in read_journal(run):
         typer.echo("\t".join((entry["at"], entry["run"], entry["did"], str(entry.get("rows", "")))))

@@ -1,4 +1,4 @@
-"""Named entities as spans of characters: the task ``ner`` of clx."""
+"""Named entities as character spans: the task ``ner`` of clx."""
 
 from clx.ml import TrainingRun
 from clx.ml.data import column_problems, raise_data_problems, text_problems
@@ -17,11 +17,11 @@ STRIDE = 16
 
 
 class NerRun(TrainingRun):
-    """Spans of a text with a label each.
+    """Labeled spans in each text.
 
-    Data: columns ``text`` and ``spans``. Predictions: a list of spans, each with its ``score``. Texts
-    longer than the model takes are read in windows that overlap. The option ``label_names`` is the
-    labels; None takes those of the training data, sorted.
+    Data: columns ``text`` and ``spans``. Predictions: a list of spans, each with its ``score``. Long
+    texts are read in overlapping windows. The option ``label_names`` lists the labels; None takes
+    them from the training data, sorted.
     """
 
     name = "ner"
@@ -31,7 +31,7 @@ class NerRun(TrainingRun):
 
     @classmethod
     def sample_data(cls):
-        """Return rows to try the task with."""
+        """Return rows for trying out the task."""
         import pandas as pd
 
         rows = [("nobody came", []), ("it rained all day", [])]
@@ -42,17 +42,17 @@ class NerRun(TrainingRun):
         return pd.DataFrame(rows, columns=["text", "spans"])
 
     def validate_data_format(self, data):
-        """Raise if a column is missing, or a row has no text or spans that do not fit it."""
+        """Raise if a column is missing or the text or the spans of a row are not valid."""
         raise_data_problems(column_problems(data, ["text", "spans"]), EXPECTED)
         raise_data_problems(text_problems(data), EXPECTED)
         raise_data_problems(span_problems(data, label_names=self.label_names), EXPECTED)
 
     def infer_config(self, train_data):
-        """Take the labels from the data, unless they were given."""
+        """Take the labels from the data unless they are given."""
         self.label_names = self.label_names or span_label_names(train_data["spans"])
 
     def load_model(self, model_name=None):
-        """Return a model with an output a token for ``O``, ``B-…`` and ``I-…``."""
+        """Return a model that scores ``O``, ``B-…`` and ``I-…`` for each token."""
         from transformers import AutoModelForTokenClassification
 
         maps = label_maps(bio_labels(self.label_names))
@@ -61,12 +61,12 @@ class NerRun(TrainingRun):
         )
 
     def tokenize(self, examples):
-        """Return windows of each text with a label id a token."""
+        """Return the windows of each text, with one label id per token."""
         texts, spans, labels = examples["text"], examples["spans"], bio_labels(self.label_names)
         return span_windows(self.tokenizer, texts, spans, labels, STRIDE, self.tokenize_args)
 
     def compute_metrics(self, eval_pred):
-        """Return precision, recall and F1 of whole spans, and what the option ``metrics`` adds."""
+        """Return precision, recall and F1 of whole spans, and the metrics named by the user."""
         tags = tag_rows(eval_pred.label_ids, eval_pred.predictions, bio_labels(self.label_names))
         metrics = tag_metrics(*tags)
         return metrics | self.extra_metrics(*tags, metrics)

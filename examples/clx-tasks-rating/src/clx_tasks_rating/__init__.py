@@ -18,10 +18,10 @@ class RatingRun(TrainingRun):
     """A number for each text, such as the stars of a review.
 
     Data: a column ``text`` of strings and a column ``score`` of numbers. Predictions:
-    ``{"score": 4.2}``, never outside of the scale.
+    ``{"score": 4.2}``, always within the scale.
 
     Args:
-        scale: lowest and highest score; None takes them from the training data.
+        scale: the lowest and the highest score. None takes them from the training data.
         **options: the options of :class:`clx.ml.TrainingRun`.
     """
 
@@ -33,7 +33,7 @@ class RatingRun(TrainingRun):
 
     @classmethod
     def sample_data(cls) -> pd.DataFrame:
-        """Return rows to try the task with."""
+        """Return rows for trying out the task."""
         import pandas as pd
 
         good = ["wonderful and clever", "a great joy", "great acting, wonderful music"]
@@ -42,7 +42,7 @@ class RatingRun(TrainingRun):
         return pd.DataFrame(rows, columns=["text", "score"])
 
     def check_config(self) -> list[str]:
-        """Return what is wrong with the scale."""
+        """Return the problems of the option ``scale``."""
         scale = self.scale
         if scale is None:
             return []
@@ -52,7 +52,7 @@ class RatingRun(TrainingRun):
         return []
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
-        """Raise if a column is missing, or a row has no text, no number, or one off the scale."""
+        """Raise if a column is missing or the text or the score of a row is not valid."""
         raise_data_problems(column_problems(data, ["text", "score"]), EXPECTED)
         scores = data["score"].tolist()
         wrong = [not _is_number(score) for score in scores]
@@ -64,7 +64,7 @@ class RatingRun(TrainingRun):
         raise_data_problems([*text_problems(data), *problems], EXPECTED)
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
-        """Take the scale from the data, unless it was given."""
+        """Take the scale from the data unless it is given."""
         if self.scale is None:
             low, high = float(train_data["score"].min()), float(train_data["score"].max())
             self.scale = [low, high if high > low else low + 1]
@@ -78,19 +78,19 @@ class RatingRun(TrainingRun):
         )
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
-        """Return the tokenised texts, and the scores brought to 0 … 1."""
+        """Return the tokenized texts and the scores, scaled to the range 0 to 1."""
         low, high = self.scale
         labels = [(float(score) - low) / (high - low) for score in examples["score"]]
         return {**super().tokenize(examples), "labels": labels}
 
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
-        """Return the mean absolute error and the root of the mean squared one, in scores."""
+        """Return the mean absolute and the root mean squared error, in units of the score."""
         predictions, labels = eval_pred
         errors = (predictions.reshape(-1).clip(0, 1) - labels) * (self.scale[1] - self.scale[0])
         return {"mae": abs(errors).mean(), "rmse": (errors**2).mean() ** 0.5}
 
     def post_process_prediction(self, prediction: Any) -> dict[str, float]:
-        """Return ``{"score": …}`` on the scale; the pipeline gives one entry, alone or in a list."""
+        """Return ``{"score": …}`` from the pipeline's entry, which may be in a list of one."""
         entry = prediction[0] if isinstance(prediction, list) else prediction
         low, high = self.scale
         return {"score": low + min(max(entry["score"], 0.0), 1.0) * (high - low)}

@@ -1,4 +1,4 @@
-"""How alike two texts are: the task ``similarity`` of clx."""
+"""How similar two texts are: the task ``similarity`` of clx."""
 
 import json
 
@@ -14,11 +14,11 @@ QUANTILES = "quantiles.json"
 class SimilarityRun(TrainingRun):
     """A similarity from 0 to 1 for each pair of texts, read together (a cross-encoder).
 
-    Data: columns ``first``, ``second`` and ``similarity``. Predictions: the ``similarity``, and its
-    ``rank``: the share of the training pairs that are less alike.
+    Data: columns ``first``, ``second`` and ``similarity``. Predictions: the ``similarity`` and its
+    ``rank``, the fraction of training pairs that are less similar.
 
     Args:
-        symmetric: train on each pair in both orders.
+        symmetric: whether to train on each pair in both orders.
         **options: the options of :class:`clx.ml.TrainingRun`.
     """
 
@@ -33,7 +33,7 @@ class SimilarityRun(TrainingRun):
 
     @classmethod
     def sample_data(cls):
-        """Return rows to try the task with."""
+        """Return rows for trying out the task."""
         import pandas as pd
 
         alike = [("an apple", "a red apple"), ("ripe pear", "a pear"), ("apple pie", "apple cake")]
@@ -43,17 +43,17 @@ class SimilarityRun(TrainingRun):
 
     @property
     def trainer_class(self):
-        """The Trainer with our loss; it is imported when a training begins."""
+        """The Trainer with the custom loss, imported only when training begins."""
         from clx_tasks_similarity.trainer import PairTrainer
 
         return PairTrainer
 
     def check_config(self):
-        """Return what is wrong with our own option."""
+        """Return the problems of the option ``symmetric``."""
         return [] if isinstance(self.symmetric, bool) else ["symmetric must be true or false"]
 
     def validate_data_format(self, data):
-        """Raise if a column is missing, or a row has not two texts and a similarity."""
+        """Raise if a column is missing or a text or the similarity of a row is not valid."""
         raise_data_problems(column_problems(data, [*self.text_columns, "similarity"]), EXPECTED)
         values = data["similarity"].tolist()
         wrong = [not isinstance(value, int | float) or not 0 <= value <= 1 for value in values]
@@ -62,7 +62,7 @@ class SimilarityRun(TrainingRun):
         raise_data_problems([*problems, *row_problems(data, wrong, what, values)], EXPECTED)
 
     def infer_config(self, train_data):
-        """Remember how alike the training pairs are."""
+        """Store the quantiles of the training similarities."""
         points = [number / 100 for number in range(101)]
         self.quantiles = train_data["similarity"].quantile(points).tolist()
 
@@ -75,7 +75,7 @@ class SimilarityRun(TrainingRun):
         )
 
     def tokenize(self, examples):
-        """Return the pairs, each in both orders when the task is symmetric."""
+        """Return the tokenized pairs, each in both orders if ``symmetric`` is set."""
         labels = [float(value) for value in examples["similarity"]]
         if not self.symmetric:
             return {**super().tokenize(examples), "labels": labels}
@@ -88,7 +88,7 @@ class SimilarityRun(TrainingRun):
         return {**super().tokenize(both), "labels": doubled, "overflow_to_sample_mapping": rows}
 
     def load_data_collator(self):
-        """Pad to multiples of eight, which is what GPUs like."""
+        """Pad to multiples of eight, which is faster on GPUs."""
         from transformers import DataCollatorWithPadding
 
         return DataCollatorWithPadding(self.tokenizer, pad_to_multiple_of=8)
@@ -98,13 +98,13 @@ class SimilarityRun(TrainingRun):
         import numpy as np
         import pandas as pd
 
-        said = 1 / (1 + np.exp(-eval_pred.predictions.reshape(-1).astype(float)))
-        given = eval_pred.label_ids
-        ranks = np.corrcoef(pd.Series(said).rank(), pd.Series(given).rank())[0, 1]
-        return {"mae": abs(said - given).mean(), "spearman": np.nan_to_num(ranks)}
+        predicted = 1 / (1 + np.exp(-eval_pred.predictions.reshape(-1).astype(float)))
+        expected = eval_pred.label_ids
+        ranks = np.corrcoef(pd.Series(predicted).rank(), pd.Series(expected).rank())[0, 1]
+        return {"mae": abs(predicted - expected).mean(), "spearman": np.nan_to_num(ranks)}
 
     def save_extra(self, folder):
-        """Keep the quantiles with the run."""
+        """Save the quantiles with the run."""
         (folder / QUANTILES).write_text(json.dumps(self.quantiles), encoding="utf-8")
 
     def post_process_prediction(self, prediction):

@@ -1,11 +1,11 @@
-"""The loss: binary cross-entropy against a similarity from 0 to 1 (as sentence-transformers has it)."""
+"""Binary cross-entropy against a similarity from 0 to 1, as in sentence-transformers."""
 
 import torch
 from transformers import Trainer
 
 
 class PairTrainer(Trainer):
-    """A Trainer whose loss takes similarities as probabilities."""
+    """A Trainer whose loss treats similarities as probabilities."""
 
     def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
         """Return the mean loss of a batch."""

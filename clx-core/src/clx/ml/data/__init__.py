@@ -1,18 +1,17 @@
-"""Data of any kind as frames and datasets, and what is wrong with its rows.
+"""From what a user passes to what the model is fed.
 
-The public face of the room: task packages import from here.
+The names exported here are public: task packages import them. The modules of clx import from the
+modules of this room.
 """
 
-from clx.ml.data.frames import (
-    ROW_OF_RESULT,
+from clx.ml.data.dataset import ROW_OF_RESULT, fingerprint, to_dataset
+from clx.ml.data.frames import to_frame
+from clx.ml.data.problems import (
     column_problems,
-    fingerprint,
     has_surrogate,
     raise_data_problems,
     row_problems,
     text_problems,
-    to_dataset,
-    to_frame,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Which texts go through a model together, and how they are padded."""
+"""Batches of texts: which texts go through a model together, and how they are padded."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
     import numpy as np
 
 WINDOW_BATCHES = 32
-"""Batches of a given size that are sorted by length together."""
+"""Batches that are sorted by length together, if the user sets the batch size."""
 
 WINDOWS = {"cpu": 1024}
-"""Texts that are sorted by length together, by kind of device, when no batch size is given."""
+"""Texts that are sorted by length together, per device type, if the user sets no batch size."""
 
 OTHER_WINDOW = 8192
 
 TOKEN_BUDGETS = {"cpu": 384}
-"""Tokens of a batch, padding counted, by kind of device (docs/performance.md has the measurement).
+"""Tokens per batch, padding included, per device type (measured in docs/performance.md).
 
-On a CPU more only leaves the cache; on other devices a batch has to be large to keep them busy.
+On a CPU, a larger batch no longer fits the cache. Other devices need large batches to stay busy.
 """
 
 OTHER_BUDGET = 16_384
@@ -29,7 +29,7 @@ OTHER_MAX_TEXTS = 1024
 
 
 def window_size(device: str, batch_size: int | None) -> int:
-    """Return how many texts are in memory, and sorted, at once."""
+    """Return how many texts are held in memory and sorted by length at once."""
     if batch_size is not None:
         return batch_size * WINDOW_BATCHES
     return WINDOWS.get(device, OTHER_WINDOW)
@@ -41,13 +41,13 @@ def batches(
     batch_size: int | None = None,
     most_tokens: int | None = None,
 ) -> Iterator[list[int]]:
-    """Yield the positions of the texts of each batch, longest first.
+    """Yield the positions of the texts in each batch, longest texts first.
 
     Args:
-        lengths: tokens of each text.
-        device: the kind of device, such as ``cpu`` or ``cuda``.
-        batch_size: the texts of a batch; None takes as many as the device's token budget allows.
-        most_tokens: the budget, where the device's is larger; None for the device's.
+        lengths: the number of tokens of each text, shape (texts,).
+        device: the device type, such as ``cpu`` or ``cuda``.
+        batch_size: texts per batch. None fits as many as the device's token budget allows.
+        most_tokens: an upper limit for the token budget. None uses the device's budget.
     """
     order = sorted(range(len(lengths)), key=lambda position: -lengths[position])
     yield from in_order(order, lengths, device, batch_size, most_tokens)
@@ -80,12 +80,12 @@ def in_order(
 
 
 def padded(rows: Sequence[Sequence[int]], value: int, side: str) -> np.ndarray[Any, Any]:
-    """Return rows of token ids as one array of int64, shape (rows, longest row).
+    """Return rows of token ids as one int64 array, shape (rows, longest row).
 
     Args:
-        rows: lists of numbers.
-        value: what shorter rows are filled up with.
-        side: ``right`` or ``left``, where they are filled up.
+        rows: the token ids of each row.
+        value: the padding value for shorter rows.
+        side: the side that is padded, ``right`` or ``left``.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Frames from files: csv, tsv, jsonl and parquet, one file, a folder of them, or a glob."""
+"""Frames from csv, tsv, jsonl and parquet: one file, a folder of files, or a glob."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ FORMATS = {
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 
 CSV_ARGS: dict[str, Any] = {"dtype": str, "keep_default_na": False, "na_values": [""]}
-"""Cells are text, so that '007' and 'NA' stay what they are; only an empty cell is missing."""
+"""Cells are read as text, so that '007' and 'NA' stay unchanged. Only an empty cell is missing."""
 
 
 def file_format(path: Path) -> str:
-    """Return ``csv``, ``tsv``, ``jsonl`` or ``parquet`` by the file's suffix.
+    """Return the format that the file's suffix stands for: ``csv``, ``tsv``, ``jsonl`` or ``parquet``.
 
     Raises:
-        DataFormatError: any other suffix.
+        DataFormatError: the suffix is not one of ``FORMATS``.
     """
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise DataFormatError(
-            f"{path} has the suffix {suffix!r}, which is none of {', '.join(FORMATS)}. Rename or "
-            f"convert it, or pass a DataFrame."
+            f"{path} has the suffix {suffix!r}, which is not one of {', '.join(FORMATS)}. "
+            f"Rename or convert the file, or pass a DataFrame."
         )
     return FORMATS[suffix]
 
 
 def read_file(path: Path) -> pd.DataFrame:
-    """Read one file whole.
+    """Read one whole file.
 
     Raises:
-        DataFormatError: the file cannot be read as what its suffix says.
+        DataFormatError: the file is not valid in the format of its suffix.
     """
     import pandas as pd
 
@@ -72,7 +72,11 @@ def read_file(path: Path) -> pd.DataFrame:
 
 
 def refuse_repeated_columns(path: Path, separator: str) -> None:
-    """Refuse a csv file with two columns of one name; pandas would rename the second one."""
+    """Raise if two columns of a csv file have the same name. pandas would rename the second one.
+
+    Raises:
+        DataFormatError: a column name occurs more than once.
+    """
     import pandas as pd
 
     header = pd.read_csv(path, sep=separator, header=None, nrows=1, **CSV_ARGS).iloc[0]
@@ -82,9 +86,9 @@ def refuse_repeated_columns(path: Path, separator: str) -> None:
 
 
 def json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a jsonl file as they are written.
+    """Yield the objects of a jsonl file, with their values unchanged.
 
-    pandas.read_json would drop lone surrogates, and turn what looks like a date into one.
+    ``pandas.read_json`` would drop lone surrogates and convert strings that look like dates.
 
     Raises:
         DataFormatError: a line is not a JSON object.
@@ -106,7 +110,7 @@ def matching_files(source: str) -> list[Path]:
     """Return the files that a path, a folder or a glob stands for, sorted by name.
 
     Raises:
-        DataFormatError: there is none.
+        DataFormatError: there are no such files.
     """
     path = Path(source).expanduser()
     if path.is_dir():
@@ -117,15 +121,15 @@ def matching_files(source: str) -> list[Path]:
         files = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
     if not files:
         raise DataFormatError(
-            f"There is no data at {source!r} (looked in {Path.cwd()}). Give a file "
-            f"({', '.join(FORMATS)}), a folder or glob of them, or a DataFrame."
+            f"There is no data at {source!r} (looked in {Path.cwd()}). Pass a file "
+            f"({', '.join(FORMATS)}), a folder or glob of such files, or a DataFrame."
         )
     return files
 
 
 @hookimpl(trylast=True)
 def clx_open_data(source: str) -> pd.DataFrame:
-    """Read files when no other plugin knows the source."""
+    """Read the source from files, if no other plugin has opened it."""
     files = matching_files(source)
     if len(files) == 1:
         return read_file(files[0])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import TruncationWarning
-from clx.ml.data.texts import apart
+from clx.ml.data.texts import split_pair
 from clx.ml.data.windows import READ_WHOLE
 from clx.ml.task.windows import token_limit, truncates
 
@@ -87,7 +87,7 @@ def cut_texts(
     candidates = [row for row, text in enumerate(texts) if len(text) > limit - special]
     for start in range(0, len(candidates), AT_ONCE):
         rows = candidates[start : start + AT_ONCE]
-        columns = apart([texts[row] for row in rows])
+        columns = split_pair([texts[row] for row in rows])
         encoded = tokenizer(*columns, truncation=False, padding=False, verbose=False)
         for row, ids in zip(rows, encoded["input_ids"], strict=True):
             cut[row] = len(ids) > limit

@@ -1,4 +1,4 @@
-"""Rows of csv, tsv, jsonl and parquet, read and written some at a time."""
+"""Reading and writing csv, tsv, jsonl and parquet files in chunks of rows."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def read_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
-    """Yield frames of ``rows`` rows (the last one has the rest), holding one at a time.
+    """Yield the file as frames of ``rows`` rows each, with only one of them in memory.
 
     Raises:
-        DataFormatError: the file cannot be read as what its suffix says.
+        DataFormatError: the file is not valid in the format of its suffix.
     """
     kind = file_format(source)
     try:
@@ -69,9 +69,9 @@ def _parquet_chunks(source: Path, rows: int) -> Iterator[pd.DataFrame]:
 
 
 def write_part(frame: pd.DataFrame, path: Path, kind: str, first: bool) -> None:
-    """Write some rows so that the file is either complete or not there.
+    """Write one part of a file. The part is either complete or does not exist.
 
-    A csv has its heading in the ``first`` part only, so that the parts are the target cut up.
+    Only the ``first`` part of a csv file has the header, so that the concatenated parts are the file.
     """
     new = path.with_suffix(".new")
     if kind in SEPARATORS:
@@ -88,7 +88,7 @@ def write_part(frame: pd.DataFrame, path: Path, kind: str, first: bool) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a cell as JSON has it: missing values and infinities, which it lacks, are null."""
+    """Return a cell as a JSON value. Missing values and infinities become null."""
     import pandas as pd
 
     if hasattr(value, "tolist"):
@@ -103,10 +103,10 @@ def _plain(value: Any) -> Any:
 
 
 def join_parts(parts: Sequence[Path], target: Path, kind: str) -> Path:
-    """Make of its parts what is to be renamed to the target, and return its path.
+    """Join the parts to one file beside the target, and return its path. The caller renames it.
 
     Raises:
-        DataFormatError: parts of a parquet file have columns of types that do not go together.
+        DataFormatError: the parts of a parquet file have columns with incompatible types.
     """
     new = target.with_name(f".{target.name}.new")
     if kind == "parquet":
@@ -126,7 +126,7 @@ def _join_parquet(parts: Sequence[Path], new: Path) -> None:
     import pyarrow.parquet as pq
 
     try:
-        # A column that is empty in one part and filled in another has two types.
+        # A column that is empty in one part has another type there.
         schema = pa.unify_schemas(
             [pq.read_schema(part) for part in parts], promote_options="permissive"
         ).remove_metadata()
@@ -135,12 +135,12 @@ def _join_parquet(parts: Sequence[Path], new: Path) -> None:
                 writer.write_table(pq.read_table(part).cast(schema))
     except pa.ArrowException as error:
         raise DataFormatError(
-            f"The rows do not fit one parquet schema ({cell(str(error))}): write to jsonl instead"
+            f"The rows do not fit a single parquet schema ({cell(str(error))}): write jsonl instead"
         ) from error
 
 
 def flush(path: Path) -> None:
-    """Have a file, or the names in a folder, on disk when this returns."""
+    """Flush a file, or the entries of a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

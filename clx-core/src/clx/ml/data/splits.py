@@ -1,4 +1,4 @@
-"""One part of the data on its way to the model."""
+"""Training and evaluation splits: the user's rows together with what the model is fed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clx.errors import ConfigError
-from clx.ml.data.frames import to_dataset
+from clx.ml.data.dataset import to_dataset
 from clx.ml.data.lengths import input_lengths, input_limit, uncut_lengths
 from clx.ml.data.texts import row_texts
 from clx.ml.data.token_counts import TokenCounts, watching
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """A validated frame with its tokenised rows.
+    """A validated frame with its tokenized rows.
 
     Attributes:
         name: ``train``, ``eval`` or ``evaluation``.
-        frame: the rows as the user gave them.
-        dataset: the same rows as the model is fed.
-        lengths: how many tokens each text has before anything is cut; None where that cannot be
-            told, such as for pairs of texts.
-        truncated: how many texts are cut.
-        cut: of each text whether it is, None where only the number could be told.
-        row_of: the row of the frame that each row of the dataset is a window of, None where they are
-            the same.
+        frame: the user's rows.
+        dataset: what the model is fed for them: one row per row of the frame, or per window.
+        lengths: tokens of each text before truncation, shape (texts,). None if they are unknown, such
+            as for pairs of texts.
+        truncated: the number of texts that are truncated.
+        cut: whether each text is truncated, shape (texts,). None if that is unknown.
+        row_of: for each row of the dataset, the row of the frame that it is a window of. None if the
+            dataset has one row per row of the frame.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Split:
 
 
 def windows_of_split(task: Task, split: Split) -> TextWindows | None:
-    """Return which rows of the dataset are windows of one text, None where they are whole texts."""
+    """Return which rows of the dataset are windows of one text, None if each is a whole text."""
     if task.long_text != "window" or split.row_of is None:
         return None
     sizes = input_lengths(split.dataset) or [1] * len(split.row_of)
@@ -60,15 +60,21 @@ def windows_of_split(task: Task, split: Split) -> TextWindows | None:
 def tokenised_split(
     task: Task, tokenizer: PreTrainedTokenizerBase, name: str, frame: pd.DataFrame
 ) -> Split:
-    """Return a frame with its tokenised dataset.
+    """Tokenize a frame.
 
-    What the task's ``tokenize`` asks of the run's tokenizer is watched, so that no text has to be
-    tokenised again to know how long it is. A slow tokenizer, and a task that does not call it once
-    for each row, leave less to see: then texts that fill the limit are tokenised a second time.
+    The lengths of the texts are recorded while the task's ``tokenize`` calls the tokenizer. If that is
+    not possible (the tokenizer is slow, or the task does not call it once per row), texts that fill the
+    limit are tokenized a second time.
+
+    Args:
+        task: the run's task.
+        tokenizer: the run's tokenizer.
+        name: the name of the split, such as ``train``.
+        frame: rows that the task has validated.
 
     Raises:
         DataFormatError: a text is too long, and the run has ``strict_length``.
-        ConfigError: the run has ``long_text="window"``, and its task makes no windows.
+        ConfigError: the run has ``long_text="window"``, but the task's ``tokenize`` returns no windows.
     """
     row_of: list[int] = []
     with watching(tokenizer) as seen, author_code(task, "tokenize"):
@@ -89,16 +95,16 @@ def tokenised_split(
 def _measured(
     task: Task, tokenizer: PreTrainedTokenizerBase, split: Split, seen: TokenCounts
 ) -> Split:
-    """Return the split with the lengths of its texts, and which of them are cut."""
+    """Return the split with the lengths of its texts and which of them are truncated."""
     frame, dataset = split.frame, split.dataset
     if seen.complete and len(seen.cut) == len(frame):
         lengths = [size for size in seen.lengths if size is not None]
         known = lengths if len(lengths) == len(frame) else None
         return replace(split, lengths=known, truncated=sum(seen.cut), cut=seen.cut)
-    cut, limit = input_lengths(dataset), input_limit(task, tokenizer)
+    sizes, limit = input_lengths(dataset), input_limit(task, tokenizer)
     texts = row_texts(frame, task.text_columns) if len(task.text_columns) == 1 else None
-    if cut is None or texts is None or len(cut) != len(frame):
+    if sizes is None or texts is None or len(sizes) != len(frame):
         return split
-    lengths = uncut_lengths(tokenizer, texts, cut, limit)
+    lengths = uncut_lengths(tokenizer, texts, sizes, limit)
     is_cut = [limit is not None and size > limit for size in lengths]
     return replace(split, lengths=lengths, truncated=sum(is_cut), cut=is_cut)

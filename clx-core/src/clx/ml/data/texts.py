@@ -1,7 +1,8 @@
-"""Inputs of more than one text: rows of a premise and a hypothesis, a question and a passage.
+"""The inputs of ``predict``: single texts, and rows of several, such as a question and a passage.
 
-Everything between ``predict`` and the tokenizer handles texts: it counts, sorts, and computes equal
-ones once. A row of several texts goes that way as one str, which the run's tokenizer takes apart.
+Everything between ``predict`` and the tokenizer handles strings: it counts and sorts them, and computes
+equal ones once. A row of several texts is therefore one string, a :class:`TextRow`. The run's tokenizer
+gets its texts back with :func:`split_pair`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, DataFormatError
-from clx.ml.data.frames import column_problems, has_surrogate, raise_data_problems, text_problems
+from clx.ml.data.problems import column_problems, has_surrogate, raise_data_problems, text_problems
 from clx.problems import cell, names, raise_problems
 
 if TYPE_CHECKING:
@@ -18,14 +19,18 @@ if TYPE_CHECKING:
 
 
 class TextRow(str):
-    """The texts of one row as one str; ``texts`` has them apart."""
+    """The texts of one row as one string. Two are equal if all their texts are.
+
+    Attributes:
+        texts: the single texts.
+    """
 
     texts: tuple[str, ...]
 
     __slots__ = ("texts",)
 
     def __new__(cls, texts: Iterable[str]) -> TextRow:
-        """Join the texts."""
+        """Join the texts with line breaks."""
         parts = tuple(texts)
         row = super().__new__(cls, "\n".join(parts))
         row.texts = parts
@@ -44,8 +49,11 @@ class TextRow(str):
         return repr(self.texts)
 
 
-def apart(texts: Any) -> tuple[Any, ...]:
-    """Return what a tokenizer is called with: the texts, or a list of texts for each column."""
+def split_pair(texts: Any) -> tuple[Any, ...]:
+    """Return the arguments for a tokenizer: the texts of a :class:`TextRow`, or one list per column.
+
+    Anything but a row, or a list of rows, is returned as the only argument.
+    """
     if isinstance(texts, TextRow):
         return texts.texts
     rows = texts if isinstance(texts, list) else []
@@ -58,10 +66,12 @@ EXPECTED_TEXTS = "a list, tuple, Series, array or generator of texts, or one tex
 
 
 def as_texts(texts: Any) -> Iterable[Any]:
-    """Return an iterable of what may be texts; one string is a list of one.
+    """Return the input of ``predict`` as an iterable. One string becomes a list of one.
+
+    The items are not checked; :func:`check_texts` does that.
 
     Raises:
-        DataFormatError: of a type that cannot be a row of texts.
+        DataFormatError: the input has a type that cannot hold texts.
     """
     if isinstance(texts, str):
         return [texts]
@@ -71,7 +81,7 @@ def as_texts(texts: Any) -> Iterable[Any]:
         raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got a {kind}{hint}")
     if getattr(texts, "ndim", 1) != 1:
         raise DataFormatError(
-            f"predict needs {EXPECTED_TEXTS}, but got an array of {texts.ndim} dimensions"
+            f"predict needs {EXPECTED_TEXTS}, but got an array with {texts.ndim} dimensions"
         )
     if isinstance(texts, type) or not hasattr(texts, "__iter__"):
         raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got {cell(texts)}")
@@ -79,14 +89,14 @@ def as_texts(texts: Any) -> Iterable[Any]:
 
 
 def check_texts(texts: Iterable[Any], start: int = 0) -> list[str]:
-    """Return the texts as a list.
+    """Return the texts as a list, after checking each of them.
 
     Args:
-        texts: some of the input.
-        start: the position of the first of them in all of the input.
+        texts: a part of the input.
+        start: the position of this part in the whole input.
 
     Raises:
-        DataFormatError: some are not texts; at most ten are listed with their positions.
+        DataFormatError: some items are not valid texts. At most ten are listed with their positions.
     """
     checked = list(texts)
     problems = []
@@ -94,25 +104,28 @@ def check_texts(texts: Iterable[Any], start: int = 0) -> list[str]:
         if not isinstance(text, str):
             problems.append(f"position {position}: {cell(text)} is not a str")
         elif not text.isascii() and has_surrogate(text):
-            problems.append(f"position {position}: {cell(text)} has half of a surrogate pair")
+            problems.append(
+                f"position {position}: {cell(text)} is not valid Unicode (half of a surrogate pair)"
+            )
     raise_problems(
         DataFormatError,
-        f"predict needs texts, but {len(problems)} of these are none:",
+        f"predict needs texts, but {len(problems)} of the inputs are not:",
         problems,
-        "Drop or replace them (an empty string is a text).",
+        "Drop or replace them (an empty string is valid).",
     )
     return checked
 
 
 def as_text_rows(inputs: Any, columns: Sequence[str]) -> Any:
-    """Return the inputs of ``predict`` for a task that reads these columns.
+    """Return the inputs of ``predict`` for a task that reads these columns, one string per row.
 
-    For one column they are returned as they are. For more, each input is a tuple or list of that
-    many texts, or a dict with the columns as keys.
+    For one column, the inputs are returned unchanged. For several, each input is a tuple or list with
+    one text per column, or a dict with the columns as keys. An input with a length is read at once, any
+    other iterable row by row.
 
     Raises:
-        DataFormatError: of a type that cannot be rows of several texts. What is wrong with a single
-            row is raised when its turn comes, for a list at once.
+        DataFormatError: the input has a type that cannot hold rows of several texts, or a row is not
+            valid.
     """
     if len(columns) == 1:
         return inputs
@@ -135,7 +148,7 @@ def _rows(inputs: Iterable[Any], columns: Sequence[str]) -> Iterator[TextRow]:
         is_row = isinstance(row, list | tuple) and len(row) == len(columns)
         if not is_row or not all(isinstance(text, str) for text in row):
             raise DataFormatError(
-                f"predict needs {_expected(columns)}, but at position {position} is {cell(given)}"
+                f"predict needs {_expected(columns)}, but got {cell(given)} at position {position}"
             )
         yield TextRow(row)
 
@@ -146,31 +159,31 @@ def _expected(columns: Sequence[str]) -> str:
     return f"{rows}, each a tuple of {len(columns)} texts or {{{example}}}"
 
 
-def input_columns(columns: Sequence[str], text_column: str) -> list[str]:
+def columns_to_read(columns: Sequence[str], text_column: str) -> list[str]:
     """Return the columns that predictions are made from.
 
     Args:
-        columns: those of the task.
-        text_column: the caller's wish; ``"text"`` is the default and means the task's own.
+        columns: the task's text columns.
+        text_column: the option of that name. The default, ``"text"``, means the task's own columns.
 
     Raises:
-        ConfigError: one column is named for a task that reads several.
+        ConfigError: ``text_column`` names a column, but the task reads several.
     """
     if text_column == "text" or text_column in columns:
         return list(columns)
     if len(columns) > 1:
         raise ConfigError(
-            f"text_column is for a task that reads one column; this one reads {names(columns)}: "
+            f"text_column is only for tasks that read one column; this one reads {names(columns)}: "
             f"rename the columns of the data"
         )
     return [text_column]
 
 
 def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Return what ``predict`` takes for each row of a frame.
+    """Return the input of ``predict`` for each row of a frame.
 
     Raises:
-        DataFormatError: a column is missing or has something else than texts.
+        DataFormatError: a column is missing, or holds a value that is not a text.
     """
     problems = column_problems(frame, columns)
     problems = problems or [p for column in columns for p in text_problems(frame, column)]
@@ -180,10 +193,10 @@ def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
 
 
 def row_texts(frame: pd.DataFrame, columns: Sequence[str]) -> list[str] | None:
-    """Return the texts of each row as one str; two are equal when all their texts are.
+    """Return the texts of each row as one string. Two are equal if all their texts are.
 
-    None for a frame that lacks a column or has something else than str in one: a task may read its
-    rows in a way of its own.
+    Return None if the frame lacks a column, or if a column holds a value that is not a string. That
+    is not an error: a task may read its rows in its own way.
     """
     if any(name not in frame.columns for name in columns):
         return None
@@ -199,12 +212,13 @@ def _joined(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
 
 
 def with_texts(table: pd.DataFrame, frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return a table of the frame's rows with the texts in front, as far as there are any.
+    """Insert the texts of a frame's rows as the first columns of a table, and return the table.
 
     Args:
-        table: a row each, on the index of the frame; it is changed.
+        table: one row per row of the frame, with the same index. It is changed in place.
         frame: the data.
-        columns: those of the task's texts; the table's own of such a name stays as it is.
+        columns: the task's text columns. A column that the frame lacks, or that the table already
+            has, is skipped.
     """
     texts = [name for name in columns if name in frame.columns and name not in table.columns]
     for place, name in enumerate(texts):

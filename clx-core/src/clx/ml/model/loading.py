@@ -1,4 +1,4 @@
-"""Loading tokenizers, models and pipelines through the task's own hooks, checked."""
+"""Load tokenizers, models and pipelines through the task's methods, and check them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ModelError
-from clx.ml.data.texts import apart
+from clx.ml.data.texts import split_pair
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.base_models import read_model_config, refuse_foreign_code, set_input_limit
 from clx.ml.task.author_code import author_code
@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
 
 def load_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
-    """Return the task's tokenizer from a folder, with the model's input limit."""
+    """Return the task's tokenizer from a folder, with the model's input limit.
+
+    Raises:
+        ModelError: the folder has no tokenizer, or needs its own code.
+    """
     refuse_code = (folder / "config.json").is_file()
     if refuse_code:
         refuse_foreign_code(folder, task.trust_remote_code)
     with author_code(task, "load_tokenizer"):
         tokenizer = task.load_tokenizer(str(folder))
     _refuse_empty_vocabulary(tokenizer, folder)
-    # What a user typed is text, even when it reads like a special token. Set here, so that it is
-    # saved with the tokenizer and every reader of the model does the same.
+    # Input is text, even if it looks like a special token. The setting is saved with the tokenizer, so
+    # that every reader of the model tokenizes alike.
     as_text = bool(task.tokenize_args.get("split_special_tokens", True))
     tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = as_text
     set_input_limit(tokenizer, folder)
@@ -45,13 +49,14 @@ def load_model(
     """Return the task's model from a folder, in evaluation mode.
 
     Args:
-        task: whose ``load_model`` loads it.
-        folder: the base model's or the run's.
-        tokenizer: whose tokens the model has to know.
-        changed: more ``model_args``, for this time.
+        task: the task with the method ``load_model``.
+        folder: the base model, or the model of a run.
+        tokenizer: the tokenizer whose tokens the model must have.
+        changed: additional ``model_args`` for this call.
 
     Raises:
-        ModelError: its weights do not fit the labels, or the folder wants code run.
+        ModelError: the weights do not fit the labels or the tokenizer, or the folder needs its own
+            code.
     """
     refuse_foreign_code(folder, task.trust_remote_code)
     stored = task.model_args
@@ -65,10 +70,10 @@ def load_model(
         if "ize" in str(error) and "mismatch" in str(error):
             labels = len(read_model_config(folder).get("id2label") or ())
             raise ModelError(
-                f"The weights in {folder} do not fit this run: the model was made for "
-                f"{labels or 'other'} labels and another number is asked for. Take a base model "
-                f"without a head, or model_args={{'ignore_mismatched_sizes': True}} to begin with a "
-                f"new one."
+                f"The weights in {folder} do not fit this run: the model has "
+                f"{labels or 'another number of'} labels, and the run has a different number. Use a "
+                f"base model without a head, or model_args={{'ignore_mismatched_sizes': True}} to start "
+                f"with a new head."
             ) from error
         raise
     finally:
@@ -81,20 +86,21 @@ def load_model(
 
 
 def _refuse_empty_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Refuse a tokenizer that transformers made up where there is none: to it all words are unknown."""
+    """Refuse the tokenizer that transformers makes up for a folder without one.
+
+    It would take every word for an unknown one.
+    """
     files = (*(getattr(tokenizer, "vocab_files_names", None) or {}).values(), "tokenizer.json")
     if getattr(tokenizer, "is_fast", False) and not any(
         (folder / name).is_file() for name in files
     ):
-        raise ModelError(
-            f"{folder} has no tokenizer: none of {names(dict.fromkeys(files))} is there"
-        )
+        raise ModelError(f"{folder} has no tokenizer: it has none of {names(dict.fromkeys(files))}")
 
 
 def _refuse_other_vocabulary(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path
 ) -> None:
-    """Refuse a tokenizer with more tokens than the model, which would fail at some text."""
+    """Refuse a tokenizer with more tokens than the model, which would fail on some texts."""
     try:
         rows = model.get_input_embeddings().weight.shape[0]
     except (NotImplementedError, AttributeError):
@@ -102,8 +108,8 @@ def _refuse_other_vocabulary(
     highest = max(tokenizer.get_vocab().values(), default=0)
     if rows and highest >= rows:
         raise ModelError(
-            f"The tokenizer has tokens up to {highest}, but the model in {folder} knows {rows}: take "
-            f"the tokenizer that belongs to it (tokenizer_name=None)"
+            f"The tokenizer has tokens up to {highest}, but the model in {folder} has {rows}: use the "
+            f"tokenizer that belongs to the model (tokenizer_name=None)"
         )
 
 
@@ -120,7 +126,7 @@ def bound_tokenizer(
     class Bound(original):  # type: ignore[misc, valid-type]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             if len(args) == 1:
-                args = apart(args[0])
+                args = split_pair(args[0])
             return super().__call__(*args, **{**arguments, **kwargs})
 
     # save_pretrained writes the class's name: a reader has to find the original one.
@@ -137,7 +143,7 @@ def bound_tokenizer(
 def make_pipeline(
     task: Task, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> Pipeline:
-    """Return the Hugging Face pipeline of a run, made from objects: no path is looked up again."""
+    """Return the Hugging Face pipeline of a task, made from objects so that no path is read again."""
     from transformers import pipeline
 
     return pipeline(

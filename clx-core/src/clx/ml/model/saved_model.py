@@ -1,7 +1,7 @@
-"""A saved run's own tokenizer and model: loaded as they were saved, or not at all.
+"""Load the tokenizer and model of a saved run exactly as they were saved, or not at all.
 
-A run directory may come from a stranger or from a broken disk. What cannot be used is a
-``RunDirError`` that says what is wrong with it, whatever library noticed it.
+A run directory may come from a stranger or from a broken disk. Whichever library finds that a file
+cannot be used, the error is a ``RunDirError`` that says what is wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 READERS = frozenset(
     ["accelerate", "huggingface_hub", "json", "safetensors", "tokenizers", "torch", "transformers"]
 )
-"""Packages that read the files; what they raise says something about the files."""
+"""The packages that read the files: an exception from them is about the files."""
 
 
 def load_saved_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
@@ -44,10 +44,10 @@ def load_saved_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
 def load_saved_model(
     task: Task, folder: Path, tokenizer: PreTrainedTokenizerBase
 ) -> PreTrainedModel:
-    """Return the model of a trained run, as it was saved and nothing else.
+    """Return the model of a trained run, exactly as it was saved.
 
     Raises:
-        RunDirError: weights are missing or not finite, or do not fit the labels or the tokenizer.
+        RunDirError: weights are missing, are not finite, or do not fit the labels or the tokenizer.
     """
     stored = task.model_args
     task.model_args = {key: value for key, value in stored.items() if key not in OF_THE_BASE}
@@ -96,7 +96,7 @@ def _weight_problems(model: PreTrainedModel, folder: Path) -> Iterator[str]:
 
 
 def missing_weights(model: PreTrainedModel, folder: Path) -> list[str]:
-    """Return the names of weights that the model has and its folder has not."""
+    """Return the names of the model's weights that are not in its folder."""
     there = weight_shapes(folder)
     tied = {*getattr(model, "all_tied_weights_keys", ())}
     state = {name: value for name, value in model.state_dict().items() if name not in tied}
@@ -105,12 +105,12 @@ def missing_weights(model: PreTrainedModel, folder: Path) -> list[str]:
         return []
     from transformers.core_model_loading import revert_weight_conversion
 
-    # Some architectures have other names, or joined weights, in their files.
+    # Some architectures have other weight names, or merged weights, in their files.
     return sorted(set(revert_weight_conversion(model, state)) - set(there))
 
 
 def _label_problems(model: PreTrainedModel, folder: Path) -> Iterator[str]:
-    """Yield that the task's labels are not those that the model was saved with."""
+    """Yield a problem if the task's labels are not those that the model was saved with."""
     saved = read_object(folder / "config.json").get("id2label")
     wanted = model.config.id2label
     if not isinstance(saved, dict) or not wanted:

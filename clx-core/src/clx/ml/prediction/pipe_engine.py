@@ -21,7 +21,7 @@ from transformers.pipelines.pt_utils import PipelineIterator
 
 from clx.errors import ConfigError, OutOfMemoryError
 from clx.ml.data.batches import batches, in_order, padded, window_size
-from clx.ml.data.frames import ROW_OF_RESULT
+from clx.ml.data.dataset import ROW_OF_RESULT
 from clx.ml.data.lengths import cut_texts, input_limit
 from clx.ml.data.token_counts import TokenCounts, watched_copy
 from clx.ml.data.windows import pooled

@@ -17,9 +17,9 @@ from tqdm.auto import tqdm
 
 from clx.errors import DataFormatError, ResumeError, RunExistsError
 from clx.ml.data.files import file_format
-from clx.ml.data.frames import column_problems, raise_data_problems
+from clx.ml.data.problems import column_problems, raise_data_problems
 from clx.ml.data.row_files import flush, join_parts, read_chunks, write_part
-from clx.ml.data.texts import frame_inputs, input_columns
+from clx.ml.data.texts import columns_to_read, frame_inputs
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.predict import CutTexts
 from clx.ml.run_directory.layout import write_json
@@ -90,7 +90,7 @@ def predict_file(job: FilePrediction, text_columns: Sequence[str], rows: RowFunc
             raise DataFormatError(f"{source} cannot be source and target at once")
         done = _begin(parts, identity, job.resume)
         cut = CutTexts(lambda row: row + done * PART_ROWS, warn=False)
-        inputs = input_columns(text_columns, job.text_column)
+        inputs = columns_to_read(text_columns, job.text_column)
         # A source read as text (csv) gives texts, one of json or parquet gives typed columns.
         for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
             if number < done:

@@ -34,6 +34,9 @@ def suspicious_labels(examples: pd.DataFrame, rows: int = MAX_ROWS) -> pd.DataFr
     Dataset Labels", for the predicted label only. Tasks with several labels per row have no
     suspicious rows here.
 
+    ``TrainingRun.find_label_errors`` searches training data instead. It has the probabilities of all
+    labels, so it also estimates how many rows of each label are wrong.
+
     Args:
         examples: see :attr:`clx.ml.results.outcome.EvaluationResult.examples`.
         rows: the number of rows to return at most.

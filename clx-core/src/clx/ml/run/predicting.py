@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.frames import to_frame
-from clx.ml.data.texts import as_text_rows, as_texts, check_texts, frame_inputs, input_columns
+from clx.ml.data.texts import as_text_rows, as_texts, check_texts, columns_to_read, frame_inputs
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
 from clx.ml.prediction.backends import TORCH, check_backend
@@ -110,7 +110,7 @@ class PredictingRun(Run):
 
         check_min_score(min_score)
         frame = to_frame(data)
-        inputs = frame_inputs(frame, input_columns(self.text_columns, text_column))
+        inputs = frame_inputs(frame, columns_to_read(self.text_columns, text_column))
         cut = CutTexts(frame.index.__getitem__)
         rows = self._row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
         return pd.DataFrame(rows, index=frame.index)

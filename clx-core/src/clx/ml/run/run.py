@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.frames import to_frame
+from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training, report_sections
 from clx.ml.run.making import make_run
@@ -141,7 +142,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         request = Request(
             train_data, eval_data, overwrite, resume, tuple(callbacks or ()), fine_tune, time_budget
         )
-        with self._transaction(afresh=True, keep=True), new_garbage_only():
+        with caller_state_kept(), self._transaction(afresh=True, keep=True), new_garbage_only():
             self._resolve_metrics()
             result, config = train_run(self, place, request, self._origin())
             self._take_over(config)
@@ -164,7 +165,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         """
         from clx.ml.training.data import check_run_data
 
-        with self._transaction(afresh=True):
+        with caller_state_kept(), self._transaction(afresh=True):
             return check_run_data(self, train_data, eval_data)
 
     def find_label_errors(self, data: Any, folds: int = 5, top: int | None = None) -> pd.DataFrame:
@@ -185,7 +186,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         """
         from clx.ml.training.data import label_errors
 
-        with self._transaction(afresh=False):
+        with caller_state_kept(), self._transaction(afresh=False):
             # A text is judged as one, by its beginning.
             self.long_text, self.strict_length = "truncate", False
             return label_errors(self, data, folds, top)
@@ -201,7 +202,8 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
 
         self._require_trained()
         frame = self._labeled_frame(data)
-        evaluation = evaluate(self, self.tokenizer, self.model, frame, self.run_dir)
+        with caller_state_kept():
+            evaluation = evaluate(self, self.tokenizer, self.model, frame, self.run_dir)
         after_evaluation(self, evaluation)
         return evaluation
 
@@ -223,7 +225,8 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         frame = self._labeled_frame(data)
         refuse_unlike(self, other)
         one, two = (Contender(run, run.tokenizer, run.model, run.run_dir) for run in runs)
-        return compare_runs(one, two, frame)
+        with caller_state_kept():
+            return compare_runs(one, two, frame)
 
     def report(self, target: str | Path | None = None, data: Any = None) -> Path:
         """Write ``report.html``, one file that needs no network, and return its path.
@@ -290,7 +293,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         return frame
 
 
-# The table documents each option once, for this docstring and for docs/options.md.
+# The table documents each option once, for this docstring and for docs/arguments.md.
 TrainingRun.__doc__ = str(TrainingRun.__doc__).replace(
     "        **options: the options below.", argument_docs(indent=8)
 )

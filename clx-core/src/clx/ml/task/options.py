@@ -1,7 +1,7 @@
 """The options of every task, each declared once.
 
 Checks, the keys of ``config.json``, the names that a task's own options cannot take, the help of
-``clx train`` and ``docs/options.md`` follow from :data:`OPTIONS`. The signature of ``TrainingRun`` is
+``clx train`` and ``docs/arguments.md`` follow from :data:`OPTIONS`. The signature of ``TrainingRun`` is
 written out; a test compares it with the table.
 """
 

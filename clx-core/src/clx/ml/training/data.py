@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataWarning
 from clx.ml.data.check.check import check_splits
-from clx.ml.data.frames import fingerprint, to_frame
+from clx.ml.data.dataset import fingerprint
+from clx.ml.data.frames import to_frame
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.splits import Split, tokenised_split
 from clx.ml.results.data_check import DataCheck, raise_if_strict
@@ -90,4 +91,4 @@ def label_errors(task: Task, data: Any, folds: int, top: int | None) -> pd.DataF
     (split,) = tokenized_splits(task, tokenizer, frames)
     limit = input_limit(task, tokenizer)
     warn_truncated(limit, split.truncated, len(split.frame), "the data", stacklevel=4)
-    return find_label_errors(task, split, folds, top)
+    return find_label_errors(task, tokenizer, split, folds, top)

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from clx.ml.task.task import Task
-    from clx.ml.training.fit import Fitted, Job
+    from clx.ml.training.fit import Fitted
+    from clx.ml.training.job import Job
 
 PACKAGES = (
     "clx-core",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clx.errors import ModelError
-from clx.ml.model.head.layer import batches
+from clx.ml.model.head.layer import model_batches
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -41,7 +41,7 @@ def score_difference(
     sample = rows.select(range(0, len(rows), max(1, len(rows) // ROWS)))
     largest = 0.0
     with torch.no_grad():
-        for _, fed in batches(sample, collator, model.device):
+        for _, fed in model_batches(sample, collator, model.device):
             both = [_probabilities(each(**fed).logits, model) for each in (model, loaded)]
             largest = max(largest, float((both[0] - both[1]).abs().max()))
     if not largest <= LIMIT:

@@ -34,6 +34,7 @@ from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.author_code import author_code
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
+from clx.ml.training.calibrate import calibrated
 from clx.ml.training.data import (
     check_or_warn,
     fingerprints,
@@ -41,7 +42,8 @@ from clx.ml.training.data import (
     validated_frames,
 )
 from clx.ml.training.defaults import Setting, choose_arguments
-from clx.ml.training.fit import Call, Fitted, Job, calibrated, fit
+from clx.ml.training.fit import Fitted, fit
+from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
 from clx.ml.training.time_budget import Budget, seconds_of
 

@@ -1,1 +1,4 @@
-"""To be described."""
+"""Warnings about data that is valid but probably not what the user meant.
+
+``check.check_splits`` checks the splits of a run; ``findings.check_data`` checks plain values.
+"""

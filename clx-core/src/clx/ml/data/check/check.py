@@ -1,11 +1,12 @@
-"""The check of the data as ``train`` and ``run.check`` make it: from tokenised splits."""
+"""The data check of ``train`` and ``run.check``, which works on tokenized splits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clx.ml.data.check.findings import DataSplit, check_data
+from clx.ml.data.check.findings import check_data
+from clx.ml.data.check.labeled_texts import LabeledTexts
 from clx.ml.data.splits import Split
 from clx.ml.data.texts import row_texts
 from clx.ml.results.data_check import DataCheck
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
 
 
 def check_splits(task: Task, splits: Sequence[Split], limit: int | None) -> DataCheck:
-    """Return what is found in the splits ``train`` and, if there is one, ``eval``.
+    """Return the findings about the ``train`` split and, if there is one, the ``eval`` split.
 
-    Where the columns of the task's ``text_columns`` are missing or hold no texts, there are the
-    counts of rows and no findings.
+    If a split lacks one of the task's ``text_columns``, or if a column holds values that are not
+    strings, the result has the row counts only.
+
+    Args:
+        task: the run's task.
+        splits: the training split, and the eval split if there is one.
+        limit: the most tokens that the model reads, None if texts are not truncated.
     """
     plain = []
     for split in splits:
@@ -28,7 +34,7 @@ def check_splits(task: Task, splits: Sequence[Split], limit: int | None) -> Data
             return DataCheck(rows={f"{split.name}_data": len(split.frame) for split in splits})
         with author_code(task, "row_labels"):
             labels = task.row_labels(split.frame)
-        plain.append(DataSplit(texts, labels, rows, split.lengths))
+        plain.append(LabeledTexts(texts, labels, rows, split.lengths))
     names = getattr(task, "label_names", None)
     return check_data(
         plain[0],

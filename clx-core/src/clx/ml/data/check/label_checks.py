@@ -1,4 +1,4 @@
-"""What is to be said about labels before a training: rare, absent, always there."""
+"""The checks of the labels before training: rare ones, absent ones, and ones that every row has."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def label_findings(
     label_names: Iterable[str] | None,
     least: int,
 ) -> list[Finding]:
-    """Return what is to be said about the labels, given the label names of each row.
+    """Return the findings about the labels.
 
     Args:
-        train: of each training row, shape (rows,).
-        evaluated: of each eval row, empty if there are none.
-        label_names: the label space; None takes the labels that occur.
+        train: the label names of each training row, shape (rows,).
+        evaluated: the label names of each eval row, empty if there are none.
+        label_names: the label space. None takes the labels that occur.
         least: a label with fewer training rows is rare.
     """
     counts = Counter(name for labels in train for name in labels)
@@ -38,14 +38,14 @@ def label_findings(
             TRAIN,
             rare,
             f"{len(rare)} of {len(space)} labels have fewer than {least} rows",
-            "A model learns little about them: add rows, or merge or leave out these labels",
+            "A model learns little about them: add rows, or merge or drop these labels",
         ),
         *_about_labels(
             "labels_without_rows",
             TRAIN,
             absent,
             f"{len(absent)} of {len(space)} labels have no rows",
-            "A model cannot learn them: add rows, or leave them out of label_names",
+            "A model cannot learn them: add rows, or remove them from label_names",
         ),
         *_about_labels(
             "labels_only_in_eval",
@@ -58,8 +58,8 @@ def label_findings(
             "labels_in_every_row",
             TRAIN,
             constant,
-            f"{len(constant)} of {len(space)} labels are in each of the {rows} rows",
-            "A model cannot learn when not to give them: add rows without them, or leave them out",
+            f"{len(constant)} of {len(space)} labels occur in all {rows} rows",
+            "A model cannot learn when they do not apply: add rows without these labels, or drop them",
         ),
     ]
 
@@ -67,6 +67,7 @@ def label_findings(
 def _about_labels(
     kind: str, where: str, counts: dict[str, int], what: str, remedy: str
 ) -> list[Finding]:
+    """Return a list with one finding about the labels in ``counts``, or an empty list."""
     if not counts:
         return []
     parts = [

@@ -1,13 +1,15 @@
-"""Nearly equal texts among many, given as word ids: MinHash, bands, exact Jaccard index.
+"""Search for nearly equal texts, given as word ids, with MinHash, bands and the exact Jaccard index.
 
-The shingles of a text are its words and pairs of neighbouring words, each occurrence counted
-(w-shingling and resemblance: Broder, "On the resemblance and containment of documents", 1997).
-Which pairs are looked at is decided by MinHash signatures (same paper; the random permutations are
-multiply-shift hashes, Dietzfelbinger et al. 1997) cut into bands: texts that agree in a whole band
+The shingles of a text are its words and its pairs of adjacent words, with repetitions (w-shingling and
+resemblance: Broder, "On the resemblance and containment of documents", 1997). MinHash signatures decide
+which pairs of texts to compare (same paper; multiply-shift hashes stand for the random permutations,
+Dietzfelbinger et al. 1997). The signatures are split into bands, and texts that agree in a whole band
 are candidates (locality-sensitive hashing: Indyk and Motwani 1998; Leskovec, Rajaraman and Ullman,
-"Mining of Massive Datasets", chapter 3). In a band each text meets a fixed number of neighbours
-only, and the exact similarity is computed for its best few: templated texts, of which everyone is
-a little like every other, cost no more than others.
+"Mining of Massive Datasets", chapter 3).
+
+In each band, a text is compared with a fixed number of neighbors only, and the exact similarity is
+computed for its best few candidates. Templated texts, which are all somewhat alike, therefore cost no
+more than other texts.
 """
 
 from __future__ import annotations
@@ -23,33 +25,33 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 PERMUTATIONS = 192
-"""Of a signature: an estimate from them has a standard deviation of 0.03 at a similarity of 0.8."""
+"""Length of a signature: its estimate of a similarity of 0.8 has a standard deviation of 0.03."""
 
 BAND_RECALL = 0.985
-"""How likely a pair that is just similar enough becomes a candidate; more similar ones are likelier."""
+"""The probability that a pair that is just similar enough becomes a candidate."""
 
 NEIGHBOURS = 8
-"""A text is compared with so many texts before and after it in a band."""
+"""In a band, a text is compared with this many texts before it and after it."""
 
 CANDIDATES = 4
-"""Of so many candidates a text, the best by their signatures, the exact similarity is computed."""
+"""The exact similarity is computed for this many candidates per text, the best by signature."""
 
 MARGIN = 0.1
-"""How far a signature's estimate may be below: 3.4 standard deviations at a similarity of 0.8."""
+"""Candidates may be this much too dissimilar by signature: 3.4 standard deviations at 0.8."""
 
 CHUNK_WORDS = 40_000
 CHUNK_PAIRS = 50_000
 HASH_BITS = 43
-"""Shingles of up to 2**21 texts at a time are told apart in one 64-bit number: (text, hash)."""
+"""Bits of a shingle's hash. The other 21 of 64 bits number the texts of a chunk, up to 2**21."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """Texts as the ids of their words, one after the other; each text has at least one.
+    """The word ids of all texts, concatenated. Each text has at least one word.
 
     Attributes:
         ids: shape (words,), uint64, below 2**31.
-        sizes: how many words each text has, shape (texts,), int64.
+        sizes: the number of words of each text, shape (texts,), int64.
     """
 
     ids: Array
@@ -57,7 +59,7 @@ class Words:
 
     @cached_property
     def starts(self) -> Array:
-        """Where each text starts in ``ids``, shape (texts,)."""
+        """The position in ``ids`` of each text's first word, shape (texts,)."""
         import numpy as np
 
         return np.cumsum(self.sizes) - self.sizes
@@ -66,13 +68,15 @@ class Words:
 def best_matches(
     words: Words, queries: Array, in_first: int, similarity: float
 ) -> tuple[Array, Array]:
-    """Return for each text the most similar earlier one and how similar it is, both (texts,).
+    """Return the most similar earlier text of each text, and their similarity.
+
+    Both have the shape (texts,); a text without a match has -1 and 0.0.
 
     Args:
-        words: the texts, no two of which should be the same.
-        queries: the texts for which a match is looked for; the others have -1 and 0.0.
-        in_first: texts below this number may be matched.
-        similarity: what a match has to have.
+        words: the texts. No two of them should have the same words.
+        queries: the texts to find matches for.
+        in_first: the texts below this number may be matches.
+        similarity: the lowest similarity of a match.
     """
     import numpy as np
 
@@ -98,10 +102,10 @@ def best_matches(
 
 
 def band_rows(similarity: float) -> int:
-    """Return how many permutations a band has: the most with which such pairs are still found.
+    """Return the number of permutations per band: the largest that still has ``BAND_RECALL``.
 
-    A pair of similarity s agrees in a band of r permutations with probability s^r, so that it
-    becomes a candidate in one of k/r bands with 1 - (1 - s^r)^(k/r).
+    A pair with similarity s agrees in a band of r permutations with probability s^r. It becomes a
+    candidate in at least one of the k/r bands with probability 1 - (1 - s^r)^(k/r).
     """
     for rows in range(16, 1, -1):
         if 1 - (1 - similarity**rows) ** (PERMUTATIONS // rows) >= BAND_RECALL:
@@ -110,7 +114,7 @@ def band_rows(similarity: float) -> int:
 
 
 def _mix(numbers: Array) -> Array:
-    """Return well-mixed 64-bit hashes of the numbers (the finaliser of splitmix64)."""
+    """Return well-mixed 64-bit hashes of the numbers (the finalizer of splitmix64)."""
     import numpy as np
 
     mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
@@ -120,10 +124,10 @@ def _mix(numbers: Array) -> Array:
 
 
 def _shingles(words: Words, texts: Array) -> tuple[Array, Array]:
-    """Return 64-bit hashes of the texts' shingles, one text after the other, and their counts.
+    """Return 64-bit hashes of the texts' shingles, concatenated, and the number of each text's.
 
-    A text of n words has 2n - 1 shingles, of which no two have the same hash: the second "very"
-    of a text is another shingle than the first.
+    A text of n words has 2n - 1 shingles. No two of them have the same hash: the second "very" of a
+    text is a different shingle from the first.
     """
     import numpy as np
 
@@ -156,7 +160,10 @@ def _chunks(sizes: Array, limit: int) -> Iterator[Array]:
 
 
 def _sketches(words: Words, rows: int) -> tuple[Array, Array]:
-    """Return a key a band, (texts, bands), and 8 bits a permutation, (texts, permutations)."""
+    """Return the band keys, shape (texts, bands), and the signatures, shape (texts, permutations).
+
+    A signature keeps 8 bits per permutation.
+    """
     import numpy as np
 
     numbers = _mix(np.arange(2 * PERMUTATIONS, dtype=np.uint64))
@@ -183,7 +190,7 @@ def _sketches(words: Words, rows: int) -> tuple[Array, Array]:
 def _neighbours(keys: Array, order: Array, queries: Array, in_first: int) -> tuple[Array, Array]:
     """Return pairs (matchable, query) with the same key that are close to each other in ``order``.
 
-    ``order`` sorts the keys. Each query meets at most 2 × NEIGHBOURS groups below ``in_first``.
+    ``order`` sorts the keys. Each query meets at most 2 × ``NEIGHBOURS`` texts below ``in_first``.
     """
     import numpy as np
 
@@ -203,7 +210,7 @@ def _neighbours(keys: Array, order: Array, queries: Array, in_first: int) -> tup
 
 
 def _agreeing(marks: Array, a: Array, b: Array) -> Array:
-    """Return in how many permutations the signatures of each pair agree, shape (pairs,)."""
+    """Return the number of permutations in which each pair's signatures agree, shape (pairs,)."""
     import numpy as np
 
     agreeing = np.empty(len(a), dtype=np.int64)
@@ -214,7 +221,7 @@ def _agreeing(marks: Array, a: Array, b: Array) -> Array:
 
 
 def _top(a: Array, b: Array, scores: Array, count: int) -> tuple[Array, Array, Array]:
-    """Return the pairs with the ``count`` highest scores of each ``b``, each pair once."""
+    """Return the ``count`` pairs with the highest scores for each ``b``, without repeated pairs."""
     import numpy as np
 
     order = np.lexsort((a, -scores, b))
@@ -228,7 +235,7 @@ def _top(a: Array, b: Array, scores: Array, count: int) -> tuple[Array, Array, A
 
 
 def _jaccard(words: Words, a: Array, b: Array) -> Array:
-    """Return the Jaccard index of the shingles of each pair of groups, shape (pairs,)."""
+    """Return the Jaccard index of each pair's shingles, shape (pairs,)."""
     import numpy as np
 
     result = np.empty(len(a))

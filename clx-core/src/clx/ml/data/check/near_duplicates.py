@@ -1,7 +1,7 @@
-"""Which texts are the same, or nearly: a search whose time grows with the number of texts.
+"""Search for texts that are the same or nearly the same; its time grows linearly with them.
 
-A text is its words, without case, punctuation and spacing. Texts with the same words are one group,
-so that repeated texts cost nothing; how similar groups are found is in :mod:`clx.ml.data.check.minhash`.
+Texts are compared by their words, without case, punctuation and spacing. Texts with the same words are
+one group, so repeated texts cost nothing. :mod:`clx.ml.data.check.minhash` finds similar groups.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 MAX_WORDS = 512
-"""Only so many words of a text are compared: few models are given more."""
+"""Texts are compared by their first words only: few models read more."""
 
-# Scripts that are written without blanks: one character is one word.
+# Scripts without spaces between words: each character counts as a word.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _PUNCTUATION = r"!-/:-@\[-`{-\u00bf\u060c\u061b\u061f\u0964\u0965\u2000-\u206f\u3000-\u303f"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_PUNCTUATION}{_UNSPACED}]+")
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of a text by which it is compared: NFKC, case folded, no punctuation.
+def compared_words(text: str) -> list[str]:
+    """Return the words that a text is compared by: NFKC-normalized, case-folded, no punctuation.
 
-    Characters of scripts without blanks are words. A text of punctuation alone has none.
+    In scripts without spaces, each character is a word. A text of punctuation alone has no words.
     """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
@@ -43,21 +43,26 @@ def words_of(text: str) -> list[str]:
 def near_duplicates(
     first: Sequence[str], second: Sequence[str] | None = None, similarity: float = 0.8
 ) -> pd.DataFrame:
-    """Return the best match of each text that has one, in a frame sorted by ``position_b``.
+    """Return the best match of each text that has one, as a frame sorted by ``position_b``.
+
+    Blank texts match nothing. Texts without words (``"???"``) match equal strings only.
 
     Args:
-        first: the texts among which matches are looked for.
-        second: the texts for which they are looked for. None searches ``first`` itself, each text
-            among those before it.
-        similarity: how similar two texts have to be, above 0 and at most 1. At 0.8 one word may
-            differ in fifteen.
+        first: the texts to search in.
+        second: the texts to find matches for. None finds matches for the texts of ``first``, each among
+            those before it.
+        similarity: the lowest similarity of a match, above 0 and at most 1. At 0.8, one word in fifteen
+            may differ.
 
     Returns:
-        ``position_a`` (in ``first``), ``position_b`` (in ``second``, or in ``first``) and
-        ``similarity``; a ``position_b`` occurs at most once. The same words are 1.0, and among
-        them an equal string is preferred. Blank texts match nothing; texts without words
-        (``"???"``) match equal strings. Of the pairs that are just similar enough about 1 in 70
-        is missed, the more similar the fewer; every pair returned is similar enough.
+        A frame with the columns ``position_a`` (in ``first``), ``position_b`` (in ``second``, or in
+        ``first``) and ``similarity``. Each ``position_b`` occurs at most once. Texts with the same
+        words have a similarity of 1.0, and equal strings are preferred among them. Every pair returned
+        is similar enough, but the search misses about 1 in 70 of the pairs that are just similar
+        enough, and fewer of those that are more similar.
+
+    Raises:
+        ValueError: ``similarity`` is out of range.
     """
     import numpy as np
     import pandas as pd
@@ -70,30 +75,33 @@ def near_duplicates(
     texts = first if second is None else second
     groups_b = groups_a if second is None else np.array([corpus.group(t) for t in texts], np.int64)
 
-    position = np.full(len(corpus), -1, dtype=np.int64)
+    first_of_group = np.full(len(corpus), -1, dtype=np.int64)
     worded = np.flatnonzero(groups_a >= 0)[::-1]
-    position[groups_a[worded]] = worded  # the first of a group is written last
-    same = _equal_strings(first, texts, within=second is None)
-    other = (same < 0) & (groups_b >= 0)
-    same[other] = position[groups_b[other]]
+    first_of_group[groups_a[worded]] = worded  # reversed, so that the first text of a group wins
+    match = _equal_strings(first, texts, within=second is None)
+    unequal = (match < 0) & (groups_b >= 0)
+    match[unequal] = first_of_group[groups_b[unequal]]
     if second is None:
-        same[same >= np.arange(len(same))] = -1
-    scores = np.where(same >= 0, 1.0, 0.0)
+        match[match >= np.arange(len(match))] = -1
+    scores = np.where(match >= 0, 1.0, 0.0)
 
     queries = np.arange(0 if second is None else in_first, len(corpus))
     best, best_score = best_matches(corpus.words(), queries, in_first, similarity)
-    near = (same < 0) & (groups_b >= 0)
+    near = (match < 0) & (groups_b >= 0)
     near[near] = best[groups_b[near]] >= 0
-    same[near] = position[best[groups_b[near]]]
+    match[near] = first_of_group[best[groups_b[near]]]
     scores[near] = best_score[groups_b[near]]
-    found = np.flatnonzero(same >= 0)
+    found = np.flatnonzero(match >= 0)
     return pd.DataFrame(
-        {"position_a": same[found], "position_b": found, "similarity": scores[found]}
+        {"position_a": match[found], "position_b": found, "similarity": scores[found]}
     )
 
 
 def _equal_strings(first: Sequence[str], texts: Sequence[str], within: bool) -> Array:
-    """Return the first position of each text in ``first``, shape (texts,), -1 for none."""
+    """Return the first position in ``first`` of each text, shape (texts,), -1 if there is none.
+
+    ``within`` says that ``texts`` is ``first``: then a text does not match itself.
+    """
     import numpy as np
 
     positions: dict[str, int] = {}
@@ -108,7 +116,7 @@ def _equal_strings(first: Sequence[str], texts: Sequence[str], within: bool) -> 
 
 @dataclass
 class _Corpus:
-    """Groups of texts with the same words, numbered as they come, with the ids of their words."""
+    """Groups of texts with the same words, numbered in order of appearance, with their word ids."""
 
     vocabulary: dict[str, int] = field(default_factory=dict)
     by_text: dict[str, int] = field(default_factory=dict)
@@ -120,10 +128,10 @@ class _Corpus:
         return len(self.sizes)
 
     def group(self, text: str) -> int:
-        """Return the number of the text's group, -1 for a text without words."""
+        """Return the number of the text's group, -1 if the text has no words."""
         number = self.by_text.get(text)
         if number is None:
-            number = self.by_text[text] = self._add(words_of(text))
+            number = self.by_text[text] = self._add(compared_words(text))
         return number
 
     def _add(self, words: list[str]) -> int:

@@ -1,7 +1,7 @@
 """Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks").
 
-Scores are divided by one number, chosen so that their log-loss on data that was not trained on is
-lowest. No decision of a single-label model changes by it; its probabilities become ones to rely on.
+Scores are divided by the number that gives the lowest log loss on data that was not trained on. The
+decisions of a single-label model stay the same, and its probabilities become reliable.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from clx.ml.model.head.probe import Kind
 
 RANGE = (0.05, 20.0)
 MIN_ROWS = 20
-"""Fewer rows say nothing about probabilities."""
+"""Fewer rows are not enough to judge probabilities."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What temperature scaling did on the rows that it was chosen on.
+    """A temperature and its effect on the rows that it was chosen on.
 
     Attributes:
-        temperature: what scores are divided by; above 1 the model was too sure of itself.
-        rows: how many rows it was chosen on.
-        log_loss_before: the mean log-loss with the scores as they were.
-        log_loss_after: with the scores divided.
-        ece_before: the expected calibration error as it was.
-        ece_after: with the scores divided.
+        temperature: the divisor of the scores; above 1, the model was overconfident.
+        rows: the number of rows that it was chosen on.
+        log_loss_before: the mean log loss of the original scores.
+        log_loss_after: the mean log loss of the divided scores.
+        ece_before: the expected calibration error of the original scores.
+        ece_after: the expected calibration error of the divided scores.
     """
 
     temperature: float
@@ -47,12 +47,15 @@ class Calibration:
 
 
 def calibrate(labels: Any, logits: Any, kind: Kind) -> Calibration | None:
-    """Return the best temperature and what it changes; None for too few rows, or numbers.
+    """Return the best temperature and its effect, None if it cannot be chosen.
 
     Args:
         labels: label ids, shape (rows,), or 0 and 1, shape (rows, labels).
         logits: shape (rows, labels).
-        kind: ``single`` or ``multi``; there is nothing to calibrate in a regression.
+        kind: ``single`` or ``multi``; a regression has no probabilities.
+
+    Returns:
+        None for fewer than ``MIN_ROWS`` rows, scores that are not finite, or a regression.
     """
     scores = torch.as_tensor(np.asarray(logits), dtype=torch.float64)
     truth = torch.as_tensor(np.asarray(labels))
@@ -74,10 +77,10 @@ def calibrate(labels: Any, logits: Any, kind: Kind) -> Calibration | None:
 
 
 def _softened(truth: torch.Tensor, scores: torch.Tensor, kind: Kind) -> torch.Tensor:
-    """Return the truth as probabilities that n rows allow to claim: none is surer than 1 - 1/(n + 2).
+    """Return the truth as probabilities of at most 1 - 1/(n + 2), where n is the number of rows.
 
-    Where scores separate the rows without a mistake, no temperature would be low enough. Source: the
-    targets of Platt (1999), "Probabilistic Outputs for Support Vector Machines".
+    If scores separate the rows without an error, no temperature would be low enough for probabilities
+    of 1. Source: the targets of Platt (1999), "Probabilistic Outputs for Support Vector Machines".
     """
     labels = scores.shape[1]
     doubt = 1 / (len(scores) + 2)
@@ -88,16 +91,16 @@ def _softened(truth: torch.Tensor, scores: torch.Tensor, kind: Kind) -> torch.Te
 
 
 def log_loss(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
-    """Return the mean log-loss of a row, or of a decision where a row has several."""
+    """Return the mean log loss per row, or per row and label for ``multi``."""
     if kind == "multi":
         return float(functional.binary_cross_entropy_with_logits(scores, truth))
     return float(functional.cross_entropy(scores, truth))
 
 
 def _lowest(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
-    """Return the temperature with the lowest log-loss by golden section on its logarithm.
+    """Return the temperature with the lowest log loss, by golden-section search on its logarithm.
 
-    The loss is convex in ``1 / T``, so that it has one minimum.
+    The loss is convex in ``1 / T``, so it has a single minimum.
     """
     ratio = (5**0.5 - 1) / 2
     low, high = np.log(RANGE[0]), np.log(RANGE[1])

@@ -1,4 +1,4 @@
-"""Weights of labels in the loss, for data in which some labels are rare."""
+"""Label weights in the loss, for data in which some labels are rare."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 from clx.ml.model.head.probe import Kind
 
 MAX_BALANCED = 100.0
-"""A label that hardly ever occurs is not made heavier than this."""
+"""The largest weight of a label, however rare it is."""
 
 
 def label_weights(
@@ -20,9 +20,15 @@ def label_weights(
 ) -> Tensor:
     """Return a weight for each label, shape (labels,).
 
-    ``balanced`` gives each label of single-label data the same sum of weights, as scikit-learn does:
-    ``rows / (labels · count)``. For several labels a row it is the weight of the rows that have the
-    label, ``negatives / positives``. A dict gives weights by name; labels that it does not name have 1.
+    With one label per row, ``balanced`` gives all labels the same sum of weights, as in scikit-learn:
+    ``rows / (labels · count)``. With several labels per row, it gives the rows that have a label the
+    weight ``negatives / positives``.
+
+    Args:
+        wanted: ``balanced``, or weights by name; a label without an entry has the weight 1.
+        labels: label ids, shape (rows,), or 0 and 1, shape (rows, labels).
+        kind: ``single`` or ``multi``.
+        names: label names, by id.
     """
     if isinstance(wanted, Mapping):
         given = {str(name): float(weight) for name, weight in wanted.items()}
@@ -44,9 +50,9 @@ def weighted_loss(
 ) -> Callable[..., Tensor]:
     """Return a loss for the Trainer's hook ``compute_loss_func``.
 
-    It is the mean over all rows that are accumulated for one step, which the Trainer counts in
-    ``num_items_in_batch``. Row weights are not divided by their sum in the batch: that would make a
-    row's weight depend on the rows beside it.
+    The loss is the mean over all rows that are accumulated for one step; the Trainer passes their
+    number as ``num_items_in_batch``. Weights are not divided by their sum in the batch, which would
+    make a row's weight depend on the other rows of its batch.
     """
 
     def loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) -> Tensor:

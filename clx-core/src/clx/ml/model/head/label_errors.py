@@ -1,11 +1,19 @@
-"""Which labels look wrong: confident learning (Northcutt et al. 2021) on out-of-fold probabilities.
+"""Find wrong labels in training data by confident learning, on out-of-fold probabilities.
 
-The probabilities are those of probes on the base model's frozen features, each row's by a probe that
-has not seen it. Northcutt, Jiang, Chuang: "Confident Learning: Estimating Uncertainty in Dataset
-Labels", JAIR 70: a row counts for a label when that label is at least as probable as it is on average
-in the rows that have it; from these counts follows how many labels of each name are wrong, and so many
-rows, the ones in which something else leads most, are suspicious. What leads is measured in log-odds:
-on planted errors that finds more than differences of probabilities, the paper's margin, do.
+Source: Northcutt, Jiang, Chuang (2021), "Confident Learning: Estimating Uncertainty in Dataset Labels",
+JAIR 70.
+
+1. Probes on the base model's frozen features give each row its probabilities. The probe that scores a
+   row was not fitted to it.
+2. A row counts for a label if the label is at least as probable as it is on average in the rows that
+   have it. From these counts follows how many of the rows with a label are wrong.
+3. That many rows are suspicious: those in which another label leads the row's own by most. The lead is
+   measured in log odds, which finds more planted errors than the paper's margin, a difference of
+   probabilities, does.
+
+:func:`clx.ml.results.mistakes.suspicious_labels` answers a smaller question: which evaluated rows of a
+trained model look wrong. Two probabilities per row are kept there, so it applies the threshold of the
+second step alone.
 """
 
 from __future__ import annotations
@@ -26,16 +34,17 @@ from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.head.initialize import prepare_head
 from clx.ml.model.head.label_texts import label_names_of
 from clx.ml.model.head.layer import collect_features
-from clx.ml.model.head.probe import choose_strength, out_of_fold
+from clx.ml.model.head.probe import Examples
+from clx.ml.model.head.request import HeadRequest
+from clx.ml.model.head.validation import choose_c, out_of_fold
 from clx.ml.model.loading import load_model
 
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
-    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
 
     from clx.ml.data.splits import Split
-    from clx.ml.model.head.probe import Kind
     from clx.ml.task.task import Task
 
 MIN_ROWS = 20
@@ -43,14 +52,14 @@ MIN_ROWS = 20
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What confident learning says of each row.
+    """What confident learning says about each row.
 
     Attributes:
-        score: the probability of what was given, shape (rows,); of the least probable decision where
-            a row has several labels. Low is suspicious.
-        lead: the log of how many times as probable something else is, shape (rows,).
-        suspicious: shape (rows,).
-        suggested: label ids, shape (rows,), or 0 and 1, shape (rows, labels).
+        score: the probability of the row's label, shape (rows,). If rows have several labels, it is
+            the probability of the least probable yes or no. A low score is suspicious.
+        lead: the log odds of the likeliest alternative against the row's label, shape (rows,).
+        suspicious: whether the label looks wrong, shape (rows,).
+        suggested: the label ids, shape (rows,), or 0 and 1, shape (rows, labels), to use instead.
     """
 
     score: Any
@@ -60,15 +69,15 @@ class Suspicion:
 
 
 def suspicion(labels: Any, probabilities: Any) -> Suspicion:
-    """Return what confident learning says of single labels.
+    """Apply confident learning to rows with one label each.
 
     Args:
-        labels: ids, shape (rows,).
-        probabilities: out of fold, shape (rows, labels).
+        labels: label ids, shape (rows,).
+        probabilities: out-of-fold probabilities, shape (rows, labels).
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
     rows, names = np.arange(len(labels)), range(probabilities.shape[1])
-    # A label's threshold: how probable it is on average where it was given.
+    # The threshold of a label is its mean probability in the rows that have it.
     limits = np.array(
         [probabilities[labels == n, n].mean() if (labels == n).any() else np.inf for n in names]
     )
@@ -85,7 +94,7 @@ def suspicion(labels: Any, probabilities: Any) -> Suspicion:
         counting = counted[of_name]
         if not counting.any():
             continue
-        # What is found among the rows that count is taken for all rows of the label.
+        # The share of errors among the rows that count is taken as the share among all rows.
         wrong = (likeliest[of_name][counting] != name).mean()
         most = of_name[np.argsort(-lead[of_name], kind="stable")]
         suspicious[most[: round(wrong * len(of_name))]] = True
@@ -93,11 +102,11 @@ def suspicion(labels: Any, probabilities: Any) -> Suspicion:
 
 
 def suspicion_of_several(labels: Any, probabilities: Any) -> Suspicion:
-    """Return what confident learning says of several labels a row: each one is a question of yes or no.
+    """Apply confident learning to rows with several labels: each label is a yes-or-no question.
 
     Args:
         labels: 0 and 1, shape (rows, labels).
-        probabilities: out of fold, shape (rows, labels).
+        probabilities: out-of-fold probabilities, shape (rows, labels).
     """
     given = np.asarray(labels) == 1
     yes = np.asarray(probabilities, dtype=np.float64)
@@ -105,7 +114,8 @@ def suspicion_of_several(labels: Any, probabilities: Any) -> Suspicion:
         has = np.where(given, yes, 0).sum(axis=0) / given.sum(axis=0)
         lacks = np.where(given, 0, 1 - yes).sum(axis=0) / (~given).sum(axis=0)
     of_given = np.where(given, yes, 1 - yes)
-    # Both sides of a question have a threshold; the other side has to reach its own and to lead.
+    # Yes and no have a threshold each. An answer is wrong if the other one reaches its threshold and
+    # is more probable.
     limit_of_other = np.where(
         given, np.nan_to_num(lacks, nan=np.inf), np.nan_to_num(has, nan=np.inf)
     )
@@ -119,70 +129,79 @@ def _log(probabilities: Any) -> Any:
     return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
 
 
-def find_label_errors(task: Task, split: Split, folds: int, top: int | None) -> pd.DataFrame:
-    """Return the rows whose labels look wrong; see :meth:`TrainingRun.find_label_errors`."""
+def find_label_errors(
+    task: Task, tokenizer: PreTrainedTokenizerBase, split: Split, folds: int, top: int | None
+) -> pd.DataFrame:
+    """Return the rows whose labels look wrong; see :meth:`TrainingRun.find_label_errors`.
+
+    Args:
+        task: the task that the rows belong to.
+        tokenizer: the one that tokenized the rows.
+        split: validated and tokenized rows.
+        folds: the number of probes, each of which scores its share of the rows.
+        top: the number of rows to return; None for the suspicious ones.
+
+    Raises:
+        ConfigError: ``folds`` is not valid, or the task's labels are not from a list.
+        DataFormatError: there are too few rows.
+    """
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
-        raise ConfigError(f"folds must be a whole number from 2 on, but is {folds!r}")
+        raise ConfigError(f"folds must be an integer of at least 2, but is {folds!r}")
     if len(split.frame) < MIN_ROWS:
         raise DataFormatError(
-            f"data has {len(split.frame)} rows: at least {MIN_ROWS} are needed to tell wrong labels"
+            f"data has {len(split.frame)} rows: at least {MIN_ROWS} are needed to find wrong labels"
         )
-    frozen = frozen_features(task, split.dataset)
-    data = frozen.features, frozen.targets, frozen.kind, len(frozen.names)
-    scores = out_of_fold(*data, choose_strength(*data).strength, folds)
-    several = frozen.kind == "multi"
-    found = (scores.sigmoid() if several else scores.softmax(dim=1)).numpy()
-    labels, judge = frozen.targets.numpy(), suspicion_of_several if several else suspicion
-    return _as_frame(task, split, frozen.names, judge(labels, found), labels, top)
+    frozen = frozen_features(task, tokenizer, split.dataset)
+    examples = frozen.examples
+    scores = out_of_fold(examples, choose_c(examples).C, folds)
+    labels = examples.targets.numpy()
+    if examples.kind == "multi":
+        found = suspicion_of_several(labels, scores.sigmoid().numpy())
+    else:
+        found = suspicion(labels, scores.softmax(dim=1).numpy())
+    return _as_frame(task, split, frozen.names, found, labels, top)
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """What a base model makes of labelled rows before any training.
+    """Labeled rows as features of a base model that was not trained on them.
 
     Attributes:
-        names: of the labels, by id.
-        kind: of the labels.
-        features: shape (rows, features).
-        targets: as :func:`clx.ml.model.head.probe.fit_head` takes them.
+        names: label names, by id.
+        examples: the features and labels of the rows.
     """
 
     names: list[str]
-    kind: Kind
-    features: Tensor
-    targets: Tensor
+    examples: Examples
 
 
-def frozen_features(task: Task, dataset: Dataset) -> Frozen:
-    """Return the features of tokenised rows, by the base model and the run's pooling.
+def frozen_features(task: Task, tokenizer: PreTrainedTokenizerBase, dataset: Dataset) -> Frozen:
+    """Return the features of tokenized rows, from the base model with the task's pooling.
 
     Raises:
-        ConfigError: no layer of the model reads features, or rows have no labels from a list.
+        ConfigError: no layer of the model reads features, or the labels are not from a list.
     """
     folder: Path = resolve_base_model(task.base_model_name)
-    model = load_model(task, folder, task.tokenizer).float()
+    model = load_model(task, folder, tokenizer).float()
     model.to(choose_device(task.device, stored=True))
-    collator = task.load_data_collator()
+    request = HeadRequest(
+        folder=folder,
+        dataset=dataset,
+        collator=task.load_data_collator(),
+        pooling=task.pooling,
+        init="random",
+        model_args=task.model_args,
+        find_layer=True,
+    )
     with quiet_transformers():
-        head = prepare_head(
-            model,
-            folder,
-            dataset,
-            collator,
-            pooling=task.pooling,
-            init="random",
-            wanted=True,
-            model_args=task.model_args,
-        )
+        head = prepare_head(model, request)
     if head.layer is None or head.kind not in ("single", "multi"):
         why = head.reason or "its labels are numbers"
-        raise ConfigError(f"Wrong labels of the task {task.name!r} cannot be told: {why}")
-    return Frozen(
-        label_names_of(model),
-        head.kind,
-        collect_features(model, head.layer, dataset, collator),
-        torch.as_tensor(dataset["labels"][:]),
-    )
+        raise ConfigError(f"Wrong labels cannot be found for the task {task.name!r}: {why}")
+    features = collect_features(model, head.layer, dataset, request.collator)
+    targets = torch.as_tensor(dataset["labels"][:])
+    names = label_names_of(model)
+    return Frozen(names, Examples(features, targets, head.kind, len(names)))
 
 
 def _as_frame(
@@ -193,6 +212,7 @@ def _as_frame(
     labels: Any,
     top: int | None,
 ) -> pd.DataFrame:
+    """Return rows with the columns that :meth:`TrainingRun.find_label_errors` documents."""
     import pandas as pd
 
     values = [original(name, getattr(task, "label_type", None) or "str") for name in names]

@@ -1,7 +1,7 @@
-"""What labels are called, as texts: an example of each label that nobody had to write.
+"""Texts that describe labels, as extra training examples.
 
-With few rows a name such as ``card_payment_fee`` says as much about its label as a row does. The probe
-judges whether names fit the rows; where they do, the fine-tuning has them as rows too.
+If there are few rows, a name such as ``card_payment_fee`` says as much about its label as a row does.
+The probe decides whether the names fit the rows. If they do, they are rows of the fine-tuning too.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from clx.problems import names as names_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
-
 
 REFUSED = "label_texts cannot be used:"
 
 
 @dataclass(frozen=True)
 class LabelTexts:
-    """Texts that say what labels mean.
+    """Texts that describe labels.
 
     Attributes:
-        dataset: the texts as the model is fed.
+        dataset: the tokenized texts.
         labels: the label id of each text, shape (texts,).
-        certain: whether the user wrote them; names are not taken where rows left out contradict.
+        certain: whether the user wrote the texts. Label names are uncertain: the probe leaves them out
+            if they raise the loss on held-out rows.
     """
 
     dataset: Dataset
@@ -44,13 +44,23 @@ class LabelTexts:
     certain: bool
 
     def targets(self, several: bool, outputs: int) -> Tensor:
-        """Return the labels as those of rows are: ids, or 0 and 1 of shape (texts, outputs)."""
+        """Return the labels as rows have them: ids, or 0 and 1 with the shape (texts, outputs).
+
+        Args:
+            several: whether a row has several labels.
+            outputs: the number of labels.
+        """
         if not several:
             return self.labels
         return torch.nn.functional.one_hot(self.labels, outputs).float()
 
     def added_to(self, rows: Dataset, several: bool) -> Dataset:
-        """Return the rows of a training and the texts, as more rows of the same columns."""
+        """Return training rows followed by the texts as rows with the same columns.
+
+        Args:
+            rows: tokenized, with ``labels``.
+            several: whether a row has several labels.
+        """
         from datasets import Dataset, Features, concatenate_datasets
 
         outputs = len(rows[0]["labels"]) if several else 1
@@ -63,40 +73,43 @@ class LabelTexts:
 
 
 def label_names_of(model: PreTrainedModel) -> list[str]:
-    """Return the names of a model's labels, by id."""
+    """Return the names of a model's labels, ordered by id."""
     return [str(name) for _, name in sorted(model.config.id2label.items())]
 
 
-def label_texts(task: Task, names: Sequence[str], columns: Sequence[str]) -> LabelTexts | None:
-    """Return the texts that a run has for its labels, tokenised; None where there are none.
+def label_texts(
+    task: Task, tokenizer: PreTrainedTokenizerBase, names: Sequence[str], columns: Sequence[str]
+) -> LabelTexts | None:
+    """Return the tokenized texts that describe a task's labels, None if there are none.
 
     Args:
-        task: whose option ``label_texts`` counts.
-        names: of the labels, by id.
-        columns: what the model is fed of a row: texts alone cannot have more than the tokenizer gives.
+        task: the task with the options.
+        tokenizer: of the base model.
+        names: label names, by id.
+        columns: the columns that the model reads; without texts if the tokenizer does not make them.
 
     Raises:
-        ConfigError: texts of the user cannot be used.
+        ConfigError: texts that the user wrote cannot be used.
     """
     texts = _texts_of(task.label_texts, names)
     certain = isinstance(task.label_texts, dict)
     problems = unknown_labels("label_texts", task.label_texts, names)
     if task.head_init != "probe":
-        problems.append(f"they are examples for a probe, and head_init is {cell(task.head_init)}")
+        problems.append(f"the probe learns from them, but head_init is {cell(task.head_init)}")
     if len(task.text_columns) != 1:
-        problems.append(f"a row is more than a text: the task reads {names_of(task.text_columns)}")
+        problems.append(f"a row is more than one text: it has {names_of(task.text_columns)}")
     if certain:
         raise_problems(ConfigError, REFUSED, problems)
     if problems or not texts:
         return None
     from datasets import Dataset
 
-    # As a text that is predicted: alone, by the tokenizer. A long one is no reason for windows.
+    # The texts are tokenized like a single text in prediction: even a long one makes no windows.
     arguments = {"padding": False, "truncation": True, **task.tokenize_args}
-    encoded = task.tokenizer([text for _, text in texts], **arguments)
+    encoded = tokenizer([text for _, text in texts], **arguments)
     missing = [name for name in columns if name not in encoded]
     if missing and certain:
-        why = f"the tokenizer does not make {names_of(missing)}, which the task's rows have"
+        why = f"the tokenizer does not return {names_of(missing)}, which the model reads"
         raise_problems(ConfigError, REFUSED, [why])
     if missing:
         return None
@@ -108,33 +121,38 @@ def label_texts(task: Task, names: Sequence[str], columns: Sequence[str]) -> Lab
 
 
 def require_probe(texts: LabelTexts | None, reason: str) -> None:
-    """Refuse texts of the user where no probe could be made.
+    """Refuse texts that the user wrote if there is no probe to learn from them.
 
     Raises:
         ConfigError: there are such texts.
     """
     if texts is not None and texts.certain:
-        raise_problems(ConfigError, REFUSED, [f"they are examples for a probe: {reason}"])
+        raise_problems(ConfigError, REFUSED, [f"no probe can learn from them: {reason}"])
 
 
 def _texts_of(wanted: Any, names: Sequence[str]) -> list[tuple[int, str]]:
-    """Return label ids and texts."""
+    """Return pairs of a label id and a text."""
     if wanted is None:
         return []
     if wanted == "names":
-        words = [words_of(name) for name in names]
+        words = [name_as_text(name) for name in names]
         return list(enumerate(words)) if _mean_something(words) else []
-    given = {str(name): [text] if isinstance(text, str) else text for name, text in wanted.items()}
-    return [(label, text) for label, name in enumerate(names) for text in given.get(name, ())]
+    by_name = {
+        str(name): [texts] if isinstance(texts, str) else texts for name, texts in wanted.items()
+    }
+    return [(label, text) for label, name in enumerate(names) for text in by_name.get(name, ())]
 
 
-def words_of(name: str) -> str:
-    """Return a label's name as a text: ``rec.sport.hockey`` as ``rec sport hockey``."""
+def name_as_text(name: str) -> str:
+    """Return a label name as a text: ``rec.sport.hockey`` becomes ``rec sport hockey``."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.sub(r"[\W_]+", " ", spaced).strip()
 
 
 def _mean_something(words: Sequence[str]) -> bool:
-    """Return whether names may be words: not numbers or letters, nor alike but for numbers."""
+    """Return whether names may be words.
+
+    Numbers, single letters, and names that differ only in a number are not.
+    """
     without_numbers = {re.sub(r"\d+", "", text).strip().casefold() for text in words}
     return len(without_numbers) == len(words) and all(len(text) > 1 for text in without_numbers)

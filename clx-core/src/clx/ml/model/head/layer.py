@@ -1,19 +1,19 @@
-"""The linear layer that makes a model's scores: found, fed, set.
+"""Find the linear layer that computes a model's scores, collect its inputs, and set its weights.
 
-It is found by what it does (its output is the model's logits), and its inputs are collected by a
-forward pre-hook, so that it works for any class of model.
+The layer is found by what it does: its output is the model's logits. A forward pre-hook collects its
+inputs. Both work for any class of model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from clx.ml.data.batches import batches as by_length
+from clx.ml.data.batches import batches
 from clx.ml.data.lengths import input_lengths
 from clx.ml.machine.memory import memory_for_features
 from clx.ml.model.head.probe import Kind, LinearHead
@@ -22,17 +22,23 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
+    from clx.ml.model.head.request import Collator
+
 BATCH_ROWS = 32
-"""Of rows whose lengths are not known."""
+"""Rows per batch if their lengths are not known."""
 
 MOST_TOKENS = 4096
-"""Of a batch of several rows, padding counted: half of 16 texts of 512 tokens, a training's batch."""
+"""The most tokens, with padding, in a batch of several rows.
+
+This is half of a training batch of 16 texts with 512 tokens each.
+"""
 
 
 def find_head(model: PreTrainedModel, batch: dict[str, Tensor]) -> nn.Linear | None:
-    """Return the linear layer with a bias whose output is the model's logits, a vector a row.
+    """Return the linear layer with a bias whose output is the model's logits, one vector per row.
 
-    None when there is no such layer: scores of tokens, or logits made in another way.
+    Returns:
+        None if there is no such layer, as in a model that scores tokens.
     """
     outputs: list[tuple[nn.Linear, Tensor]] = []
     candidates = [
@@ -69,55 +75,55 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-def input_columns(dataset: Dataset) -> list[str]:
-    """Return the columns that a model reads: all but the labels."""
+def model_columns(dataset: Dataset) -> list[str]:
+    """Return the columns of a tokenized dataset that the model reads: all but the labels."""
     return [name for name in dataset.column_names if name not in ("labels", "label")]
 
 
-def batches(
-    dataset: Dataset, collator: Callable[[list[dict[str, Any]]], Any], device: torch.device
+def model_batches(
+    dataset: Dataset, collator: Collator, device: torch.device
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
-    """Yield row numbers and what the model is fed for them, without labels, longest rows first."""
+    """Yield row numbers and the model's inputs for these rows, longest rows first."""
     lengths = input_lengths(dataset)
     chosen: Iterable[list[int]]
     if lengths is None:
         every = range(len(dataset))
         chosen = (list(every[start : start + BATCH_ROWS]) for start in every[::BATCH_ROWS])
     else:
-        chosen = by_length(lengths, device.type, most_tokens=MOST_TOKENS)
-    inputs = dataset.select_columns(input_columns(dataset))
+        chosen = batches(lengths, device.type, most_tokens=MOST_TOKENS)
+    inputs = dataset.select_columns(model_columns(dataset))
     for rows in chosen:
-        yield rows, fed(inputs, rows, collator, device)
+        yield rows, _model_inputs(inputs, rows, collator, device)
 
 
-def fed(
-    inputs: Dataset,
-    rows: Iterable[int],
-    collator: Callable[[list[dict[str, Any]]], Any],
-    device: torch.device,
+def first_rows(model: PreTrainedModel, dataset: Dataset, collator: Collator) -> dict[str, Tensor]:
+    """Return the model's inputs for the first rows of a dataset."""
+    inputs = dataset.select_columns(model_columns(dataset))
+    # Given a single row, some models drop the dimension of rows.
+    return _model_inputs(inputs, range(min(2, len(dataset))), collator, model.device)
+
+
+def _model_inputs(
+    inputs: Dataset, rows: Iterable[int], collator: Collator, device: torch.device
 ) -> dict[str, Tensor]:
-    """Return what the model is fed for some rows."""
     batch = collator([inputs[row] for row in rows])
     return {key: value.to(device) for key, value in batch.items()}
 
 
 def collect_features(
-    model: PreTrainedModel,
-    head: nn.Linear,
-    dataset: Dataset,
-    collator: Callable[[list[dict[str, Any]]], Any],
+    model: PreTrainedModel, head: nn.Linear, dataset: Dataset, collator: Collator
 ) -> Tensor:
-    """Return what the head is fed for each row, shape (rows, features), in the dataset's order.
+    """Return the head's input for each row, shape (rows, features), in the dataset's order.
 
     Raises:
-        OutOfMemoryError: a batch does not fit.
+        OutOfMemoryError: a batch does not fit into memory.
     """
     features = torch.empty(len(dataset), head.in_features)
     caught: list[Tensor] = []
     handle = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
     try:
         with memory_for_features(), _evaluating(model):
-            for rows, batch in batches(dataset, collator, model.device):
+            for rows, batch in model_batches(dataset, collator, model.device):
                 model(**batch)
                 features[rows] = caught.pop().float().cpu()
                 caught.clear()
@@ -127,15 +133,12 @@ def collect_features(
 
 
 def token_features(
-    model: PreTrainedModel,
-    dataset: Dataset,
-    collator: Callable[[list[dict[str, Any]]], Any],
-    head: nn.Linear,
+    model: PreTrainedModel, head: nn.Linear, dataset: Dataset, collator: Collator
 ) -> dict[str, Tensor]:
-    """Return each row's features by all poolings, in one pass: ``mean``, ``cls`` and ``model``.
+    """Return each row's features by the poolings ``mean``, ``cls`` and ``model``, from one pass.
 
     Raises:
-        OutOfMemoryError: a batch does not fit.
+        OutOfMemoryError: a batch does not fit into memory.
     """
     found = {"model": torch.empty(len(dataset), head.in_features)}
     caught: list[Tensor] = []
@@ -146,7 +149,7 @@ def token_features(
     ]
     try:
         with memory_for_features(), _evaluating(model):
-            for rows, batch in batches(dataset, collator, model.device):
+            for rows, batch in model_batches(dataset, collator, model.device):
                 model(**batch)
                 tokens, mask = hidden.pop(), batch["attention_mask"].unsqueeze(-1)
                 mean = (tokens * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
@@ -163,11 +166,17 @@ def token_features(
     return found
 
 
-def label_kind(model: PreTrainedModel, labels: Any) -> Kind | None:
-    """Return what kind of labels the model's own loss takes, None when a probe cannot fit them."""
+def label_kind_of(model: PreTrainedModel, dataset: Dataset) -> Kind | None:
+    """Return the kind of labels that the model's own loss takes, None if a probe cannot fit them.
+
+    Args:
+        model: whose config says what it predicts.
+        dataset: tokenized rows, with ``labels``.
+    """
     problem = model.config.problem_type
     outputs = model.config.num_labels
-    if labels is None or not len(labels):
+    labels = dataset["labels"][:] if "labels" in dataset.column_names else []
+    if not len(labels):
         return None
     values = torch.as_tensor(labels) if _is_plain(labels) else None
     if values is None or values.ndim > 2 or (values.ndim == 2 and values.shape[1] != outputs):
@@ -186,7 +195,7 @@ def label_kind(model: PreTrainedModel, labels: Any) -> Kind | None:
 
 
 def _is_plain(labels: Sequence[Any]) -> bool:
-    """Return whether the labels are numbers, or rows of equally many numbers."""
+    """Return whether the labels are numbers, or lists of numbers that all have the same length."""
     first = labels[0]
     if isinstance(first, int | float):
         return all(isinstance(label, int | float) for label in labels)
@@ -207,7 +216,7 @@ def set_head(linear: nn.Linear, head: LinearHead) -> None:
 
 @torch.no_grad()
 def divide_head(linear: nn.Linear, temperature: Any) -> None:
-    """Divide the head's scores by a temperature, or by one for each output."""
+    """Divide the head's scores by a temperature, or by a temperature per output."""
     divisor = torch.as_tensor(temperature, dtype=linear.weight.dtype, device=linear.weight.device)
     linear.weight.div_(divisor.reshape(-1, 1))
     linear.bias.div_(divisor.reshape(-1))

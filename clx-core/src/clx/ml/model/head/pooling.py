@@ -1,12 +1,16 @@
-"""How a text's tokens become the one vector that a head reads, in stock classes alone.
+"""Pooling: how the vectors of a text's tokens become the one vector that a head reads.
 
-Checkpoints of sentence-transformers were trained with the mean of all tokens, which their
-``…ForSequenceClassification`` class does not compute: it reads the first token through a pooler that
-was never trained. Here the mean is written into that class's own weights, so that plain transformers
-computes it. One more encoder layer attends uniformly (query and key weights are zero), projects the
-values by a large factor beside which the residual is nothing, so that its LayerNorm sees the mean
-alone, and has a feed-forward part of zero; the pooler behind it is a small multiple of the identity,
-where its activation is linear. What a head sees is the normalised mean.
+Checkpoints of sentence-transformers were trained with the mean of all tokens. Their
+``…ForSequenceClassification`` class does not compute it: it reads the first token through a pooler that
+was never trained. This module writes the mean into the weights of that class, so that plain
+transformers computes it:
+
+1. An additional encoder layer attends to all tokens alike, because its query and key weights are zero.
+2. It multiplies the values by a large factor. Next to them the residual is negligible, so the LayerNorm
+   sees only the mean. The feed-forward part is zero.
+3. The pooler is a small multiple of the identity, for which its activation is linear.
+
+The head then reads the normalized mean.
 """
 
 from __future__ import annotations
@@ -19,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from clx.ml.task.option_checks import POOLINGS
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-POOLINGS = ("auto", "mean", "cls", "model")
 MARK = "clx_pooling"
-"""The key in the model's own config that says which pooling its weights hold."""
+"""The key in the model's config that names the pooling in its weights."""
 
 VALUE_SCALE = 1000.0
 POOLER_SCALE = 0.1
@@ -33,15 +38,15 @@ RELU_OFFSET = 3.0
 
 @dataclass(frozen=True)
 class _Family:
-    """Where the parts of a model type are, as attribute paths.
+    """The parts of a model class, as attribute paths.
 
     Attributes:
         layers: the encoder's layers.
-        count: the key of the config that counts them.
+        count: the key of the config that holds the number of layers.
         pooler: the square linear layer between the first token and the head.
-        offset: what the pooler adds so that its activation is linear (0 for tanh).
+        offset: the pooler's bias, with which its activation is linear (0 for tanh).
         attention: query, key, value and output projection within a layer, and its LayerNorm.
-        feed_forward: both linear layers and the LayerNorm.
+        feed_forward: both linear layers within a layer, and their LayerNorm.
     """
 
     layers: str
@@ -87,13 +92,13 @@ FAMILIES = {
         ("ffn.lin1", "ffn.lin2", "output_layer_norm"),
     ),
 }
-"""The classes into whose weights mean and cls can be written."""
+"""The classes that can hold ``mean`` and ``cls`` in their weights."""
 
 
 def checkpoint_pooling(folder: Path) -> str | None:
     """Return the pooling that a sentence-transformers checkpoint names, None if it names none.
 
-    Max and weighted means have no stock form: they count as none.
+    Other poolings, such as the maximum and weighted means, give None too: no stock class computes them.
     """
     try:
         modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
@@ -118,16 +123,16 @@ def checkpoint_pooling(folder: Path) -> str | None:
 
 
 def installed_pooling(model: PreTrainedModel) -> str | None:
-    """Return the pooling that a model published by clx has in its weights."""
+    """Return the pooling in the weights of a model that clx saved, None for other models."""
     pooling = getattr(model.config, MARK, None)
     return pooling if pooling in POOLINGS and type(model).__name__ in FAMILIES else None
 
 
 def possible_poolings(model: PreTrainedModel, model_args: dict[str, Any]) -> tuple[str, ...]:
-    """Return the poolings for which the model's own class has a form, ``model`` always first.
+    """Return the poolings that the model's class can compute; ``model`` is always the first.
 
-    A number of layers among ``model_args`` would be applied to the published model again, and cut
-    the layer that pools.
+    With a number of layers in ``model_args``, there is only ``model``: the number would apply to the
+    saved model again and remove the layer that pools.
     """
     if installed := installed_pooling(model):
         return (installed,)
@@ -142,7 +147,7 @@ def possible_poolings(model: PreTrainedModel, model_args: dict[str, Any]) -> tup
 
 
 def install_pooling(model: PreTrainedModel, pooling: str) -> None:
-    """Give the model one of its possible poolings; what that adds is frozen, without dropout."""
+    """Give the model one of its possible poolings; the weights for it are frozen, without dropout."""
     if pooling == "model":
         return
     if hasattr(model.config, "classifier_pooling"):
@@ -196,7 +201,7 @@ def _make_linear(linear: Any, offset: float) -> None:
 
 
 def _freeze(model: PreTrainedModel, family: _Family, pooling: str) -> None:
-    """Keep what was built from being trained; with it trained too the features are worse."""
+    """Exclude the pooling's weights from training, which would make the features worse."""
     parts: list[Any] = [model.get_submodule(family.pooler)]
     if pooling == "mean":
         layers: Any = model.get_submodule(family.layers)
@@ -207,5 +212,5 @@ def _freeze(model: PreTrainedModel, family: _Family, pooling: str) -> None:
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
     if family.offset:
-        # Dropout would multiply the offset.
+        # Dropout would scale the offset.
         model.dropout.p = 0.0

@@ -1,48 +1,64 @@
-"""A linear model on frozen features, solved exactly: what a head starts from.
+"""A linear probe: the linear model on frozen features that a head starts from.
 
-Multinomial logistic regression for one label a row, one-vs-rest for several, ridge for numbers, all
-with an L2 penalty on the weights and none on the bias. The objective is scikit-learn's,
-``½‖W‖² + C · Σ loss``, on features that are centred and scaled to a mean square norm of 1, so that a
-``C`` means the same for every model.
+It is multinomial logistic regression for one label per row, one-vs-rest logistic regression for
+several labels per row, and ridge regression for numbers. All have an L2 penalty on the weights and none
+on the bias. The objective is the one of scikit-learn, ``½‖W‖² + C · Σ loss``. Features are centered and
+scaled to a mean squared norm of 1, so that a value of ``C`` means the same for every model.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 Kind = Literal["single", "multi", "regression"]
-
-STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-"""The values of ``C`` among which :func:`choose_strength` chooses.
-
-The first is also what keeps ``CAREFUL`` from a head that says nothing, where labels hardly follow from
-texts and all losses are alike: smaller ones were no better there (``benchmarks/quality/strength.py``).
-"""
-
-CAREFUL: dict[Kind, float] = {"single": 1.05, "multi": 1.02, "regression": 1.02}
-"""Of the values of ``C`` whose loss is at most so many times the lowest the smallest is taken.
-
-It errs less often on other rows (``benchmarks/quality/strength.py``), also because more rows than it is
-chosen on want a smaller one. 5 % would cost up to 0.06 of micro-F1 with several labels a row, and 0.02
-of R² for numbers.
-"""
-
-RISEN = 1.05
-"""Where the loss is so many times the lowest, higher values of ``C`` are not tried."""
+"""One label per row, several labels per row, or numbers."""
 
 MAX_STEPS = 200
 TOLERANCE = 1e-5
-"""Of the objective's gradient on the axes, where its second derivative is about 1."""
+"""The gradient of the objective, on the axes of :class:`Basis`, at which the search ends."""
 
-FOLDS = 5
-MAX_CHOICE_ROWS = 3000
-"""Rows on which ``C`` is chosen at most: more change the choice little and cost time."""
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows to fit a probe to, or to measure it on.
+
+    Attributes:
+        features: shape (rows, features).
+        targets: label ids, shape (rows,); 0 and 1, shape (rows, outputs); or numbers of either shape.
+        kind: ``single``, ``multi`` or ``regression``.
+        outputs: the number of outputs of the probe.
+        weights: label weights, shape (outputs,), or None. A weight applies to the rows of its label
+            (``single``), or to the rows that have its label (``multi``).
+    """
+
+    features: Tensor
+    targets: Tensor
+    kind: Kind
+    outputs: int
+    weights: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.features)
+
+    def select(self, rows: Tensor) -> Examples:
+        """Return the rows that an index or a mask selects."""
+        return replace(self, features=self.features[rows], targets=self.targets[rows])
+
+    def joined(self, extra_examples: Examples | None) -> Examples:
+        """Return these rows and the extra ones after them."""
+        if extra_examples is None:
+            return self
+        extra_targets = extra_examples.targets.to(self.targets)
+        return replace(
+            self,
+            features=torch.cat([self.features, extra_examples.features]),
+            targets=torch.cat([self.targets, extra_targets]),
+        )
 
 
 @dataclass(frozen=True)
@@ -63,11 +79,11 @@ class LinearHead:
 
 
 class Basis:
-    """Features on their principal axes, in which the problem is well conditioned for any ``C``.
+    """Features on their principal axes, on which the problem is well conditioned for any ``C``.
 
-    Logistic regression on raw features takes L-BFGS hundreds of steps. The Hessian of the objective
-    is about ``1 + C · s · XᵀX`` with ``s`` the mean of ``p (1 - p)``; on the principal axes of ``X``
-    its root is a diagonal, by which each axis is divided.
+    On raw features, L-BFGS needs hundreds of steps for a logistic regression. The Hessian of the
+    objective is about ``1 + C · s · XᵀX``, where ``s`` is the mean of ``p (1 - p)``. On the principal
+    axes of ``X`` its root is a diagonal matrix, so each axis is divided by its entry.
     """
 
     def __init__(self, features: Tensor, dtype: torch.dtype) -> None:
@@ -89,54 +105,42 @@ class Basis:
         self.rows = centred @ self.axes
 
     def head(self, weight: Tensor, bias: Tensor) -> LinearHead:
-        """Return the layer for raw features of a solution on the axes, shape (axes, outputs)."""
+        """Return the layer for raw features.
+
+        Args:
+            weight: a solution on the axes, shape (axes, outputs).
+            bias: shape (outputs,).
+        """
         raw = (self.axes @ weight).T / self.scale
         return LinearHead(raw, bias - raw @ self.mean)
 
 
-def fit_head(
-    features: Tensor,
-    targets: Tensor,
-    kind: Kind,
-    outputs: int,
-    strength: float,
-    weights: Tensor | None = None,
-) -> LinearHead:
-    """Return the linear layer that fits the targets.
+def fit_head(examples: Examples, C: float) -> LinearHead:
+    """Return the linear layer that fits the examples.
 
     Args:
-        features: shape (rows, features).
-        targets: label ids, shape (rows,); 0 and 1, shape (rows, outputs); or numbers of either shape.
-        kind: ``single``, ``multi`` or ``regression``.
-        outputs: how many outputs the layer has.
-        strength: ``C``, the weight of the data against the penalty.
-        weights: of labels, shape (outputs,): of the rows of a label (single), or of its positive
-            rows (multi).
+        examples: the rows to fit.
+        C: the inverse of the regularization strength, as in scikit-learn.
     """
-    dtype = torch.float64 if features.numel() * outputs < 5e7 else torch.float32
-    return _solve(Basis(features, dtype), targets, kind, outputs, strength, weights)
+    small = examples.features.numel() * examples.outputs < 5e7
+    dtype = torch.float64 if small else torch.float32
+    return solve(Basis(examples.features, dtype), examples, C)
 
 
-def _solve(
-    basis: Basis,
-    targets: Tensor,
-    kind: Kind,
-    outputs: int,
-    strength: float,
-    weights: Tensor | None,
-) -> LinearHead:
-    if kind == "regression":
-        return _ridge(basis, targets, outputs, strength)
-    rows = basis.rows
+def solve(basis: Basis, examples: Examples, C: float) -> LinearHead:
+    """Return the linear layer that fits the examples, whose features are given as ``basis``."""
+    if examples.kind == "regression":
+        return _ridge(basis, examples, C)
+    rows, kind, outputs = basis.rows, examples.kind, examples.outputs
     curvature = 0.25 if kind == "multi" else (outputs - 1) / outputs**2
-    shrink = (1 + strength * curvature * basis.values).rsqrt()
+    shrink = (1 + C * curvature * basis.values).rsqrt()
     inputs, penalty = rows * shrink, shrink.pow(2)[:, None]
-    truth, row_weights = _truth(targets, kind, outputs, weights, rows.dtype)
+    truth, weights = _indicators(examples, rows.dtype), _loss_weights(examples, rows.dtype)
     solution = torch.zeros(inputs.shape[1] + 1, outputs, dtype=rows.dtype)
     solution[-1] = _prior(truth, kind)
     solution.requires_grad_(True)
-    # Everything is divided by C · rows: the optimiser's tolerances are about numbers near 1.
-    unit = 1 / (strength * len(rows))
+    # The objective is divided by C · rows because the optimizer's tolerances assume numbers near 1.
+    unit = 1 / (C * len(rows))
     optimiser = torch.optim.LBFGS(
         [solution],
         max_iter=MAX_STEPS,
@@ -150,7 +154,7 @@ def _solve(
     def closure() -> float:
         weight, bias = solution[:-1], solution[-1]
         scores = torch.addmm(bias, inputs, weight)
-        loss, slope = _loss_and_slope(scores, truth, row_weights, kind)
+        loss, slope = _loss_and_slope(scores, truth, weights, kind)
         slope /= len(rows)
         gradient = torch.empty_like(solution)
         torch.mm(inputs.T, slope, out=gradient[:-1])
@@ -164,21 +168,26 @@ def _solve(
     return basis.head(found[:-1] * shrink[:, None], found[-1])
 
 
-def _truth(
-    targets: Tensor, kind: Kind, outputs: int, weights: Tensor | None, dtype: torch.dtype
-) -> tuple[Tensor, Tensor | None]:
-    """Return 0 and 1 of shape (rows, outputs), and weights: (rows, 1) or of positives (outputs,)."""
-    if kind == "multi":
-        return targets.to(dtype), None if weights is None else weights.to(dtype)
-    truth = torch.nn.functional.one_hot(targets.long(), outputs).to(dtype)
-    if weights is None:
-        return truth, None
-    of_rows = weights.to(dtype)[targets.long()]
-    return truth, (of_rows / of_rows.mean())[:, None]
+def _indicators(examples: Examples, dtype: torch.dtype) -> Tensor:
+    """Return 1 where a row has a label and 0 elsewhere, shape (rows, outputs)."""
+    if examples.kind == "multi":
+        return examples.targets.to(dtype)
+    return torch.nn.functional.one_hot(examples.targets.long(), examples.outputs).to(dtype)
+
+
+def _loss_weights(examples: Examples, dtype: torch.dtype) -> Tensor | None:
+    """Return a weight for each row, shape (rows, 1), or for the rows with a label, shape (outputs,)."""
+    if examples.weights is None:
+        return None
+    weights = examples.weights.to(dtype)
+    if examples.kind == "multi":
+        return weights
+    by_row = weights[examples.targets.long()]
+    return (by_row / by_row.mean())[:, None]
 
 
 def _prior(truth: Tensor, kind: Kind) -> Tensor:
-    """Return the bias that gives each label its share: where the search begins."""
+    """Return the bias that gives each label its share of the rows; the search begins there."""
     share = (truth.sum(dim=0) + 0.5) / (len(truth) + 1)
     return share.logit() if kind == "multi" else share.log()
 
@@ -186,7 +195,7 @@ def _prior(truth: Tensor, kind: Kind) -> Tensor:
 def _loss_and_slope(
     scores: Tensor, truth: Tensor, weights: Tensor | None, kind: Kind
 ) -> tuple[float, Tensor]:
-    """Return the summed loss and its derivative by the scores."""
+    """Return the summed loss and its derivative with respect to the scores."""
     if kind == "multi":
         slope = scores.sigmoid() - truth
         each = torch.nn.functional.softplus(scores) - truth * scores
@@ -202,146 +211,29 @@ def _loss_and_slope(
     return float(each.sum()), slope
 
 
-def _ridge(basis: Basis, targets: Tensor, outputs: int, strength: float) -> LinearHead:
+def _ridge(basis: Basis, examples: Examples, C: float) -> LinearHead:
     """Return the closed-form solution for ``½‖W‖² + C/2 · Σ (y - Wx)²``."""
-    numbers = targets.to(basis.rows.dtype).reshape(len(targets), outputs)
+    numbers = examples.targets.to(basis.rows.dtype).reshape(len(examples), examples.outputs)
     bias = numbers.mean(dim=0)
     moment = basis.rows.T @ (numbers - bias)
-    return basis.head(moment / (basis.values + 1 / strength)[:, None], bias)
+    return basis.head(moment / (basis.values + 1 / C)[:, None], bias)
 
 
-def mean_loss(head: LinearHead, features: Tensor, targets: Tensor, kind: Kind) -> float:
-    """Return the mean log-loss (summed over labels for ``multi``), or the mean square error."""
-    scores = head(features)
-    if kind == "regression":
-        return float((scores - targets.to(scores).reshape(scores.shape)).pow(2).mean())
-    truth, _ = _truth(targets, kind, scores.shape[1], None, scores.dtype)
-    loss, _ = _loss_and_slope(scores, truth, None, kind)
-    return loss / len(features)
+def mean_loss(head: LinearHead, examples: Examples) -> float:
+    """Return the mean log loss per row (summed over labels for ``multi``), or the mean squared error.
+
+    Label weights are ignored.
+    """
+    scores = head(examples.features)
+    if examples.kind == "regression":
+        numbers = examples.targets.to(scores).reshape(scores.shape)
+        return float((scores - numbers).pow(2).mean())
+    truth = _indicators(examples, scores.dtype)
+    loss, _ = _loss_and_slope(scores, truth, None, examples.kind)
+    return loss / len(examples)
 
 
 def steepness(head: LinearHead, features: Tensor) -> float:
-    """Return by how much the steepest score changes when a row's features change by their own length."""
+    """Return how much the steepest score changes when features change by their own typical length."""
     length = float(features.float().pow(2).sum(dim=1).mean().sqrt())
     return length * float(head.weight.norm(dim=1).max())
-
-
-def folds_of(targets: Tensor, kind: Kind, folds: int, seed: int = 0) -> Tensor:
-    """Return the fold of each row, the rows of a label spread evenly over the folds.
-
-    A row with several labels counts as one of its rarest.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(targets), generator=generator)
-    if kind == "multi":
-        rare = targets.sum(dim=0).float()
-        keys = torch.where(targets > 0, rare, math.inf).argmin(dim=1)
-        keys[targets.sum(dim=1) == 0] = targets.shape[1]
-    elif kind == "single":
-        keys = targets.long()
-    else:
-        keys = torch.zeros(len(targets), dtype=torch.long)
-    order = order[keys[order].argsort(stable=True)]
-    fold = torch.empty(len(targets), dtype=torch.long)
-    fold[order] = torch.arange(len(targets)) % folds
-    return fold
-
-
-def seen_again(targets: Tensor, kind: Kind) -> Tensor:
-    """Return of each row whether others have its labels too, shape (rows,)."""
-    if kind == "multi":
-        rare = targets.sum(dim=0) < 2
-        return ~((targets > 0) & rare).any(dim=1)
-    if kind == "single":
-        return torch.bincount(targets.long())[targets.long()] > 1
-    return torch.ones(len(targets), dtype=torch.bool)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What an inner validation chose.
-
-    Attributes:
-        strength: the smallest ``C`` whose loss is nearly the lowest.
-        losses: the mean loss of the rows that were left out, for each ``C`` that was tried.
-    """
-
-    strength: float
-    losses: dict[float, float]
-
-    @property
-    def lowest(self) -> float:
-        """The lowest loss, of whichever strength."""
-        return min(self.losses.values())
-
-
-def choose_strength(
-    features: Tensor,
-    targets: Tensor,
-    kind: Kind,
-    outputs: int,
-    weights: Tensor | None = None,
-    strengths: Sequence[float] = STRENGTHS,
-    beside: tuple[Tensor, Tensor] | None = None,
-) -> Choice:
-    """Return the smallest ``C`` whose loss on rows left out is nearly the lowest.
-
-    Few rows are cross-validated; of many a sample is taken and a fifth of it left out. ``C`` is tried
-    upwards until the loss has clearly risen. ``beside`` are features and targets of rows that are
-    never left out.
-    """
-    if len(features) > MAX_CHOICE_ROWS:
-        generator = torch.Generator().manual_seed(0)
-        sample = torch.randperm(len(features), generator=generator)[:MAX_CHOICE_ROWS]
-        features, targets = features[sample], targets[sample]
-    fold = folds_of(targets, kind, min(FOLDS, len(features)))
-    left_out = range(1 if len(features) >= 1000 else int(fold.max()) + 1)
-    parts = []
-    for number in left_out:
-        train, test = fold != number, fold == number
-        inputs, known = stacked(features[train], targets[train], beside)
-        parts.append((Basis(inputs, torch.float32), known, features[test], targets[test]))
-    losses: dict[float, float] = {}
-    for strength in strengths:
-        losses[strength] = sum(
-            mean_loss(_solve(basis, known, kind, outputs, strength, weights), inputs, truth, kind)
-            * len(inputs)
-            for basis, known, inputs, truth in parts
-        ) / sum(len(inputs) for _, _, inputs, _ in parts)
-        if losses[strength] > RISEN * min(losses.values()):
-            break
-    return Choice(smallest_within(losses, CAREFUL[kind]), losses)
-
-
-def smallest_within(losses: Mapping[float, float], times: float) -> float:
-    """Return the first ``C``, of rising ones, whose loss is at most so many times the lowest."""
-    enough = times * min(losses.values())
-    return next(c for c, loss in losses.items() if loss <= enough)
-
-
-def stacked(
-    features: Tensor, targets: Tensor, beside: tuple[Tensor, Tensor] | None
-) -> tuple[Tensor, Tensor]:
-    """Return features and targets with more rows after them, if there are any."""
-    if beside is None:
-        return features, targets
-    return torch.cat([features, beside[0]]), torch.cat([targets, beside[1].to(targets)])
-
-
-def out_of_fold(
-    features: Tensor,
-    targets: Tensor,
-    kind: Kind,
-    outputs: int,
-    strength: float,
-    folds: int = FOLDS,
-    seed: int = 0,
-) -> Tensor:
-    """Return the scores of each row by a probe that has not seen it, shape (rows, outputs)."""
-    fold = folds_of(targets, kind, min(folds, len(features)), seed)
-    scores = torch.empty(len(features), outputs)
-    for number in range(int(fold.max()) + 1):
-        rest, these = fold != number, fold == number
-        head = fit_head(features[rest], targets[rest], kind, outputs, strength)
-        scores[these] = head(features[these]).float()
-    return scores

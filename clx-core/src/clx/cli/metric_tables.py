@@ -1,4 +1,4 @@
-"""How figures are written: the metrics of a run, and tables of many labels."""
+"""Writes metrics, and tables with one row per label."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 HEADLINES = ("accuracy", "subset_accuracy", "f1_macro", "f1_micro", "f1", "loss")
 MAX_ROWS = 40
-"""Rows of a table on a terminal; a pipe gets them all."""
+"""How many rows of a table a terminal shows; a pipe gets all of them."""
 
 
 def headline(metrics: Mapping[str, Any]) -> tuple[str, float] | None:
-    """Return the metric that stands for a run in a list, None when it has no metrics."""
+    """Return the metric that a list shows for a run, or None if the run has no metrics."""
     numbers = {
         name: float(value) for name, value in metrics.items() if isinstance(value, int | float)
     }
@@ -27,7 +27,7 @@ def headline(metrics: Mapping[str, Any]) -> tuple[str, float] | None:
 
 
 def write_metrics(out: Output, metrics: Mapping[str, Any], title: str | None = None) -> None:
-    """Write metrics as names with values; on a terminal an interval stands beside its metric."""
+    """Write the name and value of each metric; on a terminal, with its interval in a third column."""
     if not out.is_terminal:
         out.table(("metric", "value"), metrics.items(), title)
         return
@@ -46,9 +46,9 @@ def _interval(metrics: Mapping[str, Any], name: str) -> str:
 
 
 def write_frame(out: Output, name: str, frame: pd.DataFrame) -> None:
-    """Write a table of an evaluation, after an empty line and with its headings in a pipe.
+    """Write an empty line and a table of an evaluation; a pipe gets the headings too.
 
-    On a terminal a long one is cut to the rows with the lowest F1, which is what to look at.
+    A terminal shows only the rows of a long table that have the lowest F1, where the errors are.
     """
     columns = [str(frame.index.name or ""), *map(str, frame.columns)]
     rows = len(frame)
@@ -58,7 +58,7 @@ def write_frame(out: Output, name: str, frame: pd.DataFrame) -> None:
         frame = frame.sort_values("f1", kind="stable") if lowest else frame
         frame = frame.head(MAX_ROWS)
         which = "with the lowest f1" if lowest else "at the top"
-        title = f"{name}: the {MAX_ROWS} of {rows} rows {which}; --json and --save have all"
+        title = f"{name}: the {MAX_ROWS} of {rows} rows {which}; --json and --save write all rows"
     values = frame.astype(object).itertuples(name=None)
     out.blank()
     out.table(columns, values, title, heading=True)

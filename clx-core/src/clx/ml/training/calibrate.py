@@ -1,0 +1,43 @@
+"""Calibration of a fitted model: the temperature is folded into the head."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from transformers import EvalPrediction
+
+from clx.ml.evaluation.evaluate import Predicted
+from clx.ml.model.head.calibration import calibrate
+from clx.ml.model.head.layer import divide_head
+
+if TYPE_CHECKING:
+    from clx.ml.task.task import Task
+    from clx.ml.training.fit import Fitted
+
+
+def calibrated(task: Task, fitted: Fitted, predicted: Predicted) -> Predicted:
+    """Fold the temperature that fits eval predictions into the head.
+
+    Returns:
+        What the model now predicts; ``fitted`` records the calibration.
+    """
+    head, prediction = fitted.head, predicted.prediction
+    if not task.calibrate or head.layer is None or head.kind not in ("single", "multi"):
+        return predicted
+    found = calibrate(prediction.label_ids, prediction.predictions, head.kind)
+    if found is None:
+        return predicted
+    divide_head(head.layer, found.temperature)
+    fitted.calibration = found
+    loss = predicted.loss
+    if loss is not None and math.isclose(loss, found.log_loss_before, rel_tol=1e-3):
+        # The loss is the log-loss, and that of the calibrated scores is known.
+        loss = found.log_loss_after
+    scaled = prediction.predictions / found.temperature
+    return replace(
+        predicted,
+        prediction=EvalPrediction(predictions=scaled, label_ids=prediction.label_ids),
+        loss=loss,
+    )

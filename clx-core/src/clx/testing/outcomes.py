@@ -1,0 +1,77 @@
+"""What a check of the conformance kit reports: its result, and the exceptions that lead to it."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Outcome = Literal["passed", "warned", "failed", "skipped"]
+
+
+class CheckFailedError(AssertionError):
+    """The task does something that hurts its users: fix the place that the result names."""
+
+
+class CheckWarningError(Exception):
+    """The task could serve its users better; a check raises this to be reported as ``warned``."""
+
+
+class NotReachedError(BaseException):
+    """A check needs something that another check has already found broken.
+
+    Like pytest's own outcomes, it does not inherit from ``Exception``: a check that catches what the
+    task raises must not catch this.
+    """
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found.
+
+    Attributes:
+        name: the id of the check.
+        outcome: ``passed``, ``warned``, ``failed`` or ``skipped``.
+        saw: what a user would see, or why the check was skipped; empty if it passed.
+        why: why that matters.
+        where: where to fix it: method, file and line.
+        seconds: how long the check took.
+    """
+
+    name: str
+    outcome: Outcome
+    saw: str = ""
+    why: str = ""
+    where: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether this check allows the task to be shipped."""
+        return self.outcome != "failed"
+
+    def __str__(self) -> str:
+        if self.outcome == "passed":
+            return f"{self.name}: passed"
+        if self.outcome == "skipped":
+            return f"{self.name}: skipped: {self.saw}"
+        return (
+            f"{self.name}: {self.outcome}\n"
+            f"  What a user sees: {self.saw}\n"
+            f"  Why it matters:   {self.why}\n"
+            f"  Where to fix it:  {self.where}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values for JSON."""
+        return {**vars(self), "ok": self.ok, "seconds": round(self.seconds, 3)}
+
+
+def describe_error(error: BaseException) -> str:
+    """Return what a user sees of an exception: type, message, notes, and the author's last line."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/clx/" not in f.filename]
+    own = next((f for f in reversed(frames) if "site-packages" not in f.filename), None)
+    where = f" (raised from {Path(own.filename).name}:{own.lineno})" if own else ""
+    notes = " ".join(getattr(error, "__notes__", ()))
+    return f"{type(error).__name__}: {str(error)[:400]} {notes}{where}".strip()

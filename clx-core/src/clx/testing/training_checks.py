@@ -1,0 +1,130 @@
+"""Checks of training and evaluation, on one training run of a tiny model."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from clx.errors import ClxError
+from clx.testing.catalog import check
+from clx.testing.outcomes import CheckFailedError, CheckWarningError, describe_error
+from clx.testing.subject import Subject, without_clx_warnings
+from clx.testing.tolerance import same
+
+
+@check(
+    "Training on the sample lowers the loss.",
+    "A model that learned nothing is published as if it had.",
+    "tokenize load_model load_data_collator trainer_class",
+    trains=True,
+)
+def learns(subject: Subject) -> None:
+    """Train a tiny model for a few steps and compare the loss on the same rows before and after."""
+    try:
+        run, _ = subject.train_once()
+    except Exception as error:
+        raise CheckFailedError(describe_error(error)) from error
+    log = run.run_dir / "logs" / "metrics.jsonl"
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    losses = [line["eval_loss"] for line in lines if "eval_loss" in line]
+    if len(losses) < 2:
+        raise CheckFailedError(
+            "there is no loss on the eval data: tokenize must return labels for it"
+        )
+    if any(loss is None or not math.isfinite(loss) for loss in losses):
+        raise CheckFailedError("the loss is not a finite number")
+    if not losses[-1] < 0.999 * losses[0]:
+        raise CheckFailedError(
+            f"the loss on the {len(subject.sample)} rows of the sample is {losses[0]:.5f} before and "
+            f"{losses[-1]:.5f} after {subject.steps} training steps on them"
+        )
+
+
+@check(
+    "compute_metrics returns finite numbers, the same ones each time.",
+    "Evaluation fails after hours of training, or its results are not reproducible.",
+    "compute_metrics",
+    trains=True,
+)
+def metrics(subject: Subject) -> None:
+    """Evaluate the sample twice and compare the metrics."""
+    run = subject.opened()
+    try:
+        with without_clx_warnings():
+            first, second = run.evaluate(subject.sample), run.evaluate(subject.sample)
+    except Exception as error:
+        raise CheckFailedError(describe_error(error)) from error
+    for name, value in first.metrics.items():
+        if not math.isfinite(value):
+            raise CheckFailedError(f"the metric {name} is {value}")
+        if not same(value, second.metrics.get(name), 1e-6):
+            raise CheckFailedError(
+                f"{name} is {value} in one evaluation and {second.metrics.get(name)} in the next"
+            )
+    json.dumps(first.to_dict())
+    if not set(first.metrics) - {"loss"}:
+        raise CheckWarningError(
+            "run.evaluate(data).metrics contains only the loss, which is hard to interpret"
+        )
+
+
+@check(
+    "Training does not modify the class.",
+    "A second run on other data in the same process inherits values from the first.",
+    "infer_config load_model",
+    trains=True,
+)
+def class_untouched(subject: Subject) -> None:
+    """Compare the attributes of the class before and after training."""
+    before = subject.class_before
+    run = subject.trained[0]
+    after = subject.class_state()
+    changed = [name for name in after if name not in before or before[name] != after[name]]
+    if changed:
+        raise CheckFailedError(
+            f"after run {run.run_name!r} was trained, {subject.task.__name__}.{changed[0]} is "
+            f"{after[changed[0]]}: the next run starts with that value"
+        )
+
+
+@check(
+    "An interrupted training run can be resumed and gives the same model.",
+    "A machine fails after a day of training, and the day is lost.",
+    "infer_config trainer_class",
+    trains=True,
+)
+def resumes(subject: Subject) -> None:
+    """Interrupt a training run halfway, resume it, and compare it with an uninterrupted one."""
+    from transformers import TrainerCallback
+
+    half = subject.steps // 2
+
+    class Stop(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == half:
+                raise InterruptedError
+
+    whole = subject.predictions
+    try:
+        subject.train("resumed", callbacks=[Stop()])
+    except InterruptedError:
+        pass
+    else:
+        raise CheckFailedError(f"the training ended before step {half} of {subject.steps}")
+    try:
+        run, result = subject.train("resumed", resume=True)
+    except ClxError as error:
+        raise CheckFailedError(f"train(…, resume=True): {describe_error(error)}") from error
+    if result.steps != subject.steps:
+        raise CheckFailedError(
+            f"the resumed training run has {result.steps} of {subject.steps} steps"
+        )
+    resumed = subject.predict(run, subject.inputs)
+    if not same(whole, resumed, 1e-2):
+        row = next(
+            i for i, (a, b) in enumerate(zip(whole, resumed, strict=True)) if not same(a, b, 1e-2)
+        )
+        raise CheckFailedError(
+            f"row {row} is {whole[row]!r} without an interruption, and {resumed[row]!r} after resuming"
+        )
