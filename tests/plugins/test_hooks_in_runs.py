@@ -1,5 +1,6 @@
 """Hooks as a run calls them: the example plugin clx-journal, and plugins that do something wrong."""
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from cli_helpers import Cli, install, process
 from clx.errors import ClxWarning, ConfigError, PluginError
 from clx.ml import hookimpl, register_plugin, training_run, unregister_plugin
-from clx.ml.plugins.calls import report_sections
+from clx.ml.plugins.calls import observed, report_sections
 from clx.ml.report import Section
 from conftest import fruit_frame
 
@@ -100,6 +101,22 @@ def test_predictions_of_a_batch_are_told_with_their_texts_in_order(trained, plug
     assert [text for batch, _ in Watch.seen[:3] for text in batch] == texts
     assert [name for _, names in Watch.seen[:3] for name in names] == expected
     assert [len(batch) for batch, _ in Watch.seen] == [2, 2, 1, 5]
+
+
+def test_an_endless_stream_is_observed_batch_by_batch(plugin):
+    plugin(Watch)
+    Watch.seen.clear()
+
+    def read_ahead(texts):
+        texts = iter(texts)
+        while window := list(itertools.islice(texts, 5)):
+            yield from ({text: 1.0} for text in window)
+
+    predictions = observed(None, (f"text {n}" for n in itertools.count()), 3, read_ahead)
+    first_four = list(itertools.islice(predictions, 4))
+    assert first_four == [{f"text {n}": 1.0} for n in range(4)]
+    expected = [f"text {n}" for n in range(6)]
+    assert Watch.seen == [(expected[:3], expected[:3]), (expected[3:], expected[3:])]
 
 
 def test_arguments_of_plugins_give_way_to_the_users_and_to_earlier_plugins(plugin):

@@ -285,7 +285,7 @@ def test_errors_are_clx_errors_and_not_quoted():
 
 # ---- Classes that are no tasks -----------------------------------------------------------------------
 
-PRIVATE = "_options"
+PRIVATE = "_set_options"
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ PRIVATE = "_options"
             make_task("mine", validate_data_format=TrainingRun.validate_data_format),
             "not implement validate_data_format",
         ),
-        (make_task("mine", **{PRIVATE: lambda self: None}), "overrides _options"),
+        (make_task("mine", **{PRIVATE: lambda self: None}), f"overrides {PRIVATE}"),
     ],
 )
 def test_wrong_classes_are_refused_at_first_use(module, candidate, said):

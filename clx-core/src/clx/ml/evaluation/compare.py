@@ -1,4 +1,4 @@
-"""Two runs on the same rows: what differs, whether it may be chance, and which rows."""
+"""Compare two runs on the same rows: their metrics, the significance, and the changed rows."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contender:
-    """One of two trained runs that are compared.
+    """One of the two trained runs of a comparison.
 
     Attributes:
         task: the run.
         tokenizer: the run's tokenizer.
         model: the run's model.
-        run_dir: where the run is.
+        run_dir: the run directory.
     """
 
     task: Task
@@ -38,66 +38,73 @@ class Contender:
 
 
 def compare_runs(one: Contender, two: Contender, frame: pd.DataFrame) -> Comparison:
-    """Return how the second run does on a validated frame, compared with the first."""
+    """Compare two runs on a validated frame; differences are the second run minus the first."""
     import pandas as pd
 
-    task, other = one.task, two.task
-    own_raw, other_raw = (
-        predict_frame_rows(each.task, each.tokenizer, each.model, frame) for each in (one, two)
+    own, other = (
+        predict_frame_rows(run.task, run.tokenizer, run.model, frame) for run in (one, two)
     )
-    own = evaluate_predictions(task, frame, own_raw, one.run_dir)
-    others = evaluate_predictions(other, frame, other_raw, two.run_dir)
-    with author_code(task, "metric_differences"):
-        differences = task.metric_differences(other, own_raw.prediction, other_raw.prediction)
-    shared = [key for key in own.metrics if key in others.metrics]
-    plain = [key for key in shared if not key.endswith(("_low", "_high"))]
+    own_result = evaluate_predictions(one.task, frame, own, one.run_dir)
+    other_result = evaluate_predictions(two.task, frame, other, two.run_dir)
+    with author_code(one.task, "metric_differences"):
+        differences = one.task.metric_differences(two.task, own.prediction, other.prediction)
+    own_metrics, other_metrics = own_result.metrics, other_result.metrics
+    compared = [
+        key for key in own_metrics if key in other_metrics and not key.endswith(("_low", "_high"))
+    ]
     table = pd.DataFrame(
         [
             {
-                "own": own.metrics[key],
-                "other": others.metrics[key],
-                "difference": others.metrics[key] - own.metrics[key],
+                "own": own_metrics[key],
+                "other": other_metrics[key],
+                "difference": other_metrics[key] - own_metrics[key],
                 "low": differences[key][1] if key in differences else float("nan"),
                 "high": differences[key][2] if key in differences else float("nan"),
             }
-            for key in plain
+            for key in compared
         ],
-        index=pd.Index(plain, name="metric"),
+        index=pd.Index(compared, name="metric"),
     )
-    fixed, broken, p_value = _changed_rows(own, others)
-    return Comparison((task.run_name, other.run_name), table, fixed, broken, p_value, len(frame))
+    fixed, broken, p_value = _changed_rows(own_result, other_result)
+    names = one.task.run_name, two.task.run_name
+    return Comparison(names, table, fixed, broken, p_value, len(frame))
 
 
 def refuse_unlike(task: Task, other: Task) -> None:
-    """Refuse to compare runs that do not answer the same question.
+    """Refuse to compare runs whose metrics mean different things.
 
     Raises:
-        ConfigError: the runs are of different tasks or have different labels.
+        ConfigError: the runs have different tasks or different labels.
     """
     if other.name != task.name:
         raise ConfigError(
-            f"Runs of one task can be compared: {task.run_name!r} is of {task.name!r} and "
-            f"{other.run_name!r} of {other.name!r}"
+            f"Only runs of the same task can be compared: {task.run_name!r} is a {task.name!r} run, "
+            f"and {other.run_name!r} is a {other.name!r} run"
         )
-    labels = [set(getattr(each, "label_names", None) or ()) for each in (task, other)]
-    if labels[0] != labels[1]:
+    labels, other_labels = (set(getattr(run, "label_names", None) or ()) for run in (task, other))
+    if labels != other_labels:
         raise ConfigError(
-            f"Runs with the same labels can be compared: {task.run_name!r} and {other.run_name!r} "
-            f"differ in {sorted(labels[0] ^ labels[1])}"
+            f"Only runs with the same labels can be compared: {task.run_name!r} and "
+            f"{other.run_name!r} differ in {sorted(labels ^ other_labels)}"
         )
 
 
 def _changed_rows(
-    own: EvaluationResult, others: EvaluationResult
+    own: EvaluationResult, other: EvaluationResult
 ) -> tuple[pd.DataFrame, pd.DataFrame, float | None]:
+    """Return the rows that only ``other`` gets right, those that only ``own`` does, and a p-value.
+
+    The p-value is that of McNemar's test, None for a task without right and wrong rows.
+    """
     import pandas as pd
 
-    if own.examples is None or others.examples is None:
+    if own.examples is None or other.examples is None:
         return pd.DataFrame(), pd.DataFrame(), None
     both = own.examples.rename(columns={"predicted": "own_predicted", "score": "own_score"})
     both = both.drop(columns=["correct", "given_score"])
-    both["other_predicted"] = others.examples["predicted"].to_numpy()
-    both["other_score"] = others.examples["score"].to_numpy()
-    was, now = own.examples["correct"].to_numpy(), others.examples["correct"].to_numpy()
-    fixed, broken = both[~was & now], both[was & ~now]
+    both["other_predicted"] = other.examples["predicted"].to_numpy()
+    both["other_score"] = other.examples["score"].to_numpy()
+    own_correct = own.examples["correct"].to_numpy()
+    other_correct = other.examples["correct"].to_numpy()
+    fixed, broken = both[~own_correct & other_correct], both[own_correct & ~other_correct]
     return fixed, broken, float(mcnemar(len(broken), len(fixed)))

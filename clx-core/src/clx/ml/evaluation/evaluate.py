@@ -1,4 +1,4 @@
-"""Evaluating a model on labelled data."""
+"""Evaluate a model on labeled data."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ EVALUATION_ARGUMENTS: dict[str, Any] = {
     "per_device_eval_batch_size": 32,
 }
 KEPT_ARGUMENTS = ("per_device_eval_batch_size", "use_cpu")
-"""Not ``bf16_full_eval``: the Trainer would turn the model itself into half precision for good."""
+"""``bf16_full_eval`` is left out: the Trainer would convert the model itself to half precision."""
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a model says of a tokenised dataset, in its order.
+    """The predictions of a model for a tokenized dataset, in the order of its rows.
 
     Attributes:
-        prediction: numpy predictions and label ids.
+        prediction: the predictions and label ids, as numpy arrays.
         loss: the mean loss, None without labels.
-        truncated: how many texts were cut.
-        seconds: how long it took.
+        truncated: the number of truncated texts.
+        seconds: the duration of the prediction.
     """
 
     prediction: EvalPrediction
@@ -58,10 +58,14 @@ class Predicted:
 def predict_split(
     task: Task, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, split: Split
 ) -> Predicted:
-    """Return a model's predictions of tokenized rows, made by the task's Trainer."""
+    """Predict tokenized rows with the task's Trainer.
+
+    Raises:
+        RunDirError: the training arguments of a saved run are not valid for this transformers.
+    """
     started = time.monotonic()
     chosen = {key: task.training_args[key] for key in KEPT_ARGUMENTS if key in task.training_args}
-    # Those of a saved run were not checked when it was opened: some may be of another transformers.
+    # Opening a saved run does not check its arguments, which another transformers may have accepted.
     problems = check_training_args(chosen, task.device)[1]
     raise_problems(
         RunDirError, f"The config of the run {task.run_name!r} cannot be used:", problems
@@ -71,34 +75,38 @@ def predict_split(
         arguments = {**EVALUATION_ARGUMENTS, **chosen}
         trainer = make_trainer(task, tokenizer, model, arguments, Path(folder))
         batch = trainer.args.per_device_eval_batch_size
-        way = "training_args={{'per_device_eval_batch_size': {}}}"
+        remedy = "training_args={{'per_device_eval_batch_size': {}}}"
         try:
-            with memory_for_prediction(batch, way):
+            with memory_for_prediction(batch, remedy):
                 prediction, loss = predict_dataset(trainer, split.dataset)
         finally:
             forget_model(trainer)
     if task.long_text == "window" and split.row_of is not None:
-        # It is the mean over windows; the task's own log-loss is that of texts.
+        # The Trainer's loss is the mean over windows, not over texts.
         loss = None
-    prediction = of_texts(task, split, prediction)
+    prediction = pool_windows(task, split, prediction)
     return Predicted(prediction, loss, split.truncated, time.monotonic() - started)
 
 
-def of_texts(task: Task, split: Split, prediction: EvalPrediction) -> EvalPrediction:
-    """Return predictions of windows as such of their texts; those of whole texts as they are."""
+def pool_windows(task: Task, split: Split, prediction: EvalPrediction) -> EvalPrediction:
+    """Pool the predictions of windows into one per text; predictions of whole texts pass unchanged.
+
+    Raises:
+        ConfigError: the model's output cannot be pooled, or predictions of windows are missing.
+    """
     windows = windows_of_split(task, split)
     if windows is None:
         return prediction
     logits, labels = prediction.predictions, prediction.label_ids
     if not (isinstance(logits, np.ndarray) and logits.ndim == 2 and isinstance(labels, np.ndarray)):
         raise ConfigError(
-            f"long_text='window' cannot be used with the task {task.name!r}: its model returns more "
-            f"than a row of logits and a label a text"
+            f"long_text='window' cannot be used with the task {task.name!r}: it needs a model "
+            f"whose only output is one row of logits per text, and a single label column"
         )
     if len(logits) != len(windows.row_of):
         raise ConfigError(
-            "training_args: with long_text='window' dataloader_drop_last must be false, since an "
-            "evaluation would lack windows of some texts"
+            "training_args: with long_text='window', dataloader_drop_last must be false; otherwise "
+            "the evaluation lacks windows of some texts"
         )
     return EvalPrediction(predictions=windows.pooled(logits), label_ids=labels[windows.firsts()])
 
@@ -110,7 +118,7 @@ def evaluate(
     frame: pd.DataFrame,
     run_dir: Path,
 ) -> EvaluationResult:
-    """Return the metrics of a trained run on a validated frame; see ``TrainingRun.evaluate``."""
+    """Evaluate a trained run on a validated frame; see ``TrainingRun.evaluate``."""
     predicted = predict_frame_rows(task, tokenizer, model, frame)
     return evaluate_predictions(task, frame, predicted, run_dir)
 
@@ -118,7 +126,7 @@ def evaluate(
 def predict_frame_rows(
     task: Task, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, frame: pd.DataFrame
 ) -> Predicted:
-    """Return a trained run's predictions of a validated frame."""
+    """Predict the rows of a validated frame with a trained run."""
     split = tokenised_split(task, tokenizer, "evaluation", frame)
     limit = input_limit(task, tokenizer)
     warn_truncated(limit, split.truncated, len(frame), "the evaluation data", stacklevel=5)
@@ -128,7 +136,7 @@ def predict_frame_rows(
 def evaluate_predictions(
     task: Task, frame: pd.DataFrame, predicted: Predicted, run_dir: Path
 ) -> EvaluationResult:
-    """Return what the task makes of predictions: metrics, intervals, tables and rows."""
+    """Return the metrics, intervals, tables and rows that the task computes from predictions."""
     prediction = predicted.prediction
     with author_code(task, "compute_metrics"):
         metrics = checked_metrics(task)(prediction)

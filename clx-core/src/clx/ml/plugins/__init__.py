@@ -1,6 +1,8 @@
-"""The hook plugins of the process: which are installed, and the calls to them.
+"""The installed hook plugins and the task registry.
 
-The public face of the room.
+:func:`plugins` returns the hook plugins of this process, and :func:`register_plugin` adds one.
+:mod:`clx.ml.plugins.calls` has a function for each hook that takes part in a run, and
+:mod:`clx.ml.plugins.registry` the task registry. The names that are exported here are public.
 """
 
 from clx.ml.plugins.manager import (

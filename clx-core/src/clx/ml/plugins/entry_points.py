@@ -1,6 +1,6 @@
-"""Which plugins are installed, read from package metadata alone: nothing is imported here.
+"""The installed plugins, read from package metadata alone; no plugin is imported.
 
-Small steps, each a pure function over plain values: read, drop repetitions, restrict, group.
+Each step is a pure function over plain values: read, drop repetitions, restrict, group.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 FIRST_PARTY = frozenset({"clx-core", "clx-tasks-classification", "clx-tasks-multilabel"})
-"""Distributions of this project: those that an empty ``CLX_PLUGINS`` leaves."""
+"""The distributions of this project, which an empty ``CLX_PLUGINS`` still allows."""
 
 ALLOW_VARIABLE = "CLX_PLUGINS"
 
@@ -29,7 +29,7 @@ class Plugin:
 
     @property
     def origin(self) -> str:
-        """The distribution with its version, as messages name it."""
+        """The distribution and its version, for messages."""
         return f"{self.distribution} {self.version}".strip()
 
     def load(self) -> Any:
@@ -41,7 +41,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Failure:
-    """A distribution or plugin that could not be used, and why."""
+    """A distribution or plugin that cannot be used, and the reason."""
 
     origin: str
     what: str
@@ -49,12 +49,12 @@ class Failure:
 
 
 def canonical(distribution: str) -> str:
-    """Return a distribution's name in its normal form (PEP 503)."""
+    """Return the normalized name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def installed_distributions() -> Iterable[Any]:
-    """Yield the installed distributions, as importlib-metadata knows them."""
+    """Return the installed distributions, as importlib-metadata finds them."""
     from importlib_metadata import distributions
 
     found: Iterable[Any] = distributions()
@@ -64,8 +64,8 @@ def installed_distributions() -> Iterable[Any]:
 def read(distributions: Iterable[Any], group: str) -> tuple[list[Plugin], list[Failure]]:
     """Return the entry points of ``group``, and the distributions whose metadata cannot be read.
 
-    One malformed ``entry_points.txt`` must not hide everybody else's plugins, so each
-    distribution is read on its own.
+    Each distribution is read on its own, so that a malformed ``entry_points.txt`` does not hide the
+    plugins of other distributions.
     """
     plugins: list[Plugin] = []
     failures: list[Failure] = []
@@ -77,7 +77,7 @@ def read(distributions: Iterable[Any], group: str) -> tuple[list[Plugin], list[F
                 continue
             name, version = canonical(distribution.metadata["Name"]), distribution.version
             if name in seen:
-                # An editable install and an old wheel: the first on the path is what is imported.
+                # With an editable install and an old wheel, Python imports the first on the path.
                 continue
             seen.add(name)
             plugins += [
@@ -98,7 +98,7 @@ def _name_of(distribution: Any) -> str:
 
 
 def unique(plugins: Iterable[Plugin]) -> list[Plugin]:
-    """Drop repetitions: a distribution found twice on ``sys.path`` is not a conflict."""
+    """Drop repetitions: a distribution that is on ``sys.path`` twice is not a conflict."""
     seen: dict[tuple[str, str, str], Plugin] = {}
     for plugin in plugins:
         seen.setdefault((plugin.name, plugin.value, plugin.distribution), plugin)
@@ -106,9 +106,9 @@ def unique(plugins: Iterable[Plugin]) -> list[Plugin]:
 
 
 def allowed(plugins: Iterable[Plugin], allow: str | None) -> list[Plugin]:
-    """Keep the plugins of the distributions that ``CLX_PLUGINS`` (``a,b``) names.
+    """Return the plugins of the distributions that ``CLX_PLUGINS`` (``a,b``) names.
 
-    None (not set) keeps all; an empty value keeps the first-party ones only.
+    None (not set) allows all distributions, an empty value only those of this project.
     """
     if allow is None:
         return list(plugins)
@@ -117,7 +117,7 @@ def allowed(plugins: Iterable[Plugin], allow: str | None) -> list[Plugin]:
 
 
 def by_name(plugins: Iterable[Plugin]) -> Mapping[str, tuple[Plugin, ...]]:
-    """Return the plugins under their names, sorted; more than one under a name is a conflict."""
+    """Return the plugins by name, sorted; several plugins with one name are a conflict."""
     grouped: dict[str, tuple[Plugin, ...]] = {}
     for plugin in plugins:
         grouped[plugin.name] = (*grouped.get(plugin.name, ()), plugin)
@@ -126,9 +126,10 @@ def by_name(plugins: Iterable[Plugin]) -> Mapping[str, tuple[Plugin, ...]]:
 
 @functools.cache
 def distribution_of(module: str) -> tuple[str | None, str | None]:
-    """Return name and version of the distribution that provides a task's module, else Nones.
+    """Return the name and version of the distribution that provides a task's module.
 
-    It is the one that declares an entry point of ``clx.tasks`` in the same top-level package.
+    This is the distribution with an entry point of ``clx.tasks`` that shares the most leading
+    packages with the module. Both values are None if there is no such distribution.
     """
     plugins, _ = read(installed_distributions(), "clx.tasks")
     shared = {plugin: _shared_parts(module, plugin.value) for plugin in plugins}
@@ -139,6 +140,6 @@ def distribution_of(module: str) -> tuple[str | None, str | None]:
 
 
 def _shared_parts(module: str, value: str) -> int:
-    """Return how many leading packages a module and an entry point's value have in common."""
+    """Return the number of leading packages that a module and an entry point share."""
     pairs = zip(module.split("."), value.partition(":")[0].strip().split("."), strict=False)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -1,8 +1,8 @@
-"""The hooks of clx: what a plugin may add to any task (pluggy).
+"""The hooks of clx, through which a plugin adds to any task (pluggy).
 
-A plugin is a module or object with functions marked ``@hookimpl`` and named as below. It is found
-through the entry-point group ``clx.plugins``, or added by ``clx.ml.register_plugin``. A function
-may leave out arguments that it does not need. ``docs/hooks.md`` has an example of each.
+A plugin is a module or object whose functions are marked ``@hookimpl`` and have the names below. clx
+finds it through the entry-point group ``clx.plugins``, or ``clx.ml.register_plugin`` adds it. A
+function may leave out arguments that it does not need. ``docs/hooks.md`` has an example of each hook.
 """
 
 from __future__ import annotations
@@ -27,30 +27,29 @@ hookimpl = pluggy.HookimplMarker("clx")
 
 @hookspec(firstresult=True)
 def clx_resolve_base_model(name: str) -> Path | None:
-    """Return the local folder of the base model called ``name``, or None to leave it to others.
+    """Return the local folder of the base model ``name``, or None to leave it to other plugins.
 
-    Called before the local cache and the Hub are asked, never for a path that exists. The folder
-    holds what ``from_pretrained`` reads. The first result that is not None is taken.
+    Called before clx looks in the local cache and on the Hub, and never for an existing path. The
+    folder holds the files that ``from_pretrained`` reads. The first result that is not None wins.
     """
 
 
 @hookspec(firstresult=True)
 def clx_open_data(source: str) -> pd.DataFrame | None:
-    """Return the rows behind ``source`` as a frame, or None to leave it to others.
+    """Return the rows of ``source`` as a frame, or None to leave it to other plugins.
 
-    ``source`` is what the caller gave to ``train`` or ``evaluate`` as a string or path: a file
-    name, a folder, a glob, or anything else that a plugin understands, such as an address. The
-    first result that is not None is taken; clx then validates the frame like any other.
+    ``source`` is the string or path that the caller passed to ``train`` or ``evaluate``: a file name,
+    a folder, a glob, or anything else that a plugin understands, such as a URL. The first result that
+    is not None wins, and clx validates it like any other frame.
     """
 
 
 @hookspec
 def clx_training_arguments(run: Task, rows: int, has_eval: bool) -> dict[str, Any] | None:
-    """Return ``transformers.TrainingArguments`` for a training of ``rows`` rows.
+    """Return arguments of ``transformers.TrainingArguments`` for a training of ``rows`` rows.
 
-    They take the place of clx's own defaults and give way to what the user set. Where several
-    plugins name the same argument, the one that is called first wins. They are checked like a
-    user's.
+    They override the defaults of clx, and the user's arguments override them. If several plugins set
+    the same argument, the plugin that is called first wins. clx checks them like the user's.
     """
 
 
@@ -58,67 +57,67 @@ def clx_training_arguments(run: Task, rows: int, has_eval: bool) -> dict[str, An
 def clx_before_training(
     run: Task, train_data: pd.DataFrame, eval_data: pd.DataFrame | None
 ) -> None:
-    """Take note that ``train`` begins; raising a ``ClxError`` stops it.
+    """Observe that ``train`` begins; raise a ``ClxError`` to stop it.
 
-    Called when the frames are validated, and before a model is loaded or anything is written. The
-    frames are the user's own: a plugin does not change them.
+    Called after the frames are validated, and before a model is loaded or anything is written. The
+    frames belong to the user: a plugin must not change them.
     """
 
 
 @hookspec
 def clx_trainer_callbacks(run: Task, work_dir: Path) -> list[TrainerCallback | Any]:
-    """Return callbacks for the Trainer of ``run``; those of all plugins are used together.
+    """Return callbacks for the Trainer of ``run``; the callbacks of all plugins are used.
 
-    ``work_dir`` is the folder of the training in progress: its ``logs/`` is kept with the run when
-    the training succeeds.
+    ``work_dir`` is the folder of the training in progress. If the training succeeds, its ``logs/`` is
+    kept in the run directory.
     """
     return []
 
 
 @hookspec
 def clx_after_training(run: Task, result: TrainingResult) -> None:
-    """Take note of a finished training; what is returned is not used.
+    """Observe a finished training; the return value is not used.
 
-    Called when the run directory is complete, and not for a training that failed. When the plugin
-    raises, the run stays and ``train`` raises what it raised.
+    Called when the run directory is complete, and not after a failed training. If the plugin raises,
+    the run directory stays and ``train`` raises the exception.
     """
 
 
 @hookspec
 def clx_after_evaluation(run: Task, evaluation: EvaluationResult) -> None:
-    """Take note of an evaluation; what is returned is not used.
+    """Observe an evaluation; the return value is not used.
 
-    Called at the end of ``evaluate``, and in ``train`` with the final evaluation on the eval data.
+    Called at the end of ``evaluate``, and by ``train`` with the final evaluation on the eval data.
     """
 
 
 @hookspec
 def clx_after_prediction(run: Task, texts: Sequence[Any], predictions: Sequence[Any]) -> None:
-    """Take note of a batch of predictions, as the caller gets them; what is returned is not used.
+    """Observe a batch of predictions, as the caller receives them; the return value is not used.
 
-    ``texts`` and ``predictions`` are of one length, at most ``batch_size``, and in the order of the
-    input. Called for all ways of predicting, before the last of the batch is handed out.
+    ``texts`` and ``predictions`` have the same length, at most ``batch_size``, and the order of the
+    input. Called by every method that predicts, before the caller receives the batch.
     """
 
 
 @hookspec
 def clx_report_sections(run: Task, evaluation: EvaluationResult | None) -> list[Section]:
-    """Return sections for the report of ``run``; those of all plugins are shown, in order.
+    """Return sections for the report of ``run``; the sections of all plugins are shown, in order.
 
-    A ``clx.ml.report.Section`` has a title, and a text or a frame. ``evaluation`` is the one that
-    the report is about; None when the run was trained without eval data, and for ``run.report()``
-    without data. A plugin that fails here is left out with a warning: a training is not lost for a
-    section.
+    A ``clx.ml.report.Section`` has a title, and a text, a frame, or both. ``evaluation`` is the
+    subject of the report. It is None if the run was trained without eval data, and for
+    ``run.report()`` without data. A plugin that fails here is left out with a warning, because a
+    training must not be lost for a section.
     """
     return []
 
 
 @hookspec
 def clx_commands() -> list[Callable[..., Any]]:
-    """Return functions that become commands of ``clx``, each named as the function.
+    """Return functions that become commands of ``clx``; a command has the name of its function.
 
-    A function's annotated parameters are its arguments and options, its docstring the help, as
-    typer reads them. clx's own commands come first: a name of theirs is refused.
+    typer reads the annotated parameters as arguments and options, and the docstring as the help. The
+    name of one of clx's own commands is refused.
     """
     return []
 
@@ -135,4 +134,4 @@ DOING = {
     "clx_report_sections": "writing a report",
     "clx_commands": "collecting commands",
 }
-"""What clx is doing when it calls a hook, for messages."""
+"""What clx is doing when it calls each hook, for messages."""

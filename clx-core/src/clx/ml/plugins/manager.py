@@ -1,4 +1,4 @@
-"""Hook plugins: finding, registering and calling them (pluggy)."""
+"""Find, register and call hook plugins (pluggy)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from clx.problems import cell
 GROUP = "clx.plugins"
 
 BUILT_IN = ("clx.ml.model.embedded_model", "clx.ml.data.files", "clx.ml.training.metrics_log")
-"""Modules of core that use the same hooks as everybody else."""
+"""Modules of clx-core that implement the same hooks as any other plugin."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Loaded:
     """A hook plugin that is in use.
 
     Attributes:
-        name: what its entry point, or the caller, calls it.
-        distribution: what it comes from; None for one registered in this process.
-        version: that distribution's.
+        name: the name of its entry point, or the one that it was registered under.
+        distribution: its distribution, None for a plugin that was registered in this process.
+        version: the version of the distribution.
         hooks: the hooks that it implements, in the order of their specs.
     """
 
@@ -50,7 +50,7 @@ class Loaded:
 
     @property
     def origin(self) -> str:
-        """Name and distribution, as messages have them."""
+        """The name and distribution, for messages."""
         if self.distribution is None:
             return f"{self.name} of this process"
         return f"{self.name!r} of {self.distribution} {self.version or ''}".rstrip()
@@ -59,8 +59,13 @@ class Loaded:
 class Plugins:
     """The hook plugins of one process.
 
-    Plugins are loaded at the first use of a hook. One that cannot be imported is left out with a
-    warning that names its distribution, and kept in :attr:`failures`.
+    A plugin that cannot be imported is left out with a warning that names its distribution, and is
+    listed in :attr:`failures`.
+
+    Args:
+        distributions: the distributions to search, None for the installed ones.
+        built_in: names of the modules that are loaded first.
+        allow: the value of ``CLX_PLUGINS``, None if it is not set.
     """
 
     def __init__(
@@ -82,7 +87,7 @@ class Plugins:
 
     def _add(self, plugin: Plugin) -> None:
         try:
-            # With the distribution: two of them may call their plugin the same.
+            # The distribution is part of the key: two may give their plugin the same name.
             key = f"{plugin.distribution}:{plugin.name}"
             self._register(
                 plugin.load(), key, Loaded(plugin.name, plugin.distribution, plugin.version, ())
@@ -97,14 +102,14 @@ class Plugins:
             )
 
     def register(self, plugin: Any, name: str | None = None) -> None:
-        """Add an object with ``@hookimpl`` functions, or an object of a class with such methods.
+        """Add a plugin; see :func:`register_plugin`.
 
         Raises:
-            PluginError: a hook function has a name or argument that no hook has, there is none, or
-                the object or name is registered already.
+            PluginError: a hook function has a name or argument that no hook has, there is no hook
+                function, or the object or name is already registered.
         """
         if isinstance(plugin, type):
-            # A notebook cell that is run again makes the class again: the new one counts.
+            # A notebook cell that is run again defines the class again: the new class replaces the old.
             for other in self._instances(plugin):
                 self.unregister(other)
             plugin = plugin()
@@ -146,7 +151,7 @@ class Plugins:
             plugin: the object, its class, or the name that it was registered under.
 
         Raises:
-            PluginError: there is no such plugin.
+            PluginError: no such plugin is registered.
         """
         known = self._manager.get_plugin(plugin) if isinstance(plugin, str) else plugin
         if isinstance(plugin, type):
@@ -157,7 +162,7 @@ class Plugins:
         self._manager.unregister(known)
 
     def loaded(self) -> list[Loaded]:
-        """Return what is in use: core's own plugins first, then in the order of registration."""
+        """Return the plugins in use: those of clx-core first, then in the order of registration."""
         return list(self._loaded.values())
 
     def has(self, hook: str) -> bool:
@@ -165,11 +170,12 @@ class Plugins:
         return bool(getattr(self._manager.hook, hook).get_hookimpls())
 
     def call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook of all plugins; see :mod:`clx.ml.plugins.hookspecs` for what it returns.
+        """Call a hook of all plugins; :mod:`clx.ml.plugins.hookspecs` describes the results.
 
         Raises:
-            PluginError: a plugin raised; the message names it, its distribution, the hook and what
-                clx was doing. A :class:`ClxError` that it raised reaches the user as it is.
+            PluginError: a plugin raised an exception. The message names the plugin, its
+                distribution, the hook, and what clx was doing. A :class:`ClxError` of a plugin
+                passes unchanged.
         """
         caller = getattr(self._manager.hook, hook)
         try:
@@ -177,10 +183,7 @@ class Plugins:
         except ClxError:
             raise
         except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"{self._culprit(caller, error)} raised {type(error).__name__} in {hook}: {error} "
-                f"(while {hookspecs.DOING[hook]})"
-            ) from error
+            raise _hook_failure(self._culprit(caller, error), hook, error) from error
 
     def each(
         self,
@@ -189,21 +192,22 @@ class Plugins:
         failed: Callable[[PluginError], None] | None = None,
         **arguments: Any,
     ) -> Iterator[tuple[Loaded, Any]]:
-        """Call a hook plugin by plugin and yield each with what it returned, unless that is None.
+        """Call a hook plugin by plugin; yield each plugin with its result, unless that is None.
 
         Args:
-            hook: its name; not one whose first result is taken.
-            kind: what a plugin has to return.
-            failed: told of a plugin that failed, instead of raising; the others go on.
-            **arguments: to the hook.
+            hook: the name of the hook; not one whose first result wins.
+            kind: the type that a plugin must return.
+            failed: called with the error of a plugin that fails, and the next plugin follows; by
+                default the error is raised.
+            **arguments: the arguments of the hook.
 
         Raises:
-            PluginError: as :meth:`call`, or a plugin returned something of another type.
+            PluginError: as for :meth:`call`, or a plugin returned a value of another type.
         """
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
-        everybody = [each.plugin for each in implementations]
+        everyone = [each.plugin for each in implementations]
         for implementation in reversed(implementations):
-            others = [plugin for plugin in everybody if plugin is not implementation.plugin]
+            others = [plugin for plugin in everyone if plugin is not implementation.plugin]
             caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
             known = self._loaded[implementation.plugin_name]
             try:
@@ -216,6 +220,7 @@ class Plugins:
                 yield from ((known, result) for result in results)
 
     def _culprit(self, caller: pluggy.HookCaller, error: BaseException) -> str:
+        """Return the plugin whose hook function is in the traceback, for messages."""
         codes = set()
         traceback = error.__traceback__
         while traceback is not None:
@@ -231,52 +236,60 @@ class Plugins:
 def _results(
     caller: pluggy.HookCaller, hook: str, plugin: Loaded, kind: type, arguments: dict[str, Any]
 ) -> list[Any]:
-    """Return what one plugin returns, none or one result, checked."""
-    doing = f"(while {hookspecs.DOING[hook]})"
+    """Call a hook of one plugin; return its result in a list, which is empty if that is None."""
     try:
         results: list[Any] = caller(**arguments)
     except ClxError:
         raise
     except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"The plugin {plugin.origin} raised {type(error).__name__} in {hook}: {error} {doing}"
-        ) from error
+        raise _hook_failure(f"The plugin {plugin.origin}", hook, error) from error
     for result in results:
         if not isinstance(result, kind):
             raise PluginError(
                 f"The plugin {plugin.origin} must return a {kind.__name__} from {hook}, but "
-                f"returned {cell(result)} {doing}"
+                f"returned {cell(result)} (while {hookspecs.DOING[hook]})"
             )
     return results
 
 
+def _hook_failure(culprit: str, hook: str, error: BaseException) -> PluginError:
+    # SystemExit is caught too: a plugin must not end the process that called it.
+    return PluginError(
+        f"{culprit} raised {type(error).__name__} in {hook}: {error} "
+        f"(while {hookspecs.DOING[hook]})"
+    )
+
+
 @functools.cache
 def plugins() -> Plugins:
-    """Return the plugins of this process, loading them at the first call."""
+    """Return the hook plugins of this process; the first call loads them."""
     return Plugins(allow=os.environ.get(ALLOW_VARIABLE))
 
 
 def register_plugin(plugin: Any, name: str | None = None) -> Any:
-    """Add a plugin to this process and return it, for notebooks and tests.
+    """Add a plugin to this process and return it, for notebooks and tests; usable as a decorator.
 
     Args:
-        plugin: a module or object with ``@hookimpl`` functions, or a class with such methods, of
-            which an object is made, so that this is a decorator too. A class registered again
-            under its own module and name replaces the earlier one.
-        name: what messages call it.
+        plugin: a module or object with ``@hookimpl`` functions, or a class with such methods, which
+            is instantiated without arguments. A class with the module and name of a registered class
+            replaces it.
+        name: the plugin's name in messages, and for :func:`unregister_plugin`.
 
     Raises:
-        PluginError: a hook function has a name or argument that no hook has, there is none, or the
-            plugin is registered already.
+        PluginError: a hook function has a name or argument that no hook has, there is no hook
+            function, or the plugin is already registered.
     """
     plugins().register(plugin, name)
     return plugin
 
 
 def unregister_plugin(plugin: Any) -> None:
-    """Remove a plugin that :func:`register_plugin` added, given as the object, its class or name.
+    """Remove a plugin that :func:`register_plugin` added.
+
+    Args:
+        plugin: the object, its class, or the name that it was registered under.
 
     Raises:
-        PluginError: there is no such plugin.
+        PluginError: no such plugin is registered.
     """
     plugins().unregister(plugin)

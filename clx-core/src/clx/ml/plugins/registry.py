@@ -1,4 +1,4 @@
-"""``task_registry``: task names from installed metadata, classes imported when asked for."""
+"""``task_registry``: task names from installed metadata, classes imported on first use."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _KNOWN_PACKAGES = {
     "multi-label-classification": "clx-tasks-multilabel",
     "multilabel": "clx-tasks-multilabel",
 }
-"""Hints for an error message only; a task is registered by its package's entry point."""
+"""Hints for an error message; a task is registered by the entry point of its package."""
 
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """What is known of a task name without importing anything."""
+    """The providers of a task name, as known without importing a plugin."""
 
     name: str
     plugins: tuple[Plugin, ...]
@@ -44,7 +44,7 @@ class TaskEntry:
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Who provides the name: distributions with versions, and code that registered a class."""
+        """The providers of the name: distributions with versions, and the registered class."""
         places = tuple(f"{plugin.origin} ({plugin.value})" for plugin in self.plugins)
         return places if self.registered is None else (*places, code_of(self.registered))
 
@@ -52,14 +52,19 @@ class TaskEntry:
 class TaskRegistry(Mapping[str, type[B]], Generic[B]):
     """A read-only mapping from task names to task classes.
 
-    Names come from the metadata of installed distributions, entry-point group ``clx.tasks``;
-    listing them imports nothing. A class is imported, checked and kept when it is first asked
-    for. ``name in task_registry`` says whether the name is claimed, not whether its plugin works.
+    Names come from the entry-point group ``clx.tasks`` of the installed distributions; listing them
+    imports no plugin. ``task_registry[name]`` imports and checks a class on first use, and keeps it.
+    ``name in task_registry`` says whether the name is claimed, not whether its plugin works.
 
     Raises (by ``task_registry[name]``):
-        TaskNotFoundError: no task of that name; a ``KeyError``, so that ``get`` has its default.
+        TaskNotFoundError: there is no such task. It is a ``KeyError``, so ``get`` returns its default.
         DuplicateTaskError: several distributions claim the name.
-        PluginError: its plugin cannot be imported (the cause is chained) or is not a task.
+        PluginError: the plugin cannot be imported (the cause is chained), or is not a valid task.
+
+    Args:
+        base: returns the class that every task must extend.
+        distributions: returns the installed distributions.
+        allow: returns the value of ``CLX_PLUGINS``, None if it is not set.
     """
 
     def __init__(
@@ -75,7 +80,7 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the installed metadata again, for instance after a ``pip install`` in a notebook."""
+        """Read the installed metadata again, such as after a ``pip install`` in a notebook."""
         self._plugins: Mapping[str, tuple[Plugin, ...]] | None = None
         self._hidden: set[str] = set()
         self._unreadable: list[Failure] = []
@@ -84,11 +89,11 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
     def register(self, task: T) -> T:
         """Add a task class of this process under its name and aliases; usable as a decorator.
 
-        Registering a class again under its own module and name replaces it, so that a notebook
-        cell can be run twice.
+        A class with the module and name of a registered class replaces it, so that a notebook cell
+        can be run twice.
 
         Raises:
-            PluginError: the class is not a valid task; everything that is wrong is listed.
+            PluginError: the class is not a valid task; the message lists every problem.
             DuplicateTaskError: the name belongs to another class.
         """
         check_task(task, self._base(), f"The class {getattr(task, '__qualname__', task)!r}")
@@ -97,7 +102,7 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
             if other is not None and code_of(other) != code_of(task):
                 raise DuplicateTaskError(
                     f"The task name {name!r} is taken by {code_of(other)}; {code_of(task)} cannot "
-                    f"have it too. Give one of them another name."
+                    f"use it too. Give one of them another name."
                 )
         self._registered = {
             name: cls for name, cls in self._registered.items() if code_of(cls) != code_of(task)
@@ -107,7 +112,7 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
         return task
 
     def unregister(self, name: str) -> None:
-        """Remove what :meth:`register` added under ``name``, with its aliases."""
+        """Remove the class that :meth:`register` added under ``name``, with all its aliases."""
         task = self._registered.get(name)
         if task is None:
             raise TaskNotFoundError(f"No task {name!r} was registered in this process.")
@@ -115,7 +120,7 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
         self._loaded = {}
 
     def entry(self, name: str) -> TaskEntry:
-        """Return what is known of ``name`` without importing anything.
+        """Return the providers of ``name`` without importing a plugin.
 
         Raises:
             TaskNotFoundError: no distribution and no code of this process claims the name.
@@ -126,7 +131,7 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
 
     @property
     def unreadable(self) -> list[Failure]:
-        """Distributions whose plugin metadata cannot be read."""
+        """The distributions whose metadata cannot be read."""
         self._scan()
         return list(self._unreadable)
 
@@ -167,12 +172,12 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
         if len(entry.plugins) > 1 or len({code_of(cls) for cls in candidates}) > 1:
             raise DuplicateTaskError(
                 f"The task name {name!r} is claimed by {' and by '.join(entry.origins)}. Uninstall "
-                f"one of them, or set {ALLOW_VARIABLE} to the distributions that you want."
+                f"one of them, or set {ALLOW_VARIABLE} to the distributions to use."
             )
         return candidates[-1]
 
     def _find_alias(self, name: str) -> type[B]:
-        """Look for an alias that its class declares but no entry point names."""
+        """Return the class that declares ``name`` as an alias without an entry point of its own."""
         found: dict[str, type[B]] = {}
         broken: list[str] = []
         for known in self:
@@ -212,7 +217,7 @@ def _import(plugin: Plugin, base: type[B]) -> type[B]:
     try:
         candidate = plugin.load()
     except (Exception, SystemExit) as error:
-        # SystemExit too: a plugin that exits while it is imported must not end its host.
+        # SystemExit is caught too: a plugin must not end the process that imports it.
         raise PluginError(
             f"The task {plugin.name!r} of {plugin.origin} cannot be loaded: importing "
             f"{plugin.value!r} raised {type(error).__name__}: {error}. Upgrade or uninstall "
@@ -228,5 +233,5 @@ def _import(plugin: Plugin, base: type[B]) -> type[B]:
 
 
 def code_of(task: type) -> str:
-    """Return the module and name of a class, which tell it from another of the same name."""
+    """Return ``module:name`` of a class, which identifies it in messages and comparisons."""
     return f"{task.__module__}:{task.__qualname__}"

@@ -1,8 +1,8 @@
-"""The dropout of attention weights, without which models are trained on long texts.
+"""Turn off the dropout of attention weights for trainings on long texts.
 
-With it torch cannot take its fused kernel on a CPU: it computes, keeps and draws a random number for
-each pair of tokens, so that a step on texts of 512 tokens takes nearly three times as long
-(``benchmarks/attention.py``). What it is worth to the model is in docs/defaults.md.
+With this dropout, torch cannot use its fused attention kernel on a CPU. It then draws and stores a random
+number for each pair of tokens, and a step on texts of 512 tokens takes nearly three times as long
+(``benchmarks/attention.py``). ``docs/defaults.md`` reports the effect on the model.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any
 from clx.ml.model.base_models import read_model_config
 
 LONG = 192
-"""Tokens of a row from which on it is left out, as a mean over tokens.
+"""The dropout is left out from this mean row length on, in tokens, averaged over the tokens.
 
-Over tokens, since the time goes with the square of the length: where one row of ten is long, most of it
-is that row's.
+The average is over tokens, not rows, because time grows with the square of the length: if one row in ten
+is long, that row takes most of the time.
 """
 
 NAMES = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
-"""What configs of models call it."""
+"""The names of this dropout in model configs."""
 
 
 def rates_to_leave_out(
     folder: Path, model_args: Mapping[str, Any], lengths: Sequence[int] | None
 ) -> dict[str, float]:
-    """Return the dropout to train without, by the names of the config; nothing to leave all as it is.
+    """Return the dropout rates to train without, by their names in the config; often empty.
 
     Args:
-        folder: of the base model.
-        model_args: of the run: where a user sets it there, it stays.
-        lengths: tokens of the training rows, None where they are not known.
+        folder: the folder of the base model.
+        model_args: the run's ``model_args``; a dropout that is set there stays.
+        lengths: the number of tokens of each training row, None if unknown.
     """
     mean = sum(length**2 for length in lengths) / max(1, sum(lengths)) if lengths else 0.0
     if mean < LONG or set(NAMES) & set(model_args):
@@ -47,12 +47,12 @@ def rates_to_leave_out(
 
 
 def is_left_out(config: Any, rates: Mapping[str, float]) -> bool:
-    """Return whether a model was made without: its task may not pass ``model_args`` on."""
+    """Return whether the model really has no such dropout; a task may ignore ``model_args``."""
     return bool(rates) and all(getattr(config, name, None) == 0 for name in rates)
 
 
-def put_back(config: Any, rates: Mapping[str, float]) -> None:
-    """Let the config say what the base model's said, for whoever trains the published model on."""
+def restore_dropout(config: Any, rates: Mapping[str, float]) -> None:
+    """Set the base model's rates in the config again, for further training of the published model."""
     for name, rate in rates.items():
         if getattr(config, name, None) == 0:
             setattr(config, name, rate)

@@ -1,8 +1,8 @@
-"""Checkpoints of a training in progress: marked when complete, resumed only when they belong.
+"""Checkpoints of a training in progress: mark the complete ones, and resume only the same training.
 
-The Trainer writes ``checkpoint-N`` folders in place and its own search for the newest never looks
-inside them, so a killed training leaves truncated ones that it would pick. Here a checkpoint counts
-when its mark, written after everything else, fits the files that are there.
+The Trainer writes ``checkpoint-N`` folders in place, and its search for the newest one does not look
+inside. It would resume from a truncated checkpoint of a killed training. Here a checkpoint counts only if
+its mark, which is written last, matches its files.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ MARK = "clx-complete.json"
 IDENTITY = "training.json"
 STATE = "trainer_state.json"
 SAVE_EVERY_S = 300.0
-"""A training that saves by no other rule is checkpointed this often."""
+"""A training saves a checkpoint if the last one is this old, in seconds."""
 
 
 class MarkComplete(TrainerCallback):  # type: ignore[misc]
-    """Marks each checkpoint after the Trainer has written all of it, then removes older ones.
+    """Mark each checkpoint after the Trainer has written it, then remove older ones.
 
     Args:
-        kept: how many to keep beside the best one, None for all.
-        interrupt: what may have stopped the training before its end.
+        kept: the number of checkpoints to keep in addition to the best one, None for all.
+        interrupt: the callback that may have stopped the training before its end.
     """
 
     def __init__(self, kept: int | None = None, interrupt: StopOnInterrupt | None = None) -> None:
@@ -44,7 +44,7 @@ class MarkComplete(TrainerCallback):  # type: ignore[misc]
         self.interrupt = interrupt
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Write the sizes of the checkpoint's files into its mark, with all of them on disk."""
+        """Flush the checkpoint's files to disk, then write their sizes into its mark."""
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if not state.is_world_process_zero or not folder.is_dir():
             return
@@ -65,62 +65,62 @@ class MarkComplete(TrainerCallback):  # type: ignore[misc]
                 shutil.rmtree(path, ignore_errors=True)
 
 
-class BestInThisPlace(TrainerCallback):  # type: ignore[misc]
-    """Finds the best checkpoint again when a resumed training's directory was moved or copied."""
+class RelocateBestCheckpoint(TrainerCallback):  # type: ignore[misc]
+    """Find the best checkpoint if the directory of a resumed training was moved or copied."""
 
     def __init__(self, resume_from: Path | None) -> None:
         self.resume_from = resume_from
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Point the Trainer to the checkpoint of that name here."""
+        """Point the Trainer to the checkpoint of the same name beside the resumed one."""
         if self.resume_from is not None:
             best = _best_beside(self.resume_from)
             state.best_model_checkpoint = None if best is None else str(best)
 
 
 def _best_beside(folder: Path) -> Path | None:
-    """Return the best checkpoint that a checkpoint names, if it is complete beside it."""
+    """Return the best checkpoint that a checkpoint names, None unless it is complete beside it."""
     named = json.loads((folder / STATE).read_text(encoding="utf-8")).get("best_model_checkpoint")
     best = folder.parent / Path(named).name if isinstance(named, str) else None
     return best if best is not None and _mark(best) is not None else None
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether a complete checkpoint is that of a training's last step."""
+    """Return whether a checkpoint is complete and was saved at the last step of its training."""
     mark = _mark(folder)
     return mark is not None and mark.get("finished") is True
 
 
 def restore(trainer: Any, folder: Path) -> None:
-    """Give a Trainer the model and state of a finished training.
+    """Load the model and state of a finished training into a Trainer.
 
-    The Trainer itself would take one more step when it resumes from a last step within an epoch.
+    The Trainer itself would take one more step if the last step was within an epoch.
     """
     state = TrainerState.load_from_json(str(folder / STATE))
     best = _best_beside(folder) if trainer.args.load_best_model_at_end else None
     trainer._load_from_checkpoint(str(best or folder))
     trainer.state = state
-    # Callbacks may have something to do when a training ends, such as taking averaged weights.
+    # Callbacks may change the model when a training ends, such as to average its weights.
     handler = trainer.callback_handler
     trainer.control = handler.on_train_begin(trainer.args, state, trainer.control)
     trainer.control = handler.on_train_end(trainer.args, state, trainer.control)
 
 
-class SaveNowAndThen(TrainerCallback):  # type: ignore[misc]
-    """Asks for a checkpoint when the last one is some minutes old."""
+class SavePeriodically(TrainerCallback):  # type: ignore[misc]
+    """Request a checkpoint if the last one is older than ``every_s`` seconds."""
 
     def __init__(self, every_s: float = SAVE_EVERY_S) -> None:
         self.every_s = every_s
         self._last = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Set ``control.should_save`` when it is time and the training is not about to end."""
+        """Set ``control.should_save`` if a checkpoint is due and this was not the last step."""
         due = time.monotonic() - self._last >= self.every_s
         if due and state.global_step < state.max_steps:
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Count the time from any checkpoint."""
+        """Restart the clock, whatever caused the checkpoint."""
         self._last = time.monotonic()
 
 
@@ -129,7 +129,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _mark(folder: Path) -> dict[str, Any] | None:
-    """Return a checkpoint's mark, None when it has none that fits its files."""
+    """Return a checkpoint's mark, None if it is missing or does not match the files."""
     try:
         mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
         whole = mark["files"] and _sizes(folder) == mark["files"]
@@ -157,7 +157,7 @@ def sweep_incomplete(folder: Path) -> list[Path]:
 
 
 def enter(folder: Path, identity: Mapping[str, Any], resume: bool) -> Path | None:
-    """Begin a training, or find where an unfinished one goes on: see :func:`resume_point`."""
+    """Begin a training and return None, or return the checkpoint of an unfinished one to resume."""
     if resume:
         return resume_point(folder, identity)
     begin(folder, identity)
@@ -165,40 +165,41 @@ def enter(folder: Path, identity: Mapping[str, Any], resume: bool) -> Path | Non
 
 
 def begin(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Start afresh: sweep what an earlier training left and note what this one is made of."""
+    """Remove what an earlier training left, and record the identity of this one."""
     remove(folder)
     (folder / LOGS).mkdir(parents=True)
     write_json(folder / IDENTITY, dict(identity))
 
 
 def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
-    """Return the newest complete checkpoint of the same training, None when there is none yet.
+    """Return the newest complete checkpoint of the same training, None if it has none yet.
 
     Raises:
-        ResumeError: no training was begun there, or its data, labels or arguments were others.
+        ResumeError: there is no unfinished training, or its data, labels or arguments differ.
     """
     path = folder / IDENTITY
     if folder.is_symlink():
         raise ResumeError(
-            f"{folder} is a link, and checkpoints are only read where they were written"
+            f"{folder} is a symbolic link, and clx does not read checkpoints through a link"
         )
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResumeError(
-            f"There is no unfinished training in {folder.parent} to resume. Leave resume out to "
-            f"start one (overwrite=True to replace a finished one)."
+            f"There is no unfinished training in {folder.parent} to resume. Leave out resume to "
+            f"start one (with overwrite=True to replace a finished one)."
         ) from error
     now = json.loads(json.dumps(identity))
     changed = [
-        f"{key}: {cell(before)} when it began, {cell(after)} now"
+        f"{key}: {cell(before)} at the start, {cell(after)} now"
         for key, before, after in _differences(begun, now)
     ]
     raise_problems(
         ResumeError,
-        f"The unfinished training in {folder.parent} was begun otherwise and cannot be resumed:",
+        f"The unfinished training in {folder.parent} cannot be resumed, because it was started with "
+        f"other data or options:",
         changed,
-        "Make them the same again, or leave resume out to start afresh.",
+        "Restore the earlier values, or leave out resume to start over.",
     )
     complete = sweep_incomplete(folder)
     if complete:
@@ -207,7 +208,7 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
 
 
 def _differences(before: Any, after: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the dotted name and both values of each leaf in which two JSON values differ."""
+    """Yield the dotted path and both values of each leaf that differs between two JSON values."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({*before, *after}):
             yield from _differences(before.get(key), after.get(key), f"{where}.{key}".strip("."))
@@ -216,7 +217,7 @@ def _differences(before: Any, after: Any, where: str = "") -> Iterator[tuple[str
 
 
 def trim_log(path: Path, last_step: int) -> None:
-    """Drop the log lines of steps after ``last_step``, which will be made again."""
+    """Remove the log lines of steps after ``last_step``, which the training repeats."""
     if not path.is_file():
         return
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -10,7 +10,7 @@ from transformers import EarlyStoppingCallback, Trainer, set_seed
 
 from clx.errors import ConfigError
 from clx.ml.data.splits import windows_of_split
-from clx.ml.evaluation.evaluate import of_texts
+from clx.ml.evaluation.evaluate import pool_windows
 from clx.ml.machine.distributed import broadcast
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.initialize import Head, prepare_head
@@ -25,7 +25,7 @@ from clx.ml.task.task import Task
 from clx.ml.trainer.loss_guard import refuse_not_finite
 from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, preserve_forward
 from clx.ml.training import checkpoints
-from clx.ml.training.attention_dropout import is_left_out, put_back
+from clx.ml.training.attention_dropout import is_left_out, restore_dropout
 from clx.ml.training.defaults import PATIENCE
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.ml.training.keep_probe import is_better, restored_probe
@@ -112,7 +112,7 @@ def fit(job: Job) -> Fitted:
             if fitted.trainer is not None:
                 _keep_better(job, plan, fitted, heads)
     fitted.model.eval()
-    put_back(fitted.model.config, dropout)
+    restore_dropout(fitted.model.config, dropout)
     return fitted
 
 
@@ -245,9 +245,9 @@ def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) 
         *trainer_callbacks(task, job.work_dir),
         *([] if budget is None else [StopInTime(budget)]),
         interrupt,
-        checkpoints.SaveNowAndThen(),
+        checkpoints.SavePeriodically(),
         checkpoints.MarkComplete(kept, interrupt),
-        checkpoints.BestInThisPlace(job.resume_from),
+        checkpoints.RelocateBestCheckpoint(job.resume_from),
     ]
     if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=PATIENCE))
@@ -264,7 +264,7 @@ def _metrics_of_texts(task: Task, evaluated: Split | None) -> Any:
     compute = checked_metrics(task)
     if evaluated is None:
         return compute
-    return lambda prediction: compute(of_texts(task, evaluated, prediction))
+    return lambda prediction: compute(pool_windows(task, evaluated, prediction))
 
 
 def _stops_early(callbacks: Sequence[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Ctrl-C during a training: once stops after the step and keeps what can be resumed, twice at once."""
+"""Ctrl-C during a training: the first stops it after the current step, resumable; the second at once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
-NOTE = "clx: stopping after this step, so that it can be resumed; Ctrl-C again stops at once"
+NOTE = "clx: stopping after this step, so that the training can be resumed; press Ctrl-C again to stop now"
 
 
 class StopOnInterrupt(TrainerCallback):  # type: ignore[misc]
-    """Stops a training after the step in which Ctrl-C came, with a checkpoint.
+    """Save a checkpoint and stop the training after the step during which Ctrl-C was pressed.
 
     Attributes:
-        asked: whether Ctrl-C came.
-        stopped: ``"step 7 of 50"`` when it stopped the training.
+        asked: whether Ctrl-C was pressed.
+        stopped: where the training stopped, such as ``"step 7 of 50"``; None if it did not.
     """
 
     def __init__(self) -> None:
@@ -30,17 +30,17 @@ class StopOnInterrupt(TrainerCallback):  # type: ignore[misc]
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take Ctrl-C while the block runs; elsewhere than in the main thread do nothing.
+        """Handle Ctrl-C while the block runs; do nothing outside the main thread.
 
         Raises:
-            KeyboardInterrupt: at the end of the block, when the training was stopped.
+            KeyboardInterrupt: at the end of the block, if the training was stopped.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         before = signal.getsignal(signal.SIGINT)
         if before is not signal.default_int_handler:
-            # Whoever took the signal has a plan of their own.
+            # The program has a handler of its own, which stays in place.
             yield
             return
 
@@ -54,15 +54,15 @@ class StopOnInterrupt(TrainerCallback):  # type: ignore[misc]
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-        # One that had taken its last step already is complete, and is kept.
+        # A training that had already taken its last step is complete and is published.
         if self.stopped:
             raise KeyboardInterrupt(
-                f"The training was interrupted after {self.stopped}. To go on from there: the same "
-                f"train(...) with resume=True"
+                f"The training was interrupted after {self.stopped}. To continue from there, repeat "
+                f"the train(...) call with resume=True"
             )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask for a checkpoint and the end when Ctrl-C came."""
+        """Request a checkpoint and the end of the training if Ctrl-C was pressed."""
         if self.asked:
             self.stopped = f"step {state.global_step} of {state.max_steps}"
             control.should_save = control.should_training_stop = True

@@ -1,4 +1,4 @@
-"""The default metrics logger: one JSON line a logging step in ``logs/metrics.jsonl``."""
+"""The built-in metrics logger: one JSON line per logging step in ``logs/metrics.jsonl``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @hookimpl
 def clx_trainer_callbacks(run: Task, work_dir: Path) -> list[Any]:
-    """Log every training."""
+    """Return the callback that logs a training."""
     from transformers import TrainerCallback
 
     path = work_dir / LOGS / METRICS_LOG
 
     class MetricsLog(TrainerCallback):  # type: ignore[misc]
-        """Appends what the Trainer logs, with its step and epoch."""
+        """Append the values that the Trainer logs, with the step and epoch."""
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            """Append one line; numbers that JSON has no word for become null."""
+            """Append one line; NaN and infinity become null."""
             if not state.is_world_process_zero or not logs:
                 return
             line = {"step": state.global_step, "epoch": state.epoch}

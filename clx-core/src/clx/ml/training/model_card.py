@@ -1,4 +1,4 @@
-"""The model card: ``model/README.md``, for whoever gets the model folder alone."""
+"""The model card ``model/README.md``, for readers who get only the model folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def model_card(task: Task, result: TrainingResult) -> str:
-    """Return a Hugging Face model card in Markdown: what the model is, how good, how it is used."""
+    """Return a Hugging Face model card in Markdown: base model, metrics, labels, and usage."""
     pipeline_task = task.pipeline_args["task"]
-    # A folder of this machine says nothing to a reader elsewhere; only Hub ids are named whole.
+    # The path of a local folder means nothing on another machine: the card has only its name.
     local = Path(task.base_model_name).is_dir()
     base = Path(task.base_model_name).name if local else task.base_model_name
     front = ["library_name: transformers", f"pipeline_tag: {pipeline_task}", "tags: [clx]"]

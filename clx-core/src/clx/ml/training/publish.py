@@ -1,4 +1,4 @@
-"""Writing a trained run into its directory."""
+"""Write a trained run into a new run directory."""
 
 from __future__ import annotations
 
@@ -54,18 +54,17 @@ def write_run(
     result: TrainingResult,
     config: dict[str, Any],
     data: dict[str, Any],
-    old: Path,
 ) -> None:
     """Write config, model, results, environment, card, logs and report of a trained run.
 
     Args:
-        new: the empty directory that takes the run's place.
-        job: what was trained.
-        fitted: the model.
-        result: the figures of the training.
-        config: what ``config.json`` holds.
+        new: the empty directory that will replace ``result.run_dir``. It also gets the files that the
+            user keeps there.
+        job: the training.
+        fitted: the trained model.
+        result: the result of the training.
+        config: the content of ``config.json``.
         data: the fingerprints of the data.
-        old: the run directory; what the user keeps there is carried over.
     """
     task, work_dir = job.task, job.work_dir
     write_json(new.path / CONFIG, config)
@@ -81,11 +80,11 @@ def write_run(
     _write_extra(task, new.extra)
     page = run_report(new, sections=report_sections(task, result.evaluation), name=task.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")
-    _carry_over(old, new.path)
+    _carry_over(result.run_dir, new.path)
 
 
 def _write_extra(task: Task, folder: Path) -> None:
-    """Let the task write files of its own; a folder that stays empty is not kept."""
+    """Let the task write its own files; remove the folder if it stays empty."""
     folder.mkdir()
     with author_code(task, "save_extra"):
         task.save_extra(folder)
@@ -107,7 +106,7 @@ def _results(result: TrainingResult, fitted: Fitted, extra: dict[str, Any]) -> d
 
 
 def _carry_over(old: Path, new: Path) -> None:
-    """Keep what the user has put into the directory beside our files."""
+    """Copy the files that the user put into the run directory."""
     for path in old.iterdir() if old.is_dir() else ():
         if path.name in OUR_NAMES:
             continue
@@ -118,7 +117,7 @@ def _carry_over(old: Path, new: Path) -> None:
 
 
 def environment(task: Task) -> dict[str, Any]:
-    """Return the versions, platform and seed that a training depends on."""
+    """Return the versions, the platform and the seed of a training."""
     import torch
 
     return {

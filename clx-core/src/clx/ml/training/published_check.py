@@ -1,4 +1,4 @@
-"""Whether what plain transformers loads from a published folder scores as the model in memory does."""
+"""Check that the saved model, loaded by plain transformers, scores like the model in memory."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def score_difference(
     rows: Dataset,
     collator: Callable[[list[dict[str, Any]]], Any],
 ) -> float:
-    """Return the largest difference of a probability between both, on some rows.
+    """Return the largest difference in a probability between the saved model and the one in memory.
 
     Args:
-        model: in memory, in evaluation mode.
-        folder: what ``save_pretrained`` wrote of it.
-        rows: tokenised; a sample of them is taken.
-        collator: makes a batch of rows.
+        model: the model in memory, in evaluation mode.
+        folder: the folder that ``save_pretrained`` wrote.
+        rows: tokenized rows, of which a sample is predicted.
+        collator: combines rows into a batch.
 
     Raises:
-        ModelError: it is more than rounding.
+        ModelError: the difference is larger than rounding explains.
     """
     loaded = type(model).from_pretrained(folder, local_files_only=True, use_safetensors=True)
     loaded.to(model.device).eval()
@@ -46,7 +46,7 @@ def score_difference(
             largest = max(largest, float((both[0] - both[1]).abs().max()))
     if not largest <= LIMIT:
         raise ModelError(
-            f"The saved model does not score as the trained one does: a probability differs by "
+            f"The saved model does not score like the trained model: a probability differs by "
             f"{largest:.2g}. Train with pooling='model', and please report the base model"
         )
     return largest

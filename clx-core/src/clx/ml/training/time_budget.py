@@ -1,4 +1,4 @@
-"""Training within a given time: what a step takes is measured, and so many are made as fit."""
+"""Fit as many steps as the time budget allows, from a measured step time."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ from clx.problems import cell
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 RESERVE_SHARE = 0.05
 RESERVE_S = 2.0
-"""What is kept for writing the run; the rest of the reserve is what evaluation takes."""
+"""The time reserved for writing the run, as a share of the budget plus seconds."""
 
 MEASURED_STEPS = 3
 MIN_STEPS = 5
-"""Fewer steps are not begun: a schedule of so few does more harm than good."""
+"""A probe is not fine-tuned for fewer steps: a schedule this short does more harm than good."""
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])", re.IGNORECASE)
 
 
 def seconds_of(budget: Any) -> float | None:
-    """Return a time budget in seconds: a number of them, or such as ``"90s"``, ``"5m"``, ``"1h30m"``.
+    """Return a time budget in seconds, None for None.
+
+    Args:
+        budget: a number of seconds, or a string such as ``"90s"``, ``"5m"`` or ``"1h30m"``.
 
     Raises:
-        ConfigError: it is neither, or not above 0.
+        ConfigError: the budget is neither, or is not positive.
     """
     if budget is None:
         return None
@@ -43,20 +46,20 @@ def seconds_of(budget: Any) -> float | None:
         seconds = sum(float(n) * UNITS[unit.lower()] for n, unit in _PART.findall(budget))
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigError(
-            f"time_budget must be a number of seconds, or such as '90s', '5m' or '1h30m', but is "
-            f"{cell(budget)}"
+            f"time_budget must be a positive number of seconds, or a string such as '90s', '5m' or "
+            f"'1h30m', but is {cell(budget)}"
         )
     return seconds
 
 
 @dataclass
 class Budget:
-    """When a training has to be over.
+    """The time limit of one training.
 
     Attributes:
-        seconds: the whole time, from the call of ``train`` on.
-        started: ``time.monotonic()`` of that call.
-        evaluation_seconds: what the last evaluation will take, as far as is known.
+        seconds: the limit, counted from the call of ``train``.
+        started: ``time.monotonic()`` at that call.
+        evaluation_seconds: the estimated duration of the final evaluation, 0 before it is measured.
     """
 
     seconds: float
@@ -64,75 +67,79 @@ class Budget:
     evaluation_seconds: float = 0.0
 
     def left(self) -> float:
-        """Return how many seconds there are for optimiser steps."""
+        """Return the seconds that are left for optimizer steps."""
         reserve = RESERVE_SHARE * self.seconds + RESERVE_S + 1.2 * self.evaluation_seconds
         return self.seconds - reserve - (time.monotonic() - self.started)
 
     def steps(self, step_seconds: float) -> int:
-        """Return how many steps of that length fit."""
+        """Return the number of steps of this duration that fit into the time left."""
         return max(0, int(self.left() / max(step_seconds, 1e-6)))
 
 
 def measure_step(trainer: Trainer) -> float:
-    """Return how many seconds an optimiser step takes, without changing the model.
+    """Return the duration of an optimizer step in seconds, without changing the model.
 
-    Forward and backward passes are made on real batches, the first of them the longest that there
-    is; the optimiser's own part, about 6 % of it, is added.
+    Runs forward and backward passes on the first training batches, which include the longest one, and
+    adds about 6% for the update by the optimizer.
     """
     model, device = trainer.model, trainer.args.device
     model.train()
     times = []
     for number, batch in enumerate(trainer.get_train_dataloader()):
-        begun = time.monotonic()
+        started = time.monotonic()
         inputs = trainer._prepare_inputs(batch)
-        # For bf16 and fp16 the Trainer wraps the model so when it first evaluates or trains.
+        # For bf16 and fp16, the Trainer wraps the model only when it first evaluates or trains.
         with trainer.compute_loss_context_manager(), trainer.accelerator.autocast():
             loss = trainer.compute_loss(model, inputs)
         loss.backward()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        times.append(time.monotonic() - begun)
+        times.append(time.monotonic() - started)
         if number >= MEASURED_STEPS:
             break
     model.zero_grad(set_to_none=True)
-    # The first one warms caches up.
+    # The first batch warms up caches.
     measured = times[1:] or times
-    accumulated: int = trainer.args.gradient_accumulation_steps
-    return 1.06 * accumulated * sum(measured) / len(measured)
+    batches_per_step: int = trainer.args.gradient_accumulation_steps
+    return 1.06 * batches_per_step * sum(measured) / len(measured)
 
 
 def measure_evaluation(trainer: Trainer, budget: Budget | None, dataset: Any) -> None:
-    """Note how long an evaluation takes, by a sample of its rows; None for no dataset."""
+    """Estimate the duration of an evaluation from a sample of its rows, and store it in the budget."""
     if budget is None or dataset is None:
         return
     sample = dataset.select(range(0, len(dataset), max(1, len(dataset) // 64)))
-    begun = time.monotonic()
+    started = time.monotonic()
     predict_before_training(trainer, sample)
-    taken = time.monotonic() - begun
+    taken = time.monotonic() - started
     budget.evaluation_seconds = broadcast(taken * len(dataset) / len(sample))
 
 
 def steps_in_time(trainer: Trainer, budget: Budget | None, eval_set: Any) -> int | None:
-    """Return how many steps there is time for; None when all fit, or there is no limit."""
+    """Return the number of steps that fit, None if all planned steps fit or there is no limit."""
     if budget is None:
         return None
-    # What is tried must not change what is trained.
+    # Measuring must not change the random numbers of the training.
     with same_random_numbers(trainer):
         step = broadcast(measure_step(trainer))
     args = trainer.args
-    per_epoch = max(1, len(trainer.get_train_dataloader()) // args.gradient_accumulation_steps)
-    planned = args.max_steps if args.max_steps > 0 else round(per_epoch * args.num_train_epochs)
+    steps_per_epoch = max(
+        1, len(trainer.get_train_dataloader()) // args.gradient_accumulation_steps
+    )
+    planned = (
+        args.max_steps if args.max_steps > 0 else round(steps_per_epoch * args.num_train_epochs)
+    )
     fitting = broadcast(budget.steps(step))
     if fitting >= planned:
         return None
     if eval_set is not None and args.eval_strategy != "no":
-        # Evaluations in between take time too: two are afforded.
+        # limit_steps allows two evaluations during the training, which take time too.
         fitting = max(0, fitting - int(2 * budget.evaluation_seconds / step))
     return fitting
 
 
 def limit_steps(trainer: Trainer, steps: int) -> None:
-    """Let the schedule, the logging and the evaluations be those of so many steps."""
+    """Limit the training to ``steps``, and adapt the schedule, the logging and the evaluations."""
     args = trainer.args
     args.max_steps = steps
     args.warmup_steps = min(args.warmup_steps, max(1, steps // 10))
@@ -141,33 +148,33 @@ def limit_steps(trainer: Trainer, steps: int) -> None:
         every = max(1, -(-steps // 2))
         args.eval_strategy = args.save_strategy = "steps"
         args.eval_steps = args.save_steps = every
-        # The callbacks' state was made from the arguments as they were.
+        # The Trainer computed its state from the arguments before this change.
         trainer.state.compute_steps(args, steps)
 
 
 class StopInTime(TrainerCallback):  # type: ignore[misc]
-    """Ends the training when the time is up, should steps take longer than was measured.
+    """Stop the training when the time is up, in case steps take longer than measured.
 
-    The learning rate then falls with the time, so that a training that is ended is not broken off at
-    a high one.
+    The learning rate is capped by a line that falls with the time left, so that a stopped training does
+    not end at a high rate.
     """
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
-        self._begun = self._whole = 0.0
+        self._started = self._available = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Note the time that there is for steps."""
-        self._begun, self._whole = time.monotonic(), max(self.budget.left(), 1e-3)
+        """Record the time that is available for steps."""
+        self._started, self._available = time.monotonic(), max(self.budget.left(), 1e-3)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Set ``control.should_training_stop`` when no time is left."""
-        left = max(0.0, 1 - (time.monotonic() - self._begun) / self._whole)
+        """Lower the learning rate, and set ``control.should_training_stop`` if no time is left."""
+        share_left = max(0.0, 1 - (time.monotonic() - self._started) / self._available)
         optimizer = kwargs.get("optimizer")
         for group in () if optimizer is None else optimizer.param_groups:
-            group["lr"] = min(group["lr"], group.get("initial_lr", group["lr"]) * left)
+            group["lr"] = min(group["lr"], group.get("initial_lr", group["lr"]) * share_left)
         if self.budget.left() <= 0:
             control.should_training_stop = True
             if state.best_metric is None and args.load_best_model_at_end:
-                # Steps took far longer than measured: was it worth them?
+                # No evaluation has taken place yet: without one, there is no best model to load.
                 control.should_evaluate = control.should_save = True

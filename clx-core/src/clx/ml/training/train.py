@@ -139,7 +139,7 @@ def train_run(
                 config = config_to_write(task, replace(origin, extra=learned))
                 if is_main_process():
                     with staged(place) as new:
-                        write_run(new, job, fitted, result, config, identity["data"], place.path)
+                        write_run(new, job, fitted, result, config, identity["data"])
                 wait()
     return result, config
 
