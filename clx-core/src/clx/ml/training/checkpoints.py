@@ -1,8 +1,8 @@
 """Checkpoints of a training in progress: mark the complete ones, and resume only the same training.
 
 The Trainer writes ``checkpoint-N`` folders in place, and its search for the newest one does not look
-inside. It would resume from a truncated checkpoint of a killed training. Here a checkpoint counts only if
-its mark, which is written last, matches its files.
+inside. It would resume from a truncated checkpoint of a killed training. Here a checkpoint counts only
+if its mark, which is written last, matches its files.
 """
 
 from __future__ import annotations
