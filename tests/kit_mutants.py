@@ -96,7 +96,7 @@ MUTANTS = [
         "a private attribute of core",
         "public_names",
         "        low, high = self.scale\n        return",
-        "        low, high = self.scale\n        self._loaded.tokenizer\n        return",
+        "        low, high = self.scale\n        self._clx_loaded.tokenizer\n        return",
     ),
     # ---- Data ------------------------------------------------------------------------------------
     Mutant(

@@ -158,7 +158,7 @@ def test_training_argument_unknown_to_this_transformers_still_loads(trained, fru
     [
         ({"label_names": ["a", "a"]}, "more than once"),
         ({"tokenize_args": 5}, "tokenize_args must be a dict"),
-        ({"task": 5}, "no name"),
+        ({"task": 5}, "not a task name"),
         ({"task": "os:system"}, "never followed"),
         ({"task": "no-such"}, "no task 'no-such'"),
     ],

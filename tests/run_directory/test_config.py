@@ -278,7 +278,7 @@ def test_attributes_that_shadow_the_base_are_refused(attr):
         task("x")
 
 
-@pytest.mark.parametrize("attr", ["_transaction", "_state", "_loaded", "-own"])
+@pytest.mark.parametrize("attr", ["_transaction", "_clx_state", "_loaded", "-own"])
 def test_attributes_of_clxs_own_kind_are_refused(attr):
     body = dict(vars(Task)) | {"add_config_attrs": [attr]}
     task = type(TrainingRun)("Private", (TrainingRun,), body)
@@ -404,3 +404,39 @@ def test_wrong_values_beside_load(saved, beside):
 @pytest.mark.parametrize("load", [5, ["x"], b"x"])
 def test_load_must_be_a_path_or_a_name(load):
     assert "load must be a path or the name of a run" in said_of(training_run, load=load)
+
+
+@pytest.mark.parametrize("name", ["_state", "_loaded", "_components", "_engine", "_run"])
+def test_an_author_may_have_private_names(name, tiny_model, fruit):
+    class Own(WithInit):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            setattr(self, name, {})
+
+    options = {"base_model_name": tiny_model, "training_args": {"max_steps": 1}}
+    assert getattr(Own("own", **options), name) == {}
+
+
+@pytest.mark.parametrize("name", ["_transaction", "_predict", "_clx_engine"])
+def test_a_private_name_of_clx_is_refused_by_name(name):
+    class Shadowing(WithInit):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            setattr(self, name, {})
+
+    with pytest.raises(PluginError, match=f"sets {name}, which is private to clx"):
+        Shadowing("shadowing")
+
+
+def test_there_is_no_option_called_options():
+    with pytest.raises(ConfigError, match="there is no option 'options'"):
+        training_run("classification", "x", options={"a": 1})
+
+
+def test_a_path_of_any_kind_is_a_folder_of_runs(tmp_path):
+    class Place:
+        def __fspath__(self):
+            return str(tmp_path)
+
+    run = training_run("classification", "x", run_dir_parent=Place(), tokenizer_name="")
+    assert run.run_dir == tmp_path / "x"

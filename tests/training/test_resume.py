@@ -113,14 +113,14 @@ def test_resume_refuses_and_names_what_changed(tiny_model, fruit, what):
 def test_nothing_to_resume(tiny_model, fruit, trained):
     with pytest.raises(ResumeError, match="no unfinished training"):
         make(tiny_model).train(fruit, resume=True)
-    with pytest.raises(ResumeError, match="is finished"):
+    with pytest.raises(ResumeError, match="has finished"):
         training_run(load=trained).train(fruit, resume=True)
 
 
 def test_starting_afresh_sweeps_old_checkpoints(tiny_model, fruit):
     run = make(tiny_model)
     interrupt(run, fruit, 5)
-    run.train(fruit)
+    run.train(fruit, overwrite=True)
     assert not (run.run_dir / "checkpoints").exists()
     with pytest.raises(RunExistsError):
         run.train(fruit)

@@ -251,7 +251,7 @@ def test_a_folder_that_is_no_run_is_never_replaced(tiny_model, fruit):
     run = make(tiny_model)
     run.run_dir.mkdir(parents=True)
     (run.run_dir / "thesis.txt").write_text("mine")
-    with pytest.raises(RunExistsError, match="no run of clx"):
+    with pytest.raises(RunExistsError, match="is not a clx run"):
         run.train(fruit, overwrite=True)
     assert (run.run_dir / "thesis.txt").read_text() == "mine"
 

@@ -41,9 +41,8 @@ def compare_runs(one: Contender, two: Contender, frame: pd.DataFrame) -> Compari
     """Compare two runs on a validated frame; differences are the second run minus the first."""
     import pandas as pd
 
-    own, other = (
-        predict_frame_rows(run.task, run.tokenizer, run.model, frame) for run in (one, two)
-    )
+    own = predict_frame_rows(one.task, one.tokenizer, one.model, frame)
+    other = predict_frame_rows(two.task, two.tokenizer, two.model, frame)
     own_result = evaluate_predictions(one.task, frame, own, one.run_dir)
     other_result = evaluate_predictions(two.task, frame, other, two.run_dir)
     with author_code(one.task, "metric_differences"):

@@ -43,7 +43,7 @@ def warn_if_short(folder: Path, needed: int) -> None:
             f"The training writes about {readable(needed)}, but only {readable(free)} are free in "
             f"{folder}: free some space, or choose another run_dir_parent",
             ClxWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -42,13 +42,14 @@ NOT_COMPARED = frozenset({"training_args", "device"})
 class Run(Task):
     """What a run has. :class:`clx.ml.TrainingRun` adds the verbs."""
 
-    def __init__(self, run_name: str | None, options: dict[str, Any]) -> None:
+    # Positional only: ``options`` must not become the name of an option.
+    def __init__(self, run_name: str | None, options: dict[str, Any], /) -> None:
         self.run_name = default_name(self.name) if run_name is None else run_name
         self.run_dir_parent = parent = parent_folder(options.pop("run_dir_parent"))
         # A wrong parent is reported with all other wrong options.
         folder = parent if isinstance(parent, Path) else parent_folder(None)
-        self._state = State(folder / str(self.run_name))
-        self._loaded = Loaded()
+        self._clx_state = State(folder / str(self.run_name))
+        self._clx_loaded = Loaded()
         self._set_metrics(options.pop("metrics"))
         for name, value in options.items():
             if name in ("base_model_name", "tokenizer_name") and isinstance(value, os.PathLike):
@@ -64,7 +65,7 @@ class Run(Task):
 
     def _set_metrics(self, metrics: Any) -> None:
         is_list = isinstance(metrics, list | tuple)
-        self._state.metric_sources = tuple(metrics) if is_list else ()
+        self._clx_state.metric_sources = tuple(metrics) if is_list else ()
         self.metrics = [metric_name(metric) for metric in metrics] if is_list else metrics
 
     def _set_config_attrs(self, values: dict[str, Any]) -> None:
@@ -78,7 +79,7 @@ class Run(Task):
     @property
     def run_dir(self) -> Path:
         """Where the run is or will be."""
-        return self._state.place
+        return self._clx_state.place
 
     @property
     def extra_dir(self) -> Path:
@@ -103,17 +104,17 @@ class Run(Task):
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer: of the trained run, else of the base model."""
-        return self._loaded.tokenizer(self, self._directory_if_trained)
+        return self._clx_loaded.tokenizer(self, self._directory_if_trained)
 
     @property
     def model(self) -> PreTrainedModel:
         """The trained model in evaluation mode, loaded at first use."""
-        return self._loaded.model(self, self._trained_directory, self._state.stored_device)
+        return self._clx_loaded.model(self, self._trained_directory, self._clx_state.stored_device)
 
     @property
     def pipe(self) -> Pipeline:
         """The Hugging Face pipeline; its tokenizer truncates and has ``tokenize_args`` bound."""
-        return self._loaded.pipe(self, self._trained_directory, self._state.stored_device)
+        return self._clx_loaded.pipe(self, self._trained_directory, self._clx_state.stored_device)
 
     def extra_metrics(
         self, references: Any, predictions: Any, taken: Iterable[str] = ()
@@ -129,11 +130,11 @@ class Run(Task):
             PluginError: a metric failed; the message names it.
         """
         self._resolve_metrics()
-        if not self._state.metrics:
+        if not self._clx_state.metrics:
             return {}
         from clx.ml.evaluate_metrics import compute_extra
 
-        return compute_extra(self._state.metrics, references, predictions, tuple(taken))
+        return compute_extra(self._clx_state.metrics, references, predictions, tuple(taken))
 
     def __repr__(self) -> str:
         state = "trained" if self.is_trained else "not trained"
@@ -145,7 +146,7 @@ class Run(Task):
 
     def _finish(self, problems: list[str], given: set[str]) -> None:
         """Check everything, after the last ``__init__``."""
-        if "_state" not in vars(self):
+        if not isinstance(vars(self).get("_clx_state"), State):
             raise PluginError(
                 f"The __init__ of {type(self).__qualname__} does not call super().__init__(...)"
             )
@@ -156,13 +157,13 @@ class Run(Task):
             [*problems, *wrong], f"The run {cell(self.run_name)} of the task {self.name!r}"
         )
         self.training_args = arguments
-        self._state.given = frozenset(given)
-        self._state.made_with = copy.deepcopy(options_of_task(self))
+        self._clx_state.given = frozenset(given)
+        self._clx_state.made_with = copy.deepcopy(options_of_task(self))
 
     def _metric_problems(self) -> list[str]:
         return [
             f"metrics has {cell(metric)}, which is not a name and has no compute(...)"
-            for metric in self._state.metric_sources
+            for metric in self._clx_state.metric_sources
             if not isinstance(metric, str) and not callable(getattr(metric, "compute", None))
         ]
 
@@ -189,7 +190,7 @@ class Run(Task):
         # Another training learns again what this one has learned from its data.
         learned = {key: value for key, value in learned.items() if key in option_names(self)}
         # The metrics that a directory names stay unloaded: loading one runs its code.
-        self._state = State(
+        self._clx_state = State(
             directory.path,
             made_with=copy.deepcopy({**options_of_task(self), **learned}),
             extra=extra,
@@ -197,7 +198,7 @@ class Run(Task):
             stored_device=device is None,
         )
         self.device = self.device if device is None else device
-        self._loaded.opened(directory)
+        self._clx_loaded.opened(directory)
 
     def _adopt_saved(self) -> None:
         """Take over the options of the trained run of this name, unless they contradict.
@@ -205,11 +206,11 @@ class Run(Task):
         Raises:
             ConfigError: what the caller asked for is not what was trained.
         """
-        if self._state.adopted:
+        if self._clx_state.adopted:
             return
         stored = RunDir(self.run_dir).read_config()
-        compared = [name for name in self._state.given if name not in NOT_COMPARED]
-        problems = contradictions(self._state.made_with, stored, sorted(compared))
+        compared = [name for name in self._clx_state.given if name not in NOT_COMPARED]
+        problems = contradictions(self._clx_state.made_with, stored, sorted(compared))
         if stored["task"] not in (self.name, *self.aliases):
             problems = [f"it is a run of the task {stored['task']!r}, not {self.name!r}"]
         raise_problems(
@@ -225,8 +226,8 @@ class Run(Task):
         for key in names:
             if key in options and key != "device":
                 setattr(self, key, options[key])
-        self._state.extra = {key: value for key, value in options.items() if key not in names}
-        self._state.adopted = True
+        self._clx_state.extra = {key: value for key, value in options.items() if key not in names}
+        self._clx_state.adopted = True
 
     def _require_trained(self) -> None:
         if not self.is_trained:
@@ -241,19 +242,19 @@ class Run(Task):
         return RunDir(self.run_dir)
 
     def _directory_if_trained(self) -> RunDir | None:
-        trained = not self._state.from_base and self.is_trained
+        trained = not self._clx_state.from_base and self.is_trained
         return self._trained_directory() if trained else None
 
     def _origin(self) -> Origin:
         provider = distribution_of(type(self).__module__)
-        return Origin(*provider, made_with=self._state.made_with, extra=self._state.extra)
+        return Origin(*provider, made_with=self._clx_state.made_with, extra=self._clx_state.extra)
 
     def _resolve_metrics(self) -> None:
         """Load the metrics that the caller named, so that a wrong name fails before a training."""
-        if self._state.metric_sources and self._state.metrics is None:
+        if self._clx_state.metric_sources and self._clx_state.metrics is None:
             from clx.ml.evaluate_metrics import resolve_metrics
 
-            self._state.metrics = resolve_metrics(self._state.metric_sources)
+            self._clx_state.metrics = resolve_metrics(self._clx_state.metric_sources)
 
     @contextlib.contextmanager
     def _transaction(self, *, afresh: bool, keep: bool = False) -> Iterator[None]:
@@ -264,26 +265,26 @@ class Run(Task):
                 any of them.
             keep: leave the changes, unless the function raises.
         """
-        state, options = self._state, copy.deepcopy(options_of_task(self))
-        self._state = replace(state, from_base=True)
+        state, options = self._clx_state, copy.deepcopy(options_of_task(self))
+        self._clx_state = replace(state, from_base=True)
         if afresh:
-            self._set_options(self._state.made_with)
+            self._set_options(self._clx_state.made_with)
             extra = {key: value for key, value in state.extra.items() if key != TEMPERATURE}
-            self._state.extra, self._state.adopted = extra, False
-        self._loaded.free()
+            self._clx_state.extra, self._clx_state.adopted = extra, False
+        self._clx_loaded.free()
         kept = False
         try:
             yield
             kept = keep
         finally:
             if kept:
-                self._state.from_base = False
+                self._clx_state.from_base = False
             else:
                 # A training may have failed after it had published: look at the disk again.
                 adopted = state.adopted and not keep
-                self._state = replace(state, metrics=self._state.metrics, adopted=adopted)
+                self._clx_state = replace(state, metrics=self._clx_state.metrics, adopted=adopted)
                 self._set_options(options)
-            self._loaded.release()
+            self._clx_loaded.release()
 
     def _set_options(self, options: Mapping[str, Any]) -> None:
         for name, value in copy.deepcopy(dict(options)).items():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from clx.errors import ConfigError
-from clx.ml.task.checks import check_task
+from clx.errors import ConfigError, PluginError
+from clx.ml.task.checks import check_task, private_names
 from clx.ml.task.options import accepted_options
-from clx.problems import did_you_mean
+from clx.problems import did_you_mean, names
 
 
 def make_run(
@@ -41,5 +41,11 @@ def make_run(
         if name not in accepted
     ]
     run = construct(*args, **{k: v for k, v in options.items() if k in accepted})
+    shadowed = sorted(set(vars(run)) & set(private_names(base)))
+    if shadowed:
+        raise PluginError(
+            f"The __init__ of {task.__qualname__} sets {names(shadowed)}, which is private to clx: give "
+            f"the attribute another name"
+        )
     run._finish(unknown, {name for name, value in options.items() if value is not None})
     return run

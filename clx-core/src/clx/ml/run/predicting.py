@@ -185,19 +185,19 @@ class PredictingRun(Run):
         arguments = {**self.predict_args, **predict_args}
 
         def predictions(some: Iterable[Any]) -> Iterator[Any]:
-            return predict_texts(self, some, lambda: self._engine(chosen, size), arguments, cut)
+            return predict_texts(self, some, lambda: self._clx_engine(chosen, size), arguments, cut)
 
         return with_memory_named(observed(self, candidates, size, predictions), size)
 
-    def _engine(self, backend: str, batch_size: int | None) -> Engine:
+    def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
         if backend == TORCH:
             from clx.ml.prediction.pipe_engine import torch_engine
 
             return torch_engine(self, self.pipe, self.tokenizer, batch_size)
         from clx.ml.prediction.onnx_engine import OnnxEngine
 
-        device = None if self._state.stored_device else self.device
-        model = self._loaded.onnx(self, self._trained_directory, backend, device)
+        device = None if self._clx_state.stored_device else self.device
+        model = self._clx_loaded.onnx(self, self._trained_directory, backend, device)
         return OnnxEngine(model, batch_size)
 
     def _row_function(

@@ -143,11 +143,13 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         request = Request(
             train_data, eval_data, overwrite, resume, tuple(callbacks or ()), fine_tune, time_budget
         )
-        with caller_state_kept(), self._transaction(afresh=True, keep=True), new_garbage_only():
+        # Before objects are frozen: a model of before has to be collected.
+        self._clx_loaded.free()
+        with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True, keep=True):
             self._resolve_metrics()
             result, config = train_run(self, place, request, self._origin())
             self._take_over(config)
-        self._loaded.opened(place)
+        self._clx_loaded.opened(place)
         after_evaluation(self, result.evaluation)
         after_training(self, result)
         return result
@@ -247,11 +249,8 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         evaluation = None if data is None else self.evaluate(data)
         path = self.run_dir if target is None else Path(target)
         path = path if path.suffix == ".html" else path / REPORT
-        page = run_report(
-            RunDir(self.run_dir),
-            None if evaluation is None else evaluation.to_dict(),
-            report_sections(self, evaluation),
-        )
+        figures = None if evaluation is None else evaluation.to_dict()
+        page = run_report(RunDir(self.run_dir), figures, report_sections(self, evaluation))
         with writing(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(page, encoding="utf-8")
@@ -285,7 +284,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         with only_writer(directory):
             reference = Reference(self.pipe, self.tokenizer)
             report = export_run(self, reference, directory, texts, int8)
-        self._loaded.forget_exports()
+        self._clx_loaded.forget_exports()
         return report
 
     def _labeled_frame(self, data: Any) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ def parent_folder(given: Any) -> Any:
     """Return the folder of run directories as a Path; what is not a path is returned as it is."""
     if given is None:
         return runs_dir()
-    return Path(given).expanduser().absolute() if isinstance(given, str | Path) else given
+    return Path(given).expanduser().absolute() if isinstance(given, str | os.PathLike) else given
 
 
 def metric_name(metric: Any) -> str:

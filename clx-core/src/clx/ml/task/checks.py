@@ -14,7 +14,7 @@ MUST_IMPLEMENT = ("validate_data_format", "load_model")
 RESERVED = frozenset(
     [option.name for option in OPTIONS]
     + ["run_name", "load", "verify", "schema_version", "clx_version"]
-    + ["task", "task_distribution", "task_version"]
+    + ["task", "task_distribution", "task_version", "learned"]
 )
 """Names that a config attribute cannot have: the base's arguments and the config's own keys."""
 

@@ -32,7 +32,8 @@ CORE_SETS = {
 def model_name(task: Task, option: str) -> list[str]:
     """Check the name of a base model or tokenizer."""
     value = getattr(task, option)
-    if (value is None and option != "base_model_name") or (value and isinstance(value, str)):
+    is_optional = option != "base_model_name"
+    if (is_optional and value in (None, "")) or (value and isinstance(value, str)):
         return []
     return [f"{option} must be a Hub id or a folder, but is {cell(value)}"]
 

@@ -199,7 +199,7 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
         f"The unfinished training in {folder.parent} cannot be resumed, because it was started with "
         f"other data or options:",
         changed,
-        "Restore the earlier values, or leave out resume to start over.",
+        "Restore the earlier values, or pass overwrite=True instead to start over.",
     )
     complete = sweep_incomplete(folder)
     if complete:

@@ -13,7 +13,10 @@ from typing import Any
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
-NOTE = "clx: stopping after this step, so that the training can be resumed; press Ctrl-C again to stop now"
+NOTE = (
+    "clx: stopping after this step, so that the training can be resumed; press Ctrl-C again to stop "
+    "now"
+)
 
 
 class StopOnInterrupt(TrainerCallback):  # type: ignore[misc]

@@ -38,6 +38,7 @@ from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.author_code import author_code
+from clx.ml.task.options import option_names
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
 from clx.ml.training.calibrate import calibrated
@@ -109,7 +110,9 @@ def train_run(
         splits = tokenized_splits(task, tokenizer, frames)
         complete = choose_arguments(proposed, _setting(task, base, splits, proposed))
         identity = _identity(task, origin, frames, complete)
-        with _failures_named(place.path.parent, base, complete):
+        needed = training_bytes(base, complete)
+        warn_if_short(place.path.parent, needed)
+        with full_disk_named(place.path.parent, needed), memory_for_training(complete):
             # What the main process finds or begins, the others find: they take up its identity.
             resume_from = main_process_first(
                 lambda: checkpoints.enter(
@@ -135,22 +138,13 @@ def train_run(
                     truncated={split.name: split.truncated for split in splits},
                     data_check=check,
                 )
-                learned = {**origin.extra, **fitted.learned}
-                config = config_to_write(task, replace(origin, extra=learned))
+                extra = {**origin.extra, **_recorded(task, fitted)}
+                config = config_to_write(task, replace(origin, extra=extra))
                 if is_main_process():
                     with staged(place) as new:
                         write_run(new, job, fitted, result, config, identity["data"])
                 wait()
     return result, config
-
-
-@contextlib.contextmanager
-def _failures_named(folder: Path, base: Path, arguments: dict[str, Any]) -> Iterator[None]:
-    """Warn of too little disk space; say what to do when disk or memory is full."""
-    needed = training_bytes(base, arguments)
-    warn_if_short(folder, needed)
-    with full_disk_named(folder, needed), memory_for_training(arguments):
-        yield
 
 
 @contextlib.contextmanager
@@ -201,6 +195,12 @@ def _is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:
         return False
     counts = Counter(labels)
     return max(counts.values()) > IMBALANCED * min(counts.values())
+
+
+def _recorded(task: Task, fitted: Fitted) -> dict[str, Any]:
+    """Return what the config records of the training, except under names of the task's options."""
+    options = option_names(task)
+    return {key: value for key, value in fitted.learned.items() if key not in options}
 
 
 def _identity(
