@@ -14,7 +14,7 @@ from typing import Any
 from clx.ml.model.base_models import read_model_config
 
 LONG = 192
-"""The dropout is left out from this mean row length on, in tokens, averaged over the tokens.
+"""The mean row length, in tokens and averaged over tokens, from which the dropout is left out.
 
 The average is over tokens, not rows, because time grows with the square of the length: if one row in ten
 is long, that row takes most of the time.
@@ -52,7 +52,7 @@ def is_left_out(config: Any, rates: Mapping[str, float]) -> bool:
 
 
 def restore_dropout(config: Any, rates: Mapping[str, float]) -> None:
-    """Set the base model's rates in the config again, for further training of the published model."""
+    """Restore the base model's rates in the config, for further training of the published model."""
     for name, rate in rates.items():
         if getattr(config, name, None) == 0:
             setattr(config, name, rate)

@@ -21,7 +21,7 @@ def calibrated(task: Task, fitted: Fitted, predicted: Predicted) -> Predicted:
     """Fold the temperature that fits eval predictions into the head.
 
     Returns:
-        What the model now predicts; ``fitted`` records the calibration.
+        The predictions of the calibrated model; ``fitted`` records the calibration.
     """
     head, prediction = fitted.head, predicted.prediction
     if not task.calibrate or head.layer is None or head.kind not in ("single", "multi"):
@@ -33,7 +33,7 @@ def calibrated(task: Task, fitted: Fitted, predicted: Predicted) -> Predicted:
     fitted.calibration = found
     loss = predicted.loss
     if loss is not None and math.isclose(loss, found.log_loss_before, rel_tol=1e-3):
-        # The loss is the log-loss, and that of the calibrated scores is known.
+        # The loss is the log loss, which is known for the calibrated scores.
         loss = found.log_loss_after
     scaled = prediction.predictions / found.temperature
     return replace(

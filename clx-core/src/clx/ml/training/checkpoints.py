@@ -28,7 +28,7 @@ MARK = "clx-complete.json"
 IDENTITY = "training.json"
 STATE = "trainer_state.json"
 SAVE_EVERY_S = 300.0
-"""A training saves a checkpoint if the last one is this old, in seconds."""
+"""The age of the last checkpoint, in seconds, at which a training saves another one."""
 
 
 class MarkComplete(TrainerCallback):  # type: ignore[misc]
@@ -100,7 +100,7 @@ def restore(trainer: Any, folder: Path) -> None:
     best = _best_beside(folder) if trainer.args.load_best_model_at_end else None
     trainer._load_from_checkpoint(str(best or folder))
     trainer.state = state
-    # Callbacks may change the model when a training ends, such as to average its weights.
+    # A callback may change the model when a training ends, for example to average its weights.
     handler = trainer.callback_handler
     trainer.control = handler.on_train_begin(trainer.args, state, trainer.control)
     trainer.control = handler.on_train_end(trainer.args, state, trainer.control)

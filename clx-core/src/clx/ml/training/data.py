@@ -47,17 +47,17 @@ def fingerprints(frames: dict[str, pd.DataFrame]) -> dict[str, str | None]:
 def tokenized_splits(
     task: Task, tokenizer: PreTrainedTokenizerBase, frames: dict[str, pd.DataFrame]
 ) -> list[Split]:
-    """Return validated frames as the model is fed them."""
+    """Return the tokenized splits of validated frames."""
     return [tokenised_split(task, tokenizer, name, frame) for name, frame in frames.items()]
 
 
 def check_or_warn(task: Task, splits: Sequence[Split], limit: int | None) -> DataCheck:
-    """Check the data of a training, and warn of what the check finds.
+    """Check the data of a training, and warn about the findings.
 
     Args:
-        task: what is trained.
-        splits: the data.
-        limit: the most tokens that the model is given, None if texts are not truncated.
+        task: the task to train.
+        splits: the training split, and the eval split if there is one.
+        limit: the most tokens that the model reads, None if texts are not truncated.
 
     Raises:
         DataFormatError: there are findings, and the run has ``strict_data``.
@@ -68,14 +68,14 @@ def check_or_warn(task: Task, splits: Sequence[Split], limit: int | None) -> Dat
         warnings.warn(str(check), DataWarning, stacklevel=4)
     for split in splits:
         if split.lengths is None:
-            # The check cannot tell: the length of the texts, such as pairs, is not known.
+            # The check does not know these lengths, such as those of pairs of texts.
             what = f"{split.name}_data"
             warn_truncated(limit, split.truncated, len(split.frame), what, stacklevel=5)
     return check
 
 
 def check_run_data(task: Task, train_data: Any, eval_data: Any) -> DataCheck:
-    """Return what the check finds in the data; see ``TrainingRun.check``."""
+    """Return the findings about the data; see ``TrainingRun.check``."""
     frames = validated_frames(task, train_data, eval_data)
     tokenizer = task.tokenizer
     splits = tokenized_splits(task, tokenizer, frames)

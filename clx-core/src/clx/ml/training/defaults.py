@@ -1,6 +1,6 @@
-"""The training arguments that the user left open, chosen by the size of data and model.
+"""Defaults for training arguments, chosen by the size of the data and of the model.
 
-The figures come from measurements over several data sets (``docs/defaults.md``).
+The numbers come from measurements on several data sets (``docs/defaults.md``).
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from clx.ml.task.training_args import divides, plain, with_matching_strategies
 from clx.problems import cell, raise_problems
 
 MIN_STEPS = 200
-"""Small data is repeated until there are this many steps, up to ``MAX_EPOCHS``."""
+"""Small data gets as many epochs as this number of steps takes, up to ``MAX_EPOCHS``."""
 
 MAX_EPOCHS = 15
 MAX_EPOCHS_RANDOM = 50
-"""A head that begins at random has more to learn."""
+"""The limit for a randomly initialized head, which has more to learn."""
 
 EVALUATIONS = 8
 PATIENCE = 3
-"""Evaluations without an improvement before a training ends."""
+"""The number of evaluations without an improvement after which a training stops."""
 
 MANY_STEPS = 2000
-"""A longer epoch is evaluated more than once."""
+"""The number of steps beyond which an epoch has more than one evaluation."""
 
 RATES = ((512, 2e-4), (768, 5e-5), (math.inf, 2e-5))
-"""Pairs of the widest hidden size and its learning rate."""
+"""Pairs of a hidden size and the learning rate of models up to that size."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Setting:
     Attributes:
         rows: the number of training rows.
         has_eval: whether there is eval data.
-        hidden_size: the width of the model, None if it is not known.
+        hidden_size: the width of the model, None if it is unknown.
         cuda: whether the training runs on a GPU.
-        probe: whether the head begins as a probe.
+        probe: whether the head starts from a probe.
         several: whether a row may have several labels.
-        metric: chooses the best model, the higher the better; None for the loss.
+        metric: the metric that chooses the best model (higher is better); None for the loss.
     """
 
     rows: int
@@ -88,7 +88,7 @@ def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any
     every = max(1, math.ceil(total / EVALUATIONS))
     uneven = epochs > EVALUATIONS or updates > MANY_STEPS
     if setting.has_eval and uneven and _may_evaluate_by_steps(user, every):
-        # Short epochs are evaluated together, and long ones more than once.
+        # One evaluation covers several short epochs, and a long epoch has several evaluations.
         defaults |= {"eval_strategy": "steps", "save_strategy": "steps"}
     if setting.metric is not None and setting.has_eval and "metric_for_best_model" not in user:
         defaults |= {"metric_for_best_model": setting.metric, "greater_is_better": True}
@@ -111,15 +111,16 @@ def _refuse_evaluation_without_data(user: Mapping[str, Any], has_eval: bool) -> 
 
 
 def _may_evaluate_by_steps(user: Mapping[str, Any], every: int) -> bool:
-    """Return whether the user left the strategies open, and set no steps that do not go together."""
+    """Return whether the user set no strategy, and no numbers of steps that conflict."""
     is_open = not {"eval_strategy", "save_strategy"} & set(user)
     return is_open and divides(*(user.get(name, every) for name in ("eval_steps", "save_steps")))
 
 
 def _learning_rate(setting: Setting) -> float:
-    """Return the rate for a width, halved where the head begins as a probe, which should last.
+    """Return the learning rate for a width; a head that starts from a probe halves it.
 
-    With several labels per row the probe is far from its optimum, and the full rate is better.
+    The lower rate preserves the probe. With several labels per row, the probe is far from its
+    optimum, and the full rate is better.
     """
     width = math.inf if setting.hidden_size is None else setting.hidden_size
     rate = next(rate for widest, rate in RATES if width <= widest)

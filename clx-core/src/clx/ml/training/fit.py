@@ -1,4 +1,4 @@
-"""From tokenized rows to a fitted model: the head, then fine-tuning within the time there is."""
+"""From tokenized rows to a fitted model: the head, then fine-tuning within the time budget."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Fitted:
     """A fitted model and how it was made.
 
     Attributes:
-        model: in evaluation mode.
-        head: what was done with its head.
-        trainer: None when nothing was fine-tuned.
-        calibration: None without one.
-        notes: for the results.
+        model: the model, in evaluation mode.
+        head: how its head was prepared.
+        trainer: the Trainer that fine-tuned it, None without fine-tuning.
+        calibration: its calibration, None if it was not calibrated.
+        notes: more entries of the results.
     """
 
     model: PreTrainedModel
@@ -61,7 +61,7 @@ class Fitted:
 
     @property
     def learned(self) -> dict[str, Any]:
-        """Entries of the config that record what the training found."""
+        """The config entries that the training determined."""
         return {} if self.calibration is None else {TEMPERATURE: self.calibration.temperature}
 
     @property
@@ -71,12 +71,12 @@ class Fitted:
 
     @property
     def epochs(self) -> float:
-        """Passes over the training rows."""
+        """The number of passes over the training rows."""
         return 0.0 if self.trainer is None else float(self.trainer.state.epoch or 0)
 
     @property
     def train_loss(self) -> float:
-        """The mean loss over the steps, NaN without any."""
+        """The mean loss over the steps, NaN if there were none."""
         history = [] if self.trainer is None else self.trainer.state.log_history
         losses = [line["train_loss"] for line in history if "train_loss" in line]
         return float(losses[-1]) if losses else float("nan")
@@ -93,7 +93,7 @@ def fit(job: Job) -> Fitted:
     Raises:
         ConfigError: the model or the labels do not support an option.
     """
-    # Before the model is loaded: its new head is random too.
+    # Seed before the model is loaded, because its new head is random too.
     set_seed(job.seed)
     resumed = read_plan(job)
     dropout = dropout_to_leave_out(job, resumed)
@@ -117,27 +117,27 @@ def fit(job: Job) -> Fitted:
 
 
 def _label_texts(job: Job, model: PreTrainedModel) -> LabelTexts | None:
-    """Return the texts that say what the labels mean, tokenized; None if there are none."""
+    """Return the tokenized texts that describe the labels, None if there are none."""
     columns = model_columns(job.train.dataset)
     return label_texts(job.task, job.tokenizer, label_names_of(model), columns)
 
 
 class _Heads:
-    """Gives models of one training their heads: the first one, and a fresh one later."""
+    """Prepares the heads of one training: the first one and, if needed, a fresh one later."""
 
     def __init__(
         self, job: Job, trainer: Trainer, dropout: dict[str, float], texts: LabelTexts | None
     ) -> None:
         self.job, self.trainer, self.dropout, self.texts = job, trainer, dropout, texts
         task, rows = job.task, job.train.dataset
-        # The largest logit of a text is that of one window: then the probe is fitted to windows.
+        # With "max", each logit comes from a single window, so the probe is fitted to windows.
         pooled = task.window_pooling != "max"
         self.windows = windows_of_split(task, job.train) if pooled else None
         self.label_weights = use_class_weights(task, trainer, rows, self.windows)
         self.collator = task.load_data_collator()
 
     def first(self, model: PreTrainedModel, resumed: Plan | None) -> Head:
-        """Prepare the head that the training begins with."""
+        """Prepare the head that the training starts with."""
         task, call = self.job.task, self.job.call
         head = self._prepare(
             model,
@@ -152,7 +152,7 @@ class _Heads:
         return head
 
     def fresh(self, pooling: str) -> tuple[PreTrainedModel, Head]:
-        """Return the base model as it was loaded, with a pooling, and its head."""
+        """Return a newly loaded base model with a pooling, and its head."""
         model = _base_model(self.job, self.dropout)
         return model, self._prepare(model, pooling=pooling, init="random", find_layer=True)
 
@@ -178,9 +178,9 @@ class _Heads:
             return prepare_head(model, request)
 
     def add_label_texts(self, head: Head) -> None:
-        """Make the texts that the probe was fitted to rows of the fine-tuning too.
+        """Add the label texts that the probe was fitted to as rows of the fine-tuning.
 
-        Without them a fine-tuning unlearns a label that is known by its description alone.
+        Without them, the fine-tuning would unlearn a label that only a description defines.
         """
         if self.texts is not None and broadcast(head.label_texts > 0):
             rows = self.job.train.dataset
@@ -190,7 +190,7 @@ class _Heads:
 def _fine_tune(
     job: Job, plan: Plan, trainer: Trainer, interrupt: StopOnInterrupt, fitted: Fitted
 ) -> None:
-    """Train all weights; where the time allows too few steps, leave the model with its probe."""
+    """Train all weights, or keep the probe alone if the time budget allows too few steps."""
     steps, budget = plan.max_steps, job.call.budget
     if steps is not None:
         fitted.notes["time_budget"] = {"seconds": budget and budget.seconds, "steps": steps}
@@ -211,7 +211,7 @@ def _fine_tune(
 
 
 def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: _Heads) -> None:
-    """Put the base model with its probe in the place of a fine-tuned model that is worse."""
+    """Replace the fine-tuned model with the base model and its probe if the probe is better."""
     trainer, head, score = fitted.trainer, fitted.head, plan.probe_score
     assert trainer is not None
     if not is_better(trainer, score, job.work_dir):
@@ -223,14 +223,14 @@ def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: _Heads) -> None:
 
 
 def _base_model(job: Job, dropout: dict[str, float]) -> PreTrainedModel:
-    """Return the base model in fp32 unless the user set a type, without the given dropout."""
+    """Return the base model without the given dropout, in fp32 unless the user set a dtype."""
     changed = dict.fromkeys(dropout, 0.0)
     try:
         model = load_model(job.task, job.base, job.tokenizer, changed)
     except TypeError:
         if not changed:
             raise
-        # A task's load_model may not accept what a user did not ask for.
+        # A task's load_model may not accept arguments that the user did not set.
         model = load_model(job.task, job.base, job.tokenizer)
     return model if {"dtype", "torch_dtype"} & set(job.task.model_args) else model.float()
 
@@ -238,7 +238,7 @@ def _base_model(job: Job, dropout: dict[str, float]) -> PreTrainedModel:
 def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) -> Trainer:
     """Return the Trainer of this training, with all callbacks."""
     task, arguments, budget = job.task, job.arguments, job.call.budget
-    # Old checkpoints go when the new one is marked: the Trainer would remove them before.
+    # MarkComplete removes old checkpoints after marking the new one; the Trainer does it before.
     kept = arguments.get("save_total_limit")
     callbacks = [
         *job.call.callbacks,
@@ -258,7 +258,7 @@ def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) 
 
 
 def _metrics_of_texts(task: Task, evaluated: Split | None) -> Any:
-    """Return what gives the Trainer its metrics, None for a task that has none."""
+    """Return the function that computes the Trainer's metrics, None for a task without metrics."""
     if type(task).compute_metrics is Task.compute_metrics:
         return None
     compute = checked_metrics(task)
@@ -268,7 +268,7 @@ def _metrics_of_texts(task: Task, evaluated: Split | None) -> Any:
 
 
 def _stops_early(callbacks: Sequence[Any]) -> bool:
-    """Return whether the user has an early-stopping rule of their own."""
+    """Return whether a callback of the user stops the training early."""
     kinds = [each if isinstance(each, type) else type(each) for each in callbacks]
     return any(issubclass(kind, EarlyStoppingCallback) for kind in kinds)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C during a training: the first stops it after the current step, resumable; the second at once."""
+"""Ctrl-C during a training: the first stops it, resumable, after the step; the second at once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StopOnInterrupt(TrainerCallback):  # type: ignore[misc]
             return
         before = signal.getsignal(signal.SIGINT)
         if before is not signal.default_int_handler:
-            # The program has a handler of its own, which stays in place.
+            # The program has its own handler, which stays in place.
             yield
             return
 

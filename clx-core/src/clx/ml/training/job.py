@@ -1,4 +1,4 @@
-"""One training: what is trained, on what, and how."""
+"""The description of one training: the task, the data, the arguments, and the caller's wishes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """What the caller of ``train`` asked for, for this one training.
+    """Arguments of the call of ``train`` that concern this one training.
 
     Attributes:
-        fine_tune: whether more than the head is fitted.
-        budget: the time limit, None for none.
-        callbacks: the user's.
+        fine_tune: whether to train all weights; false fits the head only.
+        budget: the time limit, None for no limit.
+        callbacks: the user's callbacks for the Trainer.
     """
 
     fine_tune: bool = True
@@ -36,14 +36,14 @@ class Job:
     """One training.
 
     Attributes:
-        task: whose model is fitted.
+        task: the task to train.
         base: the folder of the base model.
         tokenizer: the base model's tokenizer.
-        splits: validated and tokenized; one is named ``train``, another may be ``eval``.
-        arguments: complete, except for the Trainer's own defaults.
-        work_dir: where the checkpoints are.
-        resume_from: the checkpoint to continue from, None for a training from the start.
-        call: what else the caller asked for.
+        splits: validated, tokenized data; one split is named ``train``, another may be ``eval``.
+        arguments: the training arguments, complete except for the Trainer's own defaults.
+        work_dir: the folder of the checkpoints.
+        resume_from: the checkpoint to continue from, None for a new training.
+        call: the other arguments of the call.
     """
 
     task: Task
@@ -67,10 +67,10 @@ class Job:
 
     @property
     def eval_set(self) -> Dataset | None:
-        """The eval rows as the model is fed them."""
+        """The tokenized eval rows, None without eval data."""
         return None if self.evaluated is None else self.evaluated.dataset
 
     @property
     def seed(self) -> int:
-        """The seed of everything random."""
+        """The seed of all random numbers."""
         return int(self.arguments.get("seed", 42))

@@ -1,6 +1,6 @@
-"""The probe against what the fine-tuning made of it: on eval data the better one is kept.
+"""Keep the probe if it scores better on eval data than the fine-tuned model.
 
-The base model does not change by a probe, so that its last layer is all that has to be remembered.
+Fitting a probe does not change the base model, so only the last layer has to be saved.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ if TYPE_CHECKING:
 
 WEIGHTS = "probe.safetensors"
 SHARE_OF_BUDGET = 0.1
-"""An evaluation that takes more of the time that is left is not made for this."""
+"""The probe is not scored if that takes more than this share of the remaining time."""
 
 
 def score_probe(
     trainer: Trainer, dataset: Any, head: Head, folder: Path, budget: Budget | None
 ) -> float | None:
-    """Return the metric by which the best model is chosen, of the probe; its layer is remembered.
+    """Save the probe, and return its value of the metric that chooses the best model.
 
     Args:
-        trainer: before its training.
-        dataset: eval rows, None without any.
-        head: whose layer is remembered in ``folder``.
-        folder: of the training's checkpoints.
-        budget: the time that there is, with what an evaluation takes.
+        trainer: the Trainer, before its training.
+        dataset: the eval rows, None without eval data.
+        head: the head whose layer is saved in ``folder``.
+        folder: the folder of the checkpoints.
+        budget: the time budget, None for no limit; it has the duration of an evaluation.
 
     Returns:
-        None where there is no probe, or nothing is chosen by eval data.
+        None if there is no probe, eval data does not choose the best model, the evaluation would
+        take too much of the budget, or the metric is missing or not finite.
     """
     if dataset is None or head.init != "probe" or not trainer.args.load_best_model_at_end:
         return None
@@ -60,7 +61,7 @@ def score_probe(
 
 
 def is_better(trainer: Trainer, score: float | None, folder: Path) -> bool:
-    """Return whether the probe's score is better than that of the best model of the training."""
+    """Return whether the probe's score is better than the best score of the training."""
     best = trainer.state.best_metric
     if score is None or best is None or not (folder / WEIGHTS).is_file():
         return False
@@ -70,12 +71,12 @@ def is_better(trainer: Trainer, score: float | None, folder: Path) -> bool:
 def restored_probe(
     load: Callable[[], tuple[PreTrainedModel, Head]], head: Head, folder: Path
 ) -> PreTrainedModel:
-    """Return the base model with the probe that is remembered; ``head`` points into it.
+    """Return the base model with the saved probe, and point ``head.layer`` to its layer.
 
     Args:
         load: returns the base model with its pooling, and its head.
-        head: what is known of the probe.
-        folder: of the training's checkpoints.
+        head: the record of the probe.
+        folder: the folder of the checkpoints.
     """
     model, fresh = load()
     assert fresh.layer is not None

@@ -1,4 +1,4 @@
-"""``class_weights``: the weights of labels in the loss of a training, and of its probe."""
+"""``class_weights``: label weights in the loss of the fine-tuning and of the probe."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 def use_class_weights(
     task: Task, trainer: Trainer, dataset: Dataset, windows: TextWindows | None
 ) -> Tensor | None:
-    """Give the Trainer a loss with the weights of the labels, if the user set any.
+    """Give the Trainer a loss with label weights, if the user set any.
 
     Returns:
-        The weights for the probe, None without any. Where ``windows`` are rows of the training, they
-        are those of whole texts.
+        The label weights for the probe, None if the user set none. If training rows are ``windows``
+        of texts, these weights are computed from whole texts.
 
     Raises:
         ConfigError: the task or its labels cannot have weights.

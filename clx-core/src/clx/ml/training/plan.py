@@ -1,4 +1,4 @@
-"""What a training decides for itself before its first step; a resumed training keeps to it."""
+"""The decisions that a training makes before its first step; a resumed training keeps them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Plan:
 
     Attributes:
         pooling: how tokens become the vector that the head reads.
-        init: ``probe`` or ``random``: how the head began.
+        init: how the head was initialized, ``probe`` or ``random``.
         C: the inverse strength of the probe's regularization, None without a probe.
-        label_texts: how many texts that say what labels mean were examples.
+        label_texts: the number of texts that describe labels among the probe's examples.
         dropout: the attention dropout that the model is trained without, by its names in the config.
         probe_score: the metric of the probe on eval data, None if it was not measured.
         max_steps: the number of steps that the time budget allows, None for no limit.
@@ -62,7 +62,7 @@ class Plan:
 
 
 def read_plan(job: Job) -> Plan | None:
-    """Return the plan of the training that is resumed, None for a training from the start."""
+    """Return the plan of the training to resume, None for a new training."""
     if job.resume_from is None:
         return None
     values = read_json_or_empty(job.work_dir / FILE)
@@ -80,7 +80,7 @@ def read_plan(job: Job) -> Plan | None:
 
 
 def dropout_to_leave_out(job: Job, resumed: Plan | None) -> dict[str, float]:
-    """Return the attention dropout that the fine-tuning does without, given the length of its rows."""
+    """Return the attention dropout that the fine-tuning leaves out because of its row lengths."""
     if job.resume_from is not None:
         return {} if resumed is None else resumed.dropout
     if not job.call.fine_tune:
@@ -89,7 +89,7 @@ def dropout_to_leave_out(job: Job, resumed: Plan | None) -> dict[str, float]:
 
 
 def make_plan(job: Job, trainer: Trainer, head: Head, dropout: dict[str, float]) -> Plan:
-    """Decide how many steps to take and what the probe is worth, and write it down."""
+    """Score the probe, decide the number of steps, and write the plan."""
     budget, eval_set = job.call.budget, job.eval_set
     measure_evaluation(trainer, budget, eval_set)
     plan = Plan(

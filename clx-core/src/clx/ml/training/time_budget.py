@@ -19,11 +19,11 @@ from clx.problems import cell
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 RESERVE_SHARE = 0.05
 RESERVE_S = 2.0
-"""The time reserved for writing the run, as a share of the budget plus seconds."""
+"""The time reserved for writing the run: a share of the budget, plus a number of seconds."""
 
 MEASURED_STEPS = 3
 MIN_STEPS = 5
-"""A probe is not fine-tuned for fewer steps: a schedule this short does more harm than good."""
+"""The fewest steps of a fine-tuning that starts from a probe: fewer do more harm than good."""
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])", re.IGNORECASE)
 

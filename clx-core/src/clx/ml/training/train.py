@@ -1,4 +1,4 @@
-"""A training from data to a published run directory, in the order in which it happens."""
+"""A training, from data to a published run directory, in the order of its steps."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 IMBALANCED = 3
-"""Labels count as imbalanced if the most common has this many times the rows of the rarest."""
+"""Labels are imbalanced if the largest row count is more than this many times the smallest."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller of ``TrainingRun.train`` asked for; the arguments are described there."""
+    """The arguments of ``TrainingRun.train``, which describes them."""
 
     train_data: Any
     eval_data: Any = None
@@ -83,13 +83,13 @@ def train_run(
     """Train a task and publish it; see ``TrainingRun.train``.
 
     Args:
-        task: with the options of this training. Data and training may set more of them.
-        place: where the run is published.
-        request: what the caller asked for.
-        origin: what the config says beside the options.
+        task: the task, with the options of this training. The data and the training may set more.
+        place: the directory to publish the run in.
+        request: the arguments of the call.
+        origin: the content of the config besides the options.
 
     Returns:
-        The result, and the config that was published.
+        The result, and the published config.
     """
     started = time.monotonic()
     seconds = seconds_of(request.time_budget)
@@ -113,7 +113,7 @@ def train_run(
         needed = training_bytes(base, complete)
         warn_if_short(place.path.parent, needed)
         with full_disk_named(place.path.parent, needed), memory_for_training(complete):
-            # What the main process finds or begins, the others find: they take up its identity.
+            # The other processes find what the main process found or began, and resume it.
             resume_from = main_process_first(
                 lambda: checkpoints.enter(
                     place.checkpoints, identity, request.resume or not is_main_process()
@@ -149,7 +149,7 @@ def train_run(
 
 @contextlib.contextmanager
 def _tidied(place: RunDir) -> Iterator[None]:
-    """After a failure keep checkpoints that can be resumed, and leave no empty folders."""
+    """After a failure, keep the checkpoints that can be resumed, and remove empty folders."""
     try:
         yield
     except BaseException:
@@ -161,10 +161,10 @@ def _tidied(place: RunDir) -> Iterator[None]:
 
 
 def _setting(task: Task, base: Path, splits: Sequence[Split], arguments: dict[str, Any]) -> Setting:
-    """Return what the defaults of this training depend on."""
+    """Return the facts that the defaults of this training depend on."""
     train = splits[0]
     return Setting(
-        # Where texts are read in windows, there are more rows than texts.
+        # If texts are read in windows, there are more rows than texts.
         rows=len(train.dataset),
         has_eval=len(splits) > 1,
         hidden_size=_hidden_size(base),
@@ -198,7 +198,7 @@ def _is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:
 
 
 def _recorded(task: Task, fitted: Fitted) -> dict[str, Any]:
-    """Return what the config records of the training, except under names of the task's options."""
+    """Return the learned config entries that are not options of the task."""
     options = option_names(task)
     return {key: value for key, value in fitted.learned.items() if key not in options}
 
@@ -206,7 +206,7 @@ def _recorded(task: Task, fitted: Fitted) -> dict[str, Any]:
 def _identity(
     task: Task, origin: Origin, frames: dict[str, pd.DataFrame], arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what has to be the same for an unfinished training to be resumed."""
+    """Return everything that must be equal to resume an unfinished training."""
     config = {**config_to_write(task, origin), "training_args": arguments}
     versions = ("clx_version", "task_version")
     return {
