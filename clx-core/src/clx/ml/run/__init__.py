@@ -1,4 +1,4 @@
-"""The object that users hold. Every method is a call into one room.
+"""The object that users hold. Each method calls into one room.
 
 Entry points: ``run.TrainingRun``, ``opening.training_run``, and ``opening.task_registry``.
 """

@@ -1,4 +1,4 @@
-"""``Run``: what a run is made of. Its options, its state, its place on disk, and its loaded parts."""
+"""``Run``: the parts of a run: its options, its state, its directory, and its loaded parts."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ NOT_COMPARED = frozenset({"training_args", "device"})
 
 
 class Run(Task):
-    """What a run has. :class:`clx.ml.TrainingRun` adds the verbs."""
+    """The parts of a run. :class:`clx.ml.TrainingRun` adds the verbs."""
 
-    # Positional only: ``options`` must not become the name of an option.
+    # Positional only, so that ``options`` does not count as the name of an option.
     def __init__(self, run_name: str | None, options: dict[str, Any], /) -> None:
         self.run_name = default_name(self.name) if run_name is None else run_name
         self.run_dir_parent = parent = parent_folder(options.pop("run_dir_parent"))
-        # A wrong parent is reported with all other wrong options.
+        # A wrong parent is reported later, with all other wrong options.
         folder = parent if isinstance(parent, Path) else parent_folder(None)
         self._clx_state = State(folder / str(self.run_name))
         self._clx_loaded = Loaded()
@@ -55,7 +55,7 @@ class Run(Task):
             if name in ("base_model_name", "tokenizer_name") and isinstance(value, os.PathLike):
                 value = os.fspath(value)
             elif name in ("class_weights", "label_texts") and isinstance(value, dict):
-                # JSON has no numbers as names; labels are compared as str.
+                # JSON keys are strings, so labels are compared as str.
                 value = {str(label): item for label, item in value.items()}
             elif name in INHERITED and value is None:
                 value = getattr(type(self), name)
@@ -78,7 +78,7 @@ class Run(Task):
 
     @property
     def run_dir(self) -> Path:
-        """Where the run is or will be."""
+        """The run directory, which may not exist yet."""
         return self._clx_state.place
 
     @property
@@ -93,22 +93,22 @@ class Run(Task):
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What ``config.json`` holds, or will hold: read-only."""
+        """The content of ``config.json``, written or to be written; read-only."""
         return types.MappingProxyType(copy.deepcopy(config_to_write(self, self._origin())))
 
     @property
     def results(self) -> Mapping[str, Any]:
-        """What ``results.json`` holds; empty before training."""
+        """The content of ``results.json``; empty before training."""
         return types.MappingProxyType(RunDir(self.run_dir).read_results())
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer: of the trained run, else of the base model."""
+        """The tokenizer of the trained run, or of the base model before training."""
         return self._clx_loaded.tokenizer(self, self._directory_if_trained)
 
     @property
     def model(self) -> PreTrainedModel:
-        """The trained model in evaluation mode, loaded at first use."""
+        """The trained model in evaluation mode, loaded on first use."""
         return self._clx_loaded.model(self, self._trained_directory, self._clx_state.stored_device)
 
     @property
@@ -119,12 +119,12 @@ class Run(Task):
     def extra_metrics(
         self, references: Any, predictions: Any, taken: Iterable[str] = ()
     ) -> dict[str, float]:
-        """Return what the user's ``metrics`` give, for a task's ``compute_metrics``.
+        """Return the values of the user's ``metrics``, for a task's ``compute_metrics``.
 
         Args:
-            references: label ids, shape (rows,), or 0 and 1, shape (rows, labels), or tags by row.
-            predictions: likewise.
-            taken: names that the task's own metrics have.
+            references: label ids, shape (rows,); 0 and 1, shape (rows, labels); or tags by row.
+            predictions: in the same form.
+            taken: the names of the task's own metrics.
 
         Raises:
             PluginError: a metric failed; the message names it.
@@ -145,7 +145,7 @@ class Run(Task):
     # ---- Made, opened, adopted -------------------------------------------------------------------
 
     def _finish(self, problems: list[str], given: set[str]) -> None:
-        """Check everything, after the last ``__init__``."""
+        """Check the whole run, after the author's ``__init__``."""
         if not isinstance(vars(self).get("_clx_state"), State):
             raise PluginError(
                 f"The __init__ of {type(self).__qualname__} does not call super().__init__(...)"
@@ -174,7 +174,7 @@ class Run(Task):
         extra: dict[str, Any],
         device: str | None,
     ) -> None:
-        """Take the place of a saved run, which may have been moved, and check its options."""
+        """Use the directory of a saved run, which may have been moved, and check its options."""
         self.run_dir_parent, self.run_name = directory.path.parent, directory.path.name
         wrong: list[str] = []
         stored: Any = self.training_args
@@ -187,9 +187,9 @@ class Run(Task):
             wrong + option_problems(self),
             "Restore it from a copy or train again.",
         )
-        # Another training learns again what this one has learned from its data.
+        # A new training starts with the original options, and learns these from its own data.
         learned = {key: value for key, value in learned.items() if key in option_names(self)}
-        # The metrics that a directory names stay unloaded: loading one runs its code.
+        # Metrics that a directory names are not loaded, because loading one runs its code.
         self._clx_state = State(
             directory.path,
             made_with=copy.deepcopy({**options_of_task(self), **learned}),
@@ -201,10 +201,10 @@ class Run(Task):
         self._clx_loaded.opened(directory)
 
     def _adopt_saved(self) -> None:
-        """Take over the options of the trained run of this name, unless they contradict.
+        """Adopt the options of the trained run of this name.
 
         Raises:
-            ConfigError: what the caller asked for is not what was trained.
+            ConfigError: options that the caller gave differ from those of the trained run.
         """
         if self._clx_state.adopted:
             return
@@ -258,12 +258,12 @@ class Run(Task):
 
     @contextlib.contextmanager
     def _transaction(self, *, afresh: bool, keep: bool = False) -> Iterator[None]:
-        """Let a function change options and load parts of the base model; then take that back.
+        """Let the block change options and load parts of the base model, then undo the changes.
 
         Args:
-            afresh: begin with the options that the run was made with, before data or disk changed
-                any of them.
-            keep: leave the changes, unless the function raises.
+            afresh: start with the options that the run was made with, before data or a saved config
+                changed any of them.
+            keep: keep the changed options, unless the block raises.
         """
         state, options = self._clx_state, copy.deepcopy(options_of_task(self))
         self._clx_state = replace(state, from_base=True)
@@ -280,7 +280,7 @@ class Run(Task):
             if kept:
                 self._clx_state.from_base = False
             else:
-                # A training may have failed after it had published: look at the disk again.
+                # A training may have failed after it published the run, so read the disk again.
                 adopted = state.adopted and not keep
                 self._clx_state = replace(state, metrics=self._clx_state.metrics, adopted=adopted)
                 self._set_options(options)
@@ -292,6 +292,6 @@ class Run(Task):
 
 
 def learned_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a config says that training found out; empty where it says nothing."""
+    """Return the values before training of the options that training determined; may be empty."""
     learned = config.get(LEARNED)
     return learned if isinstance(learned, dict) else {}

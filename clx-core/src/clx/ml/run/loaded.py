@@ -1,4 +1,4 @@
-"""What a run has in memory: tokenizer, model, pipeline and ONNX sessions, loaded when first used."""
+"""The parts of a run in memory, loaded on first use: tokenizer, model, pipeline, ONNX sessions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Loaded:
     """The lazily loaded parts of one run; safe to use from several threads.
 
-    ``directory`` is a function that returns the trained run's directory. It is called only when a
-    part has to be loaded, and raises where there is no trained run.
+    ``directory`` is a function that returns the trained run's directory. It is called only to
+    load a part, and raises if there is no trained run.
     """
 
     def __init__(self) -> None:
@@ -31,36 +31,36 @@ class Loaded:
         self.forget()
 
     def forget(self) -> None:
-        """Drop everything loaded, so that memory is free and the next use reads the run again."""
+        """Drop all loaded parts: their memory can be freed, and the next use loads them again."""
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._model: PreTrainedModel | None = None
         self._pipe: Pipeline | None = None
         self.forget_exports()
 
     def forget_exports(self) -> None:
-        """Drop the sessions of ONNX Runtime: the exported files may have changed."""
+        """Drop the sessions of ONNX Runtime, because the exported files may have changed."""
         self._onnx: dict[str, OnnxModel] = {}
 
     def release(self) -> None:
-        """Forget, and free what only reference cycles still hold: a Trainer has some."""
+        """Drop all loaded parts, and collect reference cycles, such as those of a Trainer."""
         self.forget()
         gc.collect()
 
     def free(self) -> None:
-        """Forget, and free at once a model that was loaded."""
+        """Drop all loaded parts, and free the memory of a loaded model at once."""
         if self._model is None:
             self.forget()
         else:
             self.release()
 
     def opened(self, directory: RunDir) -> None:
-        """Remember with which content the run was opened."""
+        """Record the identity of the opened run's content."""
         self._identity = directory.identity()
 
     def tokenizer(
         self, task: Task, directory: Callable[[], RunDir | None]
     ) -> PreTrainedTokenizerBase:
-        """Return the tokenizer of the trained run, or the base model's if ``directory`` gives None."""
+        """Return the trained run's tokenizer, or the base model's if ``directory`` returns None."""
         with self._lock:
             if self._tokenizer is None:
                 from clx.ml.model.base_models import resolve_base_model
@@ -79,12 +79,12 @@ class Loaded:
     def model(
         self, task: Task, directory: Callable[[], RunDir], stored_device: bool
     ) -> PreTrainedModel:
-        """Return the trained model, on the run's device.
+        """Return the trained model on the run's device.
 
         Args:
             task: the run.
-            directory: see the class.
-            stored_device: whether ``task.device`` comes from a config: this machine may lack it.
+            directory: returns the trained run's directory; see the class.
+            stored_device: whether ``task.device`` comes from a config, so this machine may lack it.
         """
         with self._lock:
             if self._model is None:
@@ -120,7 +120,7 @@ class Loaded:
             return self._onnx[backend]
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:
-        """Return the directory after checking that it is still the run that was opened, and safe."""
+        """Return the directory after checking that it is safe and still holds the opened run."""
         identity = directory.identity()
         if self._identity not in (None, identity):
             raise RunDirError(

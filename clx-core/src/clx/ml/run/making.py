@@ -23,12 +23,12 @@ def make_run(
     Args:
         base: ``TrainingRun``.
         task: the class to make a run of.
-        construct: makes it, without any check.
-        args: of the caller.
-        options: of the caller.
+        construct: makes the run without any check.
+        args: the caller's positional arguments.
+        options: the caller's keyword arguments.
 
     Raises:
-        ConfigError: options with wrong names or values; all are listed, before anything is loaded.
+        ConfigError: options have wrong names or values; all are listed before anything is loaded.
         PluginError: the class is not a valid task.
     """
     if task is base:

@@ -44,18 +44,18 @@ def training_run(
 
     Args:
         task: an installed task's name or alias; see ``clx tasks``.
-        run_name: one path component; None makes one from task and time.
-        load: the path of a saved run, or the name of one in the default folder. Beside it only
-            ``device``, ``verify`` (compare all SHA-256 with the manifest) and
-            ``trust_remote_code`` may be given; a task or option that repeats the config is accepted.
+        run_name: one path component; None makes a name from the task and the time.
+        load: the path of a saved run, or the name of one in the default folder. Besides it,
+            only ``device``, ``trust_remote_code``, ``verify`` (compare each SHA-256 with the
+            manifest), and a task or options equal to those in the config may be given.
         **options: the task's options; see its class.
 
     Returns:
-        A run. Nothing is written until ``train``, no model is loaded until it is needed.
+        The run. Nothing is written before ``train``, and no model is loaded before it is needed.
 
     Raises:
-        ConfigError: wrong or contradicting options; all are listed.
-        TaskNotFoundError: no such task.
+        ConfigError: options are wrong or contradict the config; all are listed.
+        TaskNotFoundError: there is no such task.
         PluginError: the task's plugin is broken.
         RunNotFoundError: there is no run to load.
         RunDirError: the run directory is damaged.
@@ -108,20 +108,20 @@ def open_saved(
     config: Mapping[str, Any],
     device: str | None,
 ) -> TrainingRun:
-    """Make the run that a config describes. What today's task does not know is only kept.
+    """Make the run that a config describes. Entries that the installed task does not know are kept.
 
     Raises:
         RunDirError: the task does not accept the config's values.
     """
     check_task(task_class, TrainingRun, f"The class {code_of(task_class)}")
     options = options_of(config)
-    # Trust is the caller's to give, never a directory's.
+    # Only the caller can grant trust, never a directory.
     options.pop("trust_remote_code", None)
     accepted = accepted_options(task_class)
     attrs = {attribute_name(attr) for attr in task_class.add_config_attrs}
     try:
         known = {key: value for key, value in options.items() if key in accepted}
-        # Past the metaclass: a saved run's options are checked in another way.
+        # Bypass the metaclass: _open checks the options of a saved run.
         run: TrainingRun = type.__call__(task_class, **known)
     except ClxError:
         raise
@@ -139,7 +139,7 @@ def _task_of(config: dict[str, Any], directory: RunDir) -> type[TrainingRun]:
         return task_registry[config["task"]]
     except (TaskNotFoundError, PluginError) as error:
         distribution, version = config.get("task_distribution"), config.get("task_version")
-        # The line is one to be pasted into a shell, and the config may be a stranger's.
+        # Users paste this line into a shell, and the config may come from a stranger.
         if not isinstance(distribution, str) or not _DISTRIBUTION.fullmatch(distribution):
             raise
         version = version if isinstance(version, str) and _VERSION.fullmatch(version) else ""

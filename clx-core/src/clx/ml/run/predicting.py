@@ -1,4 +1,4 @@
-"""The ways to predict with a trained run: texts, a stream of them, a frame, a file."""
+"""Prediction with a trained run: a list or stream of texts, a frame, or a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PredictingRun(Run):
-    """A run that answers. All ways to predict end in one private generator; the task decides."""
+    """A run that predicts. All its methods use one private generator, and the task decides."""
 
     def predict(
         self,
@@ -34,14 +34,14 @@ class PredictingRun(Run):
 
         Args:
             texts: a list, tuple, Series, array or generator of str, or one str. For a task with
-                several ``text_columns``: of tuples or dicts with a text for each.
-            batch_size: texts per batch; None takes as many as suit the device and their length.
-            backend: what computes: ``"torch"`` (None), or ``"onnx"`` or ``"onnx-int8"`` after
+                several ``text_columns``, each item is a tuple or dict with one text per column.
+            batch_size: texts per batch; None chooses it by the device and the lengths of the texts.
+            backend: ``"torch"`` (the default, None), or ``"onnx"`` or ``"onnx-int8"`` after
                 :meth:`export`.
-            **predict_args: to the pipeline's call, over the task's ``predict_args``.
+            **predict_args: arguments of the pipeline's call; they override the task's.
 
         Raises:
-            DataFormatError: an item is not a text; positions are listed.
+            DataFormatError: items are not texts; the message lists their positions.
             NotTrainedError: there is no trained model.
         """
         candidates = as_texts(as_text_rows(texts, self.text_columns))
@@ -58,8 +58,8 @@ class PredictingRun(Run):
     ) -> Iterator[Any]:
         """Yield one prediction per text, in order, for any number of texts in bounded memory.
 
-        Arguments and errors are those of :meth:`predict`; a wrong text is reported when its turn
-        comes.
+        The arguments and errors are those of :meth:`predict`. An invalid text raises an error when
+        it is reached.
         """
         return self._predict(texts, batch_size, backend, predict_args)
 
@@ -70,7 +70,7 @@ class PredictingRun(Run):
         min_score: float | None = None,
         backend: str | None = None,
     ) -> list[Any]:
-        """Return the decision for each text: a name, a list of names, or None for an abstention.
+        """Return the decision for each text: a name, a list of names, or None to abstain.
 
         Args:
             texts: as for :meth:`predict`.
@@ -90,10 +90,10 @@ class PredictingRun(Run):
         min_score: float | None = None,
         backend: str | None = None,
     ) -> pd.DataFrame:
-        """Return predictions as a frame on the same index.
+        """Return the predictions as a frame with the index of the data.
 
-        The columns are the task's, and ``truncated``: whether the text was longer than the model
-        takes.
+        The columns are those of the task, and ``truncated``, which says whether the text was longer
+        than the model's limit.
 
         Args:
             data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
@@ -128,14 +128,14 @@ class PredictingRun(Run):
         min_score: float | None = None,
         backend: str | None = None,
     ) -> Path:
-        """Predict every row of a file into another, in bounded memory, and return its path.
+        """Predict every row of a file, write another file in bounded memory, and return its path.
 
         Args:
-            source: csv, tsv, jsonl or parquet.
-            target: csv, tsv, jsonl or parquet; it appears when it is complete.
+            source: the csv, tsv, jsonl or parquet file to read.
+            target: the csv, tsv, jsonl or parquet file to write; it appears when it is complete.
             text_column: the column of texts.
-            columns: the input columns to carry through, by default all.
-            resume: continue what an interrupted call left.
+            columns: the input columns to copy to the target, by default all.
+            resume: continue an interrupted call.
             overwrite: replace an existing target.
             batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
@@ -145,7 +145,7 @@ class PredictingRun(Run):
         Raises:
             RunExistsError: the target exists.
             DataFormatError: the source cannot be read, or lacks a column.
-            ResumeError: source, run or arguments changed since the interrupted call.
+            ResumeError: the source, run or arguments changed since the interrupted call.
         """
         from clx.ml.prediction.predict_file import FilePrediction, predict_file
 
@@ -207,7 +207,7 @@ class PredictingRun(Run):
         all_scores: bool,
         min_score: float | None,
     ) -> Callable[[list[str], CutTexts], list[dict[str, Any]]]:
-        """Return what gives the columns of each text: the task's row, and ``truncated``."""
+        """Return a function that predicts texts and returns a row for each, with ``truncated``."""
 
         def rows(inputs: list[str], cut: CutTexts) -> list[dict[str, Any]]:
             begun, found = len(cut.flags), []

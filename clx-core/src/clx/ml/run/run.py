@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class CheckedWhenMade(type):
-    """Checks a run when its whole ``__init__`` has run: authors set attributes after ``super()``."""
+    """Checks a run after its whole ``__init__``: authors set attributes after ``super()``."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
         """Make a run and check it."""
@@ -63,11 +63,11 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
     ``docs/task-reference.md`` describes every attribute and method that a task may have.
 
     Args:
-        run_name: one path component; None makes one from task and time.
+        run_name: one path component; None makes a name from the task and the time.
         **options: the options below.
 
     Raises:
-        ConfigError: options with wrong names or values; all are listed.
+        ConfigError: options have wrong names or values; all are listed.
         PluginError: the class is not a valid task.
     """
 
@@ -113,27 +113,27 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
     ) -> TrainingResult:
         """Fine-tune the base model and write the run directory.
 
-        The run directory is replaced when everything is done: a training that fails leaves the
-        earlier run as it was.
+        The run directory is replaced at the end, so a training that fails leaves an earlier run
+        unchanged.
 
         Args:
             train_data: a DataFrame in the task's format, a ``datasets.Dataset``, or a path to csv,
                 tsv, jsonl or parquet (also a folder or glob).
-            eval_data: of the same kinds. It is evaluated during training, and the best model is kept.
+            eval_data: data of the same kinds. Training evaluates on it, and keeps the best model.
             overwrite: replace a trained run of this name.
             resume: continue an interrupted training from its newest complete checkpoint.
             callbacks: ``transformers.TrainerCallback`` objects or classes.
-            fine_tune: False keeps the base model as it is and fits its last layer only, which takes
+            fine_tune: False leaves the base model unchanged and fits its last layer only, in
                 seconds; it needs ``head_init="probe"``.
-            time_budget: the time that the whole call may take, in seconds or such as ``"5m"``. The
-                number of steps follows from a measured step time.
+            time_budget: the time limit of the whole call, in seconds or as text such as ``"5m"``. A
+                measured step time determines the number of steps.
 
         Raises:
-            RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume``.
-            DataFormatError: the data is not in the task's format, or has findings and the run is
+            RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
+            DataFormatError: the data is not in the task's format, or has findings and the run has
                 ``strict_data``.
             ModelNotFoundError: the base model cannot be found.
-            ResumeError: nothing to resume, or it was begun with other data or arguments.
+            ResumeError: there is nothing to resume, or it was started with other data or arguments.
             RunBusyError: another process is training into this run.
         """
         place = RunDir(self.run_dir)
@@ -143,7 +143,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         request = Request(
             train_data, eval_data, overwrite, resume, tuple(callbacks or ()), fine_tune, time_budget
         )
-        # Before objects are frozen: a model of before has to be collected.
+        # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
         with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True, keep=True):
             self._resolve_metrics()
@@ -155,12 +155,12 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         return result
 
     def check(self, train_data: Any, eval_data: Any = None) -> DataCheck:
-        """Return what is to be known about the data before a training; nothing is trained.
+        """Return findings about the data, such as leaked texts; nothing is trained.
 
-        The check finds texts of eval data that are (nearly) in the training data too, equal texts
-        with different labels, repeated rows, labels with few or no rows, empty texts, and truncated
-        texts with the share of tokens that is lost. ``train`` makes the same check and warns;
-        ``strict_data=True`` makes it stop.
+        The check finds eval texts that are also (nearly) in the training data, equal texts with
+        different labels, repeated rows, labels with few or no rows, empty texts, and truncated
+        texts with the share of lost tokens. ``train`` runs the same check and warns; with
+        ``strict_data=True`` it raises an error.
 
         Raises:
             DataFormatError: the data is not in the task's format.
@@ -174,14 +174,14 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
     def find_label_errors(self, data: Any, folds: int = 5, top: int | None = None) -> pd.DataFrame:
         """Return the rows whose labels look wrong, the most suspicious first; nothing is trained.
 
-        Linear models on the base model's features judge each row without having seen it (confident
-        learning). The columns are ``text``, ``given``, ``suggested`` and ``score``, the probability
-        of the given label; the index is the data's.
+        Linear models on the base model's features score rows that they were not fitted to
+        (confident learning). The columns are ``text``, ``given``, ``suggested`` and ``score``, the
+        probability of the given label; the index is the data's.
 
         Args:
-            data: labeled, as for :meth:`train`.
-            folds: the number of parts, each judged by models fitted to the others.
-            top: return this many rows, suspicious or not; None for those that are suspicious.
+            data: labeled data, as for :meth:`train`.
+            folds: the number of parts, each scored by models fitted to the others.
+            top: the number of rows to return, suspicious or not; None for all suspicious rows.
 
         Raises:
             DataFormatError: the data is not in the task's format, or has too few rows.
@@ -190,7 +190,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         from clx.ml.training.data import label_errors
 
         with caller_state_kept(), self._transaction(afresh=False):
-            # A text is judged as one, by its beginning.
+            # Each text counts as one row, scored by its beginning.
             self.long_text, self.strict_length = "truncate", False
             return label_errors(self, data, folds, top)
 
@@ -211,14 +211,14 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         return evaluation
 
     def compare(self, other: TrainingRun, data: Any) -> Comparison:
-        """Return how another trained run of the same task and labels does on the same rows.
+        """Return a comparison with another trained run of the same task and labels.
 
-        The result has both runs' metrics with the paired bootstrap difference, McNemar's test, and
-        the rows that the other run fixes and breaks; ``save(folder)`` writes them with a report.
+        The result has both runs' metrics with their paired bootstrap difference, McNemar's test,
+        and the rows that the other run fixes or breaks; ``save(folder)`` writes them with a report.
 
         Raises:
             ConfigError: the runs are of different tasks or have different labels.
-            NotTrainedError: one of them has no trained model.
+            NotTrainedError: one of the runs has no trained model.
         """
         from clx.ml.evaluation.compare import Contender, compare_runs, refuse_unlike
 
@@ -237,7 +237,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         Args:
             target: a file, or a folder to write ``report.html`` into; by default the run directory.
             data: labeled data to evaluate on, as for :meth:`evaluate`; by default the report shows
-                the training's own evaluation.
+                the evaluation at the end of training.
 
         Raises:
             NotTrainedError: there is no trained model.
@@ -259,23 +259,23 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
     def export(
         self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True
     ) -> ExportReport:
-        """Write the trained model for ONNX Runtime into the run, in fp32 and with 8-bit weights.
+        """Export the trained model into the run for ONNX Runtime, in fp32 and with 8-bit weights.
 
-        ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it, without torch. Its answers are
-        compared with torch's. Of several ways to quantize, the first that makes at least 99 % of the
-        decisions that torch makes is taken, else the best one. Training again removes the export.
+        ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it without torch. The export
+        compares its predictions with torch's. It keeps the first quantization that makes at least
+        99 % of torch's decisions, else the best one. Training again removes the export.
 
         Args:
             kind: ``"onnx"``.
-            texts: typical texts (not a test split) to compare on; at most 500 are used. None takes
+            texts: typical texts (not a test split) to compare on; at most 500 are used. None uses
                 sentences from Python's documentation.
-            int8: whether to write the copy with 8-bit weights.
+            int8: whether to write a copy with 8-bit weights.
 
         Raises:
             MissingDependencyError: the extra is needed: ``pip install 'clx-core[onnx]'``.
-            ExportError: the model, pipeline or tokenizer cannot be exported, or computes something
-                else there.
-            RunBusyError: a training writes into the run.
+            ExportError: the model, pipeline or tokenizer cannot be exported, or the exported
+                model's scores differ.
+            RunBusyError: a training is writing into the run.
         """
         from clx.ml.prediction.onnx_export import Reference, check_export_kind, export_run
 
@@ -293,7 +293,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         return frame
 
 
-# The table documents each option once, for this docstring and for docs/arguments.md.
+# The table documents each option once, for this docstring and docs/arguments.md.
 TrainingRun.__doc__ = str(TrainingRun.__doc__).replace(
     "        **options: the options below.", argument_docs(indent=8)
 )

@@ -1,4 +1,4 @@
-"""What a run knows beside its options, in one place."""
+"""The state of a run besides its options, in one place."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class State:
-    """Everything that a run keeps for itself.
+    """The private state of a run.
 
     Attributes:
-        place: where the run is, or will be.
-        made_with: the options that the run was made with; data and disk may change the attributes.
+        place: the run directory, which may not exist yet.
+        made_with: the options that the run was made with; data or a saved config may change others.
         given: the names of the options that the caller gave.
-        extra: entries of the config that are not options of today's task.
+        extra: entries of the config that are not options of the installed task.
         adopted: whether the options are those of the trained run in ``place``.
-        stored_device: whether the device comes from the config, which another machine may have
-            written.
-        from_base: whether tokenizer and data are those of a training, which begins at the base model.
+        stored_device: whether the device comes from the config, which may be from another machine.
+        from_base: whether a training or data check, which uses the base model, is in progress.
         metric_sources: the metrics as the caller gave them; a config cannot hold objects.
-        metrics: the same, loaded; None until they are needed.
+        metrics: the loaded metrics; None until they are needed.
     """
 
     place: Path
@@ -44,19 +43,19 @@ class State:
 
 
 def default_name(task: str) -> str:
-    """Return the name of a run whose caller gave none: task and time."""
+    """Return a name for a run without one, made of the task and the time."""
     return time.strftime(f"{task}-%Y%m%d-%H%M%S")
 
 
 def parent_folder(given: Any) -> Any:
-    """Return the folder of run directories as a Path; what is not a path is returned as it is."""
+    """Return the folder of run directories as a Path; other values are returned unchanged."""
     if given is None:
         return runs_dir()
     return Path(given).expanduser().absolute() if isinstance(given, str | os.PathLike) else given
 
 
 def metric_name(metric: Any) -> str:
-    """Return what the config calls a metric: its name, or its class's."""
+    """Return the name of a metric in the config: its own, or its class's name."""
     if isinstance(metric, str):
         return metric
     name = getattr(metric, "name", None)
