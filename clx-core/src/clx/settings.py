@@ -1,4 +1,4 @@
-"""Where clx keeps what it writes if the caller names no folder.
+"""The folders that clx writes to if the caller names none.
 
 ``LOCAL_DATA_DIR`` is the environment variable of that name, else the platform's user data folder.
 It is computed at each access, so a test or a notebook can set the variable at any time::

@@ -72,7 +72,7 @@ def _hint(name: str, dotted: bool, known: list[str]) -> str:
 
 
 def options_help() -> str:
-    """Return the help of the options that ``--set`` sets, a paragraph each."""
+    """Return the help of the options that ``--set`` sets, one paragraph per option."""
     from clx.ml.task.options import OPTIONS
 
     entries = [

@@ -4,8 +4,8 @@
 
     from clx.ml import training_run, TrainingRun, task_registry, hookimpl
 
-Importing it imports neither torch, transformers, datasets nor pandas, and no plugin; what is heavy
-is imported when it is used.
+Importing it imports none of torch, transformers, datasets and pandas, and no plugin. Heavy modules
+are imported on first use.
 """
 
 from __future__ import annotations

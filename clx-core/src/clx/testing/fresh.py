@@ -95,7 +95,7 @@ def _task(module: str, file: str | None, name: str) -> Any:
 
 
 def json_default(value: Any) -> Any:
-    """Return a JSON value for one that JSON cannot hold: a number for numpy's numbers, else a str."""
+    """Convert a value that JSON cannot hold: numpy's numbers to numbers, anything else to str."""
     return value.item() if hasattr(value, "item") else str(value)
 
 

@@ -69,7 +69,7 @@ class CheckResult:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return what a user sees of an exception: type, message, notes, and the author's last line."""
+    """Return an exception as a user sees it: type, message, notes, and the author's last line."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "/clx/" not in f.filename]
     own = next((f for f in reversed(frames) if "site-packages" not in f.filename), None)
     where = f" (raised from {Path(own.filename).name}:{own.lineno})" if own else ""

@@ -45,7 +45,7 @@ def tokenize_args(subject: Subject) -> None:
 
 
 def _long_examples(subject: Subject) -> dict[str, list[Any]]:
-    """Return the sample with long texts, and if the task requires it with labels of that length."""
+    """Return the sample with long texts and, if the task requires it, labels of that length."""
     for columns in (subject.text_columns, list(subject.sample.columns)):
         sample = subject.sample
         for name in columns:

@@ -1,4 +1,4 @@
-"""From what a user passes to what the model is fed.
+"""From the user's data to the model's input.
 
 The names exported here are public: task packages import them. The modules of clx import from the
 modules of this room.

@@ -34,11 +34,11 @@ def input_lengths(dataset: Dataset) -> list[int] | None:
 
 
 def input_limit(task: Task, tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Return the most tokens that the task's model is given, None if texts are not truncated."""
+    """Return the most tokens that the task's model reads, None if texts are not truncated."""
     if not truncates(task.tokenize_args) or task.long_text == "window":
         return None
     if task.predict_args.get("stride") is not None:
-        # The pipeline goes over the whole text, window by window.
+        # This pipeline reads the whole text, window by window.
         return None
     return token_limit(task.tokenize_args, tokenizer)
 
@@ -54,9 +54,9 @@ def uncut_lengths(
     Args:
         tokenizer: the run's tokenizer.
         texts: shape (rows,).
-        cut: how many tokens of each text the model is given, shape (rows,). Only texts that fill
+        cut: the number of tokens of each text that the model reads, shape (rows,). Only texts that fill
             the limit are tokenized again.
-        limit: the most tokens that the model is given, None if texts are not truncated.
+        limit: the most tokens that the model reads, None if texts are not truncated.
     """
     lengths = list(cut)
     if limit is None:
@@ -97,7 +97,7 @@ def cut_texts(
 def warn_truncated(
     limit: int | None, count: int, rows: int, what: str, stacklevel: int = 3
 ) -> None:
-    """Warn how many texts were truncated at ``limit`` tokens, if any was."""
+    """Warn how many texts were truncated at ``limit`` tokens, if any were."""
     if count:
         warnings.warn(
             f"{count} of {rows} texts in {what} are longer than {limit} tokens and are "

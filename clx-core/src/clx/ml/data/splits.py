@@ -1,4 +1,4 @@
-"""Training and evaluation splits: the user's rows together with what the model is fed."""
+"""Training and evaluation splits: the user's rows together with the model's input."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Split:
     Attributes:
         name: ``train``, ``eval`` or ``evaluation``.
         frame: the user's rows.
-        dataset: what the model is fed for them: one row per row of the frame, or per window.
-        lengths: tokens of each text before truncation, shape (texts,). None if they are unknown, such
-            as for pairs of texts.
+        dataset: the model's input: one row per row of the frame, or per window.
+        lengths: tokens of each text before truncation, shape (texts,). None if unknown, as for pairs
+            of texts.
         truncated: the number of texts that are truncated.
         cut: whether each text is truncated, shape (texts,). None if that is unknown.
         row_of: for each row of the dataset, the row of the frame that it is a window of. None if the

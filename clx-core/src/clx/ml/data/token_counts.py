@@ -22,7 +22,7 @@ class TokenCounts:
         lengths: tokens of each text before truncation, special tokens included; None where the
             count is unknown (a truncated pair of texts).
         cut: whether each text was truncated.
-        complete: whether all calls could be read. A slow tokenizer does not tell what it cuts off.
+        complete: whether all calls could be read. A slow tokenizer does not report what it cuts off.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class TokenCounts:
             return
         row_of = encoded.get("overflow_to_sample_mapping")
         if row_of is not None:
-            # The caller asked for the rest of each long text as further rows: nothing is cut off.
+            # The caller requested the rest of each long text as further rows, so nothing is cut off.
             texts = len(set(row_of.tolist() if hasattr(row_of, "tolist") else row_of))
             self.lengths += [None] * texts
             self.cut += [False] * texts
@@ -79,7 +79,7 @@ def watched_copy(
 
 @contextlib.contextmanager
 def watching(tokenizer: PreTrainedTokenizerBase) -> Iterator[TokenCounts]:
-    """Record all calls of the tokenizer, whoever makes them, until the block ends."""
+    """Record all calls of the tokenizer, from any code, until the block ends."""
     counts = TokenCounts()
     with overriding(tokenizer, "__call__", _counting(counts)):
         yield counts

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 READ_WHOLE = "A task that classifies single texts reads them whole with long_text='window'"
-"""The way out, for messages about truncated texts."""
+"""The remedy, for messages about truncated texts."""
 
 
 @dataclass(frozen=True)

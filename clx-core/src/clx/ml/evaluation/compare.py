@@ -1,4 +1,4 @@
-"""Compare two runs on the same rows: their metrics, the significance, and the changed rows."""
+"""Compare two runs on the same rows: metrics, significance, and changed predictions."""
 
 from __future__ import annotations
 

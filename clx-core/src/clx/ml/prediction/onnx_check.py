@@ -12,7 +12,7 @@ from clx.ml.prediction.onnx_model import FILES, OnnxModel
 from clx.ml.task.task import Task
 
 LARGEST_DIFFERENCE = 1e-3
-"""Between the scores of torch and of ONNX in fp32. A larger one means a different computation."""
+"""The largest difference between scores of torch and of ONNX in fp32 that rounding explains."""
 
 
 @dataclass(frozen=True)

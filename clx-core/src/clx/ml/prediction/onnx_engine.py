@@ -20,8 +20,8 @@ class OnnxEngine:
 
     Args:
         model: the session with its tokenizer.
-        batch_size: texts per batch; None for the pipeline's own batch size, or else for as many as
-            fit the token budget of the device.
+        batch_size: texts per batch. None uses the pipeline's own batch size, or else as many texts
+            as fit the token budget of the device.
 
     Attributes:
         window: how many texts to pass at once.

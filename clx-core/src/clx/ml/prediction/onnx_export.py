@@ -34,7 +34,7 @@ DEFAULT_TEXTS = 300
 """The number of sentences that are compared if the caller passes no texts."""
 
 SAME_DECISIONS = 0.99
-"""The share of equal decisions at which no finer quantization is tried."""
+"""The share of equal decisions that is high enough to try no finer quantization."""
 
 
 @dataclass(frozen=True)

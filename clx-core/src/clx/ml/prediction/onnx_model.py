@@ -90,7 +90,7 @@ def exported_folder(directory: RunDir, backend: str) -> Path:
     folder = directory.path / ONNX
     is_there = all((folder / name).is_file() for name in (FILES[backend], SETTINGS, TOKENIZER))
     if is_there and (directory.path / MANIFEST).is_file():
-        # The manifest does not list the files of an export that was interrupted.
+        # The manifest does not list the files of an interrupted export.
         is_there = f"{ONNX}/{SETTINGS}" in directory.listed_files()
     if not is_there:
         raise NotTrainedError(
@@ -145,7 +145,7 @@ class OnnxModel:
 
 def _options(runtime: Any) -> Any:
     options = runtime.SessionOptions()
-    # Otherwise it keeps a memory plan for each shape of input, and almost every batch has another one.
+    # Otherwise it keeps a memory plan for each input shape, and almost every batch has a new shape.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     threads = os.environ.get("OMP_NUM_THREADS", "")

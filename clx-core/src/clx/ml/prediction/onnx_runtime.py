@@ -47,7 +47,7 @@ def quantising_in(folder: Path) -> Iterator[Any]:
     """Provide ``onnxruntime.quantization``, with ``folder`` as the place of its temporary files.
 
     It writes two copies of the model in fp32. The system's temporary folder may be too small for them,
-    and they would stay there if the process is killed.
+    and they would stay there if the process were killed.
 
     Raises:
         MissingDependencyError: a package is not installed.

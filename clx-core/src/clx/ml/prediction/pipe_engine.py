@@ -39,8 +39,8 @@ class PipeEngine:
 
     Args:
         pipe: the run's pipeline, which is not changed.
-        batch_size: texts per batch; None for the pipeline's own batch size, or else for as many as
-            fit the token budget of the device.
+        batch_size: texts per batch. None uses the pipeline's own batch size, or else as many texts
+            as fit the token budget of the device.
         limit: the most tokens of a text that the model receives, None if texts are not truncated.
         windows: how to read long texts window by window, None if they are truncated.
 
@@ -71,7 +71,7 @@ class PipeEngine:
         # Otherwise the pipeline warns, after ten calls on a GPU, that it gets one text at a time.
         self._pipe.call_count = 0
         self._texts = texts
-        # For a pipeline that makes its own batches: at least the number of characters is similar.
+        # A pipeline that makes its own batches gets texts with similar numbers of characters.
         self._order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
         with _tokenizer_threads_kept():
             outputs = self._pipe(
@@ -86,7 +86,7 @@ class PipeEngine:
         seen = self.counts.cut
         if self.counts.complete and len(seen) == len(self._order):
             return _restored(seen, self._order)
-        # A slow tokenizer does not tell, nor does a pipeline that truncates in its own way.
+        # A slow tokenizer, or a pipeline that truncates in its own way, does not report truncation.
         return cut_texts(self._tokenizer, self._texts, self._limit)
 
     def limit(self) -> int | None:
@@ -122,7 +122,7 @@ def _batching_copy(
 def _batched_iterator(
     is_stock: bool, batching: Batching, windows: Windows | None, counts: TokenCounts
 ) -> Method:
-    """Return what replaces ``get_iterator``.
+    """Return the method that replaces ``get_iterator``.
 
     Args:
         is_stock: whether the pipeline is the text-classification pipeline of transformers, unchanged.

@@ -55,7 +55,7 @@ class CutTexts:
     """Records which texts were truncated.
 
     Attributes:
-        name: position → how a message names the text.
+        name: returns a message's name for the text at a position.
         warn: whether to warn at the end if texts were truncated.
         flags: whether each text was truncated, in order.
         limit: the most tokens of a text that the model receives, once it is known.
@@ -73,7 +73,7 @@ class CutTexts:
         return [self.name(row) for row, is_cut in enumerate(flags, start) if is_cut]
 
     def tell(self, what: str = "the input", stacklevel: int = 4) -> None:
-        """Warn how many texts were truncated, if any was."""
+        """Warn how many texts were truncated, if any were."""
         warn_truncated(self.limit, sum(self.flags), len(self.flags), what, stacklevel)
 
 
@@ -106,7 +106,7 @@ def predict_texts(
     """Yield the task's prediction for each text, in order.
 
     The model is loaded when the first prediction is requested. One window of texts is in memory at a
-    time, and equal texts of a window are computed once. ``cut`` knows about a text before its
+    time, and equal texts of a window are computed once. ``cut`` records a text before its
     prediction is yielded.
 
     Raises:

@@ -122,7 +122,7 @@ def _remaining_chunks(source: Path, done: int) -> Iterator[tuple[int, pd.DataFra
 
 
 def _fingerprint(path: Path) -> list[int]:
-    """Return what stays the same when a file is renamed, and differs if another file replaces it."""
+    """Return values that survive renaming the file, and differ if another file replaces it."""
     status = path.stat()
     return [status.st_ino, status.st_size, status.st_mtime_ns]
 

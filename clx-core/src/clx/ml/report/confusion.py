@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DRAWN = 30
-"""Labels in a heat map at most; of more labels, those of the first pairs are drawn."""
+"""The most labels in a heat map; of more labels, those of the first pairs are drawn."""
 PAIRS = 200
-"""Pairs in a table at most."""
+"""The most pairs in a table."""
 
 Pair = tuple[str, str, int, float]
 

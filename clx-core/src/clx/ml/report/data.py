@@ -78,7 +78,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ReportData:
-    """The content of a report. What is left out is not shown; only the title is required.
+    """The content of a report. Missing parts are not shown; only the title is required.
 
     Attributes:
         title: the run's name.

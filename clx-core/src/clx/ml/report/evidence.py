@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FINDING_ROWS = 30
-"""Rows that a finding lists at most."""
+"""The most rows that a finding lists."""
 
 
 def mistakes_part(frame: pd.DataFrame | None) -> Part | None:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 PREVIEW = 200
-"""Characters of a text that are shown before a reader asks for the rest."""
+"""The number of characters of a text that are shown before a reader asks for the rest."""
 TEXT_LIMIT = 1200
-"""Characters of a text in the page at most: the page must stay small enough for email."""
+"""The most characters of a text in the page, which must stay small enough for email."""
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 MISSING = f'<span class="missing" title="not available">{DASH}</span>'

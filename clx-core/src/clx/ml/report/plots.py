@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NAME_LENGTH = 26
-"""Characters of a label's name that fit next to a chart."""
+"""The number of characters of a label's name that fit next to a chart."""
 MAX_POINTS = 400
 
 # Dashes and markers tell lines apart for readers who cannot tell the colors apart.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANY = 2000
-"""Labels in a table at most."""
+"""The most labels in a table."""
 
 _NOT_CURVES = ("_low", "_high", "_runtime", "_per_second", "_flos", "_loss", "_ece")
 

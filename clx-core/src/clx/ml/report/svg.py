@@ -183,6 +183,6 @@ def _local(name: str) -> str:
 
 
 def text_width(text: str) -> float:
-    """Return roughly how wide a text is in CSS pixels; only the reader has the font."""
+    """Return the approximate width of a text in CSS pixels; only the reader has the font."""
     wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
     return FONT_SIZE * (0.56 * (len(text) - wide) + wide)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROW_LIMIT = 300
-"""Rows of a table in the page at most, except for tables of labels."""
+"""The most rows of a table in the page, except for tables of labels."""
 
 _TEXTS = frozenset({"text"})
 

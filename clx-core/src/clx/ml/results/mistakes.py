@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 100
 MAX_CHARACTERS = 2000
-"""Characters of a text at most: nobody reads more in a table."""
+"""The most characters of a text to keep: nobody reads more in a table."""
 
 NO_TEXTS = ["label", "predicted", "score", "given_score"]
 """The columns of every task; other columns may be texts."""

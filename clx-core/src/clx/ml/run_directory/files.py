@@ -1,6 +1,6 @@
 """Single files: JSON, checksums, and flushing to disk.
 
-A file may have been made by somebody else: nothing larger than its kind can be is read.
+A file may come from somebody else, so a file that is too large for its kind is not read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finding runs: by path or name, all in a folder, and what must not be replaced."""
+"""Find a run by path or name, or all runs in a folder, and refuse to replace existing ones."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ MAX_FILES = 10_000
 
 
 def file_problems(root: Path, names: tuple[str, ...]) -> list[str]:
-    """Return a problem for each link, pipe or device among ``names`` and all below that is not allowed.
+    """Return a problem for each forbidden link, pipe or device among ``names`` and below them.
 
     A link must stay within ``root``. The one exception is a snapshot in a Hub cache, whose files
     are links into the cache's ``blobs``.

@@ -1,8 +1,8 @@
 """Replacing the content of a run directory, or adding a folder to it: all of it, or nothing.
 
 A training writes a new directory beside the target, flushes it to disk, writes the manifest last,
-and renames the directory to the target. The target is the old run or the new one, complete,
-at whatever instant the process is killed.
+and renames the directory to the target. Whenever the process is killed, the target is
+the complete old run or the complete new one.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def recover(run: RunDir) -> None:
             left.rename(run.path)
     remove(run.previous)
     remove(run.staging)
-    # What an interrupted export left.
+    # Remove what an interrupted export left.
     for name in (ONNX, MANIFEST):
         remove(_beside(run, name))
 

@@ -26,7 +26,7 @@ def json_problems(values: Mapping[str, Any]) -> list[str]:
 
 
 def tuples_as_lists(value: Any) -> Any:
-    """Return a value as it comes back from JSON, as far as tuples are concerned."""
+    """Return a value with its tuples as lists, as it comes back from JSON."""
     if isinstance(value, list | tuple):
         return [tuples_as_lists(item) for item in value]
     if isinstance(value, dict):

@@ -91,7 +91,7 @@ def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         today = change(value) if change else value
         if new not in arguments:
             translated[new] = today
-        # An old name that is off (or 0) beside the new one is a default of 4.57, written out.
+        # An old name that is off (or 0) is a default of 4.57 and does not conflict with the new name.
         elif value != 0 and arguments[new] != today:
             problems.append(
                 f"{name} is the old name of {new}, which is given too: keep one of them"

@@ -1,4 +1,4 @@
-"""What can be wrong with the value of each option, as sentences."""
+"""The checks of each option's value; they return problems as sentences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CORE_SETS = {
     "text": "it comes from the data",
     "text_pair": "it comes from the data",
 }
-"""Arguments of a tokenizer's call that are core's to set, and why."""
+"""Arguments of the tokenizer's call that only core may set, and why."""
 
 
 def model_name(task: Task, option: str) -> list[str]:
@@ -53,7 +53,7 @@ def run_dir_parent(task: Task, option: str) -> list[str]:
 
 
 def device(task: Task, option: str) -> list[str]:
-    """Check that the device is a name; whether the machine has it is asked when it is used."""
+    """Check that the device is a name; whether the machine has it is checked on use."""
     value = getattr(task, option)
     if value is None or isinstance(value, str):
         return []
@@ -69,7 +69,7 @@ def metrics(task: Task, option: str) -> list[str]:
 
 
 def head_init(task: Task, option: str) -> list[str]:
-    """Check how the head begins."""
+    """Check the initialization of the head."""
     return choice_problems(task, {option: HEAD_INITS})
 
 
@@ -79,12 +79,12 @@ def pooling(task: Task, option: str) -> list[str]:
 
 
 def window_pooling(task: Task, option: str) -> list[str]:
-    """Check how the logits of windows are pooled."""
+    """Check the pooling of the logits of windows."""
     return choice_problems(task, {option: WINDOW_POOLINGS})
 
 
 def long_text(task: Task, option: str) -> list[str]:
-    """Check what is done with long texts, and whether the task can read windows."""
+    """Check the treatment of long texts, and whether the task can read windows."""
     problems = choice_problems(task, {option: LONG_TEXT})
     if getattr(task, option) != "window":
         return problems
@@ -115,7 +115,7 @@ def model_args(task: Task, option: str) -> list[str]:
 
 
 def tokenize_args(task: Task, option: str) -> list[str]:
-    """Check values that would fail, or take all memory, at the first text."""
+    """Check for values that would fail, or use up all memory, at the first text."""
     arguments = getattr(task, option)
     if not isinstance(arguments, dict):
         return [f"{option} must be a dict, but is {cell(arguments)}"]
@@ -180,7 +180,7 @@ def class_weights(task: Task, option: str) -> list[str]:
 
 
 def label_texts(task: Task, option: str) -> list[str]:
-    """Check the texts that say what labels mean."""
+    """Check the texts that describe labels."""
     texts = getattr(task, option)
     if texts is None or texts == "names":
         return []
@@ -201,7 +201,7 @@ def label_texts(task: Task, option: str) -> list[str]:
 
 
 def unknown_labels(option: str, by_label: Any, labels: Any) -> list[str]:
-    """Return a problem for each key of an option by label that is not a label."""
+    """Return a problem for each key of a per-label option that is not a label."""
     if not isinstance(by_label, dict) or not isinstance(labels, list | tuple):
         return []
     known = [str(label) for label in labels]

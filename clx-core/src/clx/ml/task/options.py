@@ -29,13 +29,13 @@ BY_TASK = object()
 
 @dataclass(frozen=True)
 class Option:
-    """One option.
+    """One option of every task.
 
     Attributes:
-        name: of the argument, the attribute and the key in the config.
+        name: the name of the argument, of the attribute, and of the config key.
         default: the argument's default; :data:`BY_TASK` for the task's class attribute.
         doc: what it does, in a sentence or two.
-        check: returns what is wrong with a task's value, as sentences; None where nothing can be.
+        check: returns the problems of a task's value, as sentences; None if any value is valid.
         kept: whether the config keeps it.
     """
 
@@ -173,7 +173,7 @@ OPTIONS = (
 )
 
 KEPT = tuple(option.name for option in OPTIONS if option.kept)
-"""Options of every task that the config keeps, in its order."""
+"""The options of every task that the config keeps, in the order of the config."""
 
 INHERITED = tuple(option.name for option in OPTIONS if option.default is BY_TASK)
 
@@ -225,6 +225,6 @@ def accepted_options(task_class: Any) -> set[str]:
         parameters = list(inspect.signature(klass.__init__).parameters.values())[1:]
         names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if not any(p.kind == p.VAR_KEYWORD for p in parameters):
-            # Arguments of the classes above cannot reach them; config attributes are set anyway.
+            # No argument reaches the classes above; config attributes are set in any case.
             return names
     return names

@@ -64,18 +64,18 @@ class Task:
 
         @property
         def tokenizer(self) -> PreTrainedTokenizerBase:
-            """The tokenizer: of the trained run, else of the base model."""
+            """The tokenizer of the trained run, or of the base model before training."""
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
-        """Raise if ``data`` is not in the task's format. Every task has to implement this.
+        """Raise if ``data`` is not in the task's format. Every task must implement this.
 
         Called with the training frame, the eval frame and the frame of :meth:`evaluate`, before any
-        model is loaded. What it raises reaches the user as a :class:`DataFormatError`.
+        model is loaded. The user gets its exception as a :class:`DataFormatError`.
         """
         raise PluginError(f"The task {self.name!r} does not implement validate_data_format()")
 
     def load_model(self, model_name: str | None = None) -> PreTrainedModel:
-        """Return the model in the folder ``model_name``. Every task has to implement this.
+        """Return the model in the folder ``model_name``. Every task must implement this.
 
         Core passes a local folder: the base model's, or the run's ``model/``. Pass
         ``self.model_args`` to ``from_pretrained``.
@@ -114,7 +114,7 @@ class Task:
         return tokenizer
 
     def load_data_collator(self) -> Any:
-        """Return what makes a batch of rows; the base pads to the longest row of the batch.
+        """Return the collator, which makes batches; the base pads to the longest row of a batch.
 
         For the pipeline ``token-classification`` the base also pads the labels, one per token.
         """
@@ -125,16 +125,16 @@ class Task:
         return DataCollatorWithPadding(self.tokenizer)
 
     def post_process_prediction(self, prediction: Any) -> Any:
-        """Return the user's form of what the pipeline gave for one text; the base changes nothing."""
+        """Return the pipeline's output for one text as users get it; the base returns it unchanged."""
         return prediction
 
     @classmethod
     def sample_data(cls) -> pd.DataFrame | None:
-        """Return a few rows in the task's format, for ``clx check-task`` and for readers of the task."""
+        """Return a few rows in the task's format, for ``clx check-task`` and for readers."""
         return None
 
     def save_extra(self, folder: Path) -> None:
-        """Write files of the task's own, such as a word list, into an empty folder.
+        """Write the task's own files, such as a word list, into an empty folder.
 
         Called by ``train`` before the run is complete. The folder becomes ``run.extra_dir``, and the
         manifest covers it. Write nothing that has to be unpickled. The base writes nothing.
@@ -155,7 +155,7 @@ class Task:
         return None
 
     def check_config(self) -> list[str]:
-        """Return what is wrong with the task's own options, as sentences; all are shown together."""
+        """Return the problems of the task's own options, as sentences; users see all of them."""
         return []
 
     def evaluation_tables(self, eval_pred: EvalPrediction) -> dict[str, pd.DataFrame]:
@@ -169,8 +169,9 @@ class Task:
     def evaluation_rows(self, eval_pred: EvalPrediction) -> pd.DataFrame | None:
         """Return one row per example: the expected label, the predicted one, and whether they agree.
 
-        Columns: ``given``, ``predicted``, ``score`` (of the prediction), ``given_score`` (of the
-        expected label) and ``correct``. Comparisons and the report need it; the base has none.
+        The columns are ``given``, ``predicted``, ``score`` (of the prediction), ``given_score`` (of
+        the expected label) and ``correct``. Comparisons and the report need them. The base returns
+        None.
         """
         return None
 
@@ -192,7 +193,7 @@ class Task:
     def decide(self, prediction: Any, min_score: float | None = None) -> Any:
         """Return the decision: a label's name, a list of names, or None to abstain.
 
-        ``min_score`` is the caller's; it overrides what the run has learned. The base returns the
+        ``min_score`` comes from the caller and overrides what the run has learned. The base returns the
         prediction.
         """
         return prediction
@@ -202,6 +203,6 @@ class Task:
     ) -> dict[str, Any]:
         """Return a prediction as columns for :meth:`predict_frame` and :meth:`predict_file`.
 
-        The base makes a dict's keys columns, and anything else one column ``prediction``.
+        The base makes each key of a dict a column, and puts anything else into ``prediction``.
         """
         return dict(prediction) if isinstance(prediction, dict) else {"prediction": prediction}

@@ -46,12 +46,12 @@ DEFAULT_STEPS = 500
 def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments under today's names, and everything that is wrong with them, as sentences.
 
-    Types and ranges are checked first, then ``TrainingArguments`` itself is asked; transformers is
-    imported only if there is an argument.
+    Types and ranges are checked first, then ``TrainingArguments`` checks the values; transformers
+    is imported only if there is an argument.
 
     Args:
         given: what should be a dict of arguments.
-        device: the run's device, None for the best there is; some arguments depend on it.
+        device: the run's device, None for the best available; some arguments depend on it.
     """
     if not isinstance(given, dict):
         return {}, [f"training_args must be a dict, but is {cell(given)}"]
@@ -106,7 +106,7 @@ def _value_problem(name: str, value: Any, annotation: Any) -> str | None:
 def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
     from transformers import TrainingArguments
 
-    # The Trainer of the run gets this too.
+    # The Trainer of the run gets this argument too.
     here = {"use_cpu": True} if trains_on_cpu(device, arguments) else {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")

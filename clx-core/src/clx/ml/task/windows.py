@@ -30,7 +30,7 @@ class Windows:
     """How to read texts window by window.
 
     Attributes:
-        arguments: to the tokenizer's call.
+        arguments: the arguments of the tokenizer's call.
         pooling: one of ``WINDOW_POOLINGS``.
     """
 
@@ -44,7 +44,7 @@ def truncates(tokenize_args: Mapping[str, Any]) -> bool:
 
 
 def token_limit(tokenize_args: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Return how many tokens the model takes at once, None if nothing says so."""
+    """Return the most tokens that the model takes at once, None if unknown."""
     limit = tokenize_args.get("max_length") or tokenizer.model_max_length
     return int(limit) if limit and limit < UNLIMITED else None
 
@@ -72,7 +72,7 @@ def windows_of(
         raise ConfigError(
             f"long_text='window' needs a fast tokenizer, but {type(tokenizer).__name__} is slow"
         )
-    # Padding would count as text where windows are weighted by their tokens.
+    # No padding, because it would count as text when windows are weighted by their tokens.
     arguments: dict[str, Any] = {"return_overflowing_tokens": True, "padding": False}
     limit = token_limit(tokenize_args, tokenizer)
     if limit is not None:

@@ -103,7 +103,7 @@ def _in_data_order(prediction: EvalPrediction, where: Sequence[int]) -> EvalPred
 
 
 def trainer_type(task_trainer: type, group_by_length: bool, *mixed_in: type) -> type[Trainer]:
-    """Return a subclass of the task's Trainer with our order of rows, where it has none of its own.
+    """Return a subclass of the task's Trainer with our order of rows, unless it has its own.
 
     Args:
         task_trainer: the task's class.

@@ -25,8 +25,8 @@ class LengthGroupedSampler(torch.utils.data.Sampler[int]):
     same in a resumed training and in all processes of a distributed one.
 
     Args:
-        lengths: tokens of each row.
-        batch_size: rows per batch, over all processes.
+        lengths: the number of tokens of each row.
+        batch_size: the number of rows per batch, over all processes.
         seed: any whole number.
     """
 

@@ -116,8 +116,8 @@ def same_random_numbers(trainer: Trainer) -> AbstractContextManager[None]:
 
 
 def predict_before_training(trainer: Trainer, dataset: Dataset) -> dict[str, float]:
-    """Return the metrics of the untrained model, without an effect on the training that follows."""
-    # Outside of training, bf16_full_eval converts the model itself to half precision.
+    """Return the metrics of the untrained model without affecting the training that follows."""
+    # Outside of training, bf16_full_eval would convert the model itself to half precision.
     trainer.is_in_train = True
     try:
         with same_random_numbers(trainer):

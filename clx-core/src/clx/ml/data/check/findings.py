@@ -1,4 +1,4 @@
-"""The checks of the data before training. They warn, and never change anything.
+"""The checks of the data before training. They warn and change nothing.
 
 :func:`check_data` takes plain values (texts, label names, index labels, token counts), so that any task
 can use it. Data that is not in a task's format is an error, raised before these checks.
@@ -62,7 +62,7 @@ def check_data(
     Args:
         train: the rows to train on.
         eval: the rows to evaluate on.
-        label_names: the label space. None takes the labels that occur.
+        label_names: the label space; None for the labels that occur.
         limit: the most tokens that the model reads, None if texts are not truncated.
         min_rows_per_label: labels with fewer training rows are reported.
         similarity: how similar (0 to 1) an eval text must be to a training text to be reported as its

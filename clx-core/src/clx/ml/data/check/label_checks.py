@@ -1,4 +1,4 @@
-"""The checks of the labels before training: rare ones, absent ones, and ones that every row has."""
+"""The checks of the labels before training: rare labels, absent labels, and labels in every row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def label_findings(
     Args:
         train: the label names of each training row, shape (rows,).
         evaluated: the label names of each eval row, empty if there are none.
-        label_names: the label space. None takes the labels that occur.
+        label_names: the label space; None for the labels that occur.
         least: a label with fewer training rows is rare.
     """
     counts = Counter(name for labels in train for name in labels)

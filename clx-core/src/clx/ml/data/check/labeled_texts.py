@@ -1,4 +1,4 @@
-"""One split as the checks of the data see it: texts, labels, row labels and token counts."""
+"""One split in the form that the data checks use: texts, labels, row labels, token counts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Rule:
 
     Attributes:
         kind: the kind of the findings; one of ``clx.ml.results.data_check.KINDS``.
-        what: what is odd about the rows, as a clause that "in 3 of 20 rows" can follow.
+        what: the problem of the rows, as a clause that "in 3 of 20 rows" can follow.
         remedy: what the user can do, without a final period.
     """
 

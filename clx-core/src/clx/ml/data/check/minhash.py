@@ -37,7 +37,7 @@ CANDIDATES = 4
 """The exact similarity is computed for this many candidates per text, the best by signature."""
 
 MARGIN = 0.1
-"""Candidates may be this much too dissimilar by signature: 3.4 standard deviations at 0.8."""
+"""How much too low a candidate's similarity by signature may be: 3.4 standard deviations at 0.8."""
 
 CHUNK_WORDS = 40_000
 CHUNK_PAIRS = 50_000

@@ -91,8 +91,8 @@ def prepare_head(model: PreTrainedModel, request: HeadRequest) -> Head:
     """Give a freshly loaded model its pooling, and its head the weights of a probe.
 
     Args:
-        model: on the device where it is to run; changed in place.
-        request: what to do, and the rows to do it with.
+        model: the model, on the device where it will run; changed in place.
+        request: the options and the rows.
 
     Raises:
         ConfigError: the model's class cannot compute the pooling that was asked for, or there is no

@@ -6,14 +6,14 @@ JAIR 70.
 1. Probes on the base model's frozen features give each row its probabilities. The probe that scores a
    row was not fitted to it.
 2. A row counts for a label if the label is at least as probable as it is on average in the rows that
-   have it. From these counts follows how many of the rows with a label are wrong.
-3. That many rows are suspicious: those in which another label leads the row's own by most. The lead is
-   measured in log odds, which finds more planted errors than the paper's margin, a difference of
-   probabilities, does.
+   have it. These counts give the number of wrong rows of each label.
+3. That many rows are suspicious: those in which another label leads the row's own label the most. The
+   lead is measured in log odds, which finds more planted errors than the paper's margin, a
+   difference of probabilities.
 
 :func:`clx.ml.results.mistakes.suspicious_labels` answers a smaller question: which evaluated rows of a
-trained model look wrong. Two probabilities per row are kept there, so it applies the threshold of the
-second step alone.
+trained model look wrong. Only two probabilities per row are kept there, so it applies only the threshold
+of the second step.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ class LabelTexts:
     Attributes:
         dataset: the tokenized texts.
         labels: the label id of each text, shape (texts,).
-        certain: whether the user wrote the texts. Label names are uncertain: the probe leaves them out
-            if they raise the loss on held-out rows.
+        certain: whether the user wrote the texts. Label names are uncertain: the probe leaves them
+            out if they raise the loss on held-out rows.
     """
 
     dataset: Dataset
@@ -84,9 +84,10 @@ def label_texts(
 
     Args:
         task: the task with the options.
-        tokenizer: of the base model.
+        tokenizer: the tokenizer of the base model.
         names: label names, by id.
-        columns: the columns that the model reads; without texts if the tokenizer does not make them.
+        columns: the columns that the model reads. Label names are not used if the tokenizer does not
+            return all of them.
 
     Raises:
         ConfigError: texts that the user wrote cannot be used.

@@ -170,7 +170,7 @@ def label_kind_of(model: PreTrainedModel, dataset: Dataset) -> Kind | None:
     """Return the kind of labels that the model's own loss takes, None if a probe cannot fit them.
 
     Args:
-        model: whose config says what it predicts.
+        model: the model, whose config says what it predicts.
         dataset: tokenized rows, with ``labels``.
     """
     problem = model.config.problem_type

@@ -1,4 +1,4 @@
-"""What a head is prepared from: the request, and the rows that a probe can be fitted to."""
+"""The input for preparing a head: the request, and the rows that a probe can be fitted to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Collator = Callable[[list[dict[str, Any]]], Any]
 
 @dataclass(frozen=True)
 class HeadRequest:
-    """What :func:`clx.ml.model.head.initialize.prepare_head` is asked for.
+    """The request to :func:`clx.ml.model.head.initialize.prepare_head`.
 
     Attributes:
         folder: the checkpoint that the model was loaded from.
@@ -39,7 +39,7 @@ class HeadRequest:
         label_weights: see :class:`clx.ml.model.head.probe.Examples`.
         texts: texts that describe the labels.
         windows: which rows are windows of one text; the probe is fitted to a text's pooled features.
-        seed: for the sample that is drawn from more than ``MAX_PROBE_ROWS`` rows.
+        seed: the seed of the sample that is drawn from more than ``MAX_PROBE_ROWS`` rows.
     """
 
     folder: Path
@@ -61,8 +61,8 @@ class LabeledRows:
     """The rows of a dataset that a probe can be fitted to.
 
     Attributes:
-        positions: of the rows in the dataset, ascending, shape (rows,).
-        targets: their labels, as in :class:`clx.ml.model.head.probe.Examples`.
+        positions: the positions of the rows in the dataset, ascending, shape (rows,).
+        targets: the labels of the rows, as in :class:`clx.ml.model.head.probe.Examples`.
         kind: the kind of the labels.
     """
 
