@@ -1,4 +1,4 @@
-"""``python -m clx``: the command line where the ``clx`` script is not on the path."""
+"""``python -m clx``: the command line for when the ``clx`` script is not on the path."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ def _evaluate() -> Any:
 
 @contextmanager
 def _offline_like_the_hub(evaluate: Any) -> Iterator[None]:
-    """Apply ``HF_HUB_OFFLINE`` to ``evaluate``, which reads only an offline switch of its own."""
+    """Apply ``HF_HUB_OFFLINE`` to ``evaluate``, which reads only its own offline switch."""
     before = evaluate.config.HF_EVALUATE_OFFLINE
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     evaluate.config.HF_EVALUATE_OFFLINE = before or offline

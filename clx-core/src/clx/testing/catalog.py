@@ -14,7 +14,7 @@ class Check:
 
     Attributes:
         name: its id.
-        what: what it asserts, as a sentence.
+        what: the assertion, as a sentence.
         why: why that matters to a user.
         where: the attributes or methods of a task in which a failure is fixed.
         run: the check itself; it raises what it finds.

@@ -13,7 +13,7 @@ def sample_problem(task_name: str, sample: Any, text_columns: Sequence[str]) -> 
 
     Args:
         task_name: the name of the task's class.
-        sample: what the author gave as the sample.
+        sample: the sample that the author provides.
         text_columns: the columns that predictions are made from.
     """
     import pandas as pd

@@ -292,6 +292,6 @@ class Run(Task):
 
 
 def learned_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the values before training of the options that training determined; may be empty."""
+    """Return the options that training determined, with their values before it; may be empty."""
     learned = config.get(LEARNED)
     return learned if isinstance(learned, dict) else {}

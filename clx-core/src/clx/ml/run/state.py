@@ -21,7 +21,8 @@ class State:
 
     Attributes:
         place: the run directory, which may not exist yet.
-        made_with: the options that the run was made with; data or a saved config may change others.
+        made_with: the options that the run was made with. Data or a saved config may change the
+            attributes afterwards.
         given: the names of the options that the caller gave.
         extra: entries of the config that are not options of the installed task.
         adopted: whether the options are those of the trained run in ``place``.

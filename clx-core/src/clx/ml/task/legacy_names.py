@@ -64,7 +64,7 @@ transformers 5 reads a ``warmup_steps`` below 1 as a ratio, which is what ``warm
 def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return ``arguments`` under today's names, and the problems found, as sentences.
 
-    A value that meant nothing (None, or False for a switch that is gone) is dropped. A
+    A value without an effect (None, or False for a removed switch) is dropped. A
     :class:`ClxWarning` lists the ignored names.
     """
     translated: dict[str, Any] = {}

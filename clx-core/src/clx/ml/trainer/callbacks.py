@@ -12,7 +12,7 @@ from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_callback import PrinterCallback
 
 SHOWN = ("loss", "eval_loss", "eval_accuracy", "eval_f1_macro", "eval_f1_micro")
-"""The numbers beside the bar, if the log has them."""
+"""The numbers to show next to the bar, if the log has them."""
 
 EVERY = 10
 """Training steps, or evaluation batches, between two calls of :func:`trim_heap`."""
@@ -99,6 +99,6 @@ class TrimHeap(TrainerCallback):  # type: ignore[misc]
 
 
 def trim_heap() -> None:
-    """Give freed memory back to the system, where the C library can: ``malloc_trim`` of glibc."""
+    """Give freed memory back to the system if the C library can: ``malloc_trim`` of glibc."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
         trim(0)

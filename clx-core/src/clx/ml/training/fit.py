@@ -268,7 +268,7 @@ def _metrics_of_texts(task: Task, evaluated: Split | None) -> Any:
 
 
 def _stops_early(callbacks: Sequence[Any]) -> bool:
-    """Return whether a callback of the user stops the training early."""
+    """Return whether one of these callbacks already stops the training early."""
     kinds = [each if isinstance(each, type) else type(each) for each in callbacks]
     return any(issubclass(kind, EarlyStoppingCallback) for kind in kinds)
 

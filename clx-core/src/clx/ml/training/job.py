@@ -1,4 +1,4 @@
-"""The description of one training: the task, the data, the arguments, and the caller's wishes."""
+"""The description of one training: the task, the data, and the arguments of the call."""
 
 from __future__ import annotations
 

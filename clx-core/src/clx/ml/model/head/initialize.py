@@ -32,7 +32,7 @@ MAX_ROWS_PER_LABEL = 32
 
 @dataclass
 class Head:
-    """How a model's head was prepared; ``to_dict`` gives what results keep.
+    """How a model's head was prepared; ``to_dict`` returns the part that results keep.
 
     Attributes:
         layer: the linear layer that computes the scores, None if there is none.
