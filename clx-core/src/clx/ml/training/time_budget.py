@@ -79,7 +79,7 @@ class Budget:
 def measure_step(trainer: Trainer) -> float:
     """Return the duration of an optimizer step in seconds, without changing the model.
 
-    Runs forward and backward passes on the first training batches, which include the longest one, and
+    Runs forward and backward passes on real training batches, the longest of which comes first, and
     adds about 6% for the update by the optimizer.
     """
     model, device = trainer.model, trainer.args.device
@@ -176,5 +176,5 @@ class StopInTime(TrainerCallback):  # type: ignore[misc]
         if self.budget.left() <= 0:
             control.should_training_stop = True
             if state.best_metric is None and args.load_best_model_at_end:
-                # No evaluation has taken place yet: without one, there is no best model to load.
+                # Nothing was evaluated yet: do it once, to compare the model with the probe.
                 control.should_evaluate = control.should_save = True
