@@ -113,7 +113,7 @@ def test_weights_are_in_the_loss_of_the_fine_tuning(tiny_model):
 
 def test_a_trainer_with_a_loss_of_its_own_is_named(tiny_model, fruit):
     run = Full("own-loss", base_model_name=tiny_model, class_weights="balanced")
-    with pytest.raises(ConfigError, match=r"CountingTrainer.* computes a loss of its own"):
+    with pytest.raises(ConfigError, match=r"CountingTrainer.* computes its own loss"):
         run.train(fruit)
 
 

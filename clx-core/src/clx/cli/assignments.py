@@ -80,7 +80,7 @@ def options_help() -> str:
         for option in OPTIONS
         if option.name not in ELSEWHERE
     ]
-    return "\n\n".join(["Options for --set, beside those of the task:", *entries])
+    return "\n\n".join(["Options for --set, in addition to those of the task:", *entries])
 
 
 def value_of(text: str) -> Any:

@@ -134,7 +134,7 @@ def our_metric(name: str, references: Any, predictions: Any, thresholds: Any = 0
         kind, keys = "rows of one label", SINGLE_LABEL
     else:
         values = classification_metrics(truth, _certain(truth, predicted))
-        kind, keys = "label ids (it may need scores, one list a row)", OF_IDS
+        kind, keys = "label ids (it may need scores, one list per row)", OF_IDS
     if name not in keys:
         raise ValueError(f"{name} cannot be computed from {kind}, only {names(keys)}")
     return values[name]

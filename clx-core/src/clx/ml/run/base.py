@@ -217,7 +217,7 @@ class Run(Task):
             ConfigError,
             f"The trained run in {self.run_dir} is another one:",
             problems,
-            "Open it with training_run(load=...), train with overwrite=True, or take another name.",
+            "Open it with training_run(load=...), train with overwrite=True, or choose another name.",
         )
         self._take_over(stored)
 

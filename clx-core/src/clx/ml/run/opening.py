@@ -70,7 +70,7 @@ def training_run(
     if not isinstance(task, str):
         raise ConfigError(f"task must be a task's name, but is {cell(task)}")
     if "verify" in options:
-        raise ConfigError("verify goes with load= only")
+        raise ConfigError("verify can only be used with load=")
     return task_registry[task](run_name, **options)
 
 

@@ -21,7 +21,7 @@ MAX_TOKENS = 1_000_000
 
 CORE_SETS = {
     "return_tensors": "rows are made into tensors when a batch is formed",
-    "return_overflowing_tokens": "it makes several rows of one",
+    "return_overflowing_tokens": "it turns one row into several",
     "is_split_into_words": "a text is one str",
     "text": "it comes from the data",
     "text_pair": "it comes from the data",

@@ -88,16 +88,16 @@ OPTIONS = (
     Option(
         "device",
         None,
-        'Where to train and predict, such as `"cpu"` or `"cuda:1"`; by default the best device '
-        "there is.",
+        'Where to train and predict, such as `"cpu"` or `"cuda:1"`; by default the best '
+        "available device.",
         check.device,
     ),
     Option(
         "metrics",
         None,
         "More metrics: names of `evaluate` metrics (a local script or the Hub), or objects with "
-        "`compute(predictions=, references=)`. The config keeps their names only; a loaded run does "
-        "not compute them, since naming a metric loads its code.",
+        "`compute(predictions=, references=)`. The config keeps only their names; a loaded run does "
+        "not compute them, because loading a metric runs its code.",
         check.metrics,
     ),
     Option(
@@ -117,8 +117,8 @@ OPTIONS = (
         "pooling",
         BY_TASK,
         'How tokens become the vector that the head reads: `"mean"`, `"cls"` (the first token), '
-        '`"model"` (as its class does), or `"auto"`: as the checkpoint says it was trained, else '
-        "what proves best.",
+        '`"model"` (the pooling of its class), or `"auto"`: the pooling that the checkpoint names, else '
+        "the best one by validation.",
         check.pooling,
     ),
     Option(
@@ -138,7 +138,7 @@ OPTIONS = (
     Option(
         "calibrate",
         BY_TASK,
-        "With eval data, divide the scores by the temperature that fits the data best.",
+        "With eval data, divide the scores by the temperature that fits that data best.",
         check.boolean,
     ),
     Option(
@@ -147,7 +147,7 @@ OPTIONS = (
         'What to do with texts that are longer than the model takes: `"truncate"` cuts them; '
         '`"window"` reads them whole, as overlapping windows (`tokenize_args={"stride": ...}` tokens, '
         "by default an eighth) whose logits are pooled, in training, evaluation and prediction. "
-        "`run.pipe` cuts them all the same.",
+        "`run.pipe` always truncates long texts.",
         check.long_text,
     ),
     Option(
@@ -166,7 +166,7 @@ OPTIONS = (
     Option(
         "trust_remote_code",
         False,
-        "Run the Python code that a base model brings. Never kept in the config.",
+        "Run the Python code that comes with a base model. Never kept in the config.",
         check.boolean,
         kept=False,
     ),

@@ -39,7 +39,7 @@ def use_class_weights(
     if type(trainer).compute_loss is not Trainer.compute_loss:
         raise ConfigError(
             f"class_weights cannot be used with the task {task.name!r}: its trainer_class "
-            f"({task.trainer_class.__name__}) computes a loss of its own"
+            f"({task.trainer_class.__name__}) computes its own loss"
         )
     kind = label_kind_of(trainer.model, dataset)
     if kind not in ("single", "multi"):
