@@ -8,10 +8,11 @@ import pytest
 
 from clx.errors import ConfigError
 from clx.ml import TrainingRun, training_run
-from clx.ml.task.options import BY_TASK, INHERITED, KEPT, OPTIONS
+from clx.ml.task.options import BY_TASK, KEPT, OPTIONS
 from options_page import PAGE, page
 from strangers import Minimal
 
+INHERITED = [option.name for option in OPTIONS if option.default is BY_TASK]
 PARAMETERS = inspect.signature(TrainingRun.__init__).parameters
 
 

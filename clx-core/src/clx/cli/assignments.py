@@ -9,8 +9,6 @@ from typing import Any
 from clx.errors import ConfigError
 from clx.problems import cell, did_you_mean, raise_problems
 
-DICTS = ("training_args", "tokenize_args", "model_args")
-
 ELSEWHERE = {
     "run_name": "the argument NAME",
     "run_dir_parent": "--runs-dir",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -27,7 +26,7 @@ from clx.ml.run_directory.config import (
 )
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.task.names import attribute_name
-from clx.ml.task.options import INHERITED, option_names, option_problems, options_of_task
+from clx.ml.task.options import BY_TASK, OPTIONS, option_names, option_problems, options_of_task
 from clx.ml.task.task import Task
 from clx.ml.task.training_args import check_training_args
 from clx.problems import cell, raise_problems
@@ -51,17 +50,17 @@ class Run(Task):
         self._clx_state = State(folder / str(self.run_name))
         self._clx_loaded = Loaded()
         self._set_metrics(options.pop("metrics"))
-        for name, value in options.items():
-            if name in ("base_model_name", "tokenizer_name") and isinstance(value, os.PathLike):
-                value = os.fspath(value)
-            elif name in ("class_weights", "label_texts") and isinstance(value, dict):
-                # JSON keys are strings, so labels are compared as str.
-                value = {str(label): item for label, item in value.items()}
-            elif name in INHERITED and value is None:
-                value = getattr(type(self), name)
-            elif name in ("tokenize_args", "model_args", "training_args") and value is None:
+        for option in OPTIONS:
+            if option.name not in options:
+                continue
+            value = options[option.name]
+            if value is None and option.default is BY_TASK:
+                value = getattr(type(self), option.name)
+            elif value is None and option.default == {}:
                 value = {}
-            setattr(self, name, value)
+            elif option.convert is not None:
+                value = option.convert(value)
+            setattr(self, option.name, value)
 
     def _set_metrics(self, metrics: Any) -> None:
         is_list = isinstance(metrics, list | tuple)

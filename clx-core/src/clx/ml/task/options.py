@@ -8,6 +8,7 @@ written out; a test compares it with the table.
 from __future__ import annotations
 
 import inspect
+import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Option:
         doc: what it does, in a sentence or two.
         check: returns the problems of a task's value, as sentences; None if any value is valid.
         kept: whether the config keeps it.
+        convert: turns the caller's value into the attribute's, None to take it as it is.
     """
 
     name: str
@@ -44,6 +46,17 @@ class Option:
     doc: str
     check: Callable[[Task, str], list[str]] | None = None
     kept: bool = True
+    convert: Callable[[Any], Any] | None = None
+
+
+def _plain_path(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _names_as_str(value: Any) -> Any:
+    # JSON keys are strings, so labels are compared as str.
+    is_by_label = isinstance(value, dict)
+    return {str(name): item for name, item in value.items()} if is_by_label else value
 
 
 OPTIONS = (
@@ -59,12 +72,14 @@ OPTIONS = (
         DEFAULT_BASE_MODEL,
         "Hub id or local folder of the model to fine-tune.",
         check.model_name,
+        convert=_plain_path,
     ),
     Option(
         "tokenizer_name",
         None,
         "Hub id or local folder of the tokenizer, by default the base model's.",
         check.model_name,
+        convert=_plain_path,
     ),
     Option(
         "tokenize_args",
@@ -126,6 +141,7 @@ OPTIONS = (
         None,
         '`"balanced"`, or `{label: weight}`: the weights of labels in the loss.',
         check.class_weights,
+        convert=_names_as_str,
     ),
     Option(
         "label_texts",
@@ -134,6 +150,7 @@ OPTIONS = (
         "names where these are words and fit the rows; `{label: text or list of texts}` gives "
         "descriptions; None uses none. Only for tasks with one text column.",
         check.label_texts,
+        convert=_names_as_str,
     ),
     Option(
         "calibrate",
@@ -174,8 +191,6 @@ OPTIONS = (
 
 KEPT = tuple(option.name for option in OPTIONS if option.kept)
 """The options of every task that the config keeps, in the order of the config."""
-
-INHERITED = tuple(option.name for option in OPTIONS if option.default is BY_TASK)
 
 
 def argument_docs(indent: int) -> str:
