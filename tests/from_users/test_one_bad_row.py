@@ -1,4 +1,4 @@
-"""A user predicted a million rows, of which one had no text: the call stopped there, and the rest was lost."""
+"""A user predicted a million rows, one of them without a text: the call stopped there."""
 
 import json
 
