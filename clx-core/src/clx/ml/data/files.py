@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
+from clx.ml.data.reading import Reading
 from clx.ml.plugins.hookspecs import hookimpl
 from clx.problems import cell, names
 
@@ -128,7 +129,7 @@ def matching_files(source: str) -> list[Path]:
 
 
 @hookimpl(trylast=True)
-def clx_open_data(source: str) -> pd.DataFrame:
+def clx_open_data(source: str, reading: Reading) -> pd.DataFrame:
     """Read the source from files, if no other plugin has opened it."""
     files = matching_files(source)
     if len(files) == 1:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, DataFormatError
+from clx.ml.data.objects import is_table, library_of
 from clx.ml.data.problems import column_problems, has_surrogate, raise_data_problems, text_problems
 from clx.problems import cell, names, raise_problems
 
@@ -76,9 +77,14 @@ def as_texts(texts: Any) -> Iterable[Any]:
     if isinstance(texts, str):
         return [texts]
     kind = type(texts).__name__
-    if isinstance(texts, bytes | bytearray | dict | set | frozenset) or kind == "DataFrame":
-        hint = "; pass one of its columns, or use predict_frame" if kind == "DataFrame" else ""
-        raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got a {kind}{hint}")
+    if is_table(texts):
+        raise DataFormatError(
+            f"predict needs {EXPECTED_TEXTS}, but got a {kind}; pass one of its columns, or use "
+            f"predict_frame"
+        )
+    if isinstance(texts, bytes | bytearray | dict | set | frozenset):
+        raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got a {kind}")
+    texts = _plain_items(texts)
     if getattr(texts, "ndim", 1) != 1:
         raise DataFormatError(
             f"predict needs {EXPECTED_TEXTS}, but got an array with {texts.ndim} dimensions"
@@ -86,6 +92,12 @@ def as_texts(texts: Any) -> Iterable[Any]:
     if isinstance(texts, type) or not hasattr(texts, "__iter__"):
         raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got {cell(texts)}")
     return texts  # type: ignore[no-any-return]
+
+
+def _plain_items(inputs: Any) -> Any:
+    """Return a column of pyarrow as a list; its own items are scalars of Arrow."""
+    is_arrow = library_of(inputs) == "pyarrow" and hasattr(inputs, "to_pylist")
+    return inputs.to_pylist() if is_arrow else inputs
 
 
 def check_texts(texts: Iterable[Any], start: int = 0) -> list[str]:
@@ -130,12 +142,12 @@ def as_text_rows(inputs: Any, columns: Sequence[str]) -> Any:
     if len(columns) == 1:
         return inputs
     kind = type(inputs).__name__
-    if isinstance(inputs, str | bytes | dict | set) or kind == "DataFrame":
-        hint = "; use predict_frame" if kind == "DataFrame" else ""
+    if isinstance(inputs, str | bytes | dict | set) or is_table(inputs):
+        hint = "; use predict_frame" if is_table(inputs) else ""
         raise DataFormatError(f"predict needs {_expected(columns)}, but got a {kind}{hint}")
     if not hasattr(inputs, "__iter__"):
         raise DataFormatError(f"predict needs {_expected(columns)}, but got {cell(inputs)}")
-    rows = _rows(inputs, columns)
+    rows = _rows(_plain_items(inputs), columns)
     return list(rows) if hasattr(inputs, "__len__") else rows
 
 
