@@ -48,7 +48,9 @@ def predict(
     ] = False,
     text_column: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The column of texts in the file [default: text]"),
+        typer.Option(
+            metavar="NAME", help="The column of texts in the file [default: the run's own]"
+        ),
     ] = None,
     columns: Annotated[
         str | None,
@@ -98,13 +100,14 @@ def predict(
         raise_problems(ConfigError, "These arguments do not go together:", problems)
 
         from clx.ml import training_run
+        from clx.ml.data.task_frames import own_text_columns
         from clx.ml.data.texts import columns_to_read
         from clx.ml.prediction.predict import check_min_score
 
         run = training_run(load=run_name, device=device)
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.file is None:
-            texts = source.read(columns_to_read(run.text_columns, text_column or "text"))
+            texts = source.read(columns_to_read(own_text_columns(run), text_column))
             _print(out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked)
             return
         written = run.predict_file(

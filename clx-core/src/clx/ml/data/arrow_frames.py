@@ -78,23 +78,15 @@ def _decoded(column: pa.ChunkedArray) -> Any:
 
     kind = column.type
     if pa.types.is_dictionary(kind):
-<<<<<<< HEAD
         chunks = [_without_view(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
         return _decoded(pa.chunked_array(chunks) if chunks else pa.chunked_array([[]]))
     if pa.types.is_string_view(kind):
         return _decoded(_without_view(column))
-=======
-        chunks = [chunk.dictionary_decode() for chunk in column.chunks]
-        return _decoded(pa.chunked_array(chunks, type=kind.value_type))
-    if pa.types.is_string_view(kind):
-        return _decoded(column.cast(pa.large_string()))
->>>>>>> main
     if _needs_python(kind):
         return pd.Series(column.to_pylist(), dtype=object)
     return column.to_pandas(types_mapper=_nullable_integer if column.null_count else None)
 
 
-<<<<<<< HEAD
 def _without_view(values: Any) -> Any:
     """Return texts in Arrow's older layout; not every function of Arrow knows the newer one."""
     import pyarrow as pa
@@ -102,8 +94,6 @@ def _without_view(values: Any) -> Any:
     return values.cast(pa.large_string()) if pa.types.is_string_view(values.type) else values
 
 
-=======
->>>>>>> main
 def _needs_python(kind: pa.DataType) -> bool:
     import pyarrow as pa
 

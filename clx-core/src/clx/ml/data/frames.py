@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
 from clx.ml.data.hub_datasets import load_hub_dataset, may_be_dataset_id
-from clx.ml.data.objects import object_to_frame, take_split
+from clx.ml.data.objects import has_splits, object_to_frame, take_split
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.plugins.manager import plugins
 from clx.problems import names
 
 if TYPE_CHECKING:
     import pandas as pd
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+"""The splits of a ``DatasetDict``, as the Hub calls them."""
 
 
 def to_frame(
@@ -35,29 +38,18 @@ def to_frame(
     Raises:
         DataFormatError: the data has another type, no rows, or two columns with the same name.
     """
-    import pandas as pd
-
-    data = take_split(open_source(data, reading), split, what)
-    if not isinstance(data, pd.DataFrame):
-        found = _object_to_frame(data, what)
-        if found is None:
-            raise DataFormatError(
-                f"{what} must be a pandas DataFrame, a datasets.Dataset, a table of pyarrow or polars, "
-                f"or a path to csv, tsv, jsonl or parquet, but is a {type(data).__name__}"
-                + (". Convert it with pd.DataFrame(...)" if isinstance(data, dict | list) else "")
-            )
-        data = found
-    if data.columns.nlevels > 1:
+    frame = _as_frame(take_split(open_source(data, reading), split, what), what)
+    if frame.columns.nlevels > 1:
         raise DataFormatError(
-            f"{what} has columns with {data.columns.nlevels} levels: give them single names, such "
+            f"{what} has columns with {frame.columns.nlevels} levels: give them single names, such "
             f"as data.columns = ['text', 'label']"
         )
-    repeated = sorted({str(name) for name in data.columns[data.columns.duplicated()]})
+    repeated = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
     if repeated:
         raise DataFormatError(f"{what} has more than one column called {names(repeated)}")
-    if data.empty:
+    if frame.empty:
         raise DataFormatError(f"{what} has no rows")
-    return data
+    return frame
 
 
 def open_source(data: Any, reading: Reading = DEFAULT_READING) -> Any:
@@ -81,8 +73,36 @@ def open_source(data: Any, reading: Reading = DEFAULT_READING) -> Any:
         return load_hub_dataset(source, error)
 
 
-def _object_to_frame(data: Any, what: str) -> pd.DataFrame | None:
+def training_sources(
+    train_data: Any, eval_data: Any, reading: Reading = DEFAULT_READING
+) -> tuple[Any, Any]:
+    """Return the data to train and to evaluate on, for the data of a call.
+
+    A ``DatasetDict`` gives its split ``train`` and, unless ``eval_data`` is given, its split
+    ``validation`` if there is one. Its other splits are not touched.
+
+    Raises:
+        DataFormatError: the source cannot be opened, or has splits but none called ``train``.
+    """
+    opened = open_source(train_data, reading)
+    if eval_data is None and has_splits(opened):
+        eval_data = opened.get(VALIDATION)
+    return take_split(opened, TRAIN, "train_data"), eval_data
+
+
+def _as_frame(data: Any, what: str) -> pd.DataFrame:
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        return data
     try:
-        return object_to_frame(data)
+        frame = object_to_frame(data)
     except DataFormatError as error:
         raise DataFormatError(f"{what}: {error}") from error
+    if frame is None:
+        raise DataFormatError(
+            f"{what} must be a pandas DataFrame, a datasets.Dataset, a table of pyarrow or polars, or "
+            f"a path to csv, tsv, jsonl or parquet, but is a {type(data).__name__}"
+            + (". Convert it with pd.DataFrame(...)" if isinstance(data, dict | list) else "")
+        )
+    return frame

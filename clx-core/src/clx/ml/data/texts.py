@@ -171,24 +171,24 @@ def _expected(columns: Sequence[str]) -> str:
     return f"{rows}, each a tuple of {len(columns)} texts or {{{example}}}"
 
 
-def columns_to_read(columns: Sequence[str], text_column: str) -> list[str]:
+def columns_to_read(columns: Sequence[str], text_column: str | None) -> list[str]:
     """Return the columns that predictions are made from.
 
     Args:
-        columns: the task's text columns.
-        text_column: the option of that name. The default, ``"text"``, means the task's own columns.
+        columns: the task's text columns, as the run's data calls them.
+        text_column: the call's option. ``"text"`` and None mean the run's own columns.
 
     Raises:
         ConfigError: ``text_column`` names a column, but the task reads several.
     """
-    if text_column == "text" or text_column in columns:
+    if text_column in (None, "text", *columns):
         return list(columns)
     if len(columns) > 1:
         raise ConfigError(
             f"text_column is only for tasks that read one column; this one reads {names(columns)}: "
             f"rename the columns of the data"
         )
-    return [text_column]
+    return [str(text_column)]
 
 
 def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
