@@ -26,20 +26,24 @@ TABLES = {
 """The types that hold several columns, by library, besides those that are called ``DataFrame``."""
 
 
-def library_of(data: Any) -> str:
-    """Return the name of the package that the type of an object comes from."""
-    return type(data).__module__.partition(".")[0]
+def comes_from(data: Any, library: str) -> bool:
+    """Return whether the type of an object, or a type that it inherits from, is of a library."""
+    return any(kind.__module__.partition(".")[0] == library for kind in type(data).__mro__)
 
 
 def is_table(data: Any) -> bool:
     """Return whether an object is a table, whose columns are not a column of texts."""
-    kind = type(data).__name__
-    return kind == "DataFrame" or kind in TABLES.get(library_of(data), ())
+    kinds = [kind.__name__ for kind in type(data).__mro__]
+    return "DataFrame" in kinds or any(
+        name in kinds and comes_from(data, library)
+        for library, known in TABLES.items()
+        for name in known
+    )
 
 
 def has_splits(data: Any) -> bool:
     """Return whether an object is a ``DatasetDict``."""
-    return library_of(data) == "datasets" and isinstance(data, dict)
+    return isinstance(data, dict) and comes_from(data, "datasets")
 
 
 def take_split(data: Any, split: str | None, what: str) -> Any:
@@ -71,9 +75,9 @@ def object_to_frame(data: Any) -> pd.DataFrame | None:
     A Dataset is read with all its columns and values, whatever its format shows of them. One that
     streams is read to its end.
     """
-    if library_of(data) == "datasets":
+    if comes_from(data, "datasets"):
         return _dataset_to_frame(data)
-    if library_of(data) == "polars" and hasattr(data, "collect"):
+    if comes_from(data, "polars") and hasattr(data, "collect"):
         data = data.collect()
     table = _table(data)
     return None if table is None else table_to_frame(table)
@@ -83,7 +87,7 @@ def _table(data: Any) -> pa.Table | None:
     """Return an object that speaks Arrow as a table, or None if it is not one."""
     import pyarrow as pa
 
-    if library_of(data) == "pyarrow" and hasattr(data, "to_table"):
+    if comes_from(data, "pyarrow") and hasattr(data, "to_table"):
         return data.to_table()
     if not any(hasattr(data, f"__arrow_c_{kind}__") for kind in ("stream", "array")):
         return None

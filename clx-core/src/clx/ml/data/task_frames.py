@@ -80,7 +80,7 @@ def validated_frame(
     frame = to_frame(data, what, reading, split)
     sources = _sources(task, columns)
     renamed = _renamed(task, frame, sources, what)
-    read_as = " and ".join(f"{old!r} as {new!r}" for new, old in sources.items())
+    read_as = " and ".join(f"{old!r} as {new!r}" for new, old in sources.items() if old != new)
     validate_frame(task, renamed, f"{what}, read with {read_as}" if read_as else what)
     return renamed
 

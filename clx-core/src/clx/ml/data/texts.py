@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, DataFormatError
-from clx.ml.data.objects import is_table, library_of
+from clx.ml.data.objects import comes_from, is_table
 from clx.ml.data.problems import column_problems, has_surrogate, raise_data_problems, text_problems
 from clx.problems import cell, names, raise_problems
 
@@ -96,7 +96,7 @@ def as_texts(texts: Any) -> Iterable[Any]:
 
 def _plain_items(inputs: Any) -> Any:
     """Return a column of pyarrow as a list; its own items are scalars of Arrow."""
-    is_arrow = library_of(inputs) == "pyarrow" and hasattr(inputs, "to_pylist")
+    is_arrow = comes_from(inputs, "pyarrow") and hasattr(inputs, "to_pylist")
     return inputs.to_pylist() if is_arrow else inputs
 
 
