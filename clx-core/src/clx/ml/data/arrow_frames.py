@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
 from clx.ml.data.arrow_values import Decode, decoder, features_of, is_list
+from clx.ml.data.problems import has_surrogate
 from clx.problems import names
 
 if TYPE_CHECKING:
@@ -68,8 +69,12 @@ def _changed(column: pa.ChunkedArray, decode: Decode) -> Any:
 
     values = [decode(value) for value in column.to_pylist()]
     # Names of classes are texts like any other. Everything else must not be guessed at.
-    plain = all(value is None or isinstance(value, str) for value in values)
+    plain = all(value is None or _is_text(value) for value in values)
     return pd.Series(values) if plain and values else pd.Series(values, dtype=object)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not has_surrogate(value)
 
 
 def _decoded(column: pa.ChunkedArray) -> Any:
