@@ -1,12 +1,12 @@
 """How to read a file: the arguments of a call are checked, and reach the hook that opens the source."""
 
-import pandas as pd
 import pytest
 
 from clx.errors import ConfigError
 from clx.ml import hookimpl, register_plugin, training_run, unregister_plugin
 from clx.ml.data import Reading, to_frame
 from clx.ml.data.reading import reading_of
+from conftest import fruit_frame
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_all_wrong_arguments_are_listed_together():
 def opened():
     """What two plugins were asked to open, the second of them written for an earlier clx."""
     asked = []
-    rows = pd.DataFrame({"text": ["apple", "cat"], "label": ["fruit", "animal"]})
+    rows = fruit_frame(24)
 
     class New:
         @hookimpl
@@ -87,9 +87,9 @@ def opened():
 
 def test_plugins_with_and_without_the_parameter_open_data(opened):
     reading = Reading(";")
-    assert len(to_frame("old:", reading=reading)) == 2
+    assert len(to_frame("old:", reading=reading)) == 24
     assert opened == []
-    assert len(to_frame("new:", reading=reading)) == 2
+    assert len(to_frame("new:", reading=reading)) == 24
     assert opened == [reading]
 
 
@@ -117,9 +117,5 @@ def test_every_verb_passes_it_on(opened, trained, call, wrong):
             call(run, {"separator": ";;"})
         assert opened == []
         return
-    try:
-        call(run, HOW)
-    except Exception as error:
-        # Two rows are too few to find errors in; they were read.
-        assert "rows" in str(error)
+    call(run, HOW)
     assert set(opened) == {Reading(";", "cp1252", ("text", "label"))}

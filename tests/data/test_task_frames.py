@@ -57,7 +57,7 @@ def test_frame_in_the_tasks_format_is_not_copied():
     assert validated_frame(ClassificationRun("names"), frame) is frame
     named = ClassificationRun("names", text_column="text", label_column="label")
     assert validated_frame(named, frame) is frame
-    with pytest.raises(DataFormatError, match="^data: The data cannot be used"):
+    with pytest.raises(DataFormatError, match=r"^data: The data cannot be used"):
         validated_frame(named, frame.assign(text=None))
 
 
@@ -129,7 +129,7 @@ def test_what_the_task_refuses_is_told_with_the_users_names():
         "eval_data, read with 'review' as 'text' and 'sentiment' as 'label': "
     )
     with pytest.raises(
-        DataFormatError, match="^eval_data, read with 'review' as 'text': columns are"
+        DataFormatError, match=r"^eval_data, read with 'review' as 'text': columns are"
     ):
         validated_frame(Named("names", text_column="review"), bad, "eval_data")
 
