@@ -73,6 +73,7 @@ class MultiLabelRun(TrainingRun):
 
     name = "multi-label-classification"
     aliases = ("multilabel",)
+    label_column_names = ("labels", "label")
     add_config_attrs = [
         "label_names",
         "label_type",
