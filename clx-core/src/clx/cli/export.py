@@ -44,7 +44,9 @@ def export(
             from clx.ml.data.frames import to_frame
             from clx.ml.data.texts import columns_to_read, frame_inputs
 
-            texts = frame_inputs(to_frame(data), columns_to_read(run.text_columns, text_column))
+            texts = frame_inputs(
+                to_frame(data, labeled=False), columns_to_read(run.text_columns, text_column)
+            )
         report = run.export("onnx", texts=texts, int8=int8)
         if as_json:
             out.json({"run_dir": run.run_dir, "folder": report.folder, **report.to_dict()})

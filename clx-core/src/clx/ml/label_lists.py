@@ -145,9 +145,7 @@ def label_list_problems(
     return problems + _joined_labels(data, column, names_of_rows, separator)
 
 
-def _cell_problems(
-    data: pd.DataFrame, column: str, lists: Sequence[list[Any] | None]
-) -> list[str]:
+def _cell_problems(data: pd.DataFrame, column: str, lists: Sequence[list[Any] | None]) -> list[str]:
     """Return what is wrong with single cells."""
     values, where = data[column], f"column {column!r}"
     short = [

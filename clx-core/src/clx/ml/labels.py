@@ -219,7 +219,7 @@ def known_label_hint(unknown: str, label_names: Sequence[str]) -> str:
     folded = folded_name(unknown)
     for name in label_names:
         if folded == folded_name(name) and unknown.lower() != name.lower():
-            return f"; it differs from {ascii(name)} only by Unicode characters: {ascii(unknown)}"
+            return f"; it differs from {name!a} only by Unicode characters: {unknown!a}"
     return did_you_mean(unknown, label_names)
 
 

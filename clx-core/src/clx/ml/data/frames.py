@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
+from clx.ml.data.annotations import labeled_rows, texts_of_export
 from clx.ml.plugins.manager import plugins
 from clx.problems import names
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def to_frame(data: Any, what: str = "data") -> pd.DataFrame:
+def to_frame(data: Any, what: str = "data", labeled: bool = True) -> pd.DataFrame:
     """Return ``data`` as a DataFrame.
 
     Args:
@@ -21,6 +22,8 @@ def to_frame(data: Any, what: str = "data") -> pd.DataFrame:
             ``clx_open_data`` hooks; clx itself reads csv, tsv, jsonl and parquet files, folders of
             them, and globs. A Dataset's class labels become their names.
         what: the name of the data in messages, such as ``train_data``.
+        labeled: whether the rows are for their labels. If so, rows of an annotation tool's export
+            without labels are left out, and a warning counts them.
 
     Raises:
         DataFormatError: the data has another type, no rows, or two columns with the same name.
@@ -47,7 +50,7 @@ def to_frame(data: Any, what: str = "data") -> pd.DataFrame:
         raise DataFormatError(f"{what} has more than one column called {names(repeated)}")
     if data.empty:
         raise DataFormatError(f"{what} has no rows")
-    return data
+    return labeled_rows(data, what) if labeled else texts_of_export(data)
 
 
 def _from_dataset(data: Any, what: str) -> Any:

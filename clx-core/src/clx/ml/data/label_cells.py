@@ -1,7 +1,7 @@
 """The labels in one cell: lists, and the texts that programs write in place of lists.
 
-A list that goes through a csv file comes back as text: JSON, or what Python, NumPy, PyTorch, or PostgreSQL
-prints. These forms are parsed here. Anything else in a cell is left to the caller.
+A list that goes through a csv file comes back as text: JSON, or what Python, NumPy, PyTorch, or
+PostgreSQL prints. These forms are parsed here. Anything else in a cell is left to the caller.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ast
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
 CHOICES = "choices"
@@ -110,7 +110,7 @@ def must_be_printed(text: str) -> bool:
     return is_object or is_list
 
 
-def only_label(value: Any, known: Iterable[str] = ()) -> Any:
+def only_label(value: Any, known: Container[str] = ()) -> Any:
     """Return the label of a cell in a column with one label per row.
 
     A list of exactly one label is that label, also if it was written as text. A list of any other

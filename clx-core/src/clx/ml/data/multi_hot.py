@@ -14,7 +14,9 @@ def bit(value: Any) -> int | None:
     The values are 0 and 1, False and True, and these as text, as a csv file has them.
     """
     if isinstance(value, str):
-        return {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}.get(value.strip().lower())
+        return {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}.get(
+            value.strip().lower()
+        )
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         value = value.item()
     return int(value) if isinstance(value, int | float) and value in (0, 1) else None
@@ -38,9 +40,9 @@ def multi_hot_problems(
     """Return what is wrong with rows of 0 and 1, and with floats that are no multi-hot rows."""
     where, rows = f"column {column!r}", [row for row in lists if row]
     widths = {len(row) for row in rows}
-    if widths not in (set(), {1}) and all(bit(label) is not None for row in rows for label in row):
-        if len(widths) == 1:
-            return _width_problems(where, rows, label_names)
+    is_grid = len(widths) == 1 and widths != {1}
+    if is_grid and all(bit(label) is not None for row in rows for label in row):
+        return _width_problems(where, rows, label_names)
     if label_names is not None:
         others = [row for row in rows if not is_multi_hot(row, label_names)]
         if 0 < len(others) < len(rows):
