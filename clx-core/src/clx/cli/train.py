@@ -56,6 +56,14 @@ def train(
             metavar="A,B", help="Label names in order, or a JSON list [default: from the data]"
         ),
     ] = None,
+    label_columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="For several labels per text: the columns of 0 and 1, one for each label, or a JSON "
+            "list [default: a column labels]",
+        ),
+    ] = None,
     base_model: Annotated[
         str | None,
         typer.Option(metavar="M", help="Model to fine-tune: a Hub id or a folder."),
@@ -100,6 +108,7 @@ def train(
             "run_dir_parent": runs_dir,
             "device": device,
             "label_names": None if label_names is None else labels_of(label_names),
+            "label_columns": None if label_columns is None else labels_of(label_columns),
         }
         options = {key: value for key, value in given.items() if value is not None}
         options |= assigned_options(assignments or (), accepted_options(task_registry[task]))

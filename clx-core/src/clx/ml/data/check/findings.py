@@ -85,7 +85,8 @@ def check_data(
         in_eval = None if evaluated is None else evaluated.labels
         findings += label_findings(trained.labels, in_eval or (), label_names, min_rows_per_label)
         findings += similar_label_findings(trained.labels, in_eval or (), label_names)
-        is_list = any(not isinstance(labels, str) for labels in train.labels or ())
+        given = () if train.labels is None else train.labels
+        is_list = any(not isinstance(labels, str) for labels in given)
         findings += joined_label_findings(trained.labels, is_list)
     order = list(KINDS)
     return DataCheck(
