@@ -541,7 +541,8 @@ class Recorder:
 def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
     monkeypatch.setattr("clx.ml.training_run", Recorder)
     options = ["--base-model", "b", "--tokenizer", "t", "--runs-dir", tmp_path, "--device", "cpu"]
-    options += ["--label-names", "x,y", "--eval", "e.csv", "--resume", "--overwrite"]
+    options += ["--label-names", "x,y", "--label-columns", "y,x"]
+    options += ["--eval", "e.csv", "--resume", "--overwrite"]
     assert cli("train", "classification", "new", "d.csv", *options).status == 2
     assert Recorder.last.made == (
         ("classification", "new"),
@@ -551,6 +552,7 @@ def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
             "run_dir_parent": tmp_path,
             "device": "cpu",
             "label_names": ["x", "y"],
+            "label_columns": ["y", "x"],
         },
     )
     assert Recorder.last.used == (("d.csv", "e.csv"), {"overwrite": True, "resume": True})

@@ -59,7 +59,7 @@ def export(
 
             reading = reading_of(**reading_options(separator, encoding, header, no_header))
             columns = columns_to_read(own_text_columns(run), text_column)
-            texts = frame_inputs(to_frame(data, "data", reading), columns)
+            texts = frame_inputs(to_frame(data, "data", reading, labeled=False), columns)
         report = run.export("onnx", texts=texts, int8=int8)
         if as_json:
             out.json({"run_dir": run.run_dir, "folder": report.folder, **report.to_dict()})

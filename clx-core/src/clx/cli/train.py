@@ -68,6 +68,14 @@ def train(
             metavar="A,B", help="Label names in order, or a JSON list [default: from the data]"
         ),
     ] = None,
+    label_columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="For several labels per text: the columns of 0 and 1, one for each label, or a JSON "
+            "list [default: a column labels]",
+        ),
+    ] = None,
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     separator: SeparatorOption = None,
@@ -120,6 +128,7 @@ def train(
             "text_column": text_column,
             "label_column": label_column,
             "label_names": None if label_names is None else labels_of(label_names),
+            "label_columns": None if label_columns is None else labels_of(label_columns),
         }
         options = {key: value for key, value in given.items() if value is not None}
         options |= assigned_options(assignments or (), accepted_options(task_registry[task]))

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
+from clx.ml.data.annotations import labeled_rows, texts_of_export
 from clx.ml.data.hub_datasets import load_hub_dataset, may_be_dataset_id
 from clx.ml.data.objects import has_splits, object_to_frame, take_split
 from clx.ml.data.reading import DEFAULT_READING, Reading
@@ -24,6 +25,7 @@ def to_frame(
     what: str = "data",
     reading: Reading = DEFAULT_READING,
     split: str | None = None,
+    labeled: bool = True,
 ) -> pd.DataFrame:
     """Return ``data`` as a DataFrame.
 
@@ -34,6 +36,8 @@ def to_frame(
         what: the name of the data in messages, such as ``train_data``.
         reading: how to read a text file.
         split: the split to take of a ``DatasetDict``. None raises an error that names the splits.
+        labeled: whether the rows are for their labels. If so, rows of an annotation tool's export
+            without labels are left out, and a warning counts them.
 
     Raises:
         DataFormatError: the data has another type, no rows, or two columns with the same name.
@@ -49,7 +53,7 @@ def to_frame(
         raise DataFormatError(f"{what} has more than one column called {names(repeated)}")
     if frame.empty:
         raise DataFormatError(f"{what} has no rows")
-    return frame
+    return labeled_rows(frame, what) if labeled else texts_of_export(frame)
 
 
 def open_source(data: Any, reading: Reading = DEFAULT_READING) -> Any:

@@ -99,7 +99,8 @@ class PredictingRun(Run):
         """Return the predictions as a frame with the index of the data.
 
         The columns are those of the task, and ``truncated``, which says whether the text was longer
-        than the model's limit.
+        than the model's limit. Labels that are whole numbers or booleans stay so in rows without a
+        label: the column is then nullable (``Int64``, ``boolean``).
 
         Args:
             data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
@@ -116,14 +117,14 @@ class PredictingRun(Run):
         Raises:
             DataFormatError: there is no such column, or it holds something other than texts.
         """
-        import pandas as pd
+        from clx.ml.prediction.rows import prediction_frame
 
         check_min_score(min_score)
-        frame = to_frame(data, "data", reading_of(separator, encoding, header))
+        frame = to_frame(data, "data", reading_of(separator, encoding, header), labeled=False)
         inputs = frame_inputs(frame, columns_to_read(own_text_columns(self), text_column))
         cut = CutTexts(frame.index.__getitem__)
         rows = self._row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
-        return pd.DataFrame(rows, index=frame.index)
+        return prediction_frame(rows, frame.index)
 
     def predict_file(
         self,
