@@ -240,7 +240,7 @@ def said_of(data, label_names=None, **columns):
     ("columns", "said"),
     [
         (["Text", "label"], "no column 'text'; the columns are Text, label; did you mean 'Text'?"),
-        (["text", "labels"], "no column 'label'; the columns are text, labels; did you mean"),
+        (["text", "lable"], "no column 'label'; the columns are text, lable; did you mean"),
         (["x", "y"], "no column 'text'; the columns are x, y\n"),
         ([0, 1], "no column 'label'; the columns are 0, 1\n"),
     ],

@@ -110,9 +110,14 @@ def data_texts(source: str, columns: Sequence[str], reading: Reading) -> Iterato
             texts.
     """
     from clx.ml.data.tables.sources import open_rows
-    from clx.ml.prediction.text_rows import raise_for_rows, require_columns, row_texts
+    from clx.ml.prediction.text_rows import (
+        raise_for_rows,
+        require_columns,
+        row_texts,
+        with_export_texts,
+    )
 
-    rows = open_rows(source, reading)
+    rows = with_export_texts(open_rows(source, reading), columns)
     first = 0
     with _option_named():
         require_columns(rows, columns, "columns of texts")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from clx.ml.data.arrow_frames import table_to_frame
 from clx.ml.data.reading import Reading
+from clx.ml.data.texts import TEXT_CELLS
 from clx.ml.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -17,4 +18,7 @@ def clx_open_data(source: str, reading: Reading) -> pd.DataFrame:
     """Read the source from files, if no other plugin has opened it."""
     from clx.ml.data.tables.sources import open_rows
 
-    return table_to_frame(open_rows(source, reading, keep=True).table())
+    rows = open_rows(source, reading, keep=True)
+    frame = table_to_frame(rows.table())
+    frame.attrs[TEXT_CELLS] = rows.text_cells
+    return frame

@@ -63,6 +63,9 @@ def split_pair(texts: Any) -> tuple[Any, ...]:
     return (texts,)
 
 
+TEXT_CELLS = "clx_text_cells"
+"""The attribute of a frame that says whether its source, such as a csv file, has cells of text only."""
+
 EXPECTED_TEXTS = "a list, tuple, Series, array or generator of texts, or one text"
 
 
@@ -198,6 +201,9 @@ def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
         DataFormatError: a column is missing, or holds a value that is not a text.
     """
     problems = column_problems(frame, columns)
+    if not problems and frame.attrs.get(TEXT_CELLS):
+        # A csv file cannot tell an empty text from a missing one; a prediction needs no such text.
+        frame = frame[list(columns)].fillna("")
     problems = problems or [p for column in columns for p in text_problems(frame, column)]
     what = f"a column {columns[0]!r}" if len(columns) == 1 else f"the columns {names(columns)}"
     raise_data_problems(problems, f"{what} of texts")

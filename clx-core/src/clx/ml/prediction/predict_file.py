@@ -32,6 +32,7 @@ from clx.ml.prediction.text_rows import (
     raise_for_rows,
     require_columns,
     row_texts,
+    with_export_texts,
 )
 from clx.ml.run_directory.lock import only_writer_of_file
 
@@ -110,7 +111,7 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
     if not job.resume:
         # The source may take long to look through.
         target.refuse(job.source, job.overwrite)
-    source = open_rows(job.source, job.reading)
+    source = with_export_texts(open_rows(job.source, job.reading), job.text_columns)
     require_columns(source, job.text_columns, "columns of texts")
     require_columns(source, job.columns or (), "the columns to carry through")
     parts, identity = PartFolder(target.parts), _identity(job)

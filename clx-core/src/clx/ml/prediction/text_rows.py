@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.data.annotations import texts_of_export
+from clx.ml.data.arrow_frames import table_to_frame
 from clx.ml.data.problems import has_surrogate, raise_data_problems
-from clx.ml.data.tables.json_types import is_json
+from clx.ml.data.tables.json_types import array_of, is_json
 from clx.ml.data.tables.rows import Rows
 from clx.ml.data.texts import TextRow
 from clx.problems import cell, did_you_mean, examples, names
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 
@@ -28,6 +31,39 @@ class RowTexts:
 
     texts: list[str]
     errors: dict[int, str]
+
+
+def with_export_texts(rows: Rows, columns: Sequence[str]) -> Rows:
+    """Return the rows with the texts of an annotation tool's export as columns.
+
+    Args:
+        rows: the rows of a source.
+        columns: the columns of texts. Rows that have them are returned unchanged.
+    """
+    import pyarrow as pa
+
+    missing = [column for column in columns if column not in rows.schema.names]
+    first = next(rows.parts(1), None)
+    if not missing or first is None:
+        return rows
+    if not set(missing) <= set(_export_frame(first).columns):
+        return rows
+    added = [pa.field(column, pa.json_(pa.string())) for column in missing]
+    schema = pa.schema([*rows.schema, *added])
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for batch in rows.read():
+            frame = _export_frame(batch)
+            texts = [array_of(list(frame[field.name]), field.type) for field in added]
+            yield pa.RecordBatch.from_arrays([*batch.columns, *texts], schema=schema)
+
+    return replace(rows, schema=schema, read=read)
+
+
+def _export_frame(batch: pa.RecordBatch) -> pd.DataFrame:
+    import pyarrow as pa
+
+    return texts_of_export(table_to_frame(pa.Table.from_batches([batch])))
 
 
 def require_columns(rows: Rows, columns: Sequence[str], what: str) -> None:
