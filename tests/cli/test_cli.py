@@ -535,14 +535,20 @@ class Recorder:
         self.used = arguments, options
         raise ConfigError("that is all")
 
-    train = predict_file = _stop
+    train = predict_file = evaluate = compare = report = _stop
+
+
+AS_IT_IS = {"separator": None, "encoding": None, "header": True}
+HOW = ["--separator", ";", "--encoding", "cp1252", "--header", "a, b"]
+AS_SAID = {"separator": ";", "encoding": "cp1252", "header": ["a", "b"]}
 
 
 def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
     monkeypatch.setattr("clx.ml.training_run", Recorder)
     options = ["--base-model", "b", "--tokenizer", "t", "--runs-dir", tmp_path, "--device", "cpu"]
     options += ["--label-names", "x,y", "--label-columns", "y,x"]
-    options += ["--eval", "e.csv", "--resume", "--overwrite"]
+    options += ["--eval", "e.csv", "--resume", "--overwrite", *HOW]
+    options += ["--text-column", "body", "--label-column", "kind"]
     assert cli("train", "classification", "new", "d.csv", *options).status == 2
     assert Recorder.last.made == (
         ("classification", "new"),
@@ -553,12 +559,42 @@ def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
             "device": "cpu",
             "label_names": ["x", "y"],
             "label_columns": ["y", "x"],
+            "text_column": "body",
+            "label_column": "kind",
         },
     )
-    assert Recorder.last.used == (("d.csv", "e.csv"), {"overwrite": True, "resume": True})
+    used = {"overwrite": True, "resume": True, **AS_SAID}
+    assert Recorder.last.used == (("d.csv", "e.csv"), used)
     cli("train", "classification", "new", "d.csv")
     assert Recorder.last.made == (("classification", "new"), {})
-    assert Recorder.last.used == (("d.csv", None), {"overwrite": False, "resume": False})
+    used = {"overwrite": False, "resume": False, **AS_IT_IS}
+    assert Recorder.last.used == (("d.csv", None), used)
+
+
+@pytest.mark.parametrize("words", [["evaluate", "r"], ["compare", "r", "other"], ["report", "r"]])
+def test_every_command_says_what_is_in_the_data(cli, monkeypatch, words):
+    monkeypatch.setattr("clx.ml.training_run", Recorder)
+    named = ["--text-column", "body", "--label-column", "kind"]
+    made = []
+    monkeypatch.setattr(Recorder, "__init__", lambda self, **options: made.append(self))
+    assert cli(*words, "d.csv", *named, *HOW).status == 2
+    assert "that is all" in cli.err
+    (arguments, options) = made[0].used
+    assert arguments[-1] == "d.csv"
+    assert options == {"text_column": "body", "label_column": "kind", **AS_SAID}
+    assert cli(*words, "d.csv").status == 2
+    plain = next(run for run in reversed(made) if hasattr(run, "used"))
+    assert plain.used[1] == {"text_column": "text", "label_column": None, **AS_IT_IS}
+
+
+def test_heading_on_the_command_line(cli, monkeypatch):
+    monkeypatch.setattr("clx.ml.training_run", Recorder)
+    made = []
+    monkeypatch.setattr(Recorder, "__init__", lambda self, **options: made.append(self))
+    cli("evaluate", "r", "d.csv", "--no-header", "--separator", r"\t")
+    assert made[-1].used[1] | {"header": False, "separator": "\t"} == made[-1].used[1]
+    cli("evaluate", "r", "d.csv", "--no-header", "--header", "a")
+    assert "drop --no-header" in cli.err
 
 
 # ---- evaluate ------------------------------------------------------------------------------------
@@ -709,7 +745,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
     monkeypatch.setattr("clx.ml.training_run", Recorder)
     options = ["-o", "t.csv", "--text-column", "body", "--columns", "a, b", "--batch-size", "7"]
     options += ["--resume", "--overwrite", "--all-scores", "--device", "cpu"]
-    options += ["--min-score", "0.7", "--on-error", "skip", "--prefix", "p_"]
+    options += ["--min-score", "0.7", "--on-error", "skip", "--prefix", "p_", *HOW]
     assert cli("predict", "mine", fruit_csv, *options).status == 2
     assert Recorder.last.made == ((), {"load": "mine", "device": "cpu"})
     assert Recorder.last.used == (
@@ -725,6 +761,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
             "backend": None,
             "all_scores": True,
             "min_score": 0.7,
+            **AS_SAID,
         },
     )
 
@@ -740,6 +777,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
         (["-", "-o", "out.csv"], "-o TARGET requires rows of data"),
         (["a text", "--columns", "a", "--resume", "--overwrite"], "--resume requires -o"),
         (["a text", "--text-column", "body"], "--text-column requires rows of data"),
+        (["a text", "--separator", ";", "--no-header"], "--no-header requires rows of data"),
         (["data.csv", "-o", "out.xlsx"], "'.xlsx'"),
         (["a text", "--batch-size", "0"], "batch_size"),
     ],

@@ -119,3 +119,15 @@ def test_every_verb_passes_it_on(opened, trained, call, wrong):
         return
     call(run, HOW)
     assert set(opened) == {Reading(";", "cp1252", ("text", "label"))}
+
+
+def test_file_without_a_heading_in_another_encoding(trained, tmp_path):
+    run, frame = training_run(load=trained), fruit_frame(12)
+    frame["note"] = "für"
+    columns = list(frame)
+    path = tmp_path / "a.csv"
+    frame.to_csv(path, sep=";", encoding="cp1252", header=False, index=False)
+    how = {"separator": ";", "encoding": "cp1252", "header": columns}
+    assert run.evaluate(path, **how).metrics == run.evaluate(frame).metrics
+    assert run.predict_frame(path, **how).equals(run.predict_frame(frame))
+    assert to_frame(path, reading=reading_of(**how)).equals(to_frame(frame).astype(str))
