@@ -60,7 +60,7 @@ class ClassificationRun(TrainingRun):
     """
 
     name = "classification"
-    label_column_names = ("label",)
+    label_column_names = ("label", "labels")
     add_config_attrs = ["label_names", "label_type", "min_score", "target_accuracy"]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}

@@ -121,6 +121,10 @@ class MultiLabelRun(TrainingRun):
         if not isinstance(self.label_separator, str) or not self.label_separator:
             problems.append(f"label_separator must be a str, but is {cell(self.label_separator)}")
         problems += label_columns_problems(self.label_columns, None if problems else names)
+        if self.label_column is not None and self.label_columns is not None:
+            problems.append(
+                "label_column and label_columns are both set: labels are in one of them"
+            )
         problems += objective_option_problems(self.threshold_objective, self.threshold_target)
         return problems + threshold_problems(
             self.thresholds, self.threshold_target, self.label_names
