@@ -68,9 +68,8 @@ def test_every_method_reads_them(run):
     assert run.evaluate(data()).metrics == run.evaluate(named).metrics
     assert run.evaluate(data()).examples["given"].tolist() == LISTS
     assert run.compare(run, data()).metrics.equals(run.compare(run, named).metrics)
-    errors = (run.find_label_errors(frame, folds=2) for frame in (data(), named))
-    first, second = (found.drop(columns="labels").round(4).to_dict("list") for found in errors)
-    assert first == second
+    first, second = (run.find_label_errors(frame, folds=2) for frame in (data(), named))
+    assert first.round(4).to_dict("list") == second.round(4).to_dict("list")
     # One row, and rows without any label, are multi-hot rows too.
     assert run.evaluate(data([[0, 0, 1]])).examples["given"].tolist() == [["red"]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
@@ -43,8 +43,8 @@ EXPECTED = (
 class ClassificationRun(TrainingRun):
     """One label for each text.
 
-    Data: a column ``text`` of strings and a column ``label`` (or ``labels``) of str, int, bool or
-    category, or of lists with exactly one of these; other columns are ignored. Predictions:
+    Data: a column ``text`` of strings and a column ``label`` of str, int, bool or category, or a column
+    ``label`` or ``labels`` of lists with exactly one of these; other columns are ignored. Predictions:
     ``{label name: probability}`` in the order of ``label_names``.
 
     Args:
@@ -112,7 +112,7 @@ class ClassificationRun(TrainingRun):
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
         """Raise a ``DataFormatError`` that lists every problem in the columns text and label."""
-        column = _label_column(data.columns)
+        column = _label_column(data)
         missing = column_problems(data, ["text", column])
         raise_data_problems(missing, EXPECTED)
         raise_data_problems(
@@ -139,7 +139,8 @@ class ClassificationRun(TrainingRun):
 
     def _labels(self, data: Any) -> list[Any]:
         """Return the label of each row of a validated frame, or of a dict of its columns."""
-        return label_values(data[_label_column(data.keys())], self.label_names or ())
+        column = "label" if "label" in data else "labels"
+        return label_values(data[column], self.label_names or ())
 
     def load_model(self, model_name: str | None = None) -> PreTrainedModel:
         """Return a sequence classification model for the label names."""
@@ -260,9 +261,13 @@ class ClassificationRun(TrainingRun):
         return row
 
 
-def _label_column(columns: Collection[str]) -> str:
-    """Return the name of the column of labels: ``labels`` is accepted if there is no ``label``."""
-    return "labels" if "label" not in columns and "labels" in columns else "label"
+def _label_column(data: pd.DataFrame) -> str:
+    """Return the column of labels: ``labels`` is one if it holds lists and there is no ``label``."""
+    if "label" in data or "labels" not in data:
+        return "label"
+    cells = list(data["labels"])
+    is_list = any(new is not old for new, old in zip(label_values(cells), cells, strict=True))
+    return "labels" if is_list else "label"
 
 
 def _is_probability(value: Any) -> bool:

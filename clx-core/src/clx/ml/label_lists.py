@@ -207,16 +207,16 @@ def _joined_labels(
     split = dict.fromkeys(
         label for row, is_text in zip(lists, texts, strict=True) if is_text for label in row
     )
-    joined = {label: separator_of(label, distinct) for label in split}
+    joined = [(label, between) for label in split if (between := separator_of(label, distinct))]
     problems = []
-    for label, between in [(label, between) for label, between in joined.items() if between]:
+    for label, between in joined[:MAX_PROBLEMS]:
         problems += row_problems(
             data,
             [label in row for row in lists],
             f"column {column!r}: the label {cell(label)} consists of labels of other rows; pass "
             f"label_separator={between!r} (now {separator!r}), or label_names=[...] if it is one label,",
         )
-    return problems[:MAX_PROBLEMS]
+    return problems
 
 
 def one_hot_problems(data: pd.DataFrame, columns: Sequence[str]) -> list[str]:
