@@ -6,7 +6,7 @@ A first pass over the file finds the keys of all rows and a type for each; a sec
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -40,18 +40,7 @@ def open_json_lines(source: FileSource, reading: Reading, keep: bool = False) ->
     text = text_file(source, reading.encoding)
     if keep:
         return rows_of_objects(source.name, list(_objects(text)))
-    shapes: dict[str, Shape] = {}
-    count = 0
-    for chunk in _chunks(_objects(text)):
-        _add_shapes(shapes, chunk)
-        count += len(chunk)
-    schema = _schema(shapes)
-    return Rows(
-        source.name,
-        schema,
-        lambda: (_batch(chunk, schema) for chunk in _chunks(_objects(text))),
-        count,
-    )
+    return rows_of_stream(source.name, lambda: _objects(text))
 
 
 def open_json(source: FileSource, reading: Reading, keep: bool = False) -> Rows:
@@ -95,22 +84,38 @@ def _rows_in(value: Any, name: str) -> list[Row]:
     return value
 
 
-def rows_of_objects(name: str, objects: Sequence[Row]) -> Rows:
+def rows_of_objects(name: str, objects: Sequence[Row], columns: Iterable[str] = ()) -> Rows:
     """Return the rows for objects that are in memory.
 
     Args:
         name: the source in messages.
         objects: the rows, each from column to a value of JSON.
+        columns: columns that are there even if no row has them.
     """
-    shapes: dict[str, Shape] = {}
-    for chunk in _chunks(objects):
+    return rows_of_stream(name, lambda: iter(objects), columns)
+
+
+def rows_of_stream(
+    name: str, objects: Callable[[], Iterator[Row]], columns: Iterable[str] = ()
+) -> Rows:
+    """Return the rows for objects that can be read again and again. They are read once here.
+
+    Args:
+        name: the source in messages.
+        objects: starts over, and yields the rows, each from column to a value of JSON.
+        columns: columns that are there even if no row has them.
+    """
+    shapes: dict[str, Shape] = dict.fromkeys(columns, NULL)
+    count = 0
+    for chunk in _chunks(objects()):
         _add_shapes(shapes, chunk)
+        count += len(chunk)
     schema = _schema(shapes)
     return Rows(
         name,
         schema,
-        lambda: (_batch(chunk, schema) for chunk in _chunks(objects)),
-        len(objects),
+        lambda: (_batch(chunk, schema) for chunk in _chunks(objects())),
+        count,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from clx.errors import DataFormatError
+from clx.errors import ClxError, DataFormatError
 from clx.ml.data.tables.formats import FileFormat
 from clx.problems import cell
 
@@ -27,11 +27,18 @@ class FileSource:
         name: the file in messages.
         format: what its name says about it.
         path: the local file, or an address such as ``s3://bucket/rows.csv``.
+        inside: its path below the folder or glob that was asked for, None for a file that was
+            named itself.
+        sheet: the sheet of a workbook, None for the first one with rows.
+        held: what must live as long as this file is read, such as a temporary copy.
     """
 
     name: str
     format: FileFormat
     path: Path | str
+    inside: str | None = None
+    sheet: str | None = None
+    held: object = None
 
     def open_raw(self) -> IO[bytes]:
         """Open the file as it is stored."""
@@ -96,7 +103,9 @@ class FileSource:
         except (ValueError, OSError, EOFError, pa.ArrowException) as error:
             raise DataFormatError(self.unreadable(error)) from error
         except Exception as error:
-            if type(error).__module__ not in ("zlib", "zipfile"):
+            # Behind an address is a library of its own, with errors of its own.
+            elsewhere = isinstance(self.path, str) and not isinstance(error, ClxError)
+            if type(error).__module__ not in ("zlib", "zipfile") and not elsewhere:
                 raise
             raise DataFormatError(self.unreadable(error)) from error
 
