@@ -48,7 +48,8 @@ def data_files(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
     rows = [_source(file, form) for file, form in forms if form and form.kind != "text"]
     texts = [_source(file, form) for file, form in forms if form and form.kind == "text"]
     used = rows or texts
-    left = [file.name for file in found if file.name not in {each.name for each in used}]
+    paths = {each.path for each in used}
+    left = [str(file.inside) for file in found if file.path not in paths]
     if not used:
         raise no_data(source, left)
     if left:

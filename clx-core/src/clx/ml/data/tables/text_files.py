@@ -96,11 +96,11 @@ def _of_one_split(name: str, files: Sequence[FileSource]) -> list[FileSource]:
     first = Counter(parts[0] for parts in places if len(parts) > 2)
     if len(first) > 1 and any(folder.lower() in SPLITS for folder in first):
         raise DataFormatError(
-            f"{name} holds the folders {names(sorted(first))}: pass one of them, such as "
-            f"{name.rstrip('/')}/{min(first)}"
+            f"{name} holds the folders {names(sorted(first))}, which are no labels: pass one of "
+            f"them"
         )
     deep = [file for file, parts in zip(files, places, strict=True) if len(parts) > 1]
-    beside = [file.name for file, parts in zip(files, places, strict=True) if len(parts) == 1]
+    beside = [parts[0] for parts in places if len(parts) == 1]
     if deep and beside:
         warnings.warn(
             f"{len(beside)} files of {name!r} were left out, because the others are in a folder for "

@@ -54,9 +54,11 @@ def _compressed(raw: IO[bytes], compression: str | None) -> Iterator[Any]:
         with pa.CompressedOutputStream(raw, "zstd") as stream:
             yield stream
     else:
-        opened: Any = gzip.GzipFile(fileobj=raw, mode="wb", mtime=0)
-        if compression == "bz2":
-            opened = bz2.BZ2File(raw, "wb")
+        opened: Any = (
+            bz2.BZ2File(raw, "wb")
+            if compression == "bz2"
+            else gzip.GzipFile(fileobj=raw, mode="wb", mtime=0)
+        )
         with opened as stream:
             yield stream
 
