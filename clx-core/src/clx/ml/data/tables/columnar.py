@@ -21,15 +21,24 @@ def open_parquet(source: FileSource) -> Rows:
     Raises:
         DataFormatError: the file is not valid.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with _opened(source) as stream, pq.ParquetFile(stream) as file:
         schema, count = file.schema_arrow, file.metadata.num_rows
+    index = _named_ranges(schema, count)
+    for name in index:
+        schema = schema.append(pa.field(name, pa.int64()))
     refuse_repeated(schema.names, source.name)
 
     def read() -> Iterator[pa.RecordBatch]:
+        first = 0
         with _opened(source) as stream, pq.ParquetFile(stream) as file:
-            yield from file.iter_batches(batch_size=BATCH_ROWS)
+            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+                rows = slice(first, first + batch.num_rows)
+                ranges = [pa.array(list(values[rows]), pa.int64()) for values in index.values()]
+                yield pa.RecordBatch.from_arrays([*batch.columns, *ranges], schema=schema)
+                first = rows.stop
 
     return Rows(source.name, schema, read, count)
 
@@ -64,6 +73,18 @@ def open_arrow(source: FileSource) -> Rows:
             schema = pa.ipc.open_stream(stream).schema
     refuse_repeated(schema.names, source.name)
     return Rows(source.name, schema, read)
+
+
+def _named_ranges(schema: pa.Schema, count: int) -> dict[str, range]:
+    """Return the indexes with a name that pandas stored as a range, without a column."""
+    found = {}
+    for stored in (schema.pandas_metadata or {}).get("index_columns", []):
+        name = stored.get("name") if isinstance(stored, dict) else None
+        if name is not None and name not in schema.names:
+            values = range(stored["start"], stored["stop"], stored["step"])
+            if len(values) == count:
+                found[str(name)] = values
+    return found
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from clx.errors import DataFormatError, DataWarning
 from clx.ml.data.tables.streams import BLOCK, FileSource, blocks
@@ -43,11 +43,9 @@ class TextFile:
     def open(self) -> Iterator[IO[bytes]]:
         """Open the file as UTF-8 without a byte order mark."""
         with self.source.open() as stream:
-            if self.encoding == UTF8:
-                buffered = io.BufferedReader(_Unmarked(stream), BLOCK)
-            else:
-                buffered = io.BufferedReader(_Recoded(stream, self.encoding), BLOCK)
-            yield buffered
+            recoded = self.encoding != UTF8
+            utf8: Any = _Recoded(stream, self.encoding) if recoded else _Unmarked(stream)
+            yield io.BufferedReader(utf8, BLOCK)
 
 
 class _Unmarked(io.RawIOBase):

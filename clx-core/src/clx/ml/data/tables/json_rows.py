@@ -1,6 +1,6 @@
 """JSON lines and JSON arrays of objects, with every value as it is written.
 
-A first pass over the file finds the keys of all rows and a type for each; a second one makes the batches.
+A first pass over the file finds the keys of all rows and a type for each; a second one makes batches.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.tables.streams import blocks
 
@@ -76,10 +76,10 @@ def rows_with_lines(
     text: TextFile, separator: str, quoted: bool
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield each row's first line, counted from 1, and its cells. For messages and headings: slow."""
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    style: Any = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     with text.open() as stream:
         lines = io.TextIOWrapper(stream, "utf-8", newline="")
-        reader = csv.reader(lines, delimiter=separator, quoting=quoting)
+        reader = csv.reader(lines, delimiter=separator, quoting=style)
         first = 1
         try:
             for row in reader:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clx.errors import DataFormatError
+from clx.ml.data.tables.json_types import array_of, is_json, plain
 from clx.problems import cell, names
 
 if TYPE_CHECKING:
@@ -111,6 +112,21 @@ def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
     return schema
 
 
+def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """Return the type that the values of both types have, JSON where there is none."""
+    import pyarrow as pa
+
+    if one.equals(other):
+        return one
+    if is_json(one) or is_json(other):
+        return one if is_json(one) else other
+    try:
+        schemas = [pa.schema([("x", one)]), pa.schema([("x", other)])]
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except pa.ArrowException:
+        return pa.json_(pa.string())
+
+
 def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Return the batch with the columns of a schema that its own schema was promoted to."""
     import pyarrow as pa
@@ -119,11 +135,17 @@ def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         return batch
     present = set(batch.schema.names)
     arrays = [
-        batch.column(field.name).cast(field.type)
-        if field.name in present and batch.schema.field(field.name).type != field.type
-        else batch.column(field.name)
+        _converted(batch.column(field.name), field.type)
         if field.name in present
         else pa.nulls(batch.num_rows, field.type)
         for field in schema
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _converted(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if array.type.equals(kind):
+        return array
+    if is_json(kind):
+        return array_of([plain(value) for value in array.to_pylist()], kind)
+    return array.cast(kind)

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from clx.errors import ClxError, DataFormatError
 from clx.ml.data.tables.formats import FileFormat
@@ -67,7 +67,7 @@ class FileSource:
     def _decompressed(self, raw: IO[bytes]) -> IO[bytes]:
         kind = self.format.compression
         if kind == "gzip":
-            return gzip.GzipFile(fileobj=raw)
+            return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
         if kind == "bz2":
             return bz2.BZ2File(raw)
         if kind == "zstd":
