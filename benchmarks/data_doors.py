@@ -1,8 +1,8 @@
 """Rows a second of reading and writing files, against pandas; and the memory that reading takes.
 
-pandas reads csv and tsv with its C engine and cells as text, as clx does, jsonl with ``read_json(lines=True)``
-and parquet with ``read_parquet``. pandas guesses types in jsonl, and clx keeps them: the jsonl figures are of
-what a user would call. Memory is the growth of a process while it walks through all rows in parts.
+pandas reads csv and tsv with its C engine and cells as text, as clx does; jsonl with
+``read_json(lines=True)``, which guesses types where clx keeps values; and parquet with ``read_parquet``.
+Memory is the growth of a process while it walks through all rows in parts.
 """
 
 from __future__ import annotations

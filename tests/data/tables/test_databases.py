@@ -99,7 +99,7 @@ def test_the_database_cannot_be_written(folder):
     for query in ("delete from rows", "drop table rows", "insert into rows (text) values ('x')"):
         with pytest.raises(DataFormatError, match="readonly"):
             open_rows(f"sqlite:///file.db?query={query}")
-        with pytest.raises(DataFormatError, match="file.duckdb"):
+        with pytest.raises(DataFormatError, match=r"file\.duckdb"):
             open_rows(f"duckdb:///file.duckdb?query={query}")
     assert len(rows_of("sqlite:///file.db?table=rows")) == 3
     assert len(rows_of("duckdb:///file.duckdb?table=rows")) == 10000
@@ -118,13 +118,16 @@ def test_duckdb_enums_are_text_and_values_keep_their_types(folder):
     assert rows_of(f"duckdb:///file.duckdb?query={query}") == [
         {"label": "x", "n": 9007199254740993, "list": [1, None]}
     ]
-    assert str(open_rows(f"duckdb:///file.duckdb?query={query}").schema.field("label").type) == "string"
+    assert (
+        str(open_rows(f"duckdb:///file.duckdb?query={query}").schema.field("label").type)
+        == "string"
+    )
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("sqlite:///file.db?query=select txt from rows", r"file\.db \(select txt from rows\): no such column: txt"),
+        ("sqlite:///file.db?query=select txt from rows", r"file\.db \(select txt.*column: txt"),
         ("sqlite:///file.db?table=row", r"no such table: row \(its tables are rows\)"),
         ("sqlite:///file.db?query=selec", "syntax error"),
         ("sqlite:///file.db?query=select 1 as a, 2 as a", "more than one column called a"),

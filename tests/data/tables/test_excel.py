@@ -34,10 +34,7 @@ def rows_of(source, reading=None):
     rows = open_rows(source, reading or Reading())
     table = rows.table()
     values = [
-        {
-            name: batch.column(name)[row].as_py()
-            for name in batch.schema.names
-        }
+        {name: batch.column(name)[row].as_py() for name in batch.schema.names}
         for batch in rows.read()
         for row in range(batch.num_rows)
     ]
@@ -134,7 +131,7 @@ def test_header_names_the_columns_of_a_sheet_without_a_heading(tmp_path):
 
 def test_open_document(tmp_path):
     cells = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
-    number = '<table:table-cell office:value-type="float" office:value="5"><text:p>5</text:p></table:table-cell>'
+    number = cells.replace('"string"', '"float" office:value="5"').format("5")
     row = "<table:table-row>{}</table:table-row>"
     body = row.format(cells.format("text") + cells.format("n"))
     body += row.format(cells.format("ripe apple") + number)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clx.errors import DataFormatError, DataWarning
-from clx.ml.data.tables.sources import matching_files, open_rows
+from clx.ml.data.tables.sources import is_source, matching_files, open_rows
 
 
 def write(path, text):
@@ -68,7 +68,9 @@ def test_a_glob_below_a_folder_with_the_signs_of_one(tmp_path):
     assert texts_of(tmp_path / "**" / "*.csv") == ["c", "a", "b"]
 
 
-@pytest.mark.parametrize("name", ["a[1].csv", "what?.csv", "*.csv", "~home.csv", "a#b.csv", "%41.csv"])
+@pytest.mark.parametrize(
+    "name", ["a[1].csv", "what?.csv", "*.csv", "~home.csv", "a#b.csv", "%41.csv"]
+)
 def test_a_file_with_such_a_name_is_that_file(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "other.csv", "text\nother\n")
@@ -100,7 +102,9 @@ def test_a_name_that_is_not_utf8(tmp_path):
     str(caught.value).encode()
 
 
-@pytest.mark.parametrize("source", ["no/such.csv", "word", "", "a text " * 1000, "nul\0.csv", "x*y"])
+@pytest.mark.parametrize(
+    "source", ["no/such.csv", "word", "", "a text " * 1000, "nul\0.csv", "x*y"]
+)
 def test_no_data(source):
     with pytest.raises(DataFormatError):
         open_rows(source)
@@ -146,7 +150,9 @@ def test_a_device_is_an_error(tmp_path):
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails to read")
 def test_a_file_that_the_system_does_not_read_is_named(tmp_path):
     (tmp_path / "a.csv").symlink_to("/proc/self/mem")
-    with pytest.raises(DataFormatError, match=r"a\.csv cannot be read as csv: .*Input/output error"):
+    with pytest.raises(
+        DataFormatError, match=r"a\.csv cannot be read as csv: .*Input/output error"
+    ):
         open_rows(tmp_path / "a.csv")
 
 
@@ -198,7 +204,8 @@ def test_of_saved_splits_one_is_read(tmp_path, saved):
 def partitions(tmp_path):
     folder = tmp_path / "rows"
     table = pa.table({"text": ["a", "b"], "n": pa.array([2**53 + 1, None], pa.int64())})
-    for place in ("year=2023/lang=en", "year=2024/lang=de%20AT", "year=2024/lang=__HIVE_DEFAULT_PARTITION__"):
+    none = "__HIVE_DEFAULT_PARTITION__"
+    for place in ("year=2023/lang=en", "year=2024/lang=de%20AT", f"year=2024/lang={none}"):
         (folder / place).mkdir(parents=True)
         pq.write_table(table, folder / place / "part-0.parquet")
     return folder
@@ -209,7 +216,8 @@ def test_partitions_are_columns(partitions):
     assert table["year"].to_pylist() == [2023, 2023, 2024, 2024, 2024, 2024]
     assert table["lang"].to_pylist() == ["en", "en", None, None, "de AT", "de AT"]
     assert table["n"].to_pylist() == [2**53 + 1, None] * 3
-    assert open_rows(partitions / "year=*" / "lang=en" / "*.parquet").table()["year"].to_pylist() == [2023] * 2
+    by_glob = open_rows(partitions / "year=*" / "lang=en" / "*.parquet").table()
+    assert by_glob["year"].to_pylist() == [2023] * 2
     assert open_rows(partitions / "year=2024").schema.names == ["text", "n", "lang"]
 
 
@@ -226,3 +234,21 @@ def test_files_are_listed_without_opening_them(tmp_path):
     write(tmp_path / "b.csv", "")
     write(tmp_path / "a.csv", "")
     assert [file.path.name for file in matching_files(str(tmp_path))] == ["a.csv", "b.csv"]
+
+
+def test_which_words_can_only_mean_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "rows" / "a.csv", "text\na\n")
+    write(tmp_path / "book.xlsx", "")
+    for word in (
+        "rows",
+        "rows/a.csv",
+        "book.xlsx#Sheet 2",
+        "s3://a/b",
+        "sqlite:///a?query=select 1",
+    ):
+        assert is_source(word), word
+    for word in ("apple", "rows#1", "none.xlsx#Sheet", "a b.csv", "word " * 1000, ""):
+        assert not is_source(word), word
+    write(tmp_path / "a.db", "")
+    assert matching_files("sqlite:///a.db?query=select 1") == []

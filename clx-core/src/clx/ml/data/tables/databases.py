@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_plus
 
 from clx.errors import DataFormatError, MissingDependencyError
 from clx.ml.data.tables.addresses import DATABASES
-from clx.ml.data.tables.json_rows import rows_of_objects, rows_of_stream
+from clx.ml.data.tables.json_rows import rows_of_stream
 from clx.ml.data.tables.json_types import plain
 from clx.ml.data.tables.rows import Rows, refuse_repeated
 from clx.problems import names
@@ -143,9 +143,7 @@ def _open_sqlite(query: Query, keep: bool) -> Rows:
                 for row in rows:
                     yield dict(zip(columns, map(plain, row), strict=True))
 
-    if keep:
-        return rows_of_objects(query.name, list(objects()), columns)
-    return rows_of_stream(query.name, objects, columns)
+    return rows_of_stream(query.name, objects, columns, keep)
 
 
 @contextlib.contextmanager

@@ -81,7 +81,9 @@ def _chosen(workbook: Any, source: FileSource) -> tuple[str, list[Cells]]:
 
 
 def _visible(workbook: Any) -> list[str]:
-    shown = [each.name for each in workbook.sheets_metadata if str(each.visible).endswith(".Visible")]
+    shown = [
+        each.name for each in workbook.sheets_metadata if str(each.visible).endswith(".Visible")
+    ]
     return shown or list(workbook.sheet_names)
 
 

@@ -109,9 +109,7 @@ def _saved_dataset(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
     if lost:
         raise DataFormatError(f"{source} is a saved Dataset without its files {examples(lost)}")
     # Its files are no longer files of a folder: their names say nothing about the rows.
-    return [
-        replace(_source(by_place[place], FileFormat("arrow")), inside=None) for place in places
-    ]
+    return [replace(_source(by_place[place], FileFormat("arrow")), inside=None) for place in places]
 
 
 def partitioned(sources: Sequence[Rows], files: Sequence[FileSource]) -> list[Rows]:

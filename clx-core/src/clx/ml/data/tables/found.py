@@ -47,9 +47,7 @@ def local_files(source: str) -> tuple[list[FoundFile], bool]:
 
 
 def _fixed_folder(path: Path) -> tuple[Path, str]:
-    """Return the folder before the first sign of a glob, and the glob with that folder's name taken
-    literally.
-    """
+    """Return the folder before the first sign of a glob, and the glob below that very folder."""
     for folder in path.parents:
         if folder.is_dir():
             rest = path.relative_to(folder)

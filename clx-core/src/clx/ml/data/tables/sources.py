@@ -11,7 +11,13 @@ from clx.errors import DataFormatError
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.data.tables.addresses import files_at, is_address, source_name
 from clx.ml.data.tables.copies import rereadable
-from clx.ml.data.tables.databases import database_advice, is_database, is_query, open_query
+from clx.ml.data.tables.databases import (
+    database_advice,
+    is_database,
+    is_query,
+    open_query,
+    parse_query,
+)
 from clx.ml.data.tables.folders import data_files, no_data, partitioned, source_of
 from clx.ml.data.tables.formats import FORMATS
 from clx.ml.data.tables.found import local_files
@@ -78,17 +84,29 @@ def _open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
     return columnar.open_parquet(source) if kind == "parquet" else columnar.open_arrow(source)
 
 
+def is_source(word: str) -> bool:
+    """Return whether a word can only mean data: an address, or a file, folder or sheet that exists."""
+    if is_address(word):
+        return True
+    match = SHEET.fullmatch(word)
+    # Path.exists raises for a text that is too long for a file name.
+    return any(map(os.path.exists, [word, *(match.groups()[:1] if match else [])]))
+
+
 def matching_files(source: str) -> list[FileSource]:
     """Return the files that a path, a folder, a glob or an address stands for, sorted by name.
 
     Files of a folder that clx does not read are named in a ``DataWarning``. A saved Dataset has its
-    files in the order of its rows.
+    files in the order of its rows. A query has none.
 
     Raises:
         DataFormatError: there are no such files.
         MissingDependencyError: a package is needed for the address.
     """
     source = source_name(source)
+    if is_query(source):
+        parse_query(source)
+        return []
     sheet = None
     match = SHEET.fullmatch(source)
     if match is not None and (is_address(source) or not Path(source).exists()):
