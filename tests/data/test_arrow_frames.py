@@ -42,6 +42,8 @@ def values(array):
         pa.array(["a", None], pa.string_view()),
         pa.array(["a", None]).dictionary_encode(),
         pa.array([BIG, None]).dictionary_encode(),
+        pa.DictionaryArray.from_arrays([0, None], pa.array(["a"], pa.string_view())),
+        pa.chunked_array([], pa.dictionary(pa.int8(), pa.string())),
         pa.array([b"a", None]),
         pa.array([b"a", None], pa.binary_view()),
         pa.array([Decimal("1.10"), None]),

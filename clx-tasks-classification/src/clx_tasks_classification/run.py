@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
@@ -17,6 +17,7 @@ from clx.ml.labels import (
     label_names_problems,
     label_problems,
     label_type_problems,
+    label_values,
     original,
 )
 from clx.ml.metrics import (
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from transformers import EvalPrediction, PreTrainedModel
 
 EXPECTED = (
-    "a column 'text' of strings and a column 'label' of names (str, int, bool or category), such as "
+    "a column 'text' of strings and a column 'label' of names (str, int, bool, category, or lists of "
+    "exactly one), such as "
     'pd.DataFrame({"text": ["apple", "cat"], "label": ["fruit", "animal"]}); other columns are '
     "ignored"
 )
@@ -41,8 +43,9 @@ EXPECTED = (
 class ClassificationRun(TrainingRun):
     """One label for each text.
 
-    Data: a column ``text`` of strings and a column ``label`` of str, int, bool or category; other
-    columns are ignored. Predictions: ``{label name: probability}`` in the order of ``label_names``.
+    Data: a column ``text`` of strings and a column ``label`` (or ``labels``) of str, int, bool or
+    category, or of lists with exactly one of these; other columns are ignored. Predictions:
+    ``{label name: probability}`` in the order of ``label_names``.
 
     Args:
         run_name: the name of the run, see :class:`clx.ml.TrainingRun`.
@@ -57,6 +60,7 @@ class ClassificationRun(TrainingRun):
     """
 
     name = "classification"
+    label_column_names = ("label",)
     add_config_attrs = ["label_names", "label_type", "min_score", "target_accuracy"]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}
@@ -108,28 +112,34 @@ class ClassificationRun(TrainingRun):
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
         """Raise a ``DataFormatError`` that lists every problem in the columns text and label."""
-        missing = column_problems(data, ["text", "label"])
+        column = _label_column(data.columns)
+        missing = column_problems(data, ["text", column])
         raise_data_problems(missing, EXPECTED)
         raise_data_problems(
-            [*text_problems(data), *label_problems(data, "label", self.label_names)], EXPECTED
+            [*text_problems(data), *label_problems(data, column, self.label_names)], EXPECTED
         )
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
         """Take the label names and their type from the training data."""
-        self.label_type = self.label_type or column_kind(train_data["label"])
+        labels = self._labels(train_data)
+        self.label_type = self.label_type or column_kind(labels)
         if self.label_names is None:
-            self.label_names = infer_label_names(train_data["label"])
+            self.label_names = infer_label_names(labels)
 
     def row_labels(self, data: pd.DataFrame) -> list[str]:
         """Return the label name of each row."""
-        return [str(label) for label in data["label"]]
+        return [str(label) for label in self._labels(data)]
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the tokenized texts and the label ids."""
         return {
             **super().tokenize(examples),
-            "labels": label_ids(examples["label"], self.label_names),
+            "labels": label_ids(self._labels(examples), self.label_names),
         }
+
+    def _labels(self, data: Any) -> list[Any]:
+        """Return the label of each row of a validated frame, or of a dict of its columns."""
+        return label_values(data[_label_column(data.keys())], self.label_names or ())
 
     def load_model(self, model_name: str | None = None) -> PreTrainedModel:
         """Return a sequence classification model for the label names."""
@@ -248,6 +258,11 @@ class ClassificationRun(TrainingRun):
         if all_scores:
             row |= {f"score_{name}": score for name, score in prediction.items()}
         return row
+
+
+def _label_column(columns: Collection[str]) -> str:
+    """Return the name of the column of labels: ``labels`` is accepted if there is no ``label``."""
+    return "labels" if "label" not in columns and "labels" in columns else "label"
 
 
 def _is_probability(value: Any) -> bool:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clx.cli.output import Output, clipped
-from clx.cli.parameters import DeviceOption, JsonOption, RunArgument, comma_separated
+from clx.cli.parameters import (
+    DeviceOption,
+    EncodingOption,
+    HeaderOption,
+    JsonOption,
+    NoHeaderOption,
+    RunArgument,
+    SeparatorOption,
+    TextColumnOption,
+    comma_separated,
+    reading_options,
+)
 from clx.cli.sources import source_of
 from clx.errors import ConfigError
 from clx.problems import raise_problems
@@ -58,10 +69,11 @@ def predict(
     as_texts: Annotated[
         bool, typer.Option("--text", help="Take SOURCE as a text, even if it reads like a file.")
     ] = False,
-    text_column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The column of texts in the file [default: text]"),
-    ] = None,
+    text_column: TextColumnOption = None,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    no_header: NoHeaderOption = False,
     columns: Annotated[
         str | None,
         typer.Option(metavar="A,B", help="With -o: the input columns to keep [default: all]"),
@@ -111,18 +123,29 @@ def predict(
             }
             problems += _misplaced(with_target, "-o TARGET")
         if source.data is None:
-            with_file = {"-o TARGET": target, "--text-column": text_column}
+            with_file = {
+                "-o TARGET": target,
+                "--text-column": text_column,
+                "--separator": separator,
+                "--encoding": encoding,
+                "--header": header,
+                "--no-header": no_header,
+            }
             problems += _misplaced(with_file, "rows of data as SOURCE")
         raise_problems(ConfigError, "These arguments do not go together:", problems)
+        how = reading_options(separator, encoding, header, no_header)
 
         from clx.ml import training_run
+        from clx.ml.data.reading import reading_of
+        from clx.ml.data.task_frames import own_text_columns
         from clx.ml.data.texts import columns_to_read
         from clx.ml.prediction.predict import check_min_score
 
         run = training_run(load=run_name, device=device)
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.data is None:
-            texts = source.read(columns_to_read(run.text_columns, text_column or "text"))
+            columns_read = columns_to_read(own_text_columns(run), text_column)
+            texts = source.read(columns_read, reading_of(**how))
             _print(out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked)
             return
         try:
@@ -138,6 +161,7 @@ def predict(
                 on_error=on_error,
                 prefix=prefix,
                 **asked,
+                **how,
             )
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(

@@ -83,13 +83,20 @@ def _decoded(column: pa.ChunkedArray) -> Any:
 
     kind = column.type
     if pa.types.is_dictionary(kind):
-        chunks = [chunk.dictionary_decode() for chunk in column.chunks]
-        return _decoded(pa.chunked_array(chunks, type=kind.value_type))
+        chunks = [_without_view(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
+        return _decoded(pa.chunked_array(chunks) if chunks else pa.chunked_array([[]]))
     if pa.types.is_string_view(kind):
-        return _decoded(column.cast(pa.large_string()))
+        return _decoded(_without_view(column))
     if _needs_python(kind):
         return pd.Series(column.to_pylist(), dtype=object)
     return column.to_pandas(types_mapper=_nullable_integer if column.null_count else None)
+
+
+def _without_view(values: Any) -> Any:
+    """Return texts in Arrow's older layout; not every function of Arrow knows the newer one."""
+    import pyarrow as pa
+
+    return values.cast(pa.large_string()) if pa.types.is_string_view(values.type) else values
 
 
 def _needs_python(kind: pa.DataType) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clx.ml.data.arrow_frames import table_to_frame
+from clx.ml.data.reading import Reading
 from clx.ml.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @hookimpl(trylast=True)
-def clx_open_data(source: str) -> pd.DataFrame:
+def clx_open_data(source: str, reading: Reading) -> pd.DataFrame:
     """Read the source from files, if no other plugin has opened it."""
     from clx.ml.data.tables.sources import open_rows
 
-    return table_to_frame(open_rows(source, keep=True).table())
+    return table_to_frame(open_rows(source, reading, keep=True).table())

@@ -107,6 +107,9 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
     import pyarrow as pa
 
     target = open_target(job.target)
+    if not job.resume:
+        # The source may take long to look through.
+        target.refuse(job.source, job.overwrite)
     source = open_rows(job.source, job.reading)
     require_columns(source, job.text_columns, "columns of texts")
     require_columns(source, job.columns or (), "the columns to carry through")

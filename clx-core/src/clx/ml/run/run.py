@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.data.reading import reading_of
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training
-from clx.ml.run.evaluating import EvaluatingRun
+from clx.ml.run.checking import CheckingRun
 from clx.ml.run.making import make_run
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
@@ -17,10 +18,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, argument_docs
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from clx.ml.prediction.onnx_export import ExportReport
-    from clx.ml.results.data_check import DataCheck
     from clx.ml.results.outcome import TrainingResult
 
 
@@ -32,7 +30,7 @@ class CheckedWhenMade(type):
         return make_run(TrainingRun, cls, super().__call__, args, options)
 
 
-class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
+class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
     """A task's model from data to predictions. Subclass it to write a task.
 
     ::
@@ -79,6 +77,8 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
         training_args: dict[str, Any] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
+        text_column: str | None = None,
+        label_column: str | None = None,
         strict_data: bool = False,
         head_init: str | None = None,
         pooling: str | None = None,
@@ -106,6 +106,10 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
         callbacks: Iterable[Any] | None = None,
         fine_tune: bool = True,
         time_budget: str | float | None = None,
+        *,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Sequence[str] = True,
     ) -> TrainingResult:
         """Fine-tune the base model and write the run directory.
 
@@ -113,8 +117,10 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
         unchanged.
 
         Args:
-            train_data: a DataFrame in the task's format, a ``datasets.Dataset``, or a path to csv,
-                tsv, jsonl or parquet (also a folder or glob).
+            train_data: a DataFrame in the task's format, a table of pyarrow or polars, a
+                ``datasets.Dataset``, a path to csv, tsv, jsonl or parquet (also a folder or glob), or
+                the id of a data set on the Hub. A ``DatasetDict`` gives its split ``train`` and,
+                without ``eval_data``, its ``validation``.
             eval_data: data of the same kinds. Training evaluates on it, and keeps the best model.
             overwrite: replace a trained run of this name.
             resume: continue an interrupted training from its newest complete checkpoint.
@@ -123,6 +129,9 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
                 seconds; it needs ``head_init="probe"``.
             time_budget: the time limit of the whole call, in seconds or as text such as ``"5m"``. A
                 measured step time determines the number of steps.
+            separator: the character between the cells of a csv file.
+            encoding: the encoding of a text file.
+            header: False for a csv file without a row of names, or the names of its columns.
 
         Raises:
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
@@ -132,12 +141,20 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
             ResumeError: there is nothing to resume, or it was started with other data or arguments.
             RunBusyError: another process is training into this run.
         """
+        reading = reading_of(separator, encoding, header)
         place = RunDir(self.run_dir)
         refuse_existing(place, overwrite, resume)
         from clx.ml.training.train import Request, train_run
 
         request = Request(
-            train_data, eval_data, overwrite, resume, tuple(callbacks or ()), fine_tune, time_budget
+            train_data,
+            eval_data,
+            overwrite,
+            resume,
+            tuple(callbacks or ()),
+            fine_tune,
+            time_budget,
+            reading,
         )
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
@@ -149,46 +166,6 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
         after_evaluation(self, result.evaluation)
         after_training(self, result)
         return result
-
-    def check(self, train_data: Any, eval_data: Any = None) -> DataCheck:
-        """Return findings about the data, such as leaked texts; nothing is trained.
-
-        The check finds eval texts that are also (nearly) in the training data, equal texts with
-        different labels, repeated rows, labels with few or no rows, empty texts, and truncated
-        texts with the share of lost tokens. ``train`` runs the same check and warns; with
-        ``strict_data=True`` it raises an error.
-
-        Raises:
-            DataFormatError: the data is not in the task's format.
-            ModelNotFoundError: the tokenizer cannot be found.
-        """
-        from clx.ml.training.data import check_run_data
-
-        with caller_state_kept(), self._transaction(afresh=True):
-            return check_run_data(self, train_data, eval_data)
-
-    def find_label_errors(self, data: Any, folds: int = 5, top: int | None = None) -> pd.DataFrame:
-        """Return the rows whose labels look wrong, the most suspicious first; nothing is trained.
-
-        Linear models on the base model's features score rows that they were not fitted to
-        (confident learning). The columns are ``text``, ``given``, ``suggested`` and ``score``, the
-        probability of the given label; the index is the data's.
-
-        Args:
-            data: labeled data, as for :meth:`train`.
-            folds: the number of parts, each scored by models fitted to the others.
-            top: the number of rows to return, suspicious or not; None for all suspicious rows.
-
-        Raises:
-            DataFormatError: the data is not in the task's format, or has too few rows.
-            ConfigError: the task's model has no linear layer for labels.
-        """
-        from clx.ml.training.data import label_errors
-
-        with caller_state_kept(), self._transaction(afresh=False):
-            # Each text counts as one row, scored by its beginning.
-            self.long_text, self.strict_length = "truncate", False
-            return label_errors(self, data, folds, top)
 
     def export(
         self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True

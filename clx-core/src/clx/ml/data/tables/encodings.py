@@ -158,9 +158,10 @@ def _detected(source: FileSource) -> str | None:
         for line in stream:
             if line.isascii():
                 continue
+            # Other encodings hardly ever make a character of UTF-8 by chance.
+            valid += not line.decode(UTF8, "ignore").isascii()
             try:
                 line.decode(UTF8)
-                valid += 1
             except UnicodeDecodeError:
                 invalid += 1
                 sample += line

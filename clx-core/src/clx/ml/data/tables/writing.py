@@ -42,7 +42,7 @@ def write_rows(
                 for batch in batches:
                     stream.write(json_lines(batch))
             else:
-                _write_delimited(batches, schema, stream, SEPARATORS[form.kind])
+                _write_delimited(batches, schema, stream, form.kind)
     fsync(path)
 
 
@@ -87,13 +87,15 @@ def _stored(field: pa.Field) -> pa.Field:
 
 
 def _write_delimited(
-    batches: Iterable[pa.RecordBatch], schema: pa.Schema, stream: Any, separator: str
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, stream: Any, kind: str
 ) -> None:
     import pyarrow as pa
     from pyarrow import csv
 
     flat = pa.schema([(field.name, _flat_type(field.type)) for field in schema])
-    options = csv.WriteOptions(delimiter=separator, quoting_style="needed")
+    # A tsv file without any quotes around numbers could be one without quoting.
+    style = "all_valid" if kind == "tsv" else "needed"
+    options = csv.WriteOptions(delimiter=SEPARATORS[kind], quoting_style=style)
     with csv.CSVWriter(stream, flat, write_options=options) as writer:
         for batch in batches:
             columns = [_flat(batch.column(field.name), field.type) for field in schema]
