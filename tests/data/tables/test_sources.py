@@ -248,7 +248,15 @@ def test_which_words_can_only_mean_data(tmp_path, monkeypatch):
         "sqlite:///a?query=select 1",
     ):
         assert is_source(word), word
-    for word in ("apple", "rows#1", "none.xlsx#Sheet", "a b.csv", "word " * 1000, ""):
+    for word in (
+        "apple",
+        "rows#1",
+        "none.xlsx#Sheet",
+        "a b.csv",
+        "word " * 1000,
+        "http://a.org is a page",
+        "",
+    ):
         assert not is_source(word), word
     write(tmp_path / "a.db", "")
     assert matching_files("sqlite:///a.db?query=select 1") == []

@@ -85,8 +85,11 @@ def _open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
 
 
 def is_source(word: str) -> bool:
-    """Return whether a word can only mean data: an address, or a file, folder or sheet that exists."""
-    if is_address(word):
+    """Return whether a word can only mean data: an address, or a file, folder or sheet that exists.
+
+    A text may begin with an address. Only that of a database has blanks, in its query.
+    """
+    if is_address(word) and (is_query(word) or not re.search(r"\s", word)):
         return True
     match = SHEET.fullmatch(word)
     # Path.exists raises for a text that is too long for a file name.
