@@ -8,8 +8,8 @@ import datasets
 import openpyxl
 import pandas as pd
 import pytest
-from cli_helpers import Cli
 
+from cli_helpers import Cli
 from clx.errors import DataWarning
 from clx.ml import training_run
 

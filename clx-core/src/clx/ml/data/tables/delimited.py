@@ -35,9 +35,7 @@ HEAD = 1 << 18
 SAMPLE_ROWS = 100
 FIRST_BLOCK = 1 << 19
 LARGEST_BLOCK = 1 << 30
-"""Bytes that Arrow reads at once. A row must fit, so the block grows where one does not. Arrow reads up
-to 32 blocks ahead, so they are what memory is needed for.
-"""
+"""Bytes of a block, which holds a row at least: it grows. Arrow reads up to 32 blocks ahead."""
 
 SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?(?:\r\n|\n|\r)', re.IGNORECASE)
 
