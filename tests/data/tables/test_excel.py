@@ -44,12 +44,13 @@ def rows_of(source, reading=None):
 
 def test_cells_keep_their_values(tmp_path):
     day, moment = datetime.date(2024, 1, 2), datetime.datetime(2024, 1, 2, 10, 30)
+    at, span = datetime.time(10, 30), datetime.timedelta(hours=30, seconds=5)
     path = workbook(
         tmp_path / "a.xlsx",
         Rows=[
-            ["text", "code", "n", "share", "yes", "day", "moment", "large"],
-            ["ripe apple", "007", 5, 1, True, day, moment, 2**53],
-            ["line\nbreak", "010", None, 0.5, False, day, moment, -1],
+            ["text", "code", "n", "share", "yes", "day", "moment", "large", "time", "span"],
+            ["ripe apple", "007", 5, 1, True, day, moment, 2**53, at, span],
+            ["line\nbreak", "010", None, 0.5, False, day, moment, -1, at, span],
         ],
     )
     assert rows_of(path) == [
@@ -62,6 +63,8 @@ def test_cells_keep_their_values(tmp_path):
             "day": day.isoformat(),
             "moment": moment.isoformat(),
             "large": 2**53,
+            "time": "10:30:00",
+            "span": "30:00:05",
         },
         {
             "text": "line\nbreak",
@@ -72,6 +75,8 @@ def test_cells_keep_their_values(tmp_path):
             "day": day.isoformat(),
             "moment": moment.isoformat(),
             "large": -1,
+            "time": "10:30:00",
+            "span": "30:00:05",
         },
     ]
     kinds = {field.name: str(field.type) for field in open_rows(path).schema}

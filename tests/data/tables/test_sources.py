@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import threading
+import zipfile
 from pathlib import Path
 
 import datasets
@@ -108,6 +109,30 @@ def test_a_name_that_is_not_utf8(tmp_path):
 def test_no_data(source):
     with pytest.raises(DataFormatError):
         open_rows(source)
+
+
+@pytest.mark.parametrize("name", ["rows.zip", "rows.csv.zip"])
+def test_an_archive_of_one_file(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("deep/train.csv", "text\na\n")
+        archive.writestr("__MACOSX/deep/._train.csv", "\0")
+    assert texts_of(tmp_path / name) == ["a"]
+    assert texts_of(tmp_path) == ["a"]
+
+
+def test_an_archive_that_is_no_table(tmp_path):
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("train.csv", "text\na\n")
+        archive.writestr("test.csv", "text\na\n")
+    with pytest.raises(DataFormatError, match=r"two\.zip holds 2 files.*unpack it"):
+        open_rows(tmp_path / "two.zip")
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("about.md", "")
+    with pytest.raises(DataFormatError, match=r"none\.zip has the suffix '\.zip'"):
+        open_rows(tmp_path / "none.zip")
+    (tmp_path / "bad.zip").write_bytes(b"no archive")
+    with pytest.raises(DataFormatError, match=r"bad\.zip cannot be read as archive"):
+        open_rows(tmp_path / "bad.zip")
 
 
 # ---- Files that can be read only once ------------------------------------------------------------

@@ -31,7 +31,7 @@ DATABASE_SUFFIXES = {
     ".duckdb": "duckdb",
 }
 
-ADDRESS = re.compile(rf"({'|'.join(DATABASES)}):///([^?]*)(?:\?(.*))?", re.DOTALL)
+ADDRESS = re.compile(rf"({'|'.join(DATABASES)}):///([^?]*)(?:\?(.*))?", re.DOTALL | re.I)
 
 ENCODED = re.compile(r"%[0-9A-Fa-f]{2}|\+")
 

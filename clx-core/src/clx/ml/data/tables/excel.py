@@ -136,7 +136,8 @@ def _json_values(column: Sequence[Any], whole: bool, timed: bool) -> Iterator[An
         if type(value) is float and whole:
             yield int(value)
         elif isinstance(value, datetime.timedelta):
-            yield str(value)
+            minutes, seconds = divmod(round(value.total_seconds()), 60)
+            yield f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
         elif timed and type(value) is datetime.date:
             yield datetime.datetime(value.year, value.month, value.day).isoformat()
         elif isinstance(value, datetime.date | datetime.time):

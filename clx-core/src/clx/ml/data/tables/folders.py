@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,7 @@ from clx.errors import DataFormatError, DataWarning
 from clx.ml.data.tables.formats import COMPRESSIONS, FORMATS, FileFormat, file_format, known_format
 from clx.ml.data.tables.found import FoundFile
 from clx.ml.data.tables.rows import Rows
-from clx.ml.data.tables.streams import FileSource
+from clx.ml.data.tables.streams import FileSource, zip_members
 from clx.problems import examples, names
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def data_files(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
     saved = _saved_dataset(source, found)
     if saved:
         return saved
-    forms = [(file, known_format(file.file_name)) for file in found]
+    forms = [(file, _format(file)) for file in found]
     rows = [_source(file, form) for file, form in forms if form and form.kind != "text"]
     texts = [_source(file, form) for file, form in forms if form and form.kind == "text"]
     used = rows or texts
@@ -81,13 +82,25 @@ def _source(file: FoundFile, form: FileFormat) -> FileSource:
     return FileSource(file.name, form, file.path, file.inside)
 
 
+def _format(file: FoundFile) -> FileFormat | None:
+    """Return what a file's name says about it; of ``rows.zip``, what the name of its member says."""
+    form = known_format(file.file_name)
+    if form is not None or not file.file_name.lower().endswith(".zip"):
+        return form
+    archive = _source(file, FileFormat("archive"))
+    with archive.errors_named(), archive.open_raw() as raw, zipfile.ZipFile(raw) as opened:
+        members = [known_format(name) for name in zip_members(opened)]
+    kind = next((member.kind for member in members if member), None)
+    return FileFormat(kind, "zip") if kind else None
+
+
 def source_of(file: FoundFile) -> FileSource:
     """Return a file that was named itself.
 
     Raises:
         DataFormatError: clx reads no such files.
     """
-    return _source(file, file_format(file.file_name))
+    return _source(file, _format(file) or file_format(file.file_name))
 
 
 def _saved_dataset(source: str, found: Sequence[FoundFile]) -> list[FileSource]:

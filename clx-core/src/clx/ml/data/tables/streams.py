@@ -76,8 +76,7 @@ class FileSource:
             return io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
         if kind == "zip":
             archive = zipfile.ZipFile(raw)
-            members = [each for each in archive.namelist() if not each.endswith("/")]
-            members = [each for each in members if not each.startswith("__MACOSX/")]
+            members = zip_members(archive)
             if len(members) != 1:
                 raise DataFormatError(
                     f"{self.name} holds {len(members)} files, but must hold one: unpack it and pass "
@@ -114,6 +113,12 @@ class FileSource:
         kind = " ".join(part for part in (self.format.compression, self.format.kind) if part)
         text = str(error) or type(error).__name__
         return f"{self.name} cannot be read as {kind}: {text if len(text) < 300 else cell(text)}"
+
+
+def zip_members(archive: zipfile.ZipFile) -> list[str]:
+    """Return the files in an archive, without those that macOS adds."""
+    inside = [name for name in archive.namelist() if not name.endswith("/")]
+    return [name for name in inside if not name.startswith("__MACOSX/")]
 
 
 def blocks(stream: IO[bytes]) -> Iterator[bytes]:
