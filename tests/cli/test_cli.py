@@ -770,7 +770,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
     ("arguments", "said"),
     [
         (["missing.csv"], "There is no file 'missing.csv'"),
-        (["notes.txt"], "'.txt'"),
+        (["notes.rtf"], "'.rtf'"),
         (["a text", "data.csv"], "must be the only source"),
         (["a text", "-"], "must be the only source"),
         (["a text", "-o", "out.csv"], "-o TARGET requires rows of data"),
@@ -786,7 +786,7 @@ def test_sources_and_options_that_do_not_go_together(
     cli, trained, tmp_path, monkeypatch, arguments, said
 ):
     monkeypatch.chdir(tmp_path)
-    Path("notes.txt").write_text("a cat\n")
+    Path("notes.rtf").write_text("a cat\n")
     Path("data.csv").write_text("text\na cat\n")
     assert cli("predict", trained, *arguments).status == 2
     assert cli.out == ""

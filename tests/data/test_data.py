@@ -180,7 +180,7 @@ def test_what_is_no_data(data, said):
 
 
 BAD_FILES = {
-    "a.txt": (b"text", "suffix '.txt'"),
+    "a.rtf": (b"text", "suffix '.rtf'"),
     "a.json": (b"{}", "has no rows"),
     "cut.json": (b'[{"text": "a"}', "not JSON"),
     "number.json": (b"5", "not an array of objects"),

@@ -56,7 +56,7 @@ def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
         DataFormatError: there is no such data, or texts and data are mixed.
     """
     from clx.ml.data.tables.formats import known_format
-    from clx.ml.data.tables.sources import is_address, matching_files
+    from clx.ml.data.tables.sources import is_source, matching_files
 
     if as_texts:
         return Source(texts=tuple(arguments))
@@ -65,7 +65,7 @@ def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
         if only == STDIN:
             return Source(stdin=True)
         if _names_data(only):
-            if not (_is_there(only) or is_address(only) or glob.has_magic(only)):
+            if not (is_source(only) or glob.has_magic(only)):
                 raise DataFormatError(
                     f"There is no file {only!r} (looked in {Path.cwd()}). If it is a text, add --text"
                 )
@@ -86,15 +86,13 @@ def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
 
 def _names_data(word: str) -> bool:
     """Return whether a single argument means data rather than a text."""
-    if _is_there(word):
+    from clx.ml.data.tables.sources import is_source
+
+    if is_source(word):
         return True
     separators = [separator for separator in (os.sep, os.altsep) if separator]
     looks_like_one = FILE_NAME.search(word) or any(each in word for each in separators)
     return bool(looks_like_one) and not any(character.isspace() for character in word)
-
-
-def _is_there(word: str) -> bool:
-    return _is_file(word) or os.path.isdir(word)  # noqa: PTH112
 
 
 def _is_file(argument: str) -> bool:

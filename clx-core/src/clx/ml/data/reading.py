@@ -13,7 +13,9 @@ from clx.problems import cell, raise_problems
 
 @dataclass(frozen=True)
 class Reading:
-    """The options of a call that reads a file. Sources that are not text files ignore them.
+    """The options of a call that reads a file.
+
+    Sources that are not text files ignore them, but a workbook takes ``header``.
 
     Attributes:
         separator: the character between the cells of a csv file. None takes the comma, the tab for

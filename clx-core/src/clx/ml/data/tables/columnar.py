@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 4096
 
+BUFFER = 1 << 18
+"""Bytes of each column of a Parquet file that are read at once."""
+
 
 def open_parquet(source: FileSource) -> Rows:
     """Open a parquet file. A pandas index in it is a column, as it is in the file.
@@ -33,7 +36,9 @@ def open_parquet(source: FileSource) -> Rows:
 
     def read() -> Iterator[pa.RecordBatch]:
         first = 0
-        with _opened(source) as stream, pq.ParquetFile(stream) as file:
+        # Otherwise the columns of a whole row group, often a million rows, are read at once.
+        options = {"pre_buffer": False, "buffer_size": BUFFER}
+        with _opened(source) as stream, pq.ParquetFile(stream, **options) as file:
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
                 rows = slice(first, first + batch.num_rows)
                 ranges = [pa.array(list(values[rows]), pa.int64()) for values in index.values()]

@@ -33,9 +33,9 @@ HEAD = 1 << 18
 """Bytes of the beginning of a file that its heading is looked for in."""
 
 SAMPLE_ROWS = 100
-FIRST_BLOCK = 1 << 22
+FIRST_BLOCK = 1 << 19
 LARGEST_BLOCK = 1 << 30
-"""Bytes that Arrow reads at once. A row must fit, so the block grows where one does not."""
+"""Bytes of a block, which holds a row at least: it grows. Arrow reads up to 32 blocks ahead."""
 
 SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?(?:\r\n|\n|\r)', re.IGNORECASE)
 

@@ -167,11 +167,14 @@ def _detected(source: FileSource) -> str | None:
                 sample += line
             if len(sample) > SAMPLE:
                 break
-    if valid >= invalid:
-        return None
+    return None if valid >= invalid else encoding_like(bytes(sample))
+
+
+def encoding_like(sample: bytes) -> str | None:
+    """Return the encoding that bytes which are not UTF-8 look like, None if they look like none."""
     from charset_normalizer import from_bytes
 
-    found = from_bytes(bytes(sample))
+    found = from_bytes(sample)
     best = found.best()
     if best is None:
         return None

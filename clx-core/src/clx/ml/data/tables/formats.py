@@ -23,6 +23,7 @@ FORMATS = {
     ".xlsb": "excel",
     ".xls": "excel",
     ".ods": "excel",
+    ".txt": "text",
 }
 """Maps a suffix to the format that clx reads."""
 

@@ -5,16 +5,17 @@ A first pass over the file finds the keys of all rows and a type for each; a sec
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
 from clx.ml.data.reading import Reading
 from clx.ml.data.tables.encodings import TextFile, text_file
 from clx.ml.data.tables.json_types import NULL, Shape, array_of, arrow_type, checked_shape, together
-from clx.ml.data.tables.rows import Rows
+from clx.ml.data.tables.rows import Rows, fitted
 from clx.ml.data.tables.streams import FileSource
 from clx.problems import cell
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK_ROWS = 4096
+
+LINE_ENDS = ("\n", "\r\n", "")
 
 Row = dict[str, Any]
 
@@ -38,20 +41,7 @@ def open_json_lines(source: FileSource, reading: Reading, keep: bool = False) ->
         DataFormatError: a line is not a JSON object; the message names the line.
     """
     text = text_file(source, reading.encoding)
-    if keep:
-        return rows_of_objects(source.name, list(_objects(text)))
-    shapes: dict[str, Shape] = {}
-    count = 0
-    for chunk in _chunks(_objects(text)):
-        _add_shapes(shapes, chunk)
-        count += len(chunk)
-    schema = _schema(shapes)
-    return Rows(
-        source.name,
-        schema,
-        lambda: (_batch(chunk, schema) for chunk in _chunks(_objects(text))),
-        count,
-    )
+    return rows_of_stream(source.name, lambda: _objects(text), keep=keep)
 
 
 def open_json(source: FileSource, reading: Reading, keep: bool = False) -> Rows:
@@ -95,23 +85,49 @@ def _rows_in(value: Any, name: str) -> list[Row]:
     return value
 
 
-def rows_of_objects(name: str, objects: Sequence[Row]) -> Rows:
+def rows_of_objects(name: str, objects: Sequence[Row], columns: Iterable[str] = ()) -> Rows:
     """Return the rows for objects that are in memory.
 
     Args:
         name: the source in messages.
         objects: the rows, each from column to a value of JSON.
+        columns: columns that are there even if no row has them.
     """
-    shapes: dict[str, Shape] = {}
-    for chunk in _chunks(objects):
-        _add_shapes(shapes, chunk)
+    return rows_of_stream(name, lambda: iter(objects), columns)
+
+
+def rows_of_stream(
+    name: str,
+    objects: Callable[[], Iterator[Row]],
+    columns: Iterable[str] = (),
+    keep: bool = False,
+) -> Rows:
+    """Return the rows for objects that can be read again and again. They are read once here.
+
+    Args:
+        name: the source in messages.
+        objects: starts over, and yields the rows, each from column to a value of JSON.
+        columns: columns that are there even if no row has them.
+        keep: keep the rows in memory, and read the objects only once.
+    """
+    shapes: dict[str, Shape] = dict.fromkeys(columns, NULL)
+    count = 0
+    kept = []
+    for chunk in _chunks(objects()):
+        found = _shapes(chunk)
+        for key, shape in found.items():
+            shapes[key] = together(shapes.get(key, NULL), shape)
+        count += len(chunk)
+        if keep:
+            kept.append(_batch(chunk, _schema(found)))
     schema = _schema(shapes)
-    return Rows(
-        name,
-        schema,
-        lambda: (_batch(chunk, schema) for chunk in _chunks(objects)),
-        len(objects),
-    )
+
+    def read() -> Iterator[pa.RecordBatch]:
+        if keep:
+            return (fitted(batch, schema) for batch in kept)
+        return (_batch(chunk, schema) for chunk in _chunks(objects()))
+
+    return Rows(name, schema, read, count)
 
 
 def _objects(text: TextFile) -> Iterator[Row]:
@@ -119,24 +135,35 @@ def _objects(text: TextFile) -> Iterator[Row]:
 
     ``json`` keeps what other readers drop: lone surrogates, large integers, strings like dates.
     """
+    scan = json.JSONDecoder().raw_decode
     with text.open() as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
+        for number, line in enumerate(io.TextIOWrapper(stream, "utf-8", newline="\n"), 1):
             try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                # The decoder's own message counts lines within the line.
-                what = getattr(error, "msg", error)
-                raise DataFormatError(
-                    f"{text.source.name}, line {number}: not JSON ({what}): "
-                    f"{cell(line.decode('utf-8', 'replace').rstrip())}"
-                ) from error
+                value, end = scan(line)
+            except (ValueError, RecursionError):
+                end = 0
+            if not end or line[end:] not in LINE_ENDS:
+                # Not one object and its line feed: slower, and with an error that says what is wrong.
+                if not line.strip():
+                    continue
+                value = _parsed(line, text.source.name, number)
             if not isinstance(value, dict):
                 raise DataFormatError(
                     f"{text.source.name}, line {number}: {cell(value)} is not a JSON object"
                 )
             yield value
+
+
+def _parsed(line: str, name: str, number: int) -> Any:
+    try:
+        # Files that were joined have byte order marks inside.
+        return json.loads(line.lstrip("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        # The decoder's own message counts lines within the line.
+        what = getattr(error, "msg", error)
+        raise DataFormatError(
+            f"{name}, line {number}: not JSON ({what}): {cell(line.rstrip())}"
+        ) from error
 
 
 def _chunks(objects: Iterable[Row]) -> Iterator[list[Row]]:
@@ -145,10 +172,9 @@ def _chunks(objects: Iterable[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _add_shapes(shapes: dict[str, Shape], chunk: Sequence[Row]) -> None:
-    for key in dict.fromkeys(key for row in chunk for key in row):
-        found = checked_shape([row.get(key) for row in chunk])
-        shapes[key] = together(shapes.get(key, NULL), found)
+def _shapes(chunk: Sequence[Row]) -> dict[str, Shape]:
+    keys = dict.fromkeys(chain.from_iterable(chunk))
+    return {key: checked_shape([row.get(key) for row in chunk]) for key in keys}
 
 
 def _schema(shapes: dict[str, Shape]) -> pa.Schema:

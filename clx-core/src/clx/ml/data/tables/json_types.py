@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -145,14 +145,14 @@ def array_of(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.ExtensionArray.from_storage(kind, pa.array(texts, pa.string()))
 
 
-def holds_surrogate(values: Iterable[Any]) -> bool:
+def holds_surrogate(values: Collection[Any]) -> bool:
     """Return whether a string in the values has a lone surrogate, which Arrow cannot store."""
     try:
         "".join(value for value in values if type(value) is str).encode()
     except UnicodeEncodeError:
         return True
     return any(
-        holds_surrogate(value if type(value) is list else chain(value, value.values()))
+        holds_surrogate(value if type(value) is list else [*value, *value.values()])
         for value in values
         if type(value) in (list, dict)
     )

@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-import glob
-import warnings
-from collections.abc import Sequence
+import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
-from clx.errors import DataFormatError, DataWarning
+from clx.errors import DataFormatError
 from clx.ml.data.reading import DEFAULT_READING, Reading
-from clx.ml.data.tables.formats import COMPRESSIONS, FORMATS, file_format, known_format
+from clx.ml.data.tables.addresses import files_at, is_address, source_name
+from clx.ml.data.tables.copies import rereadable
+from clx.ml.data.tables.databases import (
+    database_advice,
+    is_database,
+    is_query,
+    open_query,
+    parse_query,
+)
+from clx.ml.data.tables.folders import data_files, no_data, partitioned, source_of
+from clx.ml.data.tables.formats import FORMATS
+from clx.ml.data.tables.found import local_files
 from clx.ml.data.tables.rows import Rows, joined_rows
 from clx.ml.data.tables.streams import FileSource
-from clx.problems import examples
+
+EXCEL = "|".join(suffix for suffix, kind in FORMATS.items() if kind == "excel").replace(".", r"\.")
+
+SHEET = re.compile(rf"(.*(?:{EXCEL}))#(.+)", re.IGNORECASE | re.DOTALL)
+"""A workbook and one of its sheets, as in ``book.xlsx#Sheet2``."""
 
 
-def open_rows(source: str | Path, reading: Reading = DEFAULT_READING, keep: bool = False) -> Rows:
+def open_rows(
+    source: str | os.PathLike[str], reading: Reading = DEFAULT_READING, keep: bool = False
+) -> Rows:
     """Open all rows that a source stands for.
 
     Args:
-        source: a file, a folder, a glob, or an address that fsspec opens, such as ``s3://…``.
+        source: a file, a folder, a glob, a query such as ``sqlite:///file.db?query=select …``, or an
+            address that fsspec opens, such as ``s3://…``.
         reading: what the caller says about text files.
         keep: keep rows in memory where that saves reading them twice, for a caller that needs all.
 
     Raises:
         DataFormatError: there is no such source, or it is not valid.
+        MissingDependencyError: a package is needed for it.
     """
-    files = matching_files(str(source))
-    return joined_rows(str(source), [_open_file(file, reading, keep) for file in files])
+    name = source_name(source)
+    if is_query(name):
+        return open_query(name, keep)
+    files = matching_files(name)
+    if files[0].format.kind == "text" and files[0].inside is not None:
+        from clx.ml.data.tables.text_files import open_text_folder
+
+        return open_text_folder(name, files, reading)
+    rows = [_open_file(rereadable(file), reading, keep) for file in files]
+    return joined_rows(name, partitioned(rows, files))
 
 
 def _open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
@@ -44,86 +71,54 @@ def _open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
         from clx.ml.data.tables.json_rows import open_json
 
         return open_json(source, reading, keep)
+    if kind == "excel":
+        from clx.ml.data.tables.excel import open_sheet
+
+        return open_sheet(source, reading)
+    if kind == "text":
+        from clx.ml.data.tables.text_files import open_text_lines
+
+        return open_text_lines(source, reading)
     from clx.ml.data.tables import columnar
 
     return columnar.open_parquet(source) if kind == "parquet" else columnar.open_arrow(source)
 
 
-def matching_files(source: str) -> list[FileSource]:
-    """Return the files that a path, a folder or a glob stands for, sorted by name.
+def is_source(word: str) -> bool:
+    """Return whether a word can only mean data: an address, or a file, folder or sheet that exists.
 
-    Files of a folder that clx does not read are named in a ``DataWarning``.
+    A text may begin with an address. Only that of a database has blanks, in its query.
+    """
+    if is_address(word) and (is_query(word) or not re.search(r"\s", word)):
+        return True
+    match = SHEET.fullmatch(word)
+    # Path.exists raises for a text that is too long for a file name.
+    return any(map(os.path.exists, [word, *(match.groups()[:1] if match else [])]))
+
+
+def matching_files(source: str) -> list[FileSource]:
+    """Return the files that a path, a folder, a glob or an address stands for, sorted by name.
+
+    Files of a folder that clx does not read are named in a ``DataWarning``. A saved Dataset has its
+    files in the order of its rows. A query has none.
 
     Raises:
         DataFormatError: there are no such files.
+        MissingDependencyError: a package is needed for the address.
     """
-    if is_address(source):
-        return _at_address(source)
-    path = Path(source).expanduser()
-    if path.is_dir():
-        inside = sorted(
-            file for file in path.rglob("*") if file.is_file() and not _hidden(file, path)
-        )
-        return _readable(source, inside)
-    if path.exists():
-        return [_local(path)]
-    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
-    files = [match for match in matches if match.is_file()]
-    if len(files) == 1:
-        return [_local(files[0])]
-    return _readable(source, files)
-
-
-def _readable(source: str, files: Sequence[Path]) -> list[FileSource]:
-    known = [file for file in files if known_format(file.name)]
-    unknown = [str(file) for file in files if not known_format(file.name)]
-    if not known:
-        also = f" The files there have other suffixes: {examples(unknown)}." if unknown else ""
-        raise DataFormatError(
-            f"There is no data at {source!r} (looked in {Path.cwd()}).{also} Pass a file "
-            f"({', '.join(FORMATS)}; also with {', '.join(COMPRESSIONS)}), a folder or glob of such "
-            f"files, or a DataFrame."
-        )
-    if unknown:
-        warnings.warn(
-            f"{len(unknown)} files of {source!r} were left out, because clx does not read their "
-            f"format: {examples(unknown)}",
-            DataWarning,
-            stacklevel=2,
-        )
-    return [_local(file) for file in known]
-
-
-def _local(path: Path) -> FileSource:
-    # A name that is not UTF-8 cannot be printed as it is.
-    name = str(path).encode("utf-8", "backslashreplace").decode()
-    return FileSource(name, file_format(name), path)
-
-
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
-
-
-def is_address(source: str) -> bool:
-    """Return whether the source is an address such as ``s3://bucket/rows.csv``, not a path."""
-    scheme, found, _ = source.partition("://")
-    return bool(found) and len(scheme) > 1 and scheme.replace("+", "").isalnum()
-
-
-def _at_address(source: str) -> list[FileSource]:
-    import fsspec
-
-    try:
-        files, _, found = fsspec.get_fs_token_paths(source, expand=True)
-        protocol = source.partition("://")[0]
-        if len(found) == 1 and files.isdir(found[0]):
-            found = sorted(files.find(found[0]))
-            found = [each for each in found if known_format(each)]
-        elif not any(files.exists(each) for each in found):
-            found = []
-    except (ImportError, ValueError, OSError) as error:
-        raise DataFormatError(f"{source} cannot be opened: {error}") from error
+    source = source_name(source)
+    if is_query(source):
+        parse_query(source)
+        return []
+    sheet = None
+    match = SHEET.fullmatch(source)
+    if match is not None and (is_address(source) or not Path(source).exists()):
+        source, sheet = match.groups()
+    found, several = files_at(source) if is_address(source) else local_files(source)
+    if several:
+        return [replace(file, sheet=sheet) for file in data_files(source, found)]
     if not found:
-        raise DataFormatError(f"There is no data at {source!r}")
-    names = [each if "://" in each else f"{protocol}://{each.lstrip('/')}" for each in found]
-    return [FileSource(name, file_format(name), name) for name in names]
+        raise no_data(source)
+    if is_database(found[0].file_name):
+        raise DataFormatError(database_advice(found[0].name))
+    return [replace(source_of(found[0]), sheet=sheet)]

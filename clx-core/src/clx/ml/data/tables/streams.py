@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from clx.errors import DataFormatError
+from clx.errors import ClxError, DataFormatError
 from clx.ml.data.tables.formats import FileFormat
 from clx.problems import cell
 
@@ -27,11 +27,18 @@ class FileSource:
         name: the file in messages.
         format: what its name says about it.
         path: the local file, or an address such as ``s3://bucket/rows.csv``.
+        inside: its path below the folder or glob that was asked for, None for a file that was
+            named itself.
+        sheet: the sheet of a workbook, None for the first one with rows.
+        held: what must live as long as this file is read, such as a temporary copy.
     """
 
     name: str
     format: FileFormat
     path: Path | str
+    inside: str | None = None
+    sheet: str | None = None
+    held: object = None
 
     def open_raw(self) -> IO[bytes]:
         """Open the file as it is stored."""
@@ -69,8 +76,7 @@ class FileSource:
             return io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
         if kind == "zip":
             archive = zipfile.ZipFile(raw)
-            members = [each for each in archive.namelist() if not each.endswith("/")]
-            members = [each for each in members if not each.startswith("__MACOSX/")]
+            members = zip_members(archive)
             if len(members) != 1:
                 raise DataFormatError(
                     f"{self.name} holds {len(members)} files, but must hold one: unpack it and pass "
@@ -96,7 +102,9 @@ class FileSource:
         except (ValueError, OSError, EOFError, pa.ArrowException) as error:
             raise DataFormatError(self.unreadable(error)) from error
         except Exception as error:
-            if type(error).__module__ not in ("zlib", "zipfile"):
+            # Behind an address is a library of its own, with errors of its own.
+            elsewhere = isinstance(self.path, str) and not isinstance(error, ClxError)
+            if type(error).__module__ not in ("zlib", "zipfile") and not elsewhere:
                 raise
             raise DataFormatError(self.unreadable(error)) from error
 
@@ -105,6 +113,12 @@ class FileSource:
         kind = " ".join(part for part in (self.format.compression, self.format.kind) if part)
         text = str(error) or type(error).__name__
         return f"{self.name} cannot be read as {kind}: {text if len(text) < 300 else cell(text)}"
+
+
+def zip_members(archive: zipfile.ZipFile) -> list[str]:
+    """Return the files in an archive, without those that macOS adds."""
+    inside = [name for name in archive.namelist() if not name.endswith("/")]
+    return [name for name in inside if not name.startswith("__MACOSX/")]
 
 
 def blocks(stream: IO[bytes]) -> Iterator[bytes]:

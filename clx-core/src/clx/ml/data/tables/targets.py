@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import DataFormatError, RunExistsError
+from clx.ml.data.tables.addresses import is_address
 from clx.ml.data.tables.formats import FileFormat, target_format
-from clx.ml.data.tables.sources import is_address
 from clx.ml.run_directory.files import fsync
 from clx.settings import local_data_dir
 

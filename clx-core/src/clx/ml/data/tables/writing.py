@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from clx.ml.data.tables.formats import SEPARATORS, FileFormat
+from clx.ml.data.tables.json_text import json_lines
 from clx.ml.data.tables.json_types import is_json, plain
 from clx.ml.run_directory.files import fsync
 
@@ -38,7 +39,8 @@ def write_rows(
     else:
         with path.open("wb") as raw, _compressed(raw, form.compression) as stream:
             if form.kind == "jsonl":
-                _write_json_lines(batches, schema, stream)
+                for batch in batches:
+                    stream.write(json_lines(batch))
             else:
                 _write_delimited(batches, schema, stream, form.kind)
     fsync(path)
@@ -138,23 +140,3 @@ def _cell(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return str(value) if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)
-
-
-def _write_json_lines(batches: Iterable[pa.RecordBatch], schema: pa.Schema, stream: Any) -> None:
-    encode = json.JSONEncoder(ensure_ascii=False).encode
-    for batch in batches:
-        columns = [_values(batch.column(field.name), field.type) for field in schema]
-        keys = schema.names
-        lines = [encode(dict(zip(keys, row, strict=True))) for row in zip(*columns, strict=True)]
-        # A lone surrogate, which only a JSON value can hold, has no UTF-8 form: it stays escaped.
-        stream.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
-
-
-def _values(array: pa.Array, kind: pa.DataType) -> list[Any]:
-    import pyarrow as pa
-
-    if is_json(kind):
-        return [None if t is None else json.loads(t) for t in array.storage.to_pylist()]
-    values: list[Any] = array.to_pylist()
-    simple = pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-    return values if simple else [plain(value) for value in values]
