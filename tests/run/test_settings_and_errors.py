@@ -26,6 +26,7 @@ BUILTIN = {
     "TrainingError": RuntimeError,
     "OutOfMemoryError": MemoryError,
     "ExportError": RuntimeError,
+    "NotPublishedError": ValueError,
     "NotTrainedError": RuntimeError,
     "ResumeError": RuntimeError,
     "ModelNotFoundError": OSError,
