@@ -16,7 +16,16 @@ from pathlib import Path
 
 from measuring import compare, machine, to_json
 
-BENCHMARKS = ("prediction", "training", "attention", "startup", "memory", "intervals", "cost")
+BENCHMARKS = (
+    "prediction",
+    "training",
+    "attention",
+    "startup",
+    "memory",
+    "intervals",
+    "cost",
+    "many_labels",
+)
 ON_GPU = ("gpu", "cost")
 
 
