@@ -65,7 +65,7 @@ print(Path({target!r}).stat().st_size / 1e6)
 
 def run_benchmark(rounds: int, small: bool) -> list[Table]:
     """Return the cost of probes of many labels, and the size of their results."""
-    compared = (250, 1500) if small else (500, 5000)
+    compared = (210, 1050) if small else (500, 5000)
     sizes = [compared] if small else [compared, (1500, 15_000), (5000, 50_000)]
     rows = []
     for labels, count in sizes:

@@ -26,7 +26,9 @@ ANIMALS = "cat dog horse cow sheep goat".split()
 
 def pytest_addoption(parser):
     """Add ``--shuffle SEED``."""
-    parser.addoption("--shuffle", metavar="SEED", help="run the tests in the random order of a seed")
+    parser.addoption(
+        "--shuffle", metavar="SEED", help="run the tests in the random order of a seed"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
