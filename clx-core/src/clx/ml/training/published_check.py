@@ -116,6 +116,8 @@ def _scores(
 ) -> list[torch.Tensor]:
     """Return the model's scores for rows, one tensor per batch."""
     rows = tokenised_split(task, tokenizer, "train", frame).dataset
+    # A long text may be hundreds of windows.
+    rows = rows.select(range(min(len(rows), ROWS)))
     found = []
     with torch.no_grad():
         for _, fed in model_batches(rows, task.load_data_collator(), model.device):
