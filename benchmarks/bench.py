@@ -25,6 +25,7 @@ BENCHMARKS = (
     "intervals",
     "cost",
     "data_doors",
+    "many_labels",
 )
 ON_GPU = ("gpu", "cost")
 

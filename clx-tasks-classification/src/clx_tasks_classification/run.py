@@ -25,6 +25,7 @@ from clx.ml.metrics import (
     confusion_table,
     log_softmax,
     per_label_table,
+    row_log_probabilities,
 )
 from clx.problems import cell
 
@@ -189,14 +190,13 @@ class ClassificationRun(TrainingRun):
         import pandas as pd
 
         logits, labels = eval_pred
-        probabilities, predicted = _probabilities(logits), logits.argmax(axis=1)
-        rows = np.arange(len(labels))
+        predicted, top, own = row_log_probabilities(labels, logits)
         return pd.DataFrame(
             {
                 "given": [self.label_names[i] for i in labels],
                 "predicted": [self.label_names[i] for i in predicted],
-                "score": probabilities[rows, predicted],
-                "given_score": probabilities[rows, labels],
+                "score": np.exp(top),
+                "given_score": np.exp(own),
                 "correct": predicted == labels,
             }
         )

@@ -170,11 +170,16 @@ def _write(out: Output, run: TrainingRun, result: TrainingResult) -> None:
     if result.metrics:
         rows = result.rows.get("eval", 0)
         write_metrics(out, result.metrics, f"{run.run_name} on {rows} rows of evaluation data")
+    from clx.ml.results.ending import kept_in_words, stopped_in_words
+
+    ending = result.to_dict()
+    words = [("kept", kept_in_words(ending)), ("stopped by", stopped_in_words(ending))]
     out.fields(
         [
             ("train rows", result.rows.get("train", 0)),
             ("steps", result.steps),
             ("train loss", result.train_loss),
+            *((name, value) for name, value in words if value is not None),
             ("seconds", round(result.seconds, 1)),
             ("run directory", result.run_dir),
             ("next", f'clx predict {shlex.quote(reference(result.run_dir))} "some text"'),

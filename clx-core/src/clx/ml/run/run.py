@@ -12,6 +12,7 @@ from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training
 from clx.ml.run.checking import CheckingRun
 from clx.ml.run.making import make_run
+from clx.ml.run.saved import opener_of
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
@@ -135,11 +136,11 @@ class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
 
         Raises:
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
-            DataFormatError: the data is not in the task's format, or has findings and the run has
-                ``strict_data``.
+            DataFormatError: the data is not in the task's format, or ``strict_data`` has findings.
             ModelNotFoundError: the base model cannot be found.
             ResumeError: there is nothing to resume, or it was started with other data or arguments.
             RunBusyError: another process is training into this run.
+            NotPublishedError: the written run does not open, or does not have the trained model.
         """
         reading = reading_of(separator, encoding, header)
         place = RunDir(self.run_dir)
@@ -160,7 +161,8 @@ class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
         self._clx_loaded.free()
         with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True, keep=True):
             self._resolve_metrics()
-            result, config = train_run(self, place, request, self._origin())
+            opener, origin = opener_of(TrainingRun, self), self._origin()
+            result, config = train_run(self, place, request, origin, opener)
             self._take_over(config)
         self._clx_loaded.opened(place)
         after_evaluation(self, result.evaluation)

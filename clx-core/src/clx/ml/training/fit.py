@@ -19,6 +19,7 @@ from clx.ml.model.head.layer import model_columns
 from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.loading import load_model
 from clx.ml.plugins.calls import trainer_callbacks
+from clx.ml.results.ending import PROBE, TIME_BUDGET
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.task.author_code import author_code
 from clx.ml.task.task import Task
@@ -27,6 +28,7 @@ from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, prese
 from clx.ml.training import checkpoints
 from clx.ml.training.attention_dropout import is_left_out, restore_dropout
 from clx.ml.training.defaults import PATIENCE
+from clx.ml.training.ending import kept_epoch, stopped_by
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.ml.training.keep_probe import is_better, restored_probe
 from clx.ml.training.loss_weights import use_class_weights
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
     from clx.ml.training.job import Job
 
 
+KEPT = "kept"
+"""The entry of the results about a probe that is better than the fine-tuned model."""
+
+
 @dataclass
 class Fitted:
     """A fitted model and how it was made.
@@ -50,6 +56,7 @@ class Fitted:
         head: how its head was prepared.
         trainer: the Trainer that fine-tuned it, None without fine-tuning.
         calibration: its calibration, None if it was not calibrated.
+        stopped: why the training ended early, None if it ran to its end.
         notes: more entries of the results.
     """
 
@@ -57,6 +64,7 @@ class Fitted:
     head: Head
     trainer: Trainer | None = None
     calibration: Calibration | None = None
+    stopped: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -73,6 +81,11 @@ class Fitted:
     def epochs(self) -> float:
         """The number of passes over the training rows."""
         return 0.0 if self.trainer is None else float(self.trainer.state.epoch or 0)
+
+    @property
+    def kept(self) -> str | float:
+        """``"probe"``, or the epoch after which the fine-tuned model was as it is now."""
+        return PROBE if self.trainer is None or KEPT in self.notes else kept_epoch(self.trainer)
 
     @property
     def train_loss(self) -> float:
@@ -195,6 +208,7 @@ def _fine_tune(
     if steps is not None:
         fitted.notes["time_budget"] = {"seconds": budget and budget.seconds, "steps": steps}
         if steps < MIN_STEPS and fitted.head.init == "probe":
+            fitted.stopped = TIME_BUDGET
             return
         limit_steps(trainer, max(1, steps))
     start = job.resume_from
@@ -206,6 +220,7 @@ def _fine_tune(
     refuse_not_finite(trainer)
     fitted.model = trainer.accelerator.unwrap_model(trainer.model).eval()
     fitted.trainer = trainer
+    fitted.stopped = stopped_by(trainer, budget, limited=steps is not None)
     if is_left_out(fitted.model.config, plan.dropout):
         fitted.notes[DROPOUT] = plan.dropout
 
@@ -219,7 +234,7 @@ def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: _Heads) -> None:
     with quiet_transformers():
         fitted.model = restored_probe(lambda: heads.fresh(head.pooling), head, job.work_dir)
     best = trainer.state.best_metric
-    fitted.notes["kept"] = {"model": "probe", "score": score, "best_of_training": best}
+    fitted.notes[KEPT] = {"model": "probe", "score": score, "best_of_training": best}
 
 
 def _base_model(job: Job, dropout: dict[str, float]) -> PreTrainedModel:

@@ -25,7 +25,7 @@ from clx.ml.run_directory.layout import (
 )
 from clx.ml.task.author_code import author_code
 from clx.ml.training.model_card import model_card
-from clx.ml.training.published_check import score_difference
+from clx.ml.training.published_check import refused, score_difference
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -65,13 +65,17 @@ def write_run(
         result: the result of the training.
         config: the content of ``config.json``.
         data: the fingerprints of the data.
+
+    Raises:
+        NotPublishedError: plain transformers reads another model than the trained one.
     """
     task, work_dir = job.task, job.work_dir
     write_json(new.path / CONFIG, config)
     with quiet_transformers():
         fitted.model.save_pretrained(new.model)
         job.tokenizer.save_pretrained(new.model)
-        fitted.head.score_difference = _score_difference(task, fitted, new, job.train.dataset)
+        with refused(new, RunDir(result.run_dir), job):
+            fitted.head.score_difference = _score_difference(task, fitted, new, job.train.dataset)
     (new.model / "README.md").write_text(model_card(task, result), encoding="utf-8")
     write_json(new.path / RESULTS, _results(result, fitted, {"data": data}))
     write_json(new.path / ENVIRONMENT, environment(task))

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +54,12 @@ from clx.ml.training.defaults import Setting, choose_arguments
 from clx.ml.training.fit import Fitted, fit
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
+from clx.ml.training.published_check import Reopen, check_opens, refused
 from clx.ml.training.time_budget import Budget, seconds_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from transformers import PreTrainedModel
 
     from clx.ml.data.splits import Split
     from clx.ml.task.task import Task
@@ -80,7 +83,7 @@ class Request:
 
 
 def train_run(
-    task: Task, place: RunDir, request: Request, origin: Origin
+    task: Task, place: RunDir, request: Request, origin: Origin, reopen: Reopen
 ) -> tuple[TrainingResult, dict[str, Any]]:
     """Train a task and publish it; see ``TrainingRun.train``.
 
@@ -89,6 +92,7 @@ def train_run(
         place: the directory to publish the run in.
         request: the arguments of the call.
         origin: the content of the config besides the options.
+        reopen: opens the written run, to check it before it is published.
 
     Returns:
         The result, and the published config.
@@ -139,14 +143,21 @@ def train_run(
                     rows={split.name: len(split.frame) for split in splits},
                     truncated={split.name: split.truncated for split in splits},
                     data_check=check,
+                    kept=fitted.kept,
+                    stopped=fitted.stopped,
                 )
                 extra = {**origin.extra, **_recorded(task, fitted)}
                 config = config_to_write(task, replace(origin, extra=extra))
                 if is_main_process():
-                    with staged(place) as new:
+                    with staged(place, partial(_check, place, job, fitted.model, reopen)) as new:
                         write_run(new, job, fitted, result, config, identity["data"])
                 wait()
     return result, config
+
+
+def _check(place: RunDir, job: Job, model: PreTrainedModel, reopen: Reopen, new: RunDir) -> None:
+    with refused(new, place, job):
+        check_opens(new, job, model, reopen)
 
 
 @contextlib.contextmanager
