@@ -18,10 +18,12 @@ from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_text
 from clx.ml.model.head.layer import model_columns
 from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.loading import load_model
+from clx.ml.model.head.padding import settle_padding
 from clx.ml.plugins.calls import trainer_callbacks
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.task.author_code import author_code
 from clx.ml.task.task import Task
+from clx.ml.trainer.equal_lengths import split_by_length
 from clx.ml.trainer.loss_guard import refuse_not_finite
 from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, preserve_forward
 from clx.ml.training import checkpoints
@@ -101,6 +103,8 @@ def fit(job: Job) -> Fitted:
     interrupt = StopOnInterrupt()
     with preserve_forward(model):
         trainer = _make_trainer(job, model, interrupt)
+        _settle_padding(job, model)
+        split_by_length(trainer, job.tokenizer.padding_side)
         heads = _Heads(job, trainer, dropout, _label_texts(job, model))
         fitted = Fitted(model, heads.first(model, resumed))
         if not job.call.fine_tune:
@@ -154,6 +158,7 @@ class _Heads:
     def fresh(self, pooling: str) -> tuple[PreTrainedModel, Head]:
         """Return a newly loaded base model with a pooling, and its head."""
         model = _base_model(self.job, self.dropout)
+        _settle_padding(self.job, model)
         return model, self._prepare(model, pooling=pooling, init="random", find_layer=True)
 
     def _prepare(
@@ -220,6 +225,10 @@ def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: _Heads) -> None:
         fitted.model = restored_probe(lambda: heads.fresh(head.pooling), head, job.work_dir)
     best = trainer.state.best_metric
     fitted.notes["kept"] = {"model": "probe", "score": score, "best_of_training": best}
+
+
+def _settle_padding(job: Job, model: PreTrainedModel) -> None:
+    settle_padding(model, job.tokenizer, job.train.dataset, job.task.load_data_collator())
 
 
 def _base_model(job: Job, dropout: dict[str, float]) -> PreTrainedModel:

@@ -38,6 +38,7 @@ from clx.ml.model.head.probe import Examples
 from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.head.validation import choose_c, out_of_fold
 from clx.ml.model.loading import load_model
+from clx.ml.model.head.padding import settle_padding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,10 +185,12 @@ def frozen_features(task: Task, tokenizer: PreTrainedTokenizerBase, dataset: Dat
     folder: Path = resolve_base_model(task.base_model_name)
     model = load_model(task, folder, tokenizer).float()
     model.to(choose_device(task.device, stored=True))
+    collator = task.load_data_collator()
+    settle_padding(model, tokenizer, dataset, collator)
     request = HeadRequest(
         folder=folder,
         dataset=dataset,
-        collator=task.load_data_collator(),
+        collator=collator,
         pooling=task.pooling,
         init="random",
         model_args=task.model_args,
