@@ -40,6 +40,12 @@ T5 = {
     "decoder_start_token_id": 0,
 }
 GPT = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": POSITIONS}
+FUNNEL = {"d_model": 32, "n_head": 2, "d_head": 16, "d_inner": 64, "block_sizes": [1, 1]}
+FUNNEL |= {"architectures": ["FunnelModel"]}
+GPT_NEO = {**NARROW, "num_layers": 2, "num_heads": 2, "window_size": 8}
+GPT_NEO |= {"attention_types": [[["global", "local"], 1]]}
+JAMBA = {**DECODER, "attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False}
+JAMBA |= {"expert_layer_period": 4, "expert_layer_offset": 3}
 XLM = {"emb_dim": 32, "n_layers": 2, "n_heads": 2, "max_position_embeddings": POSITIONS}
 
 
@@ -91,11 +97,7 @@ ARCHITECTURES = [
     Architecture("ernie", "wordpiece"),
     Architecture("esm", "wordpiece", {**NARROW, "position_embedding_type": "rotary"}),
     Architecture("fnet", "wordpiece", inputs=("input_ids", "token_type_ids")),
-    Architecture(
-        "funnel",
-        "wordpiece",
-        {"d_model": 32, "n_head": 2, "d_head": 16, "d_inner": 64, "block_sizes": [1, 1], "architectures": ["FunnelModel"]},
-    ),
+    Architecture("funnel", "wordpiece", FUNNEL),
     Architecture("ibert", "roberta", ROBERTA),
     Architecture("longformer", "roberta", {**ROBERTA, "attention_window": 8}),
     Architecture(
@@ -121,9 +123,7 @@ ARCHITECTURES = [
     Architecture("gemma", "llama", DECODER, side="left"),
     Architecture("gpt2", "gpt", GPT),
     Architecture("gpt2", "gpt", GPT, side="left", name="padded left"),
-    Architecture(
-        "gpt_neo", "gpt", {**NARROW, "num_layers": 2, "num_heads": 2, "attention_types": [[["global", "local"], 1]]}
-    ),
+    Architecture("gpt_neo", "gpt", GPT_NEO),
     Architecture("gpt_neox", "gpt"),
     Architecture("gptj", "gpt", {**GPT, "rotary_dim": 8}),
     Architecture("llama", "llama", DECODER),
@@ -132,13 +132,13 @@ ARCHITECTURES = [
     Architecture("opt", "roberta", {**NARROW, "ffn_dim": 64, "word_embed_proj_dim": 32}),
     Architecture("phi", "gpt", NARROW),
     Architecture("qwen2", "gpt", DECODER, side="left"),
-    Architecture("jamba", "llama", {**DECODER, "attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 4, "expert_layer_offset": 3, "use_mamba_kernels": False}),
+    Architecture("jamba", "llama", JAMBA),
     Architecture("bart", "roberta", SEQ2SEQ),
     Architecture("mbart", "roberta", SEQ2SEQ),
     Architecture("t5", "t5", T5),
     Architecture("mt5", "t5", T5),
     Architecture("umt5", "t5", T5),
-]  # fmt: skip
+]
 
 
 def wordpiece() -> tuple[Any, dict[str, str]]:
@@ -241,6 +241,7 @@ def make_model(architecture: Architecture, folder: Path) -> Path:
     config = AutoConfig.for_model(
         architecture.model_type,
         vocab_size=len(tokenizer),
+        # Larger than usual, so that what differs between texts shows in their scores.
         initializer_range=0.3,
         **{**ids, **architecture.config},
     )

@@ -16,9 +16,9 @@ from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.initialize import Head, prepare_head
 from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
 from clx.ml.model.head.layer import model_columns
+from clx.ml.model.head.padding import batched_alike, settle_padding
 from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.loading import load_model
-from clx.ml.model.head.padding import settle_padding
 from clx.ml.plugins.calls import trainer_callbacks
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.task.author_code import author_code
@@ -103,7 +103,7 @@ def fit(job: Job) -> Fitted:
     interrupt = StopOnInterrupt()
     with preserve_forward(model):
         trainer = _make_trainer(job, model, interrupt)
-        _settle_padding(job, model)
+        settle_padding(model, job.tokenizer, job.train.dataset, trainer.data_collator)
         split_by_length(trainer, job.tokenizer.padding_side)
         heads = _Heads(job, trainer, dropout, _label_texts(job, model))
         fitted = Fitted(model, heads.first(model, resumed))
@@ -158,7 +158,7 @@ class _Heads:
     def fresh(self, pooling: str) -> tuple[PreTrainedModel, Head]:
         """Return a newly loaded base model with a pooling, and its head."""
         model = _base_model(self.job, self.dropout)
-        _settle_padding(self.job, model)
+        batched_alike(model, self.trainer.model)
         return model, self._prepare(model, pooling=pooling, init="random", find_layer=True)
 
     def _prepare(
@@ -225,10 +225,6 @@ def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: _Heads) -> None:
         fitted.model = restored_probe(lambda: heads.fresh(head.pooling), head, job.work_dir)
     best = trainer.state.best_metric
     fitted.notes["kept"] = {"model": "probe", "score": score, "best_of_training": best}
-
-
-def _settle_padding(job: Job, model: PreTrainedModel) -> None:
-    settle_padding(model, job.tokenizer, job.train.dataset, job.task.load_data_collator())
 
 
 def _base_model(job: Job, dropout: dict[str, float]) -> PreTrainedModel:

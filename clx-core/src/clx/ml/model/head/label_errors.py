@@ -34,11 +34,11 @@ from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.head.initialize import prepare_head
 from clx.ml.model.head.label_texts import label_names_of
 from clx.ml.model.head.layer import collect_features
+from clx.ml.model.head.padding import settle_padding
 from clx.ml.model.head.probe import Examples
 from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.head.validation import choose_c, out_of_fold
 from clx.ml.model.loading import load_model
-from clx.ml.model.head.padding import settle_padding
 
 if TYPE_CHECKING:
     import pandas as pd

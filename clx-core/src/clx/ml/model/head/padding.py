@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clx.ml.data.batches import BATCHING, EQUAL_LENGTHS
+from clx.ml.data.batches import BATCHING, EQUAL_LENGTHS, needs_equal_lengths
 from clx.ml.data.lengths import input_lengths
 from clx.ml.data.no_tokens import stand_in
 from clx.ml.model.head.layer import evaluating, model_columns
@@ -73,6 +73,12 @@ def settle_padding(
     elif hasattr(model.config, BATCHING):
         # The base model is one that clx has trained, maybe with another tokenizer.
         delattr(model.config, BATCHING)
+
+
+def batched_alike(model: PreTrainedModel, measured: PreTrainedModel) -> None:
+    """Let a model's texts be batched as those of another model, which was measured."""
+    if needs_equal_lengths(measured):
+        setattr(model.config, BATCHING, EQUAL_LENGTHS)
 
 
 def _pad_on(tokenizer: PreTrainedTokenizerBase, side: str) -> None:
