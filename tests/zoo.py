@@ -60,6 +60,7 @@ class Architecture:
         side: the side that the tokenizer pads.
         name: what tells it from others of the type.
         inputs: the model inputs that the tokenizer returns.
+        reads_empty: whether the class in transformers reads two special tokens with no word.
     """
 
     model_type: str
@@ -68,6 +69,7 @@ class Architecture:
     side: str = "right"
     name: str = ""
     inputs: tuple[str, ...] = ("input_ids", "attention_mask")
+    reads_empty: bool = True
 
     def __str__(self) -> str:
         """Return the type and the name."""
@@ -97,7 +99,7 @@ ARCHITECTURES = [
     Architecture("ernie", "wordpiece"),
     Architecture("esm", "wordpiece", {**NARROW, "position_embedding_type": "rotary"}),
     Architecture("fnet", "wordpiece", inputs=("input_ids", "token_type_ids")),
-    Architecture("funnel", "wordpiece", FUNNEL),
+    Architecture("funnel", "wordpiece", FUNNEL, reads_empty=False),
     Architecture("ibert", "roberta", ROBERTA),
     Architecture("longformer", "roberta", {**ROBERTA, "attention_window": 8}),
     Architecture(

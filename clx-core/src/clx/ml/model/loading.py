@@ -103,8 +103,19 @@ def load_model(
     _refuse_other_vocabulary(model, tokenizer, folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
+    _choose_attention_by_call(model)
     model.eval()
     return model
+
+
+def _choose_attention_by_call(model: PreTrainedModel) -> None:
+    """Undo a side effect of BigBird: after one short batch, it no longer reads long ones sparsely."""
+    if getattr(model.config, "attention_type", None) != "block_sparse":
+        return
+    for module in model.modules():
+        if hasattr(module, "set_attention_type"):
+            module.register_forward_pre_hook(lambda m, _: m.set_attention_type("block_sparse"))
+            return
 
 
 def _refuse_empty_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
