@@ -114,7 +114,8 @@ def trains(subject: Subject) -> str:
     """Fine-tune with eval data, evaluate, and predict."""
     run = subject.run("with-eval")
     result = run.train(subject.data, subject.data)
-    assert result.metrics and len(run.predict(subject.texts)) == len(subject.texts)
+    assert result.metrics
+    assert len(run.predict(subject.texts)) == len(subject.texts)
     return "yes"
 
 
