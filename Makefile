@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test test-shuffled lint fix template options wheels crash endurance cleanroom check bench bench-gpu clean
+.PHONY: help install demo test test-shuffled lint fix template options architectures wheels crash endurance cleanroom check bench bench-gpu clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -62,6 +62,9 @@ template: ## Copy the example that `clx new-task` writes into clx-core
 
 options: $(VENV)/installed-dev ## Write the table of options into docs/arguments.md
 	@$(BIN)/python tests/options_page.py
+
+architectures: $(VENV)/installed-dev ## Try many types of models, and write the table in docs/architectures.md
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/architectures.py
 
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
 	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done

@@ -89,7 +89,7 @@ def test_lengths_are_those_of_the_model_special_tokens_included(tiny_model):
     assert "row 1 (9 tokens)" in cut.message
     # 5 texts of 9 tokens lose 3 each, of 65 tokens in all.
     assert "loses 23.1 % of all tokens" in cut.message
-    uncut = make(tiny_model, tokenize_args={"truncation": False}).check(data)
+    uncut = make(tiny_model, tokenize_args={"max_length": 9}).check(data)
     assert "truncated_texts" not in kinds(uncut)
 
 

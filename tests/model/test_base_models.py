@@ -17,8 +17,8 @@ from clx.ml.model.base_models import (
     read_model_config,
     refuse_foreign_code,
     resolve_base_model,
-    set_input_limit,
 )
+from clx.ml.model.positions import set_input_limit
 from clx.ml.plugins import Plugins
 
 WEIGHTS = b"these are weights"
@@ -309,7 +309,7 @@ def limit(folder, own=int(1e30), **config):
     tokenizer = SimpleNamespace(model_max_length=own)
     if config:
         (folder / "config.json").write_text(json.dumps(config))
-    set_input_limit(tokenizer, folder)
+    set_input_limit(tokenizer, folder, {})
     return tokenizer.model_max_length
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -80,7 +81,8 @@ def test_features_are_read_in_batches_that_a_training_has_room_for():
     # As on any device but a CPU, whose batches are smaller; predictions use batches of 16,384 tokens.
     rows = Dataset.from_dict({"input_ids": [[5] * 512] * 20 + [[5] * 9] * 700})
     sizes = []
-    for chosen, fed in model_batches(rows, collate, torch.device("meta")):
+    model = SimpleNamespace(device=torch.device("meta"))
+    for chosen, fed in model_batches(model, rows, collate):
         assert fed["input_ids"].shape[0] == len(chosen)
         sizes.append(fed["input_ids"].numel())
     assert max(sizes) == MOST_TOKENS == 8 * 512

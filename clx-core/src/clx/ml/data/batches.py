@@ -27,6 +27,17 @@ OTHER_BUDGET = 16_384
 MAX_TEXTS = {"cpu": 128}
 OTHER_MAX_TEXTS = 1024
 
+BATCHING = "clx_batching"
+"""The key in a model's config that says how its texts must be batched."""
+
+EQUAL_LENGTHS = "equal_lengths"
+"""The value for a model in which padding changes a text's score, whatever its side."""
+
+
+def needs_equal_lengths(model: Any) -> bool:
+    """Return whether the texts of a batch must have equally many tokens; training measured it."""
+    return getattr(getattr(model, "config", None), BATCHING, None) == EQUAL_LENGTHS
+
 
 def window_size(device: str, batch_size: int | None) -> int:
     """Return how many texts are held in memory and sorted by length at once."""
@@ -40,6 +51,7 @@ def batches(
     device: str = "cpu",
     batch_size: int | None = None,
     most_tokens: int | None = None,
+    equal: bool = False,
 ) -> Iterator[list[int]]:
     """Yield the positions of the texts in each batch, longest texts first.
 
@@ -48,19 +60,9 @@ def batches(
         device: the device type, such as ``cpu`` or ``cuda``.
         batch_size: texts per batch. None fits as many as the device's token budget allows.
         most_tokens: an upper limit for the token budget. None uses the device's budget.
+        equal: whether the texts of a batch must have equal lengths.
     """
     order = sorted(range(len(lengths)), key=lambda position: -lengths[position])
-    yield from in_order(order, lengths, device, batch_size, most_tokens)
-
-
-def in_order(
-    order: Sequence[int],
-    lengths: Sequence[int],
-    device: str,
-    batch_size: int | None,
-    most_tokens: int | None = None,
-) -> Iterator[list[int]]:
-    """Yield successive positions of ``order`` as batches; see :func:`batches`."""
     budget = TOKEN_BUDGETS.get(device, OTHER_BUDGET)
     if most_tokens is not None:
         budget = min(budget, most_tokens)
@@ -70,7 +72,8 @@ def in_order(
     for position in order:
         longer = max(longest, lengths[position])
         over = batch_size is None and longer * (len(batch) + 1) > budget
-        if batch and (over or len(batch) == most):
+        unequal = equal and lengths[position] != longest
+        if batch and (over or unequal or len(batch) == most):
             yield batch
             batch, longer = [], lengths[position]
         batch.append(position)

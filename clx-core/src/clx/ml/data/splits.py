@@ -11,6 +11,7 @@ import numpy as np
 from clx.errors import ConfigError
 from clx.ml.data.dataset import to_dataset
 from clx.ml.data.lengths import input_lengths, input_limit, uncut_lengths
+from clx.ml.data.no_tokens import stand_in, with_tokens
 from clx.ml.data.texts import row_texts
 from clx.ml.data.token_counts import TokenCounts, watching
 from clx.ml.data.windows import TextWindows, refuse_long
@@ -78,7 +79,14 @@ def tokenised_split(
     """
     row_of: list[int] = []
     with watching(tokenizer) as seen, author_code(task, "tokenize"):
-        dataset = to_dataset(frame, task.tokenize, task.dataset_cols, name, row_of=row_of)
+        token = stand_in(tokenizer)
+        dataset = to_dataset(
+            frame,
+            lambda examples: with_tokens(task.tokenize(examples), token),
+            task.dataset_cols,
+            name,
+            row_of=row_of,
+        )
     if task.long_text == "window" and not row_of:
         raise ConfigError(
             f"long_text='window' cannot be used with the task {task.name!r}: its tokenize() does not "

@@ -19,7 +19,14 @@ from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.task.author_code import author_code
 from clx.ml.task.training_args import check_training_args
-from clx.ml.trainer.trainer import checked_metrics, forget_model, make_trainer, predict_dataset
+from clx.ml.trainer.equal_lengths import split_by_length
+from clx.ml.trainer.trainer import (
+    checked_metrics,
+    forget_model,
+    make_trainer,
+    predict_dataset,
+    preserve_forward,
+)
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
@@ -77,7 +84,8 @@ def predict_split(
         batch = trainer.args.per_device_eval_batch_size
         remedy = "training_args={{'per_device_eval_batch_size': {}}}"
         try:
-            with memory_for_prediction(batch, remedy):
+            with preserve_forward(model), memory_for_prediction(batch, remedy):
+                split_by_length(trainer, tokenizer.padding_side)
                 prediction, loss = predict_dataset(trainer, split.dataset)
         finally:
             forget_model(trainer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clx.errors import ModelError, ModelNotFoundError, RunDirError
 from clx.ml.model.embedded_model import PACKAGE as DEFAULT_PACKAGE
@@ -11,32 +11,9 @@ from clx.ml.plugins.manager import plugins
 from clx.ml.run_directory.files import read_json
 from clx.ml.task.options import DEFAULT_BASE_MODEL
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
 HUB_TIMEOUT_S = 5
 TOKENIZER_FILES = ["*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "*/config.json"]
 WEIGHT_FILES = ["*.safetensors"]
-POSITIONS_AFTER_PADDING = (
-    "roberta",
-    "xlm-roberta",
-    "camembert",
-    "mpnet",
-    "longformer",
-    "luke",
-    "mluke",
-    "ibert",
-    "data2vec-text",
-    "xmod",
-    "lilt",
-    "markuplm",
-    "layoutlmv3",
-    "esm",
-)
-"""Prefixes of the model types whose position ids begin after the padding id (for MPNet, after 1)."""
-
-UNLIMITED = 1_000_000
-"""A larger limit means no limit: a tokenizer without a limit has 1e30."""
 
 
 def resolve_base_model(name: str, weights: bool = True) -> Path:
@@ -152,20 +129,3 @@ def read_model_config(folder: Path) -> dict[str, Any]:
         return read_json(folder / "config.json")
     except RunDirError as error:
         raise ModelError(str(error)) from error
-
-
-def set_input_limit(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Lower the tokenizer's input limit to that of the model.
-
-    In RoBERTa and its relatives, positions begin after the padding id, so there are fewer for tokens.
-    """
-    if not (folder / "config.json").is_file():
-        return
-    config = read_model_config(folder)
-    positions = config.get("max_position_embeddings") or config.get("n_positions")
-    if isinstance(positions, int) and 0 < positions <= UNLIMITED:
-        kind, pad = str(config.get("model_type")), config.get("pad_token_id")
-        offset = 0
-        if kind.startswith(POSITIONS_AFTER_PADDING):
-            offset = 1 + (pad if isinstance(pad, int) and kind != "mpnet" else 1)
-        tokenizer.model_max_length = min(tokenizer.model_max_length, positions - offset)

@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ModelError
+from clx.ml.data.no_tokens import stand_in, with_tokens
 from clx.ml.data.overriding import copy_overriding
 from clx.ml.data.texts import split_pair
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.model.base_models import read_model_config, refuse_foreign_code, set_input_limit
+from clx.ml.model.base_models import (
+    read_model_config,
+    refuse_foreign_code,
+    resolve_base_model,
+)
+from clx.ml.model.positions import refuse_more_tokens, set_input_limit
 from clx.ml.task.author_code import author_code
 from clx.problems import names
 
@@ -20,8 +26,24 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 
+def load_base_tokenizer(task: Task) -> PreTrainedTokenizerBase:
+    """Return the tokenizer for a task's base model, with the model's input limit.
+
+    Raises:
+        ModelNotFoundError: there is no such tokenizer.
+        ModelError: the folder has no tokenizer, or needs its own code.
+        ConfigError: the base model cannot read as many tokens as the task's options give it.
+    """
+    base = resolve_base_model(task.base_model_name, weights=False)
+    name = task.tokenizer_name
+    tokenizer = load_tokenizer(task, resolve_base_model(name, weights=False) if name else base)
+    set_input_limit(tokenizer, base, task.model_args)
+    refuse_more_tokens(task, base)
+    return tokenizer
+
+
 def load_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
-    """Return the task's tokenizer from a folder, with the model's input limit.
+    """Return the task's tokenizer from a folder, with the input limit of a model there.
 
     Raises:
         ModelError: the folder has no tokenizer, or needs its own code.
@@ -36,7 +58,7 @@ def load_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
     # that every reader of the model tokenizes alike.
     as_text = bool(task.tokenize_args.get("split_special_tokens", True))
     tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = as_text
-    set_input_limit(tokenizer, folder)
+    set_input_limit(tokenizer, folder, {})
     return tokenizer
 
 
@@ -82,8 +104,19 @@ def load_model(
     _refuse_other_vocabulary(model, tokenizer, folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
+    _choose_attention_by_call(model)
     model.eval()
     return model
+
+
+def _choose_attention_by_call(model: PreTrainedModel) -> None:
+    """Undo a side effect of BigBird: after one short batch, it no longer reads long ones sparsely."""
+    if getattr(model.config, "attention_type", None) != "block_sparse":
+        return
+    for module in model.modules():
+        if hasattr(module, "set_attention_type"):
+            module.register_forward_pre_hook(lambda m, _: m.set_attention_type("block_sparse"))
+            return
 
 
 def _refuse_empty_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -133,14 +166,16 @@ def bound_tokenizer(
 ) -> PreTrainedTokenizerBase:
     """Return a copy of the tokenizer whose calls default to ``tokenize_args`` and truncation.
 
+    A text without tokens gets one that stands in for it.
     Not every pipeline passes arguments on to its tokenizer, and no pipeline truncates by default.
     """
     defaults = {"truncation": True, **tokenize_args}
+    token = stand_in(tokenizer)
 
     def call(_: Any, tokenize: Any, /, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1:
             args = split_pair(args[0])
-        return tokenize(*args, **{**defaults, **kwargs})
+        return with_tokens(tokenize(*args, **{**defaults, **kwargs}), token)
 
     return copy_overriding(tokenizer, "__call__", call)
 

@@ -46,7 +46,7 @@ class OnnxEngine:
             self._cut = [False] * len(texts)
             windows = [window for e in encodings for window in (e, *e.overflowing)]
             row_of = [row for row, e in enumerate(encodings) for _ in (e, *e.overflowing)]
-            sizes = [len(window) for window in windows]
+            sizes = [max(1, len(window)) for window in windows]
             logits = pooled(self._logits(windows), row_of, sizes, settings.window_pooling)
         function = score_function(
             requested, settings.problem_type, len(settings.labels), settings.configured
@@ -58,10 +58,10 @@ class OnnxEngine:
         """Return the logits of each encoding, in order, shape (encodings, labels)."""
         import numpy as np
 
-        lengths = [len(encoding) for encoding in encodings]
-        labels = len(self._model.settings.labels)
+        lengths = [max(1, len(encoding)) for encoding in encodings]
+        labels, equal = len(self._model.settings.labels), self._model.settings.equal_lengths
         logits = np.empty((len(encodings), labels), dtype=np.float32)
-        for batch in batches(lengths, self._model.device, self._batch_size):
+        for batch in batches(lengths, self._model.device, self._batch_size, equal=equal):
             logits[batch] = self._model.logits([encodings[position] for position in batch])
         return logits
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError, ExportError
+from clx.ml.data.batches import needs_equal_lengths
 from clx.ml.data.lengths import input_limit
+from clx.ml.data.no_tokens import stand_in
 from clx.ml.data.texts import as_text_rows, as_texts, check_texts
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
 from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, Settings
@@ -149,6 +151,8 @@ def _settings(task: Task, reference: Reference) -> Settings:
         },
         batch_size=pipe._batch_size,
         window_pooling=task.window_pooling if task.long_text == "window" else None,
+        equal_lengths=needs_equal_lengths(pipe.model),
+        stand_in=stand_in(tokenizer),
     )
 
 

@@ -42,6 +42,8 @@ class Settings:
         scoring: the pipeline's own ``top_k``, ``legacy`` and ``function``.
         batch_size: the pipeline's own batch size, None if it has none.
         window_pooling: how to pool the logits of a long text's windows; None if it is truncated.
+        equal_lengths: whether the texts of a batch must have equally many tokens.
+        stand_in: the token for a text without tokens; None takes the padding.
     """
 
     inputs: list[str]
@@ -54,6 +56,8 @@ class Settings:
     scoring: dict[str, Any]
     batch_size: int | None = None
     window_pooling: str | None = None
+    equal_lengths: bool = False
+    stand_in: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``settings.json``."""
@@ -132,12 +136,13 @@ class OnnxModel:
 
     def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
         """Return the logits of one batch, shape (texts, labels)."""
+        fill, side, token = self.settings.fill, self.settings.side, self.settings.stand_in
+        empty = [fill["input_ids"] if token is None else token]
         rows = {
-            "input_ids": [encoding.ids for encoding in encodings],
-            "attention_mask": [encoding.attention_mask for encoding in encodings],
-            "token_type_ids": [encoding.type_ids for encoding in encodings],
+            "input_ids": [encoding.ids or empty for encoding in encodings],
+            "attention_mask": [encoding.attention_mask or [1] for encoding in encodings],
+            "token_type_ids": [encoding.type_ids or [0] for encoding in encodings],
         }
-        fill, side = self.settings.fill, self.settings.side
         feeds = {name: padded(rows[name], fill[name], side) for name in self.settings.inputs}
         output: np.ndarray[Any, Any] = self._session.run(["logits"], feeds)[0]
         return output

@@ -17,7 +17,7 @@ from transformers import Pipeline, TextClassificationPipeline
 from transformers.pipelines.base import ChunkPipeline
 
 from clx.errors import ConfigError
-from clx.ml.data.batches import window_size
+from clx.ml.data.batches import needs_equal_lengths, window_size
 from clx.ml.data.lengths import cut_texts, input_limit
 from clx.ml.data.overriding import Method, copy_overriding
 from clx.ml.data.token_counts import TokenCounts, watched_copy
@@ -61,7 +61,8 @@ class PipeEngine:
         self._order: list[int] = []
         self._tokenizer: Any = pipe.tokenizer
         self._limit = limit
-        self._batching = Batching(pipe.device.type, batch_size or pipe._batch_size)
+        size, equal = batch_size or pipe._batch_size, needs_equal_lengths(pipe.model)
+        self._batching = Batching(pipe.device.type, size, equal)
         self._pipe = _batching_copy(pipe, self._batching, windows, self.counts)
         self.window = window_size(self._batching.device, self._batching.size)
 
@@ -76,7 +77,8 @@ class PipeEngine:
         with _tokenizer_threads_kept():
             outputs = self._pipe(
                 [texts[position] for position in self._order],
-                batch_size=self._batching.size or 32,
+                # Only a pipeline that makes its own batches uses it.
+                batch_size=1 if self._batching.equal else self._batching.size or 32,
                 **arguments,
             )
         return _restored(list(outputs), self._order)

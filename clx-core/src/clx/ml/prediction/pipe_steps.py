@@ -36,14 +36,16 @@ class Batching:
     Attributes:
         device: the kind of device, such as ``cpu`` or ``cuda``.
         size: rows per batch. None takes as many as fit the token budget of the device.
+        equal: whether the rows of a batch must have equal lengths.
     """
 
     device: str
     size: int | None
+    equal: bool = False
 
     def of(self, lengths: list[int]) -> Iterator[list[int]]:
         """Yield the positions of the rows of each batch, longest first."""
-        return batches(lengths, self.device, self.size)
+        return batches(lengths, self.device, self.size, equal=self.equal)
 
 
 def run_steps(pipe: Any, inputs: list[Any], call: StepArguments, batching: Batching) -> list[Any]:
@@ -69,7 +71,9 @@ def run_steps(pipe: Any, inputs: list[Any], call: StepArguments, batching: Batch
     with torch.random.fork_rng(devices=[]):
         for batch in batching.of(lengths):
             some = [rows[position] for position in batch]
-            computed = stock.get_iterator(preprocessed, some, 0, len(batch), *arguments)
+            # The chunks of one input may differ in length.
+            size = 1 if batching.equal and makes_chunks else len(batch)
+            computed = stock.get_iterator(preprocessed, some, 0, size, *arguments)
             for position, output in zip(batch, computed, strict=True):
                 outputs[position] = output
     return outputs

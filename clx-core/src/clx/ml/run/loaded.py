@@ -63,8 +63,7 @@ class Loaded:
         """Return the trained run's tokenizer, or the base model's if ``directory`` returns None."""
         with self._lock:
             if self._tokenizer is None:
-                from clx.ml.model.base_models import resolve_base_model
-                from clx.ml.model.loading import load_tokenizer
+                from clx.ml.model.loading import load_base_tokenizer
                 from clx.ml.model.saved_model import load_saved_tokenizer
 
                 trained = directory()
@@ -72,8 +71,7 @@ class Loaded:
                     folder = self._checked(task, trained).model
                     self._tokenizer = load_saved_tokenizer(task, folder)
                 else:
-                    name = task.tokenizer_name or task.base_model_name
-                    self._tokenizer = load_tokenizer(task, resolve_base_model(name, weights=False))
+                    self._tokenizer = load_base_tokenizer(task)
             return self._tokenizer
 
     def model(

@@ -16,6 +16,7 @@ from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.initialize import Head, prepare_head
 from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
 from clx.ml.model.head.layer import model_columns
+from clx.ml.model.head.padding import batched_alike, settle_padding
 from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.loading import load_model
 from clx.ml.plugins.calls import trainer_callbacks
@@ -23,6 +24,7 @@ from clx.ml.results.ending import PROBE, TIME_BUDGET
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.task.author_code import author_code
 from clx.ml.task.task import Task
+from clx.ml.trainer.equal_lengths import split_by_length
 from clx.ml.trainer.loss_guard import refuse_not_finite
 from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, preserve_forward
 from clx.ml.training import checkpoints
@@ -114,6 +116,8 @@ def fit(job: Job) -> Fitted:
     interrupt = StopOnInterrupt()
     with preserve_forward(model):
         trainer = _make_trainer(job, model, interrupt)
+        settle_padding(model, job.tokenizer, job.train.dataset, trainer.data_collator)
+        split_by_length(trainer, job.tokenizer.padding_side)
         heads = _Heads(job, trainer, dropout, _label_texts(job, model))
         fitted = Fitted(model, heads.first(model, resumed))
         if not job.call.fine_tune:
@@ -167,6 +171,7 @@ class _Heads:
     def fresh(self, pooling: str) -> tuple[PreTrainedModel, Head]:
         """Return a newly loaded base model with a pooling, and its head."""
         model = _base_model(self.job, self.dropout)
+        batched_alike(model, self.trainer.model)
         return model, self._prepare(model, pooling=pooling, init="random", find_layer=True)
 
     def _prepare(

@@ -149,7 +149,7 @@ def score_difference(
     sample = rows.select(range(0, len(rows), max(1, len(rows) // ROWS)))
     largest = 0.0
     with torch.no_grad():
-        for _, fed in model_batches(sample, collator, model.device):
+        for _, fed in model_batches(model, sample, collator):
             both = [_probabilities(each(**fed).logits, model) for each in (model, loaded)]
             largest = max(largest, float((both[0] - both[1]).abs().max()))
     if not largest <= LIMIT:

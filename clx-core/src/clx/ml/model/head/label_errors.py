@@ -34,6 +34,7 @@ from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.head.initialize import prepare_head
 from clx.ml.model.head.label_texts import label_names_of
 from clx.ml.model.head.layer import collect_features
+from clx.ml.model.head.padding import settle_padding
 from clx.ml.model.head.probe import Examples
 from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.head.validation import choose_c, out_of_fold
@@ -184,10 +185,12 @@ def frozen_features(task: Task, tokenizer: PreTrainedTokenizerBase, dataset: Dat
     folder: Path = resolve_base_model(task.base_model_name)
     model = load_model(task, folder, tokenizer).float()
     model.to(choose_device(task.device, stored=True))
+    collator = task.load_data_collator()
+    settle_padding(model, tokenizer, dataset, collator)
     request = HeadRequest(
         folder=folder,
         dataset=dataset,
-        collator=task.load_data_collator(),
+        collator=collator,
         pooling=task.pooling,
         init="random",
         model_args=task.model_args,

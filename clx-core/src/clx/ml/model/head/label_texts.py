@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from clx.errors import ConfigError
+from clx.ml.data.no_tokens import stand_in, with_tokens
 from clx.ml.task.option_checks import unknown_labels
 from clx.problems import cell, raise_problems
 from clx.problems import names as names_of
@@ -108,6 +109,7 @@ def label_texts(
     # The texts are tokenized like a single text in prediction: even a long one makes no windows.
     arguments = {"padding": False, "truncation": True, **task.tokenize_args}
     encoded = tokenizer([text for _, text in texts], **arguments)
+    encoded = with_tokens(encoded, stand_in(tokenizer))
     missing = [name for name in columns if name not in encoded]
     if missing and certain:
         why = f"the tokenizer does not return {names_of(missing)}, which the model reads"

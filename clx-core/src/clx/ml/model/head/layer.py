@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from clx.ml.data.batches import batches
+from clx.ml.data.batches import batches, needs_equal_lengths
 from clx.ml.data.lengths import input_lengths
 from clx.ml.machine.memory import memory_for_features
 from clx.ml.model.head.probe import Kind, LinearHead
@@ -51,7 +51,7 @@ def find_head(model: PreTrainedModel, batch: dict[str, Tensor]) -> nn.Linear | N
         for module in candidates
     ]
     try:
-        with _evaluating(model):
+        with evaluating(model):
             logits = getattr(model(**batch), "logits", None)
     finally:
         for handle in handles:
@@ -65,7 +65,8 @@ def find_head(model: PreTrainedModel, batch: dict[str, Tensor]) -> nn.Linear | N
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Turn off gradients and everything random, such as dropout, until the block ends."""
     training = model.training
     model.eval()
     try:
@@ -81,16 +82,18 @@ def model_columns(dataset: Dataset) -> list[str]:
 
 
 def model_batches(
-    dataset: Dataset, collator: Collator, device: torch.device
+    model: PreTrainedModel, dataset: Dataset, collator: Collator
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
     """Yield row numbers and the model's inputs for these rows, longest rows first."""
+    device = model.device
     lengths = input_lengths(dataset)
     chosen: Iterable[list[int]]
     if lengths is None:
         every = range(len(dataset))
         chosen = (list(every[start : start + BATCH_ROWS]) for start in every[::BATCH_ROWS])
     else:
-        chosen = batches(lengths, device.type, most_tokens=MOST_TOKENS)
+        equal = needs_equal_lengths(model)
+        chosen = batches(lengths, device.type, most_tokens=MOST_TOKENS, equal=equal)
     inputs = dataset.select_columns(model_columns(dataset))
     for rows in chosen:
         yield rows, _model_inputs(inputs, rows, collator, device)
@@ -122,8 +125,8 @@ def collect_features(
     caught: list[Tensor] = []
     handle = head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
     try:
-        with memory_for_features(), _evaluating(model):
-            for rows, batch in model_batches(dataset, collator, model.device):
+        with memory_for_features(), evaluating(model):
+            for rows, batch in model_batches(model, dataset, collator):
                 model(**batch)
                 features[rows] = caught.pop().float().cpu()
                 caught.clear()
@@ -148,8 +151,8 @@ def token_features(
         model.base_model.register_forward_hook(lambda _, __, output: hidden.append(output[0])),
     ]
     try:
-        with memory_for_features(), _evaluating(model):
-            for rows, batch in model_batches(dataset, collator, model.device):
+        with memory_for_features(), evaluating(model):
+            for rows, batch in model_batches(model, dataset, collator):
                 model(**batch)
                 tokens, mask = hidden.pop(), batch["attention_mask"].unsqueeze(-1)
                 mean = (tokens * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
