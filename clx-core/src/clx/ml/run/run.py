@@ -132,6 +132,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
             DataFormatError: the data is not in the task's format, or has findings and the run has
                 ``strict_data``.
+            ConfigError: a callback is none, or the training arguments do not fit the data.
             ModelNotFoundError: the base model cannot be found.
             ResumeError: there is nothing to resume, or it was started with other data or arguments.
             RunBusyError: another process is training into this run.
@@ -141,7 +142,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         from clx.ml.training.train import Request, train_run
 
         request = Request(
-            train_data, eval_data, overwrite, resume, tuple(callbacks or ()), fine_tune, time_budget
+            train_data, eval_data, overwrite, resume, callbacks or (), fine_tune, time_budget
         )
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()

@@ -20,8 +20,10 @@ from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.loading import load_model
 from clx.ml.plugins.calls import trainer_callbacks
 from clx.ml.run_directory.config import TEMPERATURE
+from clx.ml.run_directory.layout import LOGS
 from clx.ml.task.author_code import author_code
 from clx.ml.task.task import Task
+from clx.ml.trainer.callbacks import report_into
 from clx.ml.trainer.loss_guard import refuse_not_finite
 from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, preserve_forward
 from clx.ml.training import checkpoints
@@ -32,6 +34,7 @@ from clx.ml.training.keep_probe import is_better, restored_probe
 from clx.ml.training.loss_weights import use_class_weights
 from clx.ml.training.plan import DROPOUT, Plan, dropout_to_leave_out, make_plan, read_plan
 from clx.ml.training.time_budget import MIN_STEPS, StopInTime, limit_steps
+from clx.ml.training.untrained import HighestRate, refuse_untrained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -98,9 +101,9 @@ def fit(job: Job) -> Fitted:
     resumed = read_plan(job)
     dropout = dropout_to_leave_out(job, resumed)
     model = _base_model(job, dropout)
-    interrupt = StopOnInterrupt()
+    watch = _Watch()
     with preserve_forward(model):
-        trainer = _make_trainer(job, model, interrupt)
+        trainer = _make_trainer(job, model, watch)
         heads = _Heads(job, trainer, dropout, _label_texts(job, model))
         fitted = Fitted(model, heads.first(model, resumed))
         if not job.call.fine_tune:
@@ -108,7 +111,7 @@ def fit(job: Job) -> Fitted:
         else:
             heads.add_label_texts(fitted.head)
             plan = resumed or make_plan(job, trainer, fitted.head, dropout)
-            _fine_tune(job, plan, trainer, interrupt, fitted)
+            _fine_tune(job, plan, trainer, watch, fitted)
             if fitted.trainer is not None:
                 _keep_better(job, plan, fitted, heads)
     fitted.model.eval()
@@ -120,6 +123,14 @@ def _label_texts(job: Job, model: PreTrainedModel) -> LabelTexts | None:
     """Return the tokenized texts that describe the labels, None if there are none."""
     columns = model_columns(job.train.dataset)
     return label_texts(job.task, job.tokenizer, label_names_of(model), columns)
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """The callbacks that say how a training went."""
+
+    interrupt: StopOnInterrupt = field(default_factory=StopOnInterrupt)
+    rate: HighestRate = field(default_factory=HighestRate)
 
 
 class _Heads:
@@ -187,9 +198,7 @@ class _Heads:
             self.trainer.train_dataset = self.texts.added_to(rows, head.kind == "multi")
 
 
-def _fine_tune(
-    job: Job, plan: Plan, trainer: Trainer, interrupt: StopOnInterrupt, fitted: Fitted
-) -> None:
+def _fine_tune(job: Job, plan: Plan, trainer: Trainer, watch: _Watch, fitted: Fitted) -> None:
     """Train all weights, or keep the probe alone if the time budget allows too few steps."""
     steps, budget = plan.max_steps, job.call.budget
     if steps is not None:
@@ -198,11 +207,12 @@ def _fine_tune(
             return
         limit_steps(trainer, max(1, steps))
     start = job.resume_from
-    with quiet_transformers(), author_code(job.task, "train"), interrupt.listening():
+    with quiet_transformers(), author_code(job.task, "train"), watch.interrupt.listening():
         if start is not None and checkpoints.is_finished(start):
             checkpoints.restore(trainer, start)
         else:
             trainer.train(resume_from_checkpoint=None if start is None else str(start))
+    refuse_untrained(trainer, watch.rate, fitted.head.init == "probe")
     refuse_not_finite(trainer)
     fitted.model = trainer.accelerator.unwrap_model(trainer.model).eval()
     fitted.trainer = trainer
@@ -235,7 +245,7 @@ def _base_model(job: Job, dropout: dict[str, float]) -> PreTrainedModel:
     return model if {"dtype", "torch_dtype"} & set(job.task.model_args) else model.float()
 
 
-def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) -> Trainer:
+def _make_trainer(job: Job, model: PreTrainedModel, watch: _Watch) -> Trainer:
     """Return the Trainer of this training, with all callbacks."""
     task, arguments, budget = job.task, job.arguments, job.call.budget
     # MarkComplete removes old checkpoints after marking the new one; the Trainer does it before.
@@ -244,9 +254,10 @@ def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) 
         *job.call.callbacks,
         *trainer_callbacks(task, job.work_dir),
         *([] if budget is None else [StopInTime(budget)]),
-        interrupt,
+        watch.interrupt,
+        watch.rate,
         checkpoints.SavePeriodically(),
-        checkpoints.MarkComplete(kept, interrupt),
+        checkpoints.MarkComplete(kept, watch.interrupt),
         checkpoints.RelocateBestCheckpoint(job.resume_from),
     ]
     if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
@@ -254,7 +265,9 @@ def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) 
     metrics = _metrics_of_texts(task, job.evaluated)
     fitting = Fitting(job.train.dataset, job.eval_set, metrics, callbacks)
     arguments = {**arguments, "save_total_limit": None}
-    return make_trainer(task, job.tokenizer, model, arguments, job.work_dir, fitting)
+    trainer = make_trainer(task, job.tokenizer, model, arguments, job.work_dir, fitting)
+    report_into(trainer, job.work_dir / LOGS)
+    return trainer
 
 
 def _metrics_of_texts(task: Task, evaluated: Split | None) -> Any:

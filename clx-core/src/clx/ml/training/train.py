@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from clx.errors import ConfigError
 from clx.ml.data.lengths import input_limit
 from clx.ml.evaluation.evaluate import evaluate_predictions, predict_split
 from clx.ml.machine.devices import trains_on_cpu
@@ -39,6 +40,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.author_code import author_code
 from clx.ml.task.options import option_names
+from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
 from clx.ml.training.calibrate import calibrated
@@ -53,6 +55,7 @@ from clx.ml.training.fit import Fitted, fit
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
 from clx.ml.training.time_budget import Budget, seconds_of
+from clx.problems import raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +75,7 @@ class Request:
     eval_data: Any = None
     overwrite: bool = False
     resume: bool = False
-    callbacks: Sequence[Any] = ()
+    callbacks: Any = ()
     fine_tune: bool = True
     time_budget: Any = None
 
@@ -92,6 +95,7 @@ def train_run(
         The result, and the published config.
     """
     started = time.monotonic()
+    callbacks = _checked_callbacks(request.callbacks)
     seconds = seconds_of(request.time_budget)
     budget = None if seconds is None else Budget(seconds, started)
     frames = validated_frames(task, request.train_data, request.eval_data)
@@ -121,7 +125,7 @@ def train_run(
             )
             with _tidied(place):
                 check = check_or_warn(task, splits, input_limit(task, tokenizer))
-                call = Call(request.fine_tune, budget, request.callbacks)
+                call = Call(request.fine_tune, budget, callbacks)
                 work_dir = place.checkpoints
                 job = Job(task, base, tokenizer, splits, complete, work_dir, resume_from, call)
                 fitted = fit(job)
@@ -145,6 +149,23 @@ def train_run(
                         write_run(new, job, fitted, result, config, identity["data"])
                 wait()
     return result, config
+
+
+def _checked_callbacks(callbacks: Any) -> list[Any]:
+    """Return the user's callbacks, as objects.
+
+    Raises:
+        ConfigError: something is not a callback, or a class cannot be called without arguments.
+    """
+    callbacks = list(callbacks) if isinstance(callbacks, Iterator) else callbacks
+    problems, made = callback_problems(callbacks), []
+    for each in () if problems else callbacks:
+        try:
+            made.append(each() if isinstance(each, type) else each)
+        except TypeError as error:
+            problems.append(f"{each.__name__} needs arguments: pass an object ({error})")
+    raise_problems(ConfigError, "train() got callbacks that cannot be used:", problems)
+    return made
 
 
 @contextlib.contextmanager
