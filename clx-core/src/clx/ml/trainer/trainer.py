@@ -121,15 +121,26 @@ def sample_of(dataset: Dataset, rows: int = 64) -> Dataset:
     return dataset.select(range(0, len(dataset), max(1, len(dataset) // rows)))
 
 
-def predict_before_training(trainer: Trainer, dataset: Dataset) -> dict[str, float]:
-    """Return the metrics of the untrained model without affecting the training that follows."""
+def predict_before_training(
+    trainer: Trainer, dataset: Dataset, metrics: bool = True
+) -> dict[str, float]:
+    """Return the metrics of the untrained model without affecting the training that follows.
+
+    Args:
+        trainer: the Trainer, before its training.
+        dataset: tokenized rows.
+        metrics: whether to compute the task's metrics, which may need all rows; else the loss alone.
+    """
+    compute = trainer.compute_metrics
+    if not metrics:
+        trainer.compute_metrics = None
     # Outside of training, bf16_full_eval would convert the model itself to half precision.
     trainer.is_in_train = True
     try:
         with same_random_numbers(trainer):
             return dict(trainer.predict(dataset, metric_key_prefix="eval").metrics or {})
     finally:
-        trainer.is_in_train = False
+        trainer.is_in_train, trainer.compute_metrics = False, compute
 
 
 def forget_model(trainer: Trainer) -> None:

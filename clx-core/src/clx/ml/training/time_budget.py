@@ -110,7 +110,7 @@ def measure_evaluation(trainer: Trainer, budget: Budget | None, dataset: Any) ->
         return
     sample = sample_of(dataset)
     started = time.monotonic()
-    predict_before_training(trainer, sample)
+    predict_before_training(trainer, sample, metrics=False)
     taken = time.monotonic() - started
     budget.evaluation_seconds = broadcast(taken * len(dataset) / len(sample))
 
