@@ -311,7 +311,7 @@ def test_padding_is_no_text(tiny_model):
 
 def test_an_evaluation_leaves_no_window_out(tiny_model):
     arguments = {"dataloader_drop_last": True, "per_device_eval_batch_size": 8, "max_steps": 2}
-    run = make(tiny_model, long_text="window", training_args=arguments)
+    run = make(tiny_model, long_text="window", head_init="random", training_args=arguments)
     assert "accuracy" in run.train(long_frame(), long_frame(12)).metrics
 
 
@@ -323,14 +323,16 @@ class NoLastBatch(Trainer):
 
 
 def test_a_trainer_that_leaves_windows_out_is_refused(tiny_model, monkeypatch):
-    run = make(tiny_model, long_text="window", training_args={"max_steps": 1})
+    options = {"long_text": "window", "head_init": "random"}
+    run = make(tiny_model, training_args={"max_steps": 1}, **options)
     monkeypatch.setattr(type(run), "trainer_class", NoLastBatch)
     with pytest.raises(ConfigError, match="its Trainer leaves rows out"):
         run.train(long_frame(), long_frame(12))
 
 
 def test_an_evaluation_of_windows_is_measured_by_a_sample_of_them(tiny_model):
-    run = make(tiny_model, long_text="window", training_args={"max_steps": 1})
+    options = {"long_text": "window", "head_init": "random"}
+    run = make(tiny_model, training_args={"max_steps": 1}, **options)
     result = run.train(long_frame(12), long_frame(80), time_budget=600)
     assert result.rows["eval"] == 80
 

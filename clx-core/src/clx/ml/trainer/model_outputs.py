@@ -47,7 +47,7 @@ def is_internal(name: str) -> bool:
     return name in INTERNAL_NAMES or any(part in name for part in INTERNAL)
 
 
-def _subclasses(kind: type) -> Iterator[type]:
+def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
     for each in kind.__subclasses__():
         yield each
         yield from _subclasses(each)
