@@ -121,16 +121,22 @@ def test_evaluation_is_sorted_and_metrics_see_the_order_of_the_data(tiny_model):
     assert output.predictions == pytest.approx(np.array(one_by_one), abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"dataloader_drop_last": True}, {"eval_do_concat_batches": False}]
-)
-def test_evaluation_keeps_the_datas_order_where_it_could_not_be_restored(tiny_model, arguments):
-    trainer, _, given, lengths = _training(tiny_model, **arguments)
+def test_evaluation_keeps_the_datas_order_where_it_could_not_be_restored(tiny_model):
+    trainer, _, given, lengths = _training(tiny_model, eval_do_concat_batches=False)
     trainer.evaluate()
     assert lengths != sorted(lengths, reverse=True)
-    labels = given[0].label_ids
-    flat = np.concatenate(labels) if isinstance(labels, list) else labels
-    assert flat.tolist() == [n % 2 for n in range(len(flat))]
+    flat = np.concatenate(given[0].label_ids)
+    assert flat.tolist() == [n % 2 for n in range(21)]
+
+
+def test_evaluation_drops_no_batch_and_training_does(tiny_model):
+    trainer, dataset, given, _ = _training(tiny_model, dataloader_drop_last=True)
+    trainer.evaluate()
+    assert given[0].label_ids.tolist() == [n % 2 for n in range(21)]
+    assert len(trainer.predict(dataset).predictions) == 21
+    trainer.train_dataset = dataset
+    assert trainer.args.dataloader_drop_last
+    assert len(trainer.get_train_dataloader()) == 2
 
 
 def test_a_trainer_with_an_evaluation_of_its_own_keeps_it(tiny_model):

@@ -239,3 +239,41 @@ def confusion_table(labels: Any, predictions: Any, label_names: Sequence[str]) -
         index=pd.Index(label_names, name="label"),
         columns=pd.Index(label_names, name="predicted"),
     )
+
+
+_HIGHER = (
+    "accuracy",
+    "average_precision",
+    "coverage",
+    "f1",
+    "precision",
+    "recall",
+    # Of other packages and tasks.
+    "auc",
+    "kappa",
+    "matthews_correlation",
+    "pearson",
+    "pearsonr",
+    "r2",
+    "spearman",
+    "spearmanr",
+)
+_LOWER = ("brier", "ece", "loss", "error", "mae", "mse", "perplexity", "rmse", "wer")
+
+
+def higher_is_better(metric: str) -> bool | None:
+    """Return whether a higher value of a metric is better, None if its name does not say.
+
+    Knows the metrics of clx and the usual ones of other packages, with the prefix ``eval_``, and with
+    an average or a label at either end: ``f1_macro``, ``precision_fruit``, ``PER_f1``.
+
+    Args:
+        metric: a key of ``compute_metrics``, such as ``log_loss``.
+    """
+    name = f"_{metric.removeprefix('eval_')}_"
+    # Last, the known name may be in the middle, as in span_f1_macro.
+    for fits in (name.startswith, name.endswith, name.__contains__):
+        for known, higher in ((_HIGHER, True), (_LOWER, False)):
+            if any(fits(f"_{each}_") for each in known):
+                return higher
+    return None

@@ -137,6 +137,7 @@ class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
         Raises:
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
             DataFormatError: the data is not in the task's format, or ``strict_data`` has findings.
+            ConfigError: a callback is not one, or the training arguments do not fit the data.
             ModelNotFoundError: the base model cannot be found.
             ResumeError: there is nothing to resume, or it was started with other data or arguments.
             RunBusyError: another process is training into this run.
@@ -152,7 +153,7 @@ class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
             eval_data,
             overwrite,
             resume,
-            tuple(callbacks or ()),
+            callbacks or (),
             fine_tune,
             time_budget,
             reading,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from clx.errors import ConfigError
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.evaluation.evaluate import evaluate_predictions, predict_split
@@ -41,6 +42,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.author_code import author_code
 from clx.ml.task.options import option_names
+from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
 from clx.ml.training.calibrate import calibrated
@@ -56,6 +58,7 @@ from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
 from clx.ml.training.published_check import Reopen, check_opens, refused
 from clx.ml.training.time_budget import Budget, seconds_of
+from clx.problems import raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +79,7 @@ class Request:
     eval_data: Any = None
     overwrite: bool = False
     resume: bool = False
-    callbacks: Sequence[Any] = ()
+    callbacks: Any = ()
     fine_tune: bool = True
     time_budget: Any = None
     reading: Reading = DEFAULT_READING
@@ -98,6 +101,7 @@ def train_run(
         The result, and the published config.
     """
     started = time.monotonic()
+    callbacks = _checked_callbacks(request.callbacks)
     seconds = seconds_of(request.time_budget)
     budget = None if seconds is None else Budget(seconds, started)
     frames = validated_frames(task, request.train_data, request.eval_data, request.reading)
@@ -127,7 +131,7 @@ def train_run(
             )
             with _tidied(place):
                 check = check_or_warn(task, splits, input_limit(task, tokenizer))
-                call = Call(request.fine_tune, budget, request.callbacks)
+                call = Call(request.fine_tune, budget, callbacks)
                 work_dir = place.checkpoints
                 job = Job(task, base, tokenizer, splits, complete, work_dir, resume_from, call)
                 fitted = fit(job)
@@ -158,6 +162,23 @@ def train_run(
 def _check(place: RunDir, job: Job, model: PreTrainedModel, reopen: Reopen, new: RunDir) -> None:
     with refused(new, place, job):
         check_opens(new, job, model, reopen)
+
+
+def _checked_callbacks(callbacks: Any) -> list[Any]:
+    """Return the user's callbacks, as objects.
+
+    Raises:
+        ConfigError: something is not a callback, or a class cannot be called without arguments.
+    """
+    callbacks = list(callbacks) if isinstance(callbacks, Iterator) else callbacks
+    problems, made = callback_problems(callbacks), []
+    for each in () if problems else callbacks:
+        try:
+            made.append(each() if isinstance(each, type) else each)
+        except TypeError as error:
+            problems.append(f"{each.__name__} needs arguments: pass an object ({error})")
+    raise_problems(ConfigError, "train() got callbacks that cannot be used:", problems)
+    return made
 
 
 @contextlib.contextmanager
