@@ -117,7 +117,12 @@ class PartFolder:
         write_json(self.path / FINISHED, evidence)
 
     def was_finished(self, identity: dict[str, Any], evidence: dict[str, Any]) -> bool:
-        """Return whether the same call was interrupted after its output was complete."""
+        """Return whether the same call was interrupted after its output was complete.
+
+        Evidence that is None cannot show that nothing changed.
+        """
+        if None in evidence.values():
+            return False
         state = read_json_or_empty(self.path / STATE)
         return state == identity and read_json_or_empty(self.path / FINISHED) == evidence
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,12 +83,13 @@ class Target:
 
 
 def file_identity(path: Path) -> list[int] | None:
-    """Return values that survive renaming a file, None if there is no file."""
+    """Return values that survive renaming a file, None if there is no file (a folder is none)."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return [status.st_ino, status.st_size, status.st_mtime_ns]
+    is_file = stat.S_ISREG(status.st_mode)
+    return [status.st_ino, status.st_size, status.st_mtime_ns] if is_file else None
 
 
 def open_target(target: str | Path) -> Target:
