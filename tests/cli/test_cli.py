@@ -778,7 +778,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
         (["a text", "--columns", "a", "--resume", "--overwrite"], "--resume requires -o"),
         (["a text", "--text-column", "body"], "--text-column requires rows of data"),
         (["a text", "--separator", ";", "--no-header"], "--no-header requires rows of data"),
-        (["data.csv", "-o", "out.xlsx"], "'.xlsx'"),
+        (["data.csv", "-o", "out.xlsx"], "out.xlsx cannot be written"),
         (["a text", "--batch-size", "0"], "batch_size"),
     ],
 )
