@@ -106,6 +106,8 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
         callbacks: Iterable[Any] | None = None,
         fine_tune: bool = True,
         time_budget: str | float | None = None,
+        group_column: str | None = None,
+        time_column: str | None = None,
     ) -> TrainingResult:
         """Fine-tune the base model and write the run directory.
 
@@ -115,7 +117,8 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
         Args:
             train_data: a DataFrame in the task's format, a ``datasets.Dataset``, or a path to csv,
                 tsv, jsonl or parquet (also a folder or glob).
-            eval_data: data of the same kinds. Training evaluates on it, and keeps the best model.
+            eval_data: data of the same kinds, or the share of ``train_data`` to set aside, such as
+                0.2, stratified by label. Training evaluates on it, and keeps the best model.
             overwrite: replace a trained run of this name.
             resume: continue an interrupted training from its newest complete checkpoint.
             callbacks: ``transformers.TrainerCallback`` objects or classes.
@@ -123,8 +126,11 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
                 seconds; it needs ``head_init="probe"``.
             time_budget: the time limit of the whole call, in seconds or as text such as ``"5m"``. A
                 measured step time determines the number of steps.
+            group_column: with a share, the column whose equal values stay on one side.
+            time_column: with a share, the column of times whose newest rows are set aside.
 
         Raises:
+            ConfigError: the share is not between 0 and 1, or the columns do not go with it.
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
             DataFormatError: the data is not in the task's format, or has findings and the run has
                 ``strict_data``.
@@ -134,11 +140,11 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
         """
         place = RunDir(self.run_dir)
         refuse_existing(place, overwrite, resume)
+        from clx.ml.training.data import Data
         from clx.ml.training.train import Request, train_run
 
-        request = Request(
-            train_data, eval_data, overwrite, resume, tuple(callbacks or ()), fine_tune, time_budget
-        )
+        data = Data(train_data, eval_data, group_column, time_column)
+        request = Request(data, overwrite, resume, tuple(callbacks or ()), fine_tune, time_budget)
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
         with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True, keep=True):
@@ -150,22 +156,30 @@ class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
         after_training(self, result)
         return result
 
-    def check(self, train_data: Any, eval_data: Any = None) -> DataCheck:
+    def check(
+        self,
+        train_data: Any,
+        eval_data: Any = None,
+        group_column: str | None = None,
+        time_column: str | None = None,
+    ) -> DataCheck:
         """Return findings about the data, such as leaked texts; nothing is trained.
 
         The check finds eval texts that are also (nearly) in the training data, equal texts with
         different labels, repeated rows, labels with few or no rows, empty texts, and truncated
         texts with the share of lost tokens. ``train`` runs the same check and warns; with
-        ``strict_data=True`` it raises an error.
+        ``strict_data=True`` it raises an error. The arguments are those of :meth:`train`.
 
         Raises:
+            ConfigError: the share is not between 0 and 1, or the columns do not go with it.
             DataFormatError: the data is not in the task's format.
             ModelNotFoundError: the tokenizer cannot be found.
         """
-        from clx.ml.training.data import check_run_data
+        from clx.ml.training.data import Data, check_run_data
 
+        data = Data(train_data, eval_data, group_column, time_column)
         with caller_state_kept(), self._transaction(afresh=True):
-            return check_run_data(self, train_data, eval_data)
+            return check_run_data(self, data)
 
     def find_label_errors(self, data: Any, folds: int = 5, top: int | None = None) -> pd.DataFrame:
         """Return the rows whose labels look wrong, the most suspicious first; nothing is trained.

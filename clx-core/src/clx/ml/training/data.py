@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataWarning
 from clx.ml.data.check.check import check_splits
 from clx.ml.data.dataset import fingerprint
 from clx.ml.data.frames import to_frame
+from clx.ml.data.holdout.arguments import split_asked_for
+from clx.ml.data.holdout.rows import eval_rows, rows_of
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.splits import Split, tokenised_split
 from clx.ml.results.data_check import DataCheck, raise_if_strict
+from clx.ml.results.row_split import RowSplit
 from clx.ml.task.author_code import author_code, validate_frame
 
 if TYPE_CHECKING:
@@ -22,20 +26,48 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 
-def validated_frames(task: Task, train_data: Any, eval_data: Any) -> dict[str, pd.DataFrame]:
+@dataclass(frozen=True)
+class Data:
+    """The data arguments of a call, which ``TrainingRun.train`` describes."""
+
+    train_data: Any
+    eval_data: Any = None
+    group_column: str | None = None
+    time_column: str | None = None
+
+
+def validated_frames(task: Task, data: Data) -> tuple[dict[str, pd.DataFrame], RowSplit | None]:
     """Return the validated frames ``train`` and, if there is eval data, ``eval``.
 
-    The task infers its config from the training frame before the eval frame is validated.
+    The task infers its config from the training data before the eval frame is validated. If the
+    eval rows are a share of the training data, it infers it from all of them.
+
+    Returns:
+        The frames, and how they were split, None unless ``eval_data`` is a share.
+
+    Raises:
+        ConfigError: the share or the columns to split by are not valid.
+        DataFormatError: the data is not in the task's format, or cannot be split.
     """
-    train = to_frame(train_data, "train_data")
-    validate_frame(task, train, "train_data")
-    with author_code(task, "infer_config"):
-        task.infer_config(train)
-    if eval_data is None:
-        return {"train": train}
-    evaluated = to_frame(eval_data, "eval_data")
+    asked = split_asked_for(data.eval_data, data.group_column, data.time_column, task.training_args)
+    train = validated_frame(task, data.train_data, "train_data")
+    if asked is not None:
+        held_out, made = eval_rows(rows_of(task, train, "train_data"), asked)
+        return {"train": train[~held_out], "eval": train[held_out]}, made
+    if data.eval_data is None:
+        return {"train": train}, None
+    evaluated = to_frame(data.eval_data, "eval_data")
     validate_frame(task, evaluated, "eval_data")
-    return {"train": train, "eval": evaluated}
+    return {"train": train, "eval": evaluated}, None
+
+
+def validated_frame(task: Task, data: Any, what: str) -> pd.DataFrame:
+    """Return training data as a validated frame, after the task has inferred its config from it."""
+    frame = to_frame(data, what)
+    validate_frame(task, frame, what)
+    with author_code(task, "infer_config"):
+        task.infer_config(frame)
+    return frame
 
 
 def fingerprints(frames: dict[str, pd.DataFrame]) -> dict[str, str | None]:
@@ -51,18 +83,21 @@ def tokenized_splits(
     return [tokenised_split(task, tokenizer, name, frame) for name, frame in frames.items()]
 
 
-def check_or_warn(task: Task, splits: Sequence[Split], limit: int | None) -> DataCheck:
+def check_or_warn(
+    task: Task, splits: Sequence[Split], limit: int | None, made: RowSplit | None
+) -> DataCheck:
     """Check the data of a training, and warn about the findings.
 
     Args:
         task: the task to train.
         splits: the training split, and the eval split if there is one.
         limit: the most tokens that the model reads, None if texts are not truncated.
+        made: how clx split the data, None if it did not.
 
     Raises:
         DataFormatError: there are findings, and the run has ``strict_data``.
     """
-    check = check_splits(task, splits, limit)
+    check = check_splits(task, splits, limit, made is not None)
     raise_if_strict(check, task.strict_data)
     if not check.ok:
         warnings.warn(str(check), DataWarning, stacklevel=4)
@@ -74,21 +109,21 @@ def check_or_warn(task: Task, splits: Sequence[Split], limit: int | None) -> Dat
     return check
 
 
-def check_run_data(task: Task, train_data: Any, eval_data: Any) -> DataCheck:
+def check_run_data(task: Task, data: Data) -> DataCheck:
     """Return the findings about the data; see ``TrainingRun.check``."""
-    frames = validated_frames(task, train_data, eval_data)
+    frames, made = validated_frames(task, data)
     tokenizer = task.tokenizer
     splits = tokenized_splits(task, tokenizer, frames)
-    return check_splits(task, splits, input_limit(task, tokenizer))
+    return check_splits(task, splits, input_limit(task, tokenizer), made is not None)
 
 
 def label_errors(task: Task, data: Any, folds: int, top: int | None) -> pd.DataFrame:
     """Return rows whose labels look wrong; see ``TrainingRun.find_label_errors``."""
     from clx.ml.model.head.label_errors import find_label_errors
 
-    frames = validated_frames(task, data, None)
+    frame = validated_frame(task, data, "train_data")
     tokenizer = task.tokenizer
-    (split,) = tokenized_splits(task, tokenizer, frames)
+    (split,) = tokenized_splits(task, tokenizer, {"train": frame})
     limit = input_limit(task, tokenizer)
     warn_truncated(limit, split.truncated, len(split.frame), "the data", stacklevel=4)
     return find_label_errors(task, tokenizer, split, folds, top)

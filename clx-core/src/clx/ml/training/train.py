@@ -43,6 +43,7 @@ from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
 from clx.ml.training.calibrate import calibrated
 from clx.ml.training.data import (
+    Data,
     check_or_warn,
     fingerprints,
     tokenized_splits,
@@ -68,8 +69,7 @@ IMBALANCED = 3
 class Request:
     """The arguments of ``TrainingRun.train``, which describes them."""
 
-    train_data: Any
-    eval_data: Any = None
+    data: Data
     overwrite: bool = False
     resume: bool = False
     callbacks: Sequence[Any] = ()
@@ -94,7 +94,7 @@ def train_run(
     started = time.monotonic()
     seconds = seconds_of(request.time_budget)
     budget = None if seconds is None else Budget(seconds, started)
-    frames = validated_frames(task, request.train_data, request.eval_data)
+    frames, made = validated_frames(task, request.data)
     # A saved run was opened without this check: another transformers may have written its config.
     given, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The training of {task.run_name!r}")
@@ -110,6 +110,8 @@ def train_run(
         splits = tokenized_splits(task, tokenizer, frames)
         complete = choose_arguments(proposed, _setting(task, base, splits, proposed))
         identity = _identity(task, origin, frames, complete)
+        if made is not None:
+            identity["split"] = made.to_dict()
         needed = training_bytes(base, complete)
         warn_if_short(place.path.parent, needed)
         with full_disk_named(place.path.parent, needed), memory_for_training(complete):
@@ -120,7 +122,7 @@ def train_run(
                 )
             )
             with _tidied(place):
-                check = check_or_warn(task, splits, input_limit(task, tokenizer))
+                check = check_or_warn(task, splits, input_limit(task, tokenizer), made)
                 call = Call(request.fine_tune, budget, request.callbacks)
                 work_dir = place.checkpoints
                 job = Job(task, base, tokenizer, splits, complete, work_dir, resume_from, call)
@@ -137,6 +139,7 @@ def train_run(
                     rows={split.name: len(split.frame) for split in splits},
                     truncated={split.name: split.truncated for split in splits},
                     data_check=check,
+                    split=made,
                 )
                 extra = {**origin.extra, **_recorded(task, fitted)}
                 config = config_to_write(task, replace(origin, extra=extra))
