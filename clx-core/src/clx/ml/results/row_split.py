@@ -37,7 +37,7 @@ def split_sentence(split: Mapping[str, Any]) -> str:
         split: :meth:`RowSplit.to_dict`; the values may come from a file.
     """
     share = split.get("share")
-    part = f"{100 * share:g} % of" if isinstance(share, int | float) else "part of"
+    part = f"{100 * share:g}% of" if isinstance(share, int | float) else "part of"
     if split.get("time_column") is not None:
         return f"The evaluation rows are the newest {part} the data, by {split['time_column']!r}."
     how = ", stratified by label" if split.get("stratified") else ""

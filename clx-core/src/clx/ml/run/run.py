@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training
-from clx.ml.run.evaluating import EvaluatingRun
 from clx.ml.run.making import make_run
+from clx.ml.run.validating import ValidatingRun
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
@@ -32,7 +32,7 @@ class CheckedWhenMade(type):
         return make_run(TrainingRun, cls, super().__call__, args, options)
 
 
-class TrainingRun(EvaluatingRun, metaclass=CheckedWhenMade):
+class TrainingRun(ValidatingRun, metaclass=CheckedWhenMade):
     """A task's model from data to predictions. Subclass it to write a task.
 
     ::

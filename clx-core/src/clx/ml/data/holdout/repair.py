@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,41 @@ from clx.ml.data.holdout.stratify import Units
 Array = np.ndarray[Any, Any]
 
 TRAIN, EVAL = 0, 1
+
+
+class _Balance:
+    """A split with the rows that each label has on both sides.
+
+    Args:
+        units: the rows.
+        part: 0 for training and 1 for eval, shape (units,); changed in place.
+    """
+
+    def __init__(self, units: Units, part: Array) -> None:
+        self.units, self.part = units, part
+        totals = units.totals()
+        self.in_eval = _rows_by_label(units, np.flatnonzero(part == EVAL))
+        self.in_train = [total - n for total, n in zip(totals, self.in_eval, strict=True)]
+        self.totals = totals
+
+    def lack(self, unit: int, share: float) -> float:
+        """Return how many eval rows the labels of a unit are short of."""
+        labels = self.units.labels[unit]
+        return sum(self.totals[label] * share - self.in_eval[label] for label in labels)
+
+    def keeps_labels(self, unit: int) -> bool:
+        """Return whether each label of a unit has other training rows."""
+        pairs = zip(self.units.labels[unit], self.units.counts[unit], strict=True)
+        return all(self.in_train[label] > count for label, count in pairs)
+
+    def move(self, unit: int, to: int) -> None:
+        """Move a unit to the other part."""
+        self.part[unit] = to
+        sign = 1 if to == EVAL else -1
+        pairs = zip(self.units.labels[unit], self.units.counts[unit], strict=True)
+        for label, count in pairs:
+            self.in_eval[label] += sign * count
+            self.in_train[label] -= sign * count
 
 
 def fill_up(units: Units, part: Array, target: int, generator: np.random.Generator) -> Array:
@@ -26,51 +60,33 @@ def fill_up(units: Units, part: Array, target: int, generator: np.random.Generat
         target: the number of eval rows.
         generator: decides between equally good choices.
     """
-    total = int(units.sizes.sum())
-    label_totals = units.totals()
-    in_eval = _rows_by_label(units, np.flatnonzero(part == EVAL))
-    in_train = [label_totals[label] - in_eval[label] for label in range(units.label_count)]
-
-    def lack(unit: int) -> float:
-        """Return how many eval rows the labels of a unit are short of."""
-        return sum(label_totals[n] * target / total - in_eval[n] for n in units.labels[unit])
-
-    def keeps_labels(unit: int) -> bool:
-        pairs = zip(units.labels[unit], units.counts[unit], strict=True)
-        return all(in_train[label] > count for label, count in pairs)
-
-    def move(unit: int, to: int) -> None:
-        part[unit] = to
-        sign = 1 if to == EVAL else -1
-        for label, count in zip(units.labels[unit], units.counts[unit], strict=True):
-            in_eval[label] += sign * count
-            in_train[label] -= sign * count
-
-    def sweep(candidates: Iterable[int], allowed: Callable[[int], bool], to: int) -> None:
-        nonlocal missing
-        for unit in candidates:
-            size = int(units.sizes[unit])
-            if size <= abs(missing) and part[unit] != to and allowed(unit):
-                move(unit, to)
-                missing -= size if to == EVAL else -size
-
+    balance = _Balance(units, part)
+    share = target / int(units.sizes.sum())
     missing = target - int(units.sizes[part == EVAL].sum())
-    to = EVAL if missing > 0 else TRAIN
-    candidates = generator.permutation(np.flatnonzero(part != to)).tolist() if missing else []
-    sign = 1 if to == EVAL else -1
-    candidates.sort(key=lambda unit: -sign * lack(unit))
-    sweep(candidates, lambda u: sign * lack(u) > 0 and (to == TRAIN or keeps_labels(u)), to)
-    sweep(candidates, lambda u: to == TRAIN or keeps_labels(u), to)
-    return _not_empty(units, part, keeps_labels)
+    to, sign = (EVAL, 1) if missing > 0 else (TRAIN, -1)
+    others = generator.permutation(np.flatnonzero(part != to)).tolist() if missing else []
+    others.sort(key=lambda unit: -sign * balance.lack(unit, share))
+    left = abs(missing)
+    for only_if_short in (True, False):
+        for unit in others:
+            size = int(units.sizes[unit])
+            fits = size <= left and part[unit] != to
+            if not fits or (only_if_short and sign * balance.lack(unit, share) <= 0):
+                continue
+            if to == TRAIN or balance.keeps_labels(unit):
+                balance.move(unit, to)
+                left -= size
+    return _not_empty(balance)
 
 
-def _not_empty(units: Units, part: Array, keeps_labels: Callable[[int], bool]) -> Array:
+def _not_empty(balance: _Balance) -> Array:
     """Move the smallest unit to an empty training part, or to an empty eval part if labels allow it."""
-    order = np.argsort(units.sizes, kind="stable").tolist()
+    part = balance.part
+    order = np.argsort(balance.units.sizes, kind="stable").tolist()
     if not (part == TRAIN).any():
         part[order[0]] = TRAIN
     elif not (part == EVAL).any():
-        part[[unit for unit in order if keeps_labels(unit)][:1]] = EVAL
+        part[[unit for unit in order if balance.keeps_labels(unit)][:1]] = EVAL
     return part
 
 

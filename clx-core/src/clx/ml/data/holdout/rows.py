@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clx.errors import DataFormatError, PluginError
+from clx.errors import DataFormatError, DataWarning, PluginError
 from clx.ml.data.holdout.columns import groups_of, time_ranks
 from clx.ml.data.holdout.repair import EVAL, cover_labels, fill_folds, fill_up
 from clx.ml.data.holdout.stratify import Units, divide_groups, divide_rows, units_of
@@ -193,8 +194,14 @@ def fold_of_rows(
         units = rows.units(groups.numbers)
         return divide_groups(units, shares, [count] * folds, generator)[groups.numbers]
     unit_of = rows.by_text()
-    if unit_of.max() + 1 < folds:
-        # There are fewer texts than folds, so that equal texts cannot stay together.
+    texts = int(unit_of.max()) + 1
+    if texts < folds:
+        warnings.warn(
+            f"{rows.what} has {texts} different texts, fewer than the {folds} folds: equal texts are "
+            f"in several folds, and metrics will be better than on new texts",
+            DataWarning,
+            stacklevel=6,
+        )
         unit_of = np.arange(count)
     return fill_folds(divide_rows(rows.units(unit_of), shares, generator), folds)[unit_of]
 
@@ -218,7 +225,7 @@ def _blocks(rank: Array, folds: int, what: str) -> Array:
             block += 1
         block_of_time[time] = block
         filled += size
-    return block_of_time[rank] - 1
+    return np.asarray(block_of_time[rank] - 1)
 
 
 def held_out_labels(rows: Rows, train: Array) -> list[str]:

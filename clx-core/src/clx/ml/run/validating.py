@@ -1,0 +1,56 @@
+"""Cross-validation: how good a model of these options and rows would be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.machine.caller_state import caller_state_kept
+from clx.ml.machine.collecting import new_garbage_only
+from clx.ml.run.evaluating import EvaluatingRun
+
+if TYPE_CHECKING:
+    from clx.ml.results.outcome import EvaluationResult
+
+
+class ValidatingRun(EvaluatingRun):
+    """A run that estimates, without a trained model, how good its model would be."""
+
+    def cross_validate(
+        self,
+        data: Any,
+        folds: int = 5,
+        fine_tune: bool = True,
+        group_column: str | None = None,
+        time_column: str | None = None,
+    ) -> EvaluationResult:
+        """Return the metrics of models that did not see the rows that they are scored on.
+
+        The rows are divided into folds, each with its share of every label. For each fold, a model
+        is made from the base model and the rows of the other folds, as by
+        ``train(rows, eval_data=0.2)``; it predicts the rows of the fold. ``{key}_std`` is the
+        sample standard deviation (``ddof=1``) of a metric over the folds. The run does not change,
+        and nothing is written into its directory.
+
+        Args:
+            data: labeled data, as for :meth:`train`.
+            folds: the number of folds, and of models.
+            fine_tune: False fits the last layer only, as in :meth:`train`. The base model then
+                reads the rows once, which takes seconds instead of minutes.
+            group_column: the column whose equal values stay in one fold.
+            time_column: the column of times. The rows are cut into one block more than folds, and
+                each block is predicted from all older ones; the oldest block is never scored.
+
+        Raises:
+            ConfigError: ``folds`` or the columns are not valid, or ``fine_tune=False`` is not
+                possible.
+            DataFormatError: the data is not in the task's format, or has too few rows, groups or
+                times.
+            ModelNotFoundError: the base model cannot be found.
+        """
+        from clx.ml.splits.cross_validate import cross_validate
+        from clx.ml.splits.folds import FoldRequest
+
+        request = FoldRequest(data, folds, fine_tune, group_column, time_column)
+        with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True):
+            self._resolve_metrics()
+            return cross_validate(self, request)
