@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clx.ml.data.holdout.arguments import seed_of
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.distributed import broadcast, is_main_process, join, wait
@@ -81,7 +80,7 @@ class _Predictor:
     def predict(self, frame: pd.DataFrame, fold: Fold) -> Predicted:
         task = self.start.task
         if self.features is not None:
-            return predict_with_probe(task, self.features, fold, seed_of(self.start.arguments))
+            return predict_with_probe(task, self.features, fold)
         with _work_folder() as folder:
             return predict_after_training(self.start, frame, fold, self.fine_tune, folder)
 

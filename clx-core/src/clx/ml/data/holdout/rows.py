@@ -192,7 +192,8 @@ def fold_of_rows(
                 f"({examples(groups.names)}), fewer than the {folds} folds"
             )
         units = rows.units(groups.numbers)
-        return divide_groups(units, shares, [count] * folds, generator)[groups.numbers]
+        part = divide_groups(units, shares, [count] * folds, generator)
+        return np.asarray(part[groups.numbers])
     unit_of = rows.by_text()
     texts = int(unit_of.max()) + 1
     if texts < folds:
