@@ -19,9 +19,9 @@ from clx import __version__
 from clx.cli import diagnoses
 from clx.cli.assignments import assigned_options, value_of
 from clx.cli.metric_tables import MAX_ROWS, headline, write_frame
+from clx.cli.options_of_run import labels_of
 from clx.cli.output import Output, escape, plain
 from clx.cli.predict import predicted
-from clx.cli.train import labels_of
 from clx.errors import ClxWarning, ConfigError
 from clx.ml import training_run
 

@@ -14,6 +14,7 @@ from clx import __version__
 from clx.cli.assignments import options_help
 from clx.cli.check_task import check_task
 from clx.cli.compare import compare
+from clx.cli.cross_validate import cv
 from clx.cli.doctor import doctor
 from clx.cli.evaluate import evaluate
 from clx.cli.export import export
@@ -31,6 +32,7 @@ from clx.cli.verify import verify
 PROGRAM = "clx"
 COMMANDS = (
     train,
+    cv,
     evaluate,
     predict,
     compare,
@@ -114,7 +116,8 @@ def make_command(arguments: Sequence[str]) -> Any:
     word = next((word for word in arguments if not word.startswith("-")), None)
     for command in COMMANDS:
         # The table of options is imported for the one command that shows it.
-        epilog = options_help() if word == "train" and command is train else None
+        takes_options = word in ("train", "cv") and command.__name__ == word
+        epilog = options_help() if takes_options else None
         app.command(cls=_Command, epilog=epilog)(command)
     own = {str(command_name(command)) for command in COMMANDS}
     if word is not None and word not in own:

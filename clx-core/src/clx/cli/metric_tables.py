@@ -27,17 +27,21 @@ def headline(metrics: Mapping[str, Any]) -> tuple[str, float] | None:
 
 
 def write_metrics(out: Output, metrics: Mapping[str, Any], title: str | None = None) -> None:
-    """Write the name and value of each metric; on a terminal, with its interval in a third column."""
+    """Write the name and value of each metric; on a terminal, its spread and interval in columns."""
     if not out.is_terminal:
         out.table(("metric", "value"), metrics.items(), title)
         return
-    ends = {f"{name}{end}" for name in metrics for end in ("_low", "_high")}
-    rows = [
-        (name, value, _interval(metrics, name))
-        for name, value in metrics.items()
-        if name not in ends
-    ]
-    out.table(("metric", "value", "95 % interval"), rows, title)
+    ends = {f"{name}{end}" for name in metrics for end in ("_low", "_high", "_std")}
+    names = [name for name in metrics if name not in ends]
+    columns = {
+        "metric": names,
+        "value": [metrics[name] for name in names],
+        "std": [metrics.get(f"{name}_std") for name in names],
+        "95 % interval": [_interval(metrics, name) for name in names],
+    }
+    if all(spread is None for spread in columns["std"]):
+        del columns["std"]
+    out.table(list(columns), list(zip(*columns.values(), strict=True)), title)
 
 
 def _interval(metrics: Mapping[str, Any], name: str) -> str:

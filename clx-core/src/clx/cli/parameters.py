@@ -84,6 +84,17 @@ RunsDirOption = Annotated[
     ),
 ]
 
+GroupColumnOption = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column whose equal values stay on one side of a split."),
+]
+TimeColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Column of times: the newest rows are evaluated, not random ones."
+    ),
+]
+
 
 def save_option(what: str) -> Any:
     """Return the declaration of ``--save FOLDER`` for a command that writes ``what`` there."""

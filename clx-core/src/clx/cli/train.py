@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clx.cli.assignments import assigned_options
 from clx.cli.metric_tables import write_metrics
+from clx.cli.options_of_run import (
+    AssignmentsOption,
+    BaseModelOption,
+    LabelColumnsOption,
+    LabelNamesOption,
+    TaskArgument,
+    TokenizerOption,
+    run_options,
+)
 from clx.cli.output import Output
 from clx.cli.parameters import (
     DeviceOption,
     EncodingOption,
+    GroupColumnOption,
     HeaderOption,
     JsonOption,
     LabelColumnOption,
@@ -22,7 +31,7 @@ from clx.cli.parameters import (
     RunsDirOption,
     SeparatorOption,
     TextColumnOption,
-    comma_separated,
+    TimeColumnOption,
     reading_options,
 )
 from clx.settings import runs_dir as default_runs_dir
@@ -32,22 +41,11 @@ if TYPE_CHECKING:
     from clx.ml.results.outcome import TrainingResult
 
 
-def task_names() -> list[str]:
-    """Return the names of all installed tasks; shell completion picks those that match."""
-    from clx.ml import task_registry
-
-    return list(task_registry)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def train(
-    task: Annotated[
-        str,
-        typer.Argument(
-            metavar="TASK",
-            help="The task, such as classification; `clx tasks` lists them.",
-            autocompletion=task_names,
-        ),
-    ],
+    task: TaskArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new run.")],
     train_data: Annotated[
         str,
@@ -59,49 +57,26 @@ def train(
     eval_data: Annotated[
         str | None,
         typer.Option(
-            "--eval", metavar="FILE", help="Data to evaluate on; training keeps the best model."
+            "--eval",
+            metavar="FILE|SHARE",
+            help="Data to evaluate on, or the share of TRAIN to set aside, such as 0.2; training keeps "
+            "the best model. A file whose name is a number needs ./ before it.",
         ),
     ] = None,
-    label_names: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B", help="Label names in order, or a JSON list [default: from the data]"
-        ),
-    ] = None,
-    label_columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B",
-            help="For several labels per text: the columns of 0 and 1, one for each label, or a JSON "
-            "list [default: a column labels]",
-        ),
-    ] = None,
+    group_column: GroupColumnOption = None,
+    time_column: TimeColumnOption = None,
+    label_names: LabelNamesOption = None,
+    label_columns: LabelColumnsOption = None,
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     no_header: NoHeaderOption = False,
-    base_model: Annotated[
-        str | None,
-        typer.Option(metavar="M", help="Model to fine-tune: a Hub id or a folder."),
-    ] = None,
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="M", help="Tokenizer: a Hub id or a folder [default: the base model's]"
-        ),
-    ] = None,
+    base_model: BaseModelOption = None,
+    tokenizer: TokenizerOption = None,
     runs_dir: RunsDirOption = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Set an option, such as training_args.learning_rate=1e-4 or label_type=int. A value "
-            "that is not JSON is taken as text. May be repeated.",
-        ),
-    ] = None,
+    assignments: AssignmentsOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a trained run of the same name.")
     ] = False,
@@ -117,27 +92,26 @@ def train(
     value per line, separated by a tab.
     """
     with Output(as_json) as out:
-        from clx.ml import task_registry, training_run
-        from clx.ml.task.options import accepted_options
+        from clx.ml import training_run
 
-        given: dict[str, Any] = {
+        given = {
             "base_model_name": base_model,
             "tokenizer_name": tokenizer,
             "run_dir_parent": runs_dir,
             "device": device,
             "text_column": text_column,
             "label_column": label_column,
-            "label_names": None if label_names is None else labels_of(label_names),
-            "label_columns": None if label_columns is None else labels_of(label_columns),
+            "label_names": label_names,
+            "label_columns": label_columns,
         }
-        options = {key: value for key, value in given.items() if value is not None}
-        options |= assigned_options(assignments or (), accepted_options(task_registry[task]))
-        run = training_run(task, name, **options)
+        run = training_run(task, name, **run_options(task, given, assignments))
         result = run.train(
             train_data,
-            eval_data,
+            None if eval_data is None else data_or_share(eval_data),
             overwrite=overwrite,
             resume=resume,
+            group_column=group_column,
+            time_column=time_column,
             **reading_options(separator, encoding, header, no_header),
         )
         if as_json:
@@ -146,15 +120,9 @@ def train(
             _write(out, run, result)
 
 
-def labels_of(text: str) -> list[Any]:
-    """Parse label names given as ``a,b`` or, for names that contain commas, as a JSON list."""
-    if text.lstrip().startswith("["):
-        try:
-            names = json.loads(text)
-        except ValueError:
-            return comma_separated(text)
-        return list(names)
-    return comma_separated(text)
+def data_or_share(text: str) -> str | float:
+    """Return a number as the share of rows to evaluate on, anything else as the name of data."""
+    return float(text) if _NUMBER.fullmatch(text.strip()) else text
 
 
 def _document(run: TrainingRun, result: TrainingResult) -> dict[str, Any]:

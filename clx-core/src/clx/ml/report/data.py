@@ -47,12 +47,14 @@ class DataSummary:
         truncated: the number of texts that were truncated to the model's limit, by the same names.
         label_counts: label → rows, as a frame with one column for each of these names.
         findings: the findings of the data check, as ``Finding`` objects or mappings with its keys.
+        split: a sentence that says how the evaluation rows were chosen; empty if that is unknown.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
     truncated: Mapping[str, int] = field(default_factory=dict)
     label_counts: pd.DataFrame | None = None
     findings: Sequence[Finding | Mapping[str, Any]] = ()
+    split: str = ""
 
 
 @dataclass(frozen=True)

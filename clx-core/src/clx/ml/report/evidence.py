@@ -53,7 +53,8 @@ def data_part(data: DataSummary | None) -> Part | None:
     """Return the data that the run was trained and evaluated on."""
     if data is None:
         return None
-    body = _row_counts(data) + _findings(data.findings) + _distribution(data.label_counts)
+    split = f'<p class="how">{escape(data.split)}</p>' if data.split else ""
+    body = _row_counts(data) + split + _findings(data.findings) + _distribution(data.label_counts)
     how = "The data that the model was trained and evaluated on."
     return Part("data", "Data", how, body) if body else None
 

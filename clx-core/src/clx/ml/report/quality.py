@@ -10,7 +10,7 @@ from clx.ml.report.markup import escape, inline, is_number, number, percent, pla
 from clx.ml.report.parts import Part, figure, subheading
 from clx.ml.report.plots import Line, line_plot, reliability
 from clx.ml.report.tables import Column, frame_table, table
-from clx.ml.report.words import METRICS, headline, metric_name, without_intervals
+from clx.ml.report.words import METRICS, SPREAD, headline, metric_name, without_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +27,11 @@ def metrics_part(data: ReportData) -> Part | None:
     if not names:
         return None
     large = "".join(_large(data.metrics, key) for key in headline(data.metrics, data.headline))
+    has_spread = any(f"{key}{SPREAD}" in data.metrics for key in names)
+    spread_head = '<th scope="col" class=n>Standard deviation</th>' if has_spread else ""
     rows = [
         f'<tr data-key="{escape(key)}"><th scope="row">{escape(metric_name(key))}</th>'
-        f"<td class=n>{inline(data.metrics[key])}</td>"
+        f"<td class=n>{inline(data.metrics[key])}</td>{_spread(data.metrics, key, has_spread)}"
         f"<td class=i>{_interval(data.metrics, key)}{_whisker(data.metrics, key)}</td>"
         f'<td class="m">{escape(METRICS[key][1]) if key in METRICS else ""}</td></tr>'
         for key in names
@@ -38,7 +40,7 @@ def metrics_part(data: ReportData) -> Part | None:
         f'<dl class="headline">{large}</dl>'
         '<div class="scroll" tabindex="0" role="region" aria-label="All metrics">'
         '<table class="metrics"><caption>All metrics</caption><thead><tr>'
-        '<th scope="col">Metric</th><th scope="col" class=n>Value</th>'
+        f'<th scope="col">Metric</th><th scope="col" class=n>Value</th>{spread_head}'
         '<th scope="col">95% interval</th><th scope="col">Meaning</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
@@ -48,6 +50,8 @@ def metrics_part(data: ReportData) -> Part | None:
         if any(_ends(data.metrics, key) for key in names)
         else "Each metric summarizes all evaluated rows. The table explains what each one means."
     )
+    if has_spread:
+        how += " The standard deviation is over the folds of the cross-validation."
     return Part("metrics", "Metrics", how, body)
 
 
@@ -79,6 +83,12 @@ def _large(metrics: Mapping[str, Any], key: str) -> str:
         f'<dd><span class="value">{inline(metrics[key])}</span>'
         f'<span class="interval">{_interval(metrics, key)}</span></dd></div>'
     )
+
+
+def _spread(metrics: Mapping[str, Any], key: str, shown: bool) -> str:
+    """Return the cell with a metric's standard deviation, an empty text if there is no such column."""
+    value = metrics.get(f"{key}{SPREAD}")
+    return f"<td class=n>{'' if value is None else inline(value)}</td>" if shown else ""
 
 
 def _ends(metrics: Mapping[str, Any], key: str) -> tuple[float, float] | None:

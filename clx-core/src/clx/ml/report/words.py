@@ -74,6 +74,9 @@ HEADLINE = (
 )
 """The first group whose first metric exists is shown large."""
 
+SPREAD = "_std"
+"""The end of a metric's name for its standard deviation over the folds of a cross-validation."""
+
 COLUMNS = {
     "text": "Text",
     "label": "Given",
@@ -105,8 +108,8 @@ def column_name(key: Any) -> str:
 
 
 def without_intervals(metrics: Mapping[str, Any]) -> list[str]:
-    """Return the names of the metrics that are not an end of another metric's interval."""
-    ends = {f"{key}{end}" for key in metrics for end in ("_low", "_high")}
+    """Return the names of the metrics that are not an interval's end or spread of another metric."""
+    ends = {f"{key}{end}" for key in metrics for end in ("_low", "_high", SPREAD)}
     return [str(key) for key in metrics if key not in ends]
 
 

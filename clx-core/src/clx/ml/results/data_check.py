@@ -54,6 +54,7 @@ KINDS = {
     "rare_labels": "Labels with few rows",
     "labels_without_rows": "Labels with no rows",
     "labels_only_in_eval": "Labels with no training rows",
+    "labels_not_evaluated": "Labels with no eval rows after a split",
     "labels_in_every_row": "Labels of every row",
     "truncated_texts": "Texts longer than the model's input limit",
 }

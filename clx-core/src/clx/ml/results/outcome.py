@@ -11,6 +11,7 @@ from clx.ml.results.data_check import DataCheck
 from clx.ml.results.json_tables import json_number, table_to_json
 from clx.ml.results.mistakes import confident_mistakes, suspicious_labels
 from clx.ml.results.pages import evaluation_report
+from clx.ml.results.row_split import RowSplit
 from clx.ml.run_directory.files import write_json, writing
 from clx.ml.run_directory.layout import REPORT
 
@@ -130,6 +131,7 @@ class TrainingResult:
         stopped: why the fine-tuning ended before its planned end: ``"early_stopping"``,
             ``"time_budget"``, or ``"callback"`` for another callback. None if it did not. A training
             that Ctrl-C interrupts has no result.
+        split: how the eval rows were split from the data, None if they were not.
     """
 
     run_dir: Path
@@ -144,6 +146,7 @@ class TrainingResult:
     data_check: DataCheck = field(default_factory=DataCheck, repr=False)
     kept: str | float | None = None
     stopped: str | None = None
+    split: RowSplit | None = field(default=None, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the eval metrics as a frame with the index ``metric`` and the column ``value``."""
@@ -166,5 +169,6 @@ class TrainingResult:
             "rows": self.rows,
             "truncated": self.truncated,
             "data_check": self.data_check.to_dict(),
+            "split": None if self.split is None else self.split.to_dict(),
             "evaluation": None if self.evaluation is None else self.evaluation.to_dict(),
         }

@@ -10,6 +10,7 @@ from clx import __version__
 from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_report
 from clx.ml.results.ending import kept_in_words, stopped_in_words
 from clx.ml.results.json_tables import table_from_json
+from clx.ml.results.row_split import split_sentence
 from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
 
@@ -164,6 +165,7 @@ def _data_summary(results: Mapping[str, Any]) -> DataSummary:
         truncated=_mapping(results.get("truncated")),
         label_counts=pd.DataFrame(counts) if counts else None,
         findings=[finding for finding in check.get("findings") or () if isinstance(finding, dict)],
+        split=split_sentence(results["split"]) if _mapping(results.get("split")) else "",
     )
 
 

@@ -23,6 +23,8 @@ class CheckingRun(EvaluatingRun):
         self,
         train_data: Any,
         eval_data: Any = None,
+        group_column: str | None = None,
+        time_column: str | None = None,
         *,
         text_column: str = "text",
         label_column: str | None = None,
@@ -39,15 +41,17 @@ class CheckingRun(EvaluatingRun):
         :meth:`evaluate`.
 
         Raises:
+            ConfigError: the share is not between 0 and 1, or the columns do not go with it.
             DataFormatError: the data is not in the task's format.
             ModelNotFoundError: the tokenizer cannot be found.
         """
-        from clx.ml.training.data import check_run_data
+        from clx.ml.training.data import Data, check_run_data
 
         reading = reading_of(separator, encoding, header)
         with caller_state_kept(), self._transaction(afresh=True):
             columns = column_names(self, text_column, label_column)
-            return check_run_data(self, train_data, eval_data, reading, columns)
+            data = Data(train_data, eval_data, group_column, time_column, reading, columns)
+            return check_run_data(self, data)
 
     def find_label_errors(
         self,
@@ -81,11 +85,11 @@ class CheckingRun(EvaluatingRun):
             DataFormatError: the data is not in the task's format, or has too few rows.
             ConfigError: the task's model has no linear layer for labels.
         """
-        from clx.ml.training.data import label_errors
+        from clx.ml.training.data import Data, label_errors
 
         reading = reading_of(separator, encoding, header)
         columns = column_names(self, text_column, label_column)
         with caller_state_kept(), self._transaction(afresh=False):
             # Each text counts as one row, scored by its beginning.
             self.long_text, self.strict_length = "truncate", False
-            return label_errors(self, data, folds, top, reading, columns)
+            return label_errors(self, Data(data, reading=reading, columns=columns), folds, top)

@@ -10,9 +10,9 @@ from clx.ml.data.reading import reading_of
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training
-from clx.ml.run.checking import CheckingRun
 from clx.ml.run.making import make_run
 from clx.ml.run.saved import opener_of
+from clx.ml.run.validating import ValidatingRun
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
@@ -31,7 +31,7 @@ class CheckedWhenMade(type):
         return make_run(TrainingRun, cls, super().__call__, args, options)
 
 
-class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
+class TrainingRun(ValidatingRun, metaclass=CheckedWhenMade):
     """A task's model from data to predictions. Subclass it to write a task.
 
     ::
@@ -107,6 +107,8 @@ class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
         callbacks: Iterable[Any] | None = None,
         fine_tune: bool = True,
         time_budget: str | float | None = None,
+        group_column: str | None = None,
+        time_column: str | None = None,
         *,
         separator: str | None = None,
         encoding: str | None = None,
@@ -122,7 +124,8 @@ class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
                 ``datasets.Dataset``, a path to csv, tsv, jsonl or parquet (also a folder or glob), or
                 the id of a data set on the Hub. A ``DatasetDict`` gives its split ``train`` and,
                 without ``eval_data``, its ``validation``.
-            eval_data: data of the same kinds. Training evaluates on it, and keeps the best model.
+            eval_data: data of the same kinds, or the share of ``train_data`` to set aside, such as
+                0.2, stratified by label. Training evaluates on it, and keeps the best model.
             overwrite: replace a trained run of this name.
             resume: continue an interrupted training from its newest complete checkpoint.
             callbacks: ``transformers.TrainerCallback`` objects or classes.
@@ -130,11 +133,14 @@ class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
                 seconds; it needs ``head_init="probe"``.
             time_budget: the time limit of the whole call, in seconds or as text such as ``"5m"``. A
                 measured step time determines the number of steps.
+            group_column: with a share, the column whose equal values stay on one side.
+            time_column: with a share, the column of times whose newest rows are set aside.
             separator: the character between the cells of a csv file.
             encoding: the encoding of a text file.
             header: False for a csv file without a row of names, or the names of its columns.
 
         Raises:
+            ConfigError: the share is not between 0 and 1, or the columns do not go with it.
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
             DataFormatError: the data is not in the task's format, or ``strict_data`` has findings.
             ConfigError: a callback is not one, or the training arguments do not fit the data.
@@ -146,18 +152,11 @@ class TrainingRun(CheckingRun, metaclass=CheckedWhenMade):
         reading = reading_of(separator, encoding, header)
         place = RunDir(self.run_dir)
         refuse_existing(place, overwrite, resume)
+        from clx.ml.training.data import Data
         from clx.ml.training.train import Request, train_run
 
-        request = Request(
-            train_data,
-            eval_data,
-            overwrite,
-            resume,
-            callbacks or (),
-            fine_tune,
-            time_budget,
-            reading,
-        )
+        data = Data(train_data, eval_data, group_column, time_column, reading)
+        request = Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget)
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
         with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True, keep=True):

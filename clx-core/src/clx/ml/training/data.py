@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataWarning
 from clx.ml.data.check.check import check_splits
 from clx.ml.data.dataset import fingerprint
 from clx.ml.data.frames import VALIDATION, training_sources
+from clx.ml.data.holdout.arguments import split_asked_for
+from clx.ml.data.holdout.rows import eval_rows, rows_of
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.data.splits import Split, tokenised_split
 from clx.ml.data.task_frames import ColumnNames, validated_frame
 from clx.ml.results.data_check import DataCheck, raise_if_strict
+from clx.ml.results.row_split import RowSplit
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
@@ -24,32 +28,61 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 
-def validated_frames(
-    task: Task,
-    train_data: Any,
-    eval_data: Any,
-    reading: Reading = DEFAULT_READING,
-    columns: ColumnNames | None = None,
-) -> dict[str, pd.DataFrame]:
-    """Return the validated frames ``train`` and, if there is eval data, ``eval``.
+@dataclass(frozen=True)
+class Data:
+    """The data arguments of a call, which ``TrainingRun.train`` describes.
 
-    The task infers its config from the training frame before the eval frame is validated.
-
-    Args:
-        task: the task, with the options of the run.
+    Attributes:
         train_data: the data of the call. A ``DatasetDict`` may have the eval data too.
-        eval_data: the eval data of the call, or None.
+        eval_data: the eval data, a share of the rows, or None.
+        group_column: the column whose equal values stay on one side of a split.
+        time_column: the column of times by which the newest rows are set aside.
         reading: how to read text files.
         columns: what the data calls the task's columns. None takes the run's names.
     """
-    train_data, eval_data = training_sources(train_data, eval_data, reading)
-    train = validated_frame(task, train_data, "train_data", reading, columns)
-    with author_code(task, "infer_config"):
-        task.infer_config(train)
+
+    train_data: Any
+    eval_data: Any = None
+    group_column: str | None = None
+    time_column: str | None = None
+    reading: Reading = DEFAULT_READING
+    columns: ColumnNames | None = None
+
+
+def validated_frames(task: Task, data: Data) -> tuple[dict[str, pd.DataFrame], RowSplit | None]:
+    """Return the validated frames ``train`` and, if there is eval data, ``eval``.
+
+    The task infers its config from the training data before the eval frame is validated. If the
+    eval rows are a share of the training data, it infers it from all of them.
+
+    Returns:
+        The frames, and how they were split, None unless ``eval_data`` is a share.
+
+    Raises:
+        ConfigError: the share or the columns to split by are not valid.
+        DataFormatError: the data is not in the task's format, or cannot be split.
+    """
+    asked = split_asked_for(data.eval_data, data.group_column, data.time_column, task.training_args)
+    train_data, eval_data = training_sources(data.train_data, data.eval_data, data.reading)
+    train = training_frame(task, replace(data, train_data=train_data), "train_data")
+    if asked is not None:
+        held_out, made = eval_rows(rows_of(task, train, "train_data"), asked)
+        return {"train": train[~held_out], "eval": train[held_out]}, made
     if eval_data is None:
-        return {"train": train}
-    evaluated = validated_frame(task, eval_data, "eval_data", reading, columns, VALIDATION)
-    return {"train": train, "eval": evaluated}
+        return {"train": train}, None
+    evaluated = validated_frame(
+        task, eval_data, "eval_data", data.reading, data.columns, VALIDATION
+    )
+    return {"train": train, "eval": evaluated}, None
+
+
+def training_frame(task: Task, data: Data, what: str) -> pd.DataFrame:
+    """Return training data as a validated frame, after the task has inferred its config from it."""
+    train_data, _ = training_sources(data.train_data, None, data.reading)
+    frame = validated_frame(task, train_data, what, data.reading, data.columns)
+    with author_code(task, "infer_config"):
+        task.infer_config(frame)
+    return frame
 
 
 def fingerprints(frames: dict[str, pd.DataFrame]) -> dict[str, str | None]:
@@ -65,18 +98,21 @@ def tokenized_splits(
     return [tokenised_split(task, tokenizer, name, frame) for name, frame in frames.items()]
 
 
-def check_or_warn(task: Task, splits: Sequence[Split], limit: int | None) -> DataCheck:
+def check_or_warn(
+    task: Task, splits: Sequence[Split], limit: int | None, made: RowSplit | None
+) -> DataCheck:
     """Check the data of a training, and warn about the findings.
 
     Args:
         task: the task to train.
         splits: the training split, and the eval split if there is one.
         limit: the most tokens that the model reads, None if texts are not truncated.
+        made: how clx split the data, None if it did not.
 
     Raises:
         DataFormatError: there are findings, and the run has ``strict_data``.
     """
-    check = check_splits(task, splits, limit)
+    check = check_splits(task, splits, limit, made is not None)
     raise_if_strict(check, task.strict_data)
     if not check.ok:
         warnings.warn(str(check), DataWarning, stacklevel=4)
@@ -88,26 +124,21 @@ def check_or_warn(task: Task, splits: Sequence[Split], limit: int | None) -> Dat
     return check
 
 
-def check_run_data(
-    task: Task, train_data: Any, eval_data: Any, reading: Reading, columns: ColumnNames
-) -> DataCheck:
+def check_run_data(task: Task, data: Data) -> DataCheck:
     """Return the findings about the data; see ``TrainingRun.check``."""
-    frames = validated_frames(task, train_data, eval_data, reading, columns)
+    frames, made = validated_frames(task, data)
     tokenizer = task.tokenizer
     splits = tokenized_splits(task, tokenizer, frames)
-    return check_splits(task, splits, input_limit(task, tokenizer))
+    return check_splits(task, splits, input_limit(task, tokenizer), made is not None)
 
 
-def label_errors(
-    task: Task, data: Any, folds: int, top: int | None, reading: Reading, columns: ColumnNames
-) -> pd.DataFrame:
+def label_errors(task: Task, data: Data, folds: int, top: int | None) -> pd.DataFrame:
     """Return rows whose labels look wrong; see ``TrainingRun.find_label_errors``."""
     from clx.ml.model.head.label_errors import find_label_errors
 
-    train_data, _ = training_sources(data, None, reading)
-    frames = validated_frames(task, train_data, None, reading, columns)
+    frame = training_frame(task, data, "train_data")
     tokenizer = task.tokenizer
-    (split,) = tokenized_splits(task, tokenizer, frames)
+    (split,) = tokenized_splits(task, tokenizer, {"train": frame})
     limit = input_limit(task, tokenizer)
     warn_truncated(limit, split.truncated, len(split.frame), "the data", stacklevel=4)
     return find_label_errors(task, tokenizer, split, folds, top)

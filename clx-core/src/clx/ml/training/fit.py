@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -156,7 +157,8 @@ def _fine_tune(job: Job, plan: Plan, trainer: Trainer, watch: _Watch, fitted: Fi
             return
         limit_steps(trainer, max(1, steps))
     start = job.resume_from
-    with quiet_transformers(), author_code(job.task, "train"), watch.interrupt.listening():
+    listening = watch.interrupt.listening() if job.call.resumable else contextlib.nullcontext()
+    with quiet_transformers(), author_code(job.task, "train"), listening:
         if start is not None and checkpoints.is_finished(start):
             checkpoints.restore(trainer, start)
         else:

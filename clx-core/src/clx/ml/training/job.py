@@ -24,11 +24,13 @@ class Call:
         fine_tune: whether to train all weights; false fits the head only.
         budget: the time limit, None for no limit.
         callbacks: the user's callbacks for the Trainer.
+        resumable: whether Ctrl-C stops the training after the step, with a checkpoint to resume.
     """
 
     fine_tune: bool = True
     budget: Budget | None = None
     callbacks: Sequence[Any] = ()
+    resumable: bool = True
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clx import __version__
 from clx.ml.results.ending import kept_in_words
 from clx.ml.results.outcome import TrainingResult
+from clx.ml.results.row_split import split_sentence
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
@@ -34,6 +35,8 @@ def model_card(task: Task, result: TrainingResult) -> str:
     lines += [] if kept is None else ["", f"The published model is {kept}."]
     if result.metrics:
         lines += ["", f"## Evaluation on {result.rows.get('eval', 0)} rows", ""]
+        if result.split is not None:
+            lines += [split_sentence(result.split.to_dict()), ""]
         lines += ["| metric | value |", "|---|---|"]
         lines += [f"| {name} | {value:.4f} |" for name, value in result.metrics.items()]
     labels = getattr(task, "label_names", None)

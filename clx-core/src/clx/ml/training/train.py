@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from clx.errors import ConfigError
 from clx.ml.data.lengths import input_limit
-from clx.ml.data.reading import DEFAULT_READING, Reading
-from clx.ml.evaluation.evaluate import evaluate_predictions, predict_split
+from clx.ml.evaluation.evaluate import evaluate_predictions
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
 from clx.ml.machine.distributed import (
@@ -28,7 +24,7 @@ from clx.ml.machine.distributed import (
     wait,
 )
 from clx.ml.machine.memory import memory_for_training
-from clx.ml.model.base_models import read_model_config, resolve_base_model
+from clx.ml.model.base_models import resolve_base_model
 from clx.ml.plugins.calls import before_training, proposed_arguments
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import (
@@ -40,23 +36,24 @@ from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
-from clx.ml.task.author_code import author_code
 from clx.ml.task.options import option_names
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
-from clx.ml.training.calibrate import calibrated
 from clx.ml.training.data import (
+    Data,
     check_or_warn,
     fingerprints,
     tokenized_splits,
     validated_frames,
 )
-from clx.ml.training.defaults import Setting, choose_arguments
+from clx.ml.training.decide import decided
+from clx.ml.training.defaults import choose_arguments
 from clx.ml.training.fit import Fitted, fit
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
 from clx.ml.training.published_check import Reopen, check_opens, refused
+from clx.ml.training.setting import setting_of
 from clx.ml.training.time_budget import Budget, seconds_of
 from clx.problems import raise_problems
 
@@ -64,25 +61,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel
 
-    from clx.ml.data.splits import Split
     from clx.ml.task.task import Task
-
-IMBALANCED = 3
-"""Labels are imbalanced if the largest row count is more than this many times the smallest."""
 
 
 @dataclass(frozen=True)
 class Request:
     """The arguments of ``TrainingRun.train``, which describes them."""
 
-    train_data: Any
-    eval_data: Any = None
+    data: Data
     overwrite: bool = False
     resume: bool = False
     callbacks: Any = ()
     fine_tune: bool = True
     time_budget: Any = None
-    reading: Reading = DEFAULT_READING
 
 
 def train_run(
@@ -104,7 +95,7 @@ def train_run(
     callbacks = _checked_callbacks(request.callbacks)
     seconds = seconds_of(request.time_budget)
     budget = None if seconds is None else Budget(seconds, started)
-    frames = validated_frames(task, request.train_data, request.eval_data, request.reading)
+    frames, made = validated_frames(task, request.data)
     # A saved run was opened without this check: another transformers may have written its config.
     given, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The training of {task.run_name!r}")
@@ -118,8 +109,10 @@ def train_run(
         base = resolve_base_model(task.base_model_name)
         tokenizer = task.tokenizer
         splits = tokenized_splits(task, tokenizer, frames)
-        complete = choose_arguments(proposed, _setting(task, base, splits, proposed))
+        complete = choose_arguments(proposed, setting_of(task, base, splits, proposed))
         identity = _identity(task, origin, frames, complete)
+        if made is not None:
+            identity["split"] = made.to_dict()
         needed = training_bytes(base, complete)
         warn_if_short(place.path.parent, needed)
         with full_disk_named(place.path.parent, needed), memory_for_training(complete):
@@ -130,7 +123,7 @@ def train_run(
                 )
             )
             with _tidied(place):
-                check = check_or_warn(task, splits, input_limit(task, tokenizer))
+                check = check_or_warn(task, splits, input_limit(task, tokenizer), made)
                 call = Call(request.fine_tune, budget, callbacks)
                 work_dir = place.checkpoints
                 job = Job(task, base, tokenizer, splits, complete, work_dir, resume_from, call)
@@ -149,6 +142,7 @@ def train_run(
                     data_check=check,
                     kept=fitted.kept,
                     stopped=fitted.stopped,
+                    split=made,
                 )
                 extra = {**origin.extra, **_recorded(task, fitted)}
                 config = config_to_write(task, replace(origin, extra=extra))
@@ -194,43 +188,6 @@ def _tidied(place: RunDir) -> Iterator[None]:
         raise
 
 
-def _setting(task: Task, base: Path, splits: Sequence[Split], arguments: dict[str, Any]) -> Setting:
-    """Return the facts that the defaults of this training depend on."""
-    train = splits[0]
-    return Setting(
-        # If texts are read in windows, there are more rows than texts.
-        rows=len(train.dataset),
-        has_eval=len(splits) > 1,
-        hidden_size=_hidden_size(base),
-        cuda=torch.cuda.is_available() and not trains_on_cpu(task.device, arguments),
-        probe=task.head_init == "probe",
-        several=_has_several_labels(train),
-        metric=task.imbalanced_metric if _is_imbalanced(task, train.frame) else None,
-    )
-
-
-def _hidden_size(folder: Path) -> int | None:
-    config = read_model_config(folder)
-    size = config.get("hidden_size") or config.get("dim") or config.get("d_model")
-    return size if isinstance(size, int) else None
-
-
-def _has_several_labels(split: Split) -> bool:
-    """Return whether rows have a number from 0 to 1 per label; token labels are whole numbers."""
-    first = split.dataset[0].get("labels")
-    return isinstance(first, list) and len(first) > 0 and isinstance(first[0], float)
-
-
-def _is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:
-    """Return whether the most common label has several times the rows of the rarest."""
-    with author_code(task, "row_labels"):
-        labels = task.row_labels(frame)
-    if not labels or not all(isinstance(label, Hashable) for label in labels):
-        return False
-    counts = Counter(labels)
-    return max(counts.values()) > IMBALANCED * min(counts.values())
-
-
 def _recorded(task: Task, fitted: Fitted) -> dict[str, Any]:
     """Return the learned config entries that are not options of the task."""
     options = option_names(task)
@@ -254,8 +211,5 @@ def _evaluation(job: Job, fitted: Fitted, run_dir: Path) -> EvaluationResult | N
     task, split = job.task, job.evaluated
     if split is None:
         return None
-    predicted = predict_split(task, job.tokenizer, fitted.model, split)
-    predicted = calibrated(task, fitted, predicted)
-    with author_code(task, "fit_decisions"):
-        task.fit_decisions(predicted.prediction)
+    predicted = decided(job, fitted, split)
     return evaluate_predictions(task, split.frame, predicted, run_dir)

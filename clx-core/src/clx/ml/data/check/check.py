@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 
-def check_splits(task: Task, splits: Sequence[Split], limit: int | None) -> DataCheck:
+def check_splits(
+    task: Task, splits: Sequence[Split], limit: int | None, is_split: bool = False
+) -> DataCheck:
     """Return the findings about the ``train`` split and, if there is one, the ``eval`` split.
 
     If a split lacks one of the task's ``text_columns``, or if a column holds values that are not
@@ -26,6 +28,7 @@ def check_splits(task: Task, splits: Sequence[Split], limit: int | None) -> Data
         task: the run's task.
         splits: the training split, and the eval split if there is one.
         limit: the most tokens that the model reads, None if texts are not truncated.
+        is_split: whether clx split the eval rows from the training data.
     """
     plain = []
     for split in splits:
@@ -41,4 +44,5 @@ def check_splits(task: Task, splits: Sequence[Split], limit: int | None) -> Data
         plain[1] if len(plain) > 1 else None,
         label_names=names if isinstance(names, list) else None,
         limit=limit,
+        is_split=is_split,
     )

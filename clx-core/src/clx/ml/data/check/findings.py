@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from clx.ml.data.check.label_checks import label_findings
+from clx.ml.data.check.label_checks import label_findings, not_evaluated
 from clx.ml.data.check.label_names import joined_label_findings, similar_label_findings
 from clx.ml.data.check.labeled_texts import LabeledTexts, Rule, TextIndex
 from clx.ml.data.check.near_duplicates import near_duplicates
@@ -58,6 +58,7 @@ def check_data(
     limit: int | None = None,
     min_rows_per_label: int = MIN_ROWS_PER_LABEL,
     similarity: float = SIMILARITY,
+    is_split: bool = False,
 ) -> DataCheck:
     """Return the findings about the training data and, if given, the eval data.
 
@@ -69,6 +70,8 @@ def check_data(
         min_rows_per_label: labels with fewer training rows are reported.
         similarity: how similar (0 to 1) an eval text must be to a training text to be reported as its
             near duplicate; see :mod:`clx.ml.data.check.near_duplicates`.
+        is_split: whether clx split ``eval`` from ``train``; if so, labels without eval rows are
+            reported.
     """
     label_names = None if label_names is None else list(label_names)
     trained = TextIndex(TRAIN, train)
@@ -88,6 +91,8 @@ def check_data(
         given = () if train.labels is None else train.labels
         is_list = any(not isinstance(labels, str) for labels in given)
         findings += joined_label_findings(trained.labels, is_list)
+        if is_split and in_eval is not None:
+            findings += not_evaluated(trained.labels, in_eval)
     order = list(KINDS)
     return DataCheck(
         tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),

@@ -64,6 +64,25 @@ def label_findings(
     ]
 
 
+def not_evaluated(train: Sequence[LabelSet], evaluated: Sequence[LabelSet]) -> list[Finding]:
+    """Return the finding about labels that a split left without eval rows.
+
+    Args:
+        train: the label names of each training row, shape (rows,).
+        evaluated: the label names of each eval row.
+    """
+    counts = Counter(name for labels in train for name in labels)
+    in_eval = {name for labels in evaluated for name in labels}
+    lacking = {name: counts[name] for name in sorted(counts) if name not in in_eval}
+    return _about_labels(
+        "labels_not_evaluated",
+        EVAL,
+        dict(sorted(lacking.items(), key=lambda item: item[1])),
+        f"{len(lacking)} of {len({*counts, *in_eval})} labels have all their rows in train_data",
+        "Metrics say nothing about them: add rows of these labels, or set more rows aside",
+    )
+
+
 def _about_labels(
     kind: str, where: str, counts: dict[str, int], what: str, remedy: str
 ) -> list[Finding]:

@@ -1,0 +1,96 @@
+"""The arguments of commands that make a run: its task, its models, its labels and its options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from clx.cli.assignments import assigned_options
+from clx.cli.parameters import comma_separated
+
+
+def task_names() -> list[str]:
+    """Return the names of all installed tasks; shell completion picks those that match."""
+    from clx.ml import task_registry
+
+    return list(task_registry)
+
+
+TaskArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TASK",
+        help="The task, such as classification; `clx tasks` lists them.",
+        autocompletion=task_names,
+    ),
+]
+LabelNamesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B", help="Label names in order, or a JSON list [default: from the data]"
+    ),
+]
+LabelColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B",
+        help="For several labels per text: the columns of 0 and 1, one for each label, or a JSON "
+        "list [default: a column labels]",
+    ),
+]
+BaseModelOption = Annotated[
+    str | None,
+    typer.Option(metavar="M", help="Model to fine-tune: a Hub id or a folder."),
+]
+TokenizerOption = Annotated[
+    str | None,
+    typer.Option(metavar="M", help="Tokenizer: a Hub id or a folder [default: the base model's]"),
+]
+AssignmentsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set an option, such as training_args.learning_rate=1e-4 or label_type=int. A value "
+        "that is not JSON is taken as text. May be repeated.",
+    ),
+]
+
+
+def run_options(
+    task: str, given: Mapping[str, Any], assignments: Sequence[str] | None
+) -> dict[str, Any]:
+    """Return the options of a new run.
+
+    Args:
+        task: the name of the task.
+        given: options that have arguments of their own, None for those that were left out;
+            ``label_names`` and ``label_columns`` are the texts of theirs.
+        assignments: the values of ``--set``.
+
+    Raises:
+        ConfigError: an assignment is not valid.
+        TaskNotFoundError: there is no such task.
+    """
+    from clx.ml import task_registry
+    from clx.ml.task.options import accepted_options
+
+    options = {key: value for key, value in given.items() if value is not None}
+    for name in ("label_names", "label_columns"):
+        if name in options:
+            options[name] = labels_of(options[name])
+    return options | assigned_options(assignments or (), accepted_options(task_registry[task]))
+
+
+def labels_of(text: str) -> list[Any]:
+    """Parse label names given as ``a,b`` or, for names that contain commas, as a JSON list."""
+    if text.lstrip().startswith("["):
+        try:
+            names = json.loads(text)
+        except ValueError:
+            return comma_separated(text)
+        return list(names)
+    return comma_separated(text)

@@ -1,0 +1,74 @@
+"""Cross-validation: how good a model of these options and rows would be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.data.reading import reading_of
+from clx.ml.data.task_frames import column_names
+from clx.ml.machine.caller_state import caller_state_kept
+from clx.ml.machine.collecting import new_garbage_only
+from clx.ml.run.checking import CheckingRun
+
+if TYPE_CHECKING:
+    from clx.ml.results.outcome import EvaluationResult
+
+
+class ValidatingRun(CheckingRun):
+    """A run that estimates, without a trained model, how good its model would be."""
+
+    def cross_validate(
+        self,
+        data: Any,
+        folds: int = 5,
+        fine_tune: bool = True,
+        group_column: str | None = None,
+        time_column: str | None = None,
+        *,
+        text_column: str = "text",
+        label_column: str | None = None,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Sequence[str] = True,
+    ) -> EvaluationResult:
+        """Return the metrics of models that did not see the rows that they are scored on.
+
+        The rows are divided into folds, each with its share of every label. For each fold, a model
+        is made from the base model and the rows of the other folds, as by
+        ``train(rows, eval_data=0.2)``; it predicts the rows of the fold. ``{key}_std`` is the
+        sample standard deviation (``ddof=1``) of a metric over the folds. The run does not change,
+        and nothing is written into its directory.
+
+        Args:
+            data: labeled data, as for :meth:`train`.
+            folds: the number of folds, and of models.
+            fine_tune: False fits the last layer only, as in :meth:`train`. The base model then
+                reads the rows once, which takes seconds instead of minutes.
+            group_column: the column whose equal values stay in one fold.
+            time_column: the column of times. The rows are cut into one block more than folds, and
+                each block is predicted from all older ones; the oldest block is never scored.
+            text_column: as for :meth:`evaluate`.
+            label_column: as for :meth:`evaluate`.
+            separator: as for :meth:`train`.
+            encoding: as for :meth:`train`.
+            header: as for :meth:`train`.
+
+        Raises:
+            ConfigError: ``folds`` or the columns are not valid, or ``fine_tune=False`` is not
+                possible.
+            DataFormatError: the data is not in the task's format, or has too few rows, groups or
+                times.
+            ModelNotFoundError: the base model cannot be found.
+        """
+        from clx.ml.splits.cross_validate import cross_validate
+        from clx.ml.splits.folds import FoldRequest
+        from clx.ml.training.data import Data
+
+        reading = reading_of(separator, encoding, header)
+        with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True):
+            columns = column_names(self, text_column, label_column)
+            source = Data(data, reading=reading, columns=columns)
+            request = FoldRequest(source, folds, fine_tune, group_column, time_column)
+            self._resolve_metrics()
+            return cross_validate(self, request)

@@ -1,0 +1,72 @@
+"""One fold as a training of its own: a base model, fitted to the fold's rows, scores the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.evaluation.evaluate import Predicted, predict_split
+from clx.ml.machine.disk import full_disk_named, training_bytes
+from clx.ml.machine.memory import memory_for_training
+from clx.ml.plugins.calls import proposed_arguments
+from clx.ml.training.data import tokenized_splits
+from clx.ml.training.decide import decided
+from clx.ml.training.defaults import choose_arguments
+from clx.ml.training.fit import fit
+from clx.ml.training.job import Call, Job
+from clx.ml.training.setting import setting_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from transformers import PreTrainedTokenizerBase
+
+    from clx.ml.splits.folds import Fold
+    from clx.ml.task.task import Task
+
+
+@dataclass(frozen=True)
+class Start:
+    """What all folds start from.
+
+    Attributes:
+        task: the task, whose config was inferred from all rows.
+        base: the folder of the base model.
+        tokenizer: the base model's tokenizer.
+        arguments: the checked training arguments of the user.
+    """
+
+    task: Task
+    base: Path
+    tokenizer: PreTrainedTokenizerBase
+    arguments: dict[str, Any]
+
+
+def predict_after_training(
+    start: Start, frame: pd.DataFrame, fold: Fold, fine_tune: bool, work_dir: Path
+) -> Predicted:
+    """Train on a fold's rows, and return the predictions of the rows that it holds out.
+
+    Args:
+        start: what all folds start from; the task's decisions are set to the fold's.
+        frame: all rows.
+        fold: the rows to train on and to hold out.
+        fine_tune: whether to train all weights; false fits the head only.
+        work_dir: an empty folder for the checkpoints.
+    """
+    task, base, tokenizer = start.task, start.base, start.tokenizer
+    parts = {"train": frame.iloc[fold.train], "eval": frame.iloc[fold.eval]}
+    parts = {name: part for name, part in parts.items() if len(part)}
+    splits = tokenized_splits(task, tokenizer, parts)
+    (held_out,) = tokenized_splits(task, tokenizer, {"held out": frame.iloc[fold.held_out]})
+    rows = len(parts["train"])
+    proposed = proposed_arguments(task, start.arguments, rows, "eval" in parts)
+    complete = choose_arguments(proposed, setting_of(task, base, splits, proposed))
+    needed = training_bytes(base, complete)
+    with full_disk_named(work_dir.parent, needed), memory_for_training(complete):
+        call = Call(fine_tune, resumable=False)
+        job = Job(task, base, tokenizer, splits, complete, work_dir, None, call)
+        fitted = fit(job)
+        if job.evaluated is not None:
+            decided(job, fitted, job.evaluated)
+        return predict_split(task, tokenizer, fitted.model, held_out)

@@ -1,0 +1,201 @@
+"""Folds without fine-tuning: the base model reads all rows once, and each fold fits a probe.
+
+The scores are those that a training of the fold with ``fine_tune=False`` would give, except that the
+probe's regularization, the use of label names, and a pooling that the checkpoint does not name are
+chosen once, from all rows. Choosing them for each fold takes several times as long as all the rest.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import EvalPrediction, Trainer
+
+from clx.ml.data.splits import windows_of_split
+from clx.ml.evaluation.evaluate import Predicted
+from clx.ml.machine.devices import choose_device, trains_on_cpu
+from clx.ml.machine.quiet import quiet_transformers
+from clx.ml.model.head.calibration import calibrate, log_loss
+from clx.ml.model.head.class_weights import label_weights
+from clx.ml.model.head.fit_probe import fit_probe
+from clx.ml.model.head.initialize import MAX_ROWS_PER_LABEL, prepare_head
+from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
+from clx.ml.model.head.layer import collect_features, model_columns
+from clx.ml.model.head.probe import Examples, fit_head
+from clx.ml.model.head.request import MAX_PROBE_ROWS, HeadRequest
+from clx.ml.model.loading import load_model
+from clx.ml.task.author_code import author_code
+from clx.ml.task.option_checks import unknown_labels
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from clx.ml.data.splits import Split
+    from clx.ml.splits.fit_fold import Start
+    from clx.ml.splits.folds import Fold
+    from clx.ml.task.task import Task
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of all rows, from the base model.
+
+    Attributes:
+        examples: one for each row, without label weights.
+        described: examples that describe labels, None if the probe is better without them.
+        C: the inverse of the probe's regularization strength.
+        names: label names, by id.
+        pooled: whether the features are of windows, pooled by text.
+        is_cut: whether each row's text was truncated, shape (rows,), None if that is unknown.
+    """
+
+    examples: Examples
+    described: Examples | None
+    C: float
+    names: list[str]
+    pooled: bool
+    is_cut: np.ndarray[Any, Any] | None
+
+
+def shared_features(start: Start, split: Split) -> Features | None:
+    """Return the features of tokenized rows, None if each fold needs a training of its own.
+
+    That is so if the task has a Trainer of its own, if no probe fits its labels, or if a row has
+    several results that are not windows of one text.
+    """
+    task, rows = start.task, split.dataset
+    windows = windows_of_split(task, split)
+    one_each = windows is None and len(rows) == len(split.frame)
+    if task.head_init != "probe" or task.trainer_class is not Trainer:
+        return None
+    if not one_each and (windows is None or task.window_pooling == "max"):
+        return None
+    model = load_model(task, start.base, start.tokenizer).float()
+    on_cpu = trains_on_cpu(task.device, start.arguments)
+    model.to("cpu" if on_cpu else choose_device(task.device))
+    request = HeadRequest(
+        folder=start.base,
+        dataset=rows,
+        collator=task.load_data_collator(),
+        pooling=task.pooling,
+        init="random",
+        model_args=task.model_args,
+        find_layer=True,
+        windows=windows,
+    )
+    with quiet_transformers():
+        head = prepare_head(model, request)
+    names = label_names_of(model)
+    if head.layer is None or head.kind is None or head.reason is not None:
+        return None
+    targets = torch.as_tensor(rows["labels"][:])
+    no_label = head.kind == "single" and bool((targets < 0).any())
+    if no_label or not _weights_fit(task, head.kind, names):
+        return None
+    texts = label_texts(task, start.tokenizer, names, model_columns(rows))
+    features = collect_features(model, head.layer, rows, request.collator)
+    if windows is not None:
+        features = torch.from_numpy(windows.pooled(features.numpy()))
+        targets = targets[windows.firsts()]
+    examples = Examples(features, targets, head.kind, head.layer.out_features)
+    certain = texts is not None and texts.certain
+    described = _described(model, head.layer, request, texts, examples)
+    if not certain and len(examples) > MAX_ROWS_PER_LABEL * examples.outputs:
+        described = None
+    sample = _weighted(task, examples.select(_sample(torch.arange(len(examples)))), names)
+    probe = fit_probe(sample, described, judge_extra=not certain, fine_tune=False)
+    return Features(
+        examples,
+        described if probe.extra else None,
+        probe.C,
+        names,
+        windows is not None,
+        None if split.cut is None else np.asarray(split.cut, dtype=bool),
+    )
+
+
+def _weights_fit(task: Task, kind: str, names: list[str]) -> bool:
+    """Return whether the option ``class_weights`` suits the labels; a training says why it does not."""
+    if task.class_weights is None:
+        return True
+    return kind != "regression" and not unknown_labels("class_weights", task.class_weights, names)
+
+
+def _described(
+    model: PreTrainedModel,
+    layer: torch.nn.Linear,
+    request: HeadRequest,
+    texts: LabelTexts | None,
+    examples: Examples,
+) -> Examples | None:
+    if texts is None or examples.kind == "regression":
+        return None
+    return replace(
+        examples,
+        features=collect_features(model, layer, texts.dataset, request.collator),
+        targets=texts.targets(examples.kind == "multi", examples.outputs),
+    )
+
+
+def _weighted(task: Task, examples: Examples, names: list[str]) -> Examples:
+    """Return examples with the label weights that the user asked for."""
+    if task.class_weights is None:
+        return examples
+    targets = examples.targets.numpy()
+    weights = label_weights(task.class_weights, targets, examples.kind, names)
+    return replace(examples, weights=weights)
+
+
+def predict_with_probe(task: Task, features: Features, fold: Fold) -> Predicted:
+    """Fit a probe to a fold's rows, and return the predictions of the rows that it holds out.
+
+    Args:
+        task: the task, whose decisions are set to the fold's.
+        features: the features of all rows.
+        fold: the rows to fit, to choose by and to hold out.
+    """
+    started = time.monotonic()
+    train = features.examples.select(_sample(torch.from_numpy(fold.train)))
+    kind = train.kind
+    examples = _weighted(task, train, features.names).joined(features.described)
+    head = fit_head(examples, features.C)
+
+    def predicted(rows: np.ndarray[Any, Any], temperature: float) -> EvalPrediction:
+        chosen = features.examples.select(torch.from_numpy(rows))
+        scores = head(chosen.features).float() / temperature
+        labels = chosen.targets if kind == "single" else chosen.targets.float()
+        return EvalPrediction(predictions=scores.numpy(), label_ids=labels.numpy())
+
+    temperature = 1.0
+    if len(fold.eval):
+        by = predicted(fold.eval, 1.0)
+        found = calibrate(by.label_ids, by.predictions, kind) if task.calibrate else None
+        temperature = 1.0 if found is None else found.temperature
+        with author_code(task, "fit_decisions"):
+            task.fit_decisions(predicted(fold.eval, temperature))
+    prediction = predicted(fold.held_out, temperature)
+    loss = None if features.pooled else _loss(prediction, kind)
+    cut = 0 if features.is_cut is None else int(features.is_cut[fold.held_out].sum())
+    return Predicted(prediction, loss, cut, time.monotonic() - started)
+
+
+def _sample(rows: Tensor) -> Tensor:
+    """Return the rows, or a sample of very many."""
+    if len(rows) <= MAX_PROBE_ROWS:
+        return rows
+    generator = torch.Generator().manual_seed(0)
+    return rows[torch.randperm(len(rows), generator=generator)[:MAX_PROBE_ROWS].sort().values]
+
+
+def _loss(prediction: EvalPrediction, kind: Any) -> float:
+    """Return the mean loss that the model itself would report."""
+    scores, labels = map(torch.from_numpy, (prediction.predictions, prediction.label_ids))
+    if kind == "regression":
+        return float(functional.mse_loss(scores, labels.reshape(scores.shape)))
+    return log_loss(scores, labels, kind)
