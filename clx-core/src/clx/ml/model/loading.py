@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ModelError
 from clx.ml.data.overriding import copy_overriding
 from clx.ml.data.texts import split_pair
+from clx.ml.machine.forks import not_forked
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.base_models import read_model_config, refuse_foreign_code, set_input_limit
 from clx.ml.task.author_code import author_code
@@ -125,7 +126,9 @@ def bound_tokenizer(
     def call(_: Any, tokenize: Any, /, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1:
             args = split_pair(args[0])
-        return tokenize(*args, **{**defaults, **kwargs})
+        # A child forked in the middle of it would find the tokenizer locked.
+        with not_forked():
+            return tokenize(*args, **{**defaults, **kwargs})
 
     return copy_overriding(tokenizer, "__call__", call)
 

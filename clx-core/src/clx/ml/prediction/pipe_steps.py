@@ -19,6 +19,7 @@ from transformers import Pipeline
 from transformers.pipelines.base import ChunkPipeline
 
 from clx.ml.data.batches import batches
+from clx.ml.machine.forks import not_forked
 
 
 class StepArguments(NamedTuple):
@@ -69,9 +70,10 @@ def run_steps(pipe: Any, inputs: list[Any], call: StepArguments, batching: Batch
     with torch.random.fork_rng(devices=[]):
         for batch in batching.of(lengths):
             some = [rows[position] for position in batch]
-            computed = stock.get_iterator(preprocessed, some, 0, len(batch), *arguments)
-            for position, output in zip(batch, computed, strict=True):
-                outputs[position] = output
+            with not_forked():
+                computed = stock.get_iterator(preprocessed, some, 0, len(batch), *arguments)
+                for position, output in zip(batch, computed, strict=True):
+                    outputs[position] = output
     return outputs
 
 
