@@ -87,7 +87,7 @@ def test_a_run_that_was_trained_again_is_an_error_on_arrival(trained, fruit):
     pickled = pickle.dumps(run)
     again = training_run(load=trained)
     again.train(fruit, overwrite=True, fine_tune=False)
-    with pytest.raises(RunDirError, match="trained again since.*Open the new one"):
+    with pytest.raises(RunDirError, match=r"trained again since.*Open the new one"):
         pickle.loads(pickled)
     # A run that is used before and after must not become the new one on its way.
     with pytest.raises(RunDirError, match="trained again since"):
@@ -162,7 +162,7 @@ def test_a_strangers_task_is_copied_by_its_own_init(tiny_model, fruit, how):
 
 def test_an_init_that_cannot_be_called_again_is_an_error():
     run = Demanding("demanding", needed=1)
-    with pytest.raises(ConfigError, match="'demanding' cannot be copied.*add_config_attrs"):
+    with pytest.raises(ConfigError, match=r"'demanding' cannot be copied.*add_config_attrs"):
         pickle.loads(pickle.dumps(run))
 
 

@@ -234,7 +234,9 @@ def test_sessions_of_onnx_runtime_are_loaded_again_in_a_child(trained):
 
     def in_child():
         same = run.predict(["an apple"], backend="onnx") == expected
-        return same and run._clx_loaded.onnx(run, run._trained_directory, "onnx", None) is not session
+        return (
+            same and run._clx_loaded.onnx(run, run._trained_directory, "onnx", None) is not session
+        )
 
     assert status_of_child(in_child, limit=60) == 0
 
@@ -242,7 +244,7 @@ def test_sessions_of_onnx_runtime_are_loaded_again_in_a_child(trained):
 def test_a_gpu_that_the_parent_used_is_an_error(monkeypatch):
     monkeypatch.setattr(forks._FORKS, "had_cuda", True)
     monkeypatch.setattr(forks._FORKS, "stale_thread", threading.get_ident())
-    with pytest.raises(ConfigError, match="forked from a process that has used it.*'spawn'"):
+    with pytest.raises(ConfigError, match=r"forked from a process that has used it.*'spawn'"):
         forks.ready_after_fork("cuda")
 
 

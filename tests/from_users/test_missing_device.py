@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 import torch
 
+from cli_helpers import Cli
 from clx.errors import ClxWarning, ConfigError
 from clx.ml import training_run
 from clx.ml.machine.devices import training_gpu
 from clx.ml.run_directory.files import read_json, write_json
 from clx.ml.trainer.arguments import training_arguments
-from cli_helpers import cli
 from conftest import fruit_frame
 
 FAST = {"max_steps": 1, "disable_tqdm": True}
 NOWHERE = "/nowhere/data.csv"
 """Data that cannot be read: an error about the device comes first."""
 
+OTHERS = ("cuda:2", "cuda", "cpu", "mps", None)
 LACKING = ["cuda", "cuda:1", "mps", "gpu"]
 
 
@@ -57,16 +58,16 @@ def test_every_verb_of_a_trained_run_refuses_it_before_it_reads_data(trained, ve
 @pytest.mark.parametrize(
     "command",
     [
-        ["train", "classification", NOWHERE, "--device", "cuda"],
+        ["train", "classification", "name", NOWHERE, "--device", "cuda"],
         ["evaluate", "RUN", NOWHERE, "--device", "cuda"],
         ["predict", "RUN", "a cat", "--device", "cuda"],
     ],
     ids=lambda command: command[0],
 )
-def test_the_command_line_refuses_it(trained, command):
-    done = cli(*(str(trained) if word == "RUN" else word for word in command))
-    assert done.exit_code == 2
-    assert "The device 'cuda' cannot be used here" in done.stderr
+def test_the_command_line_refuses_it(trained, command, capsys, monkeypatch):
+    done = Cli(capsys, monkeypatch)(*(trained if word == "RUN" else word for word in command))
+    assert done.status == 2
+    assert "The device 'cuda' cannot be used here" in done.err
 
 
 @pytest.fixture
@@ -132,8 +133,7 @@ def test_a_gpu_with_a_number_is_where_the_trainer_trains(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("device", "chosen"),
-    [("cuda:0", "cuda:0"), ("cuda:1", "cuda:1"), ("cuda:2", None), ("cuda", None), ("cpu", None)]
-    + [(None, None), ("mps", None)],
+    [("cuda:0", "cuda:0"), ("cuda:1", "cuda:1"), *((other, None) for other in OTHERS)],
 )
 def test_only_a_number_chooses_a_gpu(monkeypatch, device, chosen):
     TwoGpus(monkeypatch)
@@ -149,5 +149,7 @@ def test_torchrun_gives_each_process_its_own_gpu(monkeypatch):
 def test_numbers_are_those_of_the_cpu(trained):
     data = fruit_frame(8)["text"]
     default, on_cpu = training_run(load=trained), training_run(load=trained, device="cpu")
-    one, two = ([list(scores.values()) for scores in run.predict(data)] for run in (default, on_cpu))
+    one, two = (
+        [list(scores.values()) for scores in run.predict(data)] for run in (default, on_cpu)
+    )
     np.testing.assert_allclose(one, two, atol=1e-6)

@@ -7,6 +7,7 @@ a thread pool has no threads: OpenMP, with which torch computes, would wait for 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import threading
@@ -20,6 +21,9 @@ from clx.errors import ConfigError
 
 LONGEST_WAIT = 60.0
 """Seconds that a fork waits for other threads, for instance while they load a model."""
+
+
+_TOKENIZERS = "TOKENIZERS_PARALLELISM"
 
 
 class Renewed(Protocol):
@@ -48,10 +52,8 @@ class _Forks:
         self.registered = True
         # Python calls the functions in the reverse order. These modules lock themselves for a fork;
         # imported later, they would do so first, and a thread that loads a model would wait for them.
-        import concurrent.futures.thread
-        import logging
-
-        from filelock import FileLock  # noqa: F401
+        for name in ("concurrent.futures.thread", "logging", "filelock"):
+            importlib.import_module(name)
 
         os.register_at_fork(
             before=self.before,
@@ -82,11 +84,15 @@ class _Forks:
         self.inside = Counter({me: self.inside[me]} if self.inside[me] else {})
         self.forking = None
         self.stale_thread = me if self.had_torch else None
+        # Unless told to use threads, tokenizers notices by itself that it has none.
+        if "tokenizers" in sys.modules and os.environ.get(_TOKENIZERS):
+            os.environ[_TOKENIZERS] = "false"
         for owner in list(self.owners):
             owner.after_fork()
 
 
 _FORKS = _Forks()
+
 
 def renew_after_fork(owner: Renewed) -> None:
     """Call ``owner.after_fork()`` in every process that is forked from now on."""

@@ -209,6 +209,10 @@ class PredictingRun(Run):
 
         return with_memory_named(observed(self, candidates, size, predictions), size)
 
+    def _require_device(self) -> None:
+        """Refuse a device that this machine lacks, or warn if the config of another machine names it."""
+        choose_device(self.device, stored=self._clx_state.stored_device)
+
     def _require_ready(self, backend: str = TORCH) -> None:
         """Refuse a run without a model, and a device that this machine lacks, before data is read."""
         self._require_trained()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.data.frames import to_frame
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
-from clx.ml.machine.devices import choose_device
 from clx.ml.plugins.calls import after_evaluation, after_training, report_sections
 from clx.ml.run.making import make_run
 from clx.ml.run.predicting import PredictingRun
@@ -139,7 +138,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         """
         place = RunDir(self.run_dir)
         refuse_existing(place, overwrite, resume)
-        choose_device(self.device, stored=self._clx_state.stored_device)
+        self._require_device()
         from clx.ml.training.train import Request, train_run
 
         request = Request(
@@ -191,7 +190,7 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         """
         from clx.ml.training.data import label_errors
 
-        choose_device(self.device, stored=self._clx_state.stored_device)
+        self._require_device()
         with caller_state_kept(), self._transaction(afresh=False):
             # Each text counts as one row, scored by its beginning.
             self.long_text, self.strict_length = "truncate", False
@@ -225,12 +224,11 @@ class TrainingRun(PredictingRun, metaclass=CheckedWhenMade):
         """
         from clx.ml.evaluation.compare import Contender, compare_runs, refuse_unlike
 
-        runs = (self, other)
-        for run in runs:
+        for run in (self, other):
             run._require_ready()
         frame = self._labeled_frame(data)
         refuse_unlike(self, other)
-        one, two = (Contender(run, run.tokenizer, run.model, run.run_dir) for run in runs)
+        one, two = (Contender(run, run.tokenizer, run.model, run.run_dir) for run in (self, other))
         with caller_state_kept():
             return compare_runs(one, two, frame)
 
