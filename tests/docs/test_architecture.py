@@ -124,7 +124,8 @@ PROCESS_STATE = re.compile(
     r"|signal\.signal\(|gc\.(freeze|disable|set_)|\bset_seed\(|^\s*torch\.manual_seed"
     r"|np\.random\.seed|random\.seed|fork_rng|warnings\.(simplefilter|filterwarnings|showwarning)"
     r"|logging\.disable|logging\.basicConfig|\.addFilter\(|disable_progress_bar"
-    r"|torch\.set_|torch\.backends\.[\w.]+ = |PartialState\(|FileLock\(|^\s+global "
+    r"|torch\.(cuda\.)?set_|os\.register_at_fork"
+    r"|torch\.backends\.[\w.]+ = |PartialState\(|FileLock\(|^\s+global "
     r"|\.config\.[A-Z_]+ = |quant_utils\.\w+ = |^task_registry",
     re.MULTILINE,
 )

@@ -8,10 +8,13 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from clx.ml.machine.forks import ready_after_fork
+from clx.ml.machine.torch_defaults import torch_defaults
+
 
 @contextlib.contextmanager
 def caller_state_kept() -> Iterator[None]:
-    """Give the caller back their random generators, torch's deterministic flags and ``os.environ``.
+    """Give the caller back their random generators, torch's flags and defaults, and ``os.environ``.
 
     Seeding a training, as transformers' Trainer does even for an evaluation, would otherwise make
     every "random" split in the caller's code the same.
@@ -22,9 +25,11 @@ def caller_state_kept() -> Iterator[None]:
     environment = dict(os.environ)
     python, numpy = random.getstate(), np.random.get_state()
     devices = _generators(torch)
-    flags = _deterministic_flags(torch)
+    flags = [*_deterministic_flags(torch), _current_gpu(torch)]
+    ready_after_fork()
     try:
-        yield
+        with torch_defaults():
+            yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
@@ -59,6 +64,12 @@ def _deterministic_flags(torch: Any) -> list[Any]:
         lambda: torch.use_deterministic_algorithms(enabled, warn_only=warn_only),
         restore_cudnn,
     ]
+
+
+def _current_gpu(torch: Any) -> Any:
+    """Return a function that makes the GPU the current one that is the current one now."""
+    gpu = torch.cuda.current_device() if torch.cuda.is_initialized() else 0
+    return lambda: torch.cuda.is_initialized() and torch.cuda.set_device(gpu)
 
 
 def _restore_environment(before: dict[str, str]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from clx.errors import ClxWarning, ConfigError
+from clx.ml.machine.distributed import process_count
+from clx.ml.machine.forks import ready_after_fork
 
 
 def trains_on_cpu(device: Any, arguments: Mapping[str, Any]) -> bool:
@@ -44,8 +46,10 @@ def choose_device(wanted: str | None, stored: bool = False) -> Any:
     if best == "cpu" and torch.backends.mps.is_available():
         best = "mps"
     if wanted is None:
+        ready_after_fork(best)
         return torch.device(best)
     try:
+        ready_after_fork(torch.device(wanted).type)
         device = torch.device(wanted)
         # Copying fails for the meta device, which holds no numbers.
         torch.zeros(1, device=device).cpu()
@@ -56,3 +60,21 @@ def choose_device(wanted: str | None, stored: bool = False) -> Any:
         warnings.warn(f"{message}; using {best!r}", ClxWarning, stacklevel=2)
         return torch.device(best)
     return device
+
+
+def training_gpu(wanted: str | None) -> Any:
+    """Return the GPU that a training has to use, None if the Trainer chooses.
+
+    The Trainer takes the first GPU, or all of them, unless it is told. With ``torchrun`` each process
+    has a GPU of its own.
+
+    Args:
+        wanted: the run's ``device`` option. Only a GPU with a number, such as ``cuda:1``, is a choice.
+    """
+    kind, _, number = str(wanted).partition(":")
+    if kind != "cuda" or not number.isdecimal() or process_count() > 1:
+        return None
+    import torch
+
+    # A saved run may name a GPU of another machine.
+    return torch.device(str(wanted)) if int(number) < torch.cuda.device_count() else None

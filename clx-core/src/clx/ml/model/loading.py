@@ -10,6 +10,7 @@ from clx.errors import ModelError
 from clx.ml.data.no_tokens import stand_in, with_tokens
 from clx.ml.data.overriding import copy_overriding
 from clx.ml.data.texts import split_pair
+from clx.ml.machine.forks import not_forked
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.base_models import (
     read_model_config,
@@ -175,7 +176,9 @@ def bound_tokenizer(
     def call(_: Any, tokenize: Any, /, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1:
             args = split_pair(args[0])
-        return with_tokens(tokenize(*args, **{**defaults, **kwargs}), token)
+        # A child forked in the middle of it would find the tokenizer locked.
+        with not_forked():
+            return with_tokens(tokenize(*args, **{**defaults, **kwargs}), token)
 
     return copy_overriding(tokenizer, "__call__", call)
 

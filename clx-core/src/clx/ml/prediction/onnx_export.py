@@ -16,6 +16,7 @@ from clx.ml.data.batches import needs_equal_lengths
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.no_tokens import stand_in
 from clx.ml.data.texts import as_text_rows, as_texts, check_texts
+from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
 from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, Settings
 from clx.ml.run_directory.files import write_json
@@ -103,7 +104,8 @@ def export_run(
     rows = _default_texts(task) if texts is None else _checked_texts(task, texts)
     with added_folder(directory, ONNX) as folder:
         expected = Expected(task, rows, _torch_outputs(task, reference, rows))
-        _write_fp32(task, reference, settings, rows, folder)
+        with torch_defaults():
+            _write_fp32(task, reference, settings, rows, folder)
         checks = {"onnx": expected.compare(folder, "onnx", "fp32")}
         refuse_unequal(checks["onnx"])
         tried: dict[str, float] = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, NotTrainedError, RunDirError
 from clx.ml.data.batches import padded
+from clx.ml.machine.forks import not_forked
 from clx.ml.prediction.onnx_runtime import import_onnxruntime
 from clx.ml.run_directory.layout import MANIFEST, ONNX, RunDir
 from clx.problems import cell
@@ -132,7 +133,8 @@ class OnnxModel:
 
     def encode(self, texts: Sequence[Any]) -> list[Any]:
         """Return the tokens of each text, or pair of texts."""
-        return list(self.tokenizer.encode_batch(texts))
+        with not_forked():
+            return list(self.tokenizer.encode_batch(texts))
 
     def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
         """Return the logits of one batch, shape (texts, labels)."""
@@ -174,6 +176,16 @@ def _providers(available: Sequence[str], device: str | None) -> list[Any]:
     if device is None and has_cuda:
         return ["CUDAExecutionProvider", "CPUExecutionProvider"]
     return ["CPUExecutionProvider"]
+
+
+def refuse_missing_device(device: str) -> None:
+    """Refuse a device that ONNX Runtime cannot use here.
+
+    Raises:
+        MissingDependencyError: ONNX Runtime is not installed.
+        ConfigError: the device is not available.
+    """
+    _providers(import_onnxruntime().get_available_providers(), device)
 
 
 def scoring_of(arguments: Mapping[str, Any], settings: Settings) -> tuple[str | None, Any, bool]:

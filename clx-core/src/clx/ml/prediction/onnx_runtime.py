@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from clx.errors import MissingDependencyError
+from clx.ml.machine.forks import not_forked
 
 PIP_LINE = "pip install 'clx-core[onnx]'"
 
@@ -58,7 +59,7 @@ def quantising_in(folder: Path) -> Iterator[Any]:
 
     here = partial(tempfile.TemporaryDirectory, dir=folder)
     # The module's attribute is global, so one thread at a time replaces it.
-    with _QUANTISING:
+    with not_forked(), _QUANTISING:
         before = quant_utils.tempfile
         quant_utils.tempfile = SimpleNamespace(TemporaryDirectory=here)
         try:

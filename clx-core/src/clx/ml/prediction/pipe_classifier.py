@@ -12,6 +12,7 @@ from clx.errors import OutOfMemoryError
 from clx.ml.data.batches import padded
 from clx.ml.data.dataset import ROW_OF_RESULT
 from clx.ml.data.windows import pooled
+from clx.ml.machine.forks import not_forked
 from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.prediction.pipe_steps import Batching, StepArguments
 from clx.ml.prediction.scores import pipeline_outputs, score_function, scores_of
@@ -127,7 +128,7 @@ class BatchClassifier:
             OutOfMemoryError: one row is too large, or the caller chose the batch size.
         """
         try:
-            with memory_for_prediction(len(batch)):
+            with memory_for_prediction(len(batch)), not_forked():
                 return [self.pipe._forward(self._padded(encoded, batch))["logits"]]
         except OutOfMemoryError:
             if self.batching.size is not None or len(batch) == 1:

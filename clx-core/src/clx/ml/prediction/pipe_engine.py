@@ -21,6 +21,8 @@ from clx.ml.data.batches import needs_equal_lengths, window_size
 from clx.ml.data.lengths import cut_texts, input_limit
 from clx.ml.data.overriding import Method, copy_overriding
 from clx.ml.data.token_counts import TokenCounts, watched_copy
+from clx.ml.machine.forks import ready_after_fork
+from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.pipe_classifier import BatchClassifier, can_classify
 from clx.ml.prediction.pipe_steps import Batching, StepArguments, run_steps
 from clx.ml.task.windows import Windows, windows_of
@@ -74,7 +76,8 @@ class PipeEngine:
         self._texts = texts
         # A pipeline that makes its own batches gets texts with similar numbers of characters.
         self._order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
-        with _tokenizer_threads_kept():
+        ready_after_fork(self._batching.device)
+        with _tokenizer_threads_kept(), torch_defaults():
             outputs = self._pipe(
                 [texts[position] for position in self._order],
                 # Only a pipeline that makes its own batches uses it.

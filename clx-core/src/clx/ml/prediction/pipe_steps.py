@@ -19,6 +19,7 @@ from transformers import Pipeline
 from transformers.pipelines.base import ChunkPipeline
 
 from clx.ml.data.batches import batches
+from clx.ml.machine.forks import not_forked
 
 
 class StepArguments(NamedTuple):
@@ -73,9 +74,10 @@ def run_steps(pipe: Any, inputs: list[Any], call: StepArguments, batching: Batch
             some = [rows[position] for position in batch]
             # The chunks of one input may differ in length.
             size = 1 if batching.equal and makes_chunks else len(batch)
-            computed = stock.get_iterator(preprocessed, some, 0, size, *arguments)
-            for position, output in zip(batch, computed, strict=True):
-                outputs[position] = output
+            with not_forked():
+                computed = stock.get_iterator(preprocessed, some, 0, size, *arguments)
+                for position, output in zip(batch, computed, strict=True):
+                    outputs[position] = output
     return outputs
 
 

@@ -189,6 +189,8 @@ class Run(Task):
         # A new training starts with the original options, and learns these from its own data.
         learned = {key: value for key, value in learned.items() if key in option_names(self)}
         # Metrics that a directory names are not loaded, because loading one runs its code.
+        # Training again uses the device that this opening asks for.
+        self.device = self.device if device is None else device
         self._clx_state = State(
             directory.path,
             made_with=copy.deepcopy({**options_of_task(self), **learned}),
@@ -196,7 +198,6 @@ class Run(Task):
             adopted=True,
             stored_device=device is None,
         )
-        self.device = self.device if device is None else device
         self._clx_loaded.opened(directory)
 
     def _adopt_saved(self) -> None:

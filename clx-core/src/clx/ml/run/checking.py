@@ -87,6 +87,7 @@ class CheckingRun(EvaluatingRun):
         """
         from clx.ml.training.data import Data, label_errors
 
+        self._require_device()
         reading = reading_of(separator, encoding, header)
         columns = column_names(self, text_column, label_column)
         with caller_state_kept(), self._transaction(afresh=False):

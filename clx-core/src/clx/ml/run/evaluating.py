@@ -50,7 +50,7 @@ class EvaluatingRun(PredictingRun):
         from clx.ml.evaluation.evaluate import evaluate
 
         reading = reading_of(separator, encoding, header)
-        self._require_trained()
+        self._require_ready()
         columns = column_names(self, text_column, label_column)
         frame = validated_frame(self, data, "data", reading, columns, TEST)
         with caller_state_kept():
@@ -84,7 +84,7 @@ class EvaluatingRun(PredictingRun):
         reading = reading_of(separator, encoding, header)
         runs = (self, other)
         for run in runs:
-            run._require_trained()
+            run._require_ready()
         columns = column_names(self, text_column, label_column)
         frame = validated_frame(self, data, "data", reading, columns, TEST)
         refuse_unlike(self, other)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from clx.errors import RunDirError
+from clx.ml.machine.forks import not_forked, ready_after_fork, renew_after_fork
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
 
@@ -28,7 +30,16 @@ class Loaded:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._identity: str | None = None
+        self._left: list[OnnxModel] = []
+        self._onnx: dict[str, OnnxModel] = {}
         self.forget()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Replace the lock, and the sessions of ONNX Runtime, whose threads a forked process lacks."""
+        self._lock = threading.RLock()
+        # The old sessions are kept: to free one is to wait for its threads.
+        self._left, self._onnx = [*self._left, *self._onnx.values()], {}
 
     def forget(self) -> None:
         """Drop all loaded parts: their memory can be freed, and the next use loads them again."""
@@ -39,7 +50,7 @@ class Loaded:
 
     def forget_exports(self) -> None:
         """Drop the sessions of ONNX Runtime, because the exported files may have changed."""
-        self._onnx: dict[str, OnnxModel] = {}
+        self._onnx = {}
 
     def release(self) -> None:
         """Drop all loaded parts, and collect reference cycles, such as those of a Trainer."""
@@ -53,6 +64,18 @@ class Loaded:
         else:
             self.release()
 
+    def take_from(self, other: Loaded) -> None:
+        """Use what another copy of the same run has loaded."""
+        with other._lock:
+            if other._identity == self._identity:
+                self._tokenizer, self._model = other._tokenizer, other._model
+                self._pipe, self._onnx = other._pipe, dict(other._onnx)
+
+    @property
+    def identity(self) -> str | None:
+        """The identity of the run whose parts these are, None if it is not known yet."""
+        return self._identity
+
     def opened(self, directory: RunDir) -> None:
         """Record the identity of the opened run's content."""
         self._identity = directory.identity()
@@ -63,16 +86,17 @@ class Loaded:
         """Return the trained run's tokenizer, or the base model's if ``directory`` returns None."""
         with self._lock:
             if self._tokenizer is None:
-                from clx.ml.model.loading import load_base_tokenizer
-                from clx.ml.model.saved_model import load_saved_tokenizer
-
-                trained = directory()
-                if trained is not None:
-                    folder = self._checked(task, trained).model
-                    self._tokenizer = load_saved_tokenizer(task, folder)
-                else:
-                    self._tokenizer = load_base_tokenizer(task)
+                with _loading():
+                    self._tokenizer = self._new_tokenizer(task, directory())
             return self._tokenizer
+
+    def _new_tokenizer(self, task: Task, trained: RunDir | None) -> PreTrainedTokenizerBase:
+        from clx.ml.model.loading import load_base_tokenizer
+        from clx.ml.model.saved_model import load_saved_tokenizer
+
+        if trained is not None:
+            return load_saved_tokenizer(task, self._checked(task, trained).model)
+        return load_base_tokenizer(task)
 
     def model(
         self, task: Task, directory: Callable[[], RunDir], stored_device: bool
@@ -86,23 +110,32 @@ class Loaded:
         """
         with self._lock:
             if self._model is None:
-                from clx.ml.machine.devices import choose_device
-                from clx.ml.model.saved_model import load_saved_model
-
-                folder = self._checked(task, directory()).model
-                model = load_saved_model(task, folder, self.tokenizer(task, directory))
-                model.to(choose_device(task.device, stored=stored_device))
-                self._model = model
+                with _loading():
+                    self._model = self._new_model(task, directory, stored_device)
+            ready_after_fork(self._model.device.type)
             return self._model
+
+    def _new_model(
+        self, task: Task, directory: Callable[[], RunDir], stored_device: bool
+    ) -> PreTrainedModel:
+        from clx.ml.machine.devices import choose_device
+        from clx.ml.model.saved_model import load_saved_model
+
+        folder = self._checked(task, directory()).model
+        device = choose_device(task.device, stored=stored_device)
+        model = load_saved_model(task, folder, self.tokenizer(task, directory))
+        model.to(device)
+        return model
 
     def pipe(self, task: Task, directory: Callable[[], RunDir], stored_device: bool) -> Pipeline:
         """Return the Hugging Face pipeline over model and tokenizer; see :meth:`model`."""
         with self._lock:
+            model = self.model(task, directory, stored_device)
             if self._pipe is None:
-                from clx.ml.model.loading import make_pipeline
+                with _loading():
+                    from clx.ml.model.loading import make_pipeline
 
-                model = self.model(task, directory, stored_device)
-                self._pipe = make_pipeline(task, model, self.tokenizer(task, directory))
+                    self._pipe = make_pipeline(task, model, self.tokenizer(task, directory))
             return self._pipe
 
     def onnx(
@@ -111,10 +144,11 @@ class Loaded:
         """Return the exported model for ``onnx`` or ``onnx-int8``, without importing torch."""
         with self._lock:
             if backend not in self._onnx:
-                from clx.ml.prediction.onnx_model import OnnxModel, exported_folder
+                with not_forked():
+                    from clx.ml.prediction.onnx_model import OnnxModel, exported_folder
 
-                folder = exported_folder(self._checked(task, directory()), backend)
-                self._onnx[backend] = OnnxModel(folder, backend, device)
+                    folder = exported_folder(self._checked(task, directory()), backend)
+                    self._onnx[backend] = OnnxModel(folder, backend, device)
             return self._onnx[backend]
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:
@@ -129,3 +163,14 @@ class Loaded:
         directory.check()
         refuse_unsafe(directory, task.trust_remote_code)
         return directory
+
+
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """Load a part with torch's defaults; a fork waits, so that the child has all of it or nothing."""
+    ready_after_fork()
+    with not_forked():
+        from clx.ml.machine.torch_defaults import torch_defaults
+
+        with torch_defaults():
+            yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,14 @@ from clx.ml.data.frames import to_frame
 from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import own_text_columns
 from clx.ml.data.texts import as_text_rows, as_texts, check_texts, columns_to_read, frame_inputs
+from clx.ml.machine.devices import choose_device
+from clx.ml.machine.forks import not_forked
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
 from clx.ml.prediction.backends import TORCH, check_backend
 from clx.ml.prediction.predict import CutTexts, check_batch_size, check_min_score, predict_texts
 from clx.ml.run.base import Run
+from clx.ml.run.pickling import reduced
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +124,7 @@ class PredictingRun(Run):
         from clx.ml.prediction.rows import prediction_frame
 
         check_min_score(min_score)
+        self._require_ready(check_backend(backend))
         frame = to_frame(data, "data", reading_of(separator, encoding, header), labeled=False)
         inputs = frame_inputs(frame, columns_to_read(own_text_columns(self), text_column))
         cut = CutTexts(frame.index.__getitem__)
@@ -172,6 +177,7 @@ class PredictingRun(Run):
         """
         from clx.ml.prediction.predict_file import FilePrediction, predict_file
 
+        self._require_ready(check_backend(backend))
         directory = self._trained_directory()
         job = FilePrediction(
             source,
@@ -193,6 +199,20 @@ class PredictingRun(Run):
         check_batch_size(batch_size)
         return predict_file(job, self._row_function(batch_size, backend, all_scores, min_score))
 
+    # ---- Copies ----------------------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a trained run as a reference to its directory, and another one as its options."""
+        return reduced(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """Return a copy that loads a model of its own."""
+        make, arguments = reduced(self, share=False)
+        return make(*copy.deepcopy(arguments, memo))
+
+    def __copy__(self) -> Any:
+        return copy.deepcopy(self)
+
     # ---- Skeleton --------------------------------------------------------------------------------
 
     def _predict(
@@ -206,7 +226,7 @@ class PredictingRun(Run):
         """See :meth:`predict_iter`; ``cut`` records which texts were truncated."""
         size, chosen = check_batch_size(batch_size), check_backend(backend)
         candidates = as_texts(as_text_rows(texts, self.text_columns))
-        self._require_trained()
+        self._require_ready(chosen)
         arguments = {**self.predict_args, **predict_args}
 
         def predictions(some: Iterable[Any]) -> Iterator[Any]:
@@ -214,10 +234,27 @@ class PredictingRun(Run):
 
         return with_memory_named(observed(self, candidates, size, predictions), size)
 
+    def _require_device(self) -> None:
+        """Refuse a device that this machine lacks, or warn if the config of another machine names it."""
+        choose_device(self.device, stored=self._clx_state.stored_device)
+
+    def _require_ready(self, backend: str = TORCH) -> None:
+        """Refuse a run without a model, and a device that this machine lacks, before data is read."""
+        self._require_trained()
+        # The device in a config may be that of another machine: then there is another one.
+        if self.device in (None, "cpu") or self._clx_state.stored_device:
+            return
+        if backend == TORCH:
+            choose_device(self.device)
+        else:
+            from clx.ml.prediction.onnx_model import refuse_missing_device
+
+            refuse_missing_device(str(self.device))
+
     def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
         if backend == TORCH:
-            from clx.ml.prediction.pipe_engine import torch_engine
-
+            with not_forked():
+                from clx.ml.prediction.pipe_engine import torch_engine
             return torch_engine(self, self.pipe, self.tokenizer, batch_size)
         from clx.ml.prediction.onnx_engine import OnnxEngine
 

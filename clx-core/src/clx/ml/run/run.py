@@ -152,6 +152,7 @@ class TrainingRun(ValidatingRun, metaclass=CheckedWhenMade):
         reading = reading_of(separator, encoding, header)
         place = RunDir(self.run_dir)
         refuse_existing(place, overwrite, resume)
+        self._require_device()
         from clx.ml.training.data import Data
         from clx.ml.training.train import Request, train_run
 

@@ -1,19 +1,22 @@
-"""Making the run that the config of a saved run describes."""
+"""Making the run that a config describes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from clx.errors import ClxError, RunDirError
 from clx.ml.plugins.registry import code_of
-from clx.ml.run.base import learned_of
+from clx.ml.run.base import Run, learned_of
 from clx.ml.run_directory.config import options_of
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
 from clx.ml.task.checks import check_task
 from clx.ml.task.names import attribute_name
 from clx.ml.task.options import accepted_options
+
+R = TypeVar("R", bound=Run)
 
 
 def open_saved(
@@ -23,7 +26,7 @@ def open_saved(
     device: str | None = None,
     trusted: bool = False,
 ) -> Any:
-    """Return the run that a config describes. Entries that the installed task does not know are kept.
+    """Open a saved run after the checks of its directory and its task.
 
     Args:
         base: ``TrainingRun``.
@@ -38,6 +41,19 @@ def open_saved(
     config = directory.read_config()
     refuse_unsafe(directory, trusted, config)
     check_task(task_class, base, f"The class {code_of(task_class)}")
+    run = run_of_config(task_class, directory, config, device)
+    run.trust_remote_code = trusted
+    return run
+
+
+def run_of_config(
+    task_class: type[R], directory: RunDir, config: Mapping[str, Any], device: str | None
+) -> R:
+    """Make the run that a config describes. Entries that the installed task does not know are kept.
+
+    Raises:
+        RunDirError: the task does not accept the config's values.
+    """
     options = options_of(config)
     # Only the caller can grant trust, never a directory.
     options.pop("trust_remote_code", None)
@@ -45,8 +61,7 @@ def open_saved(
     attrs = {attribute_name(attr) for attr in task_class.add_config_attrs}
     try:
         known = {key: value for key, value in options.items() if key in accepted}
-        # Bypass the metaclass: _open checks the options of a saved run.
-        run = type.__call__(task_class, **known)
+        run = unchecked(task_class, known)
     except ClxError:
         raise
     except Exception as error:
@@ -55,7 +70,12 @@ def open_saved(
         setattr(run, key, options[key])
     extra = {key: value for key, value in options.items() if key not in accepted | attrs}
     run._open(directory, learned_of(config), extra, device)
-    run.trust_remote_code = trusted
+    return run
+
+
+def unchecked(task_class: type[R], options: Mapping[str, Any]) -> R:
+    """Make a run without the checks of the metaclass: its options were checked before."""
+    run: R = type.__call__(task_class, **options)
     return run
 
 

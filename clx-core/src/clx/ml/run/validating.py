@@ -65,6 +65,7 @@ class ValidatingRun(CheckingRun):
         from clx.ml.splits.folds import FoldRequest
         from clx.ml.training.data import Data
 
+        self._require_device()
         reading = reading_of(separator, encoding, header)
         with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True):
             columns = column_names(self, text_column, label_column)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import EvalPrediction, Trainer, TrainingArguments
+from transformers import EvalPrediction, Trainer
 
 from clx.errors import PluginError
 from clx.ml.machine.devices import trains_on_cpu
+from clx.ml.trainer.arguments import training_arguments
 from clx.ml.trainer.callbacks import TrimHeap, use_our_progress
 from clx.ml.trainer.loss_guard import GuardedLoss
 from clx.ml.trainer.model_outputs import ScoresOnly
@@ -78,7 +79,7 @@ def make_trainer(
         callbacks.append(TrimHeap())
     trainer: Trainer = trainer_type(task.trainer_class, grouped, GuardedLoss, ScoresOnly)(
         model=model,
-        args=TrainingArguments(output_dir=str(output_dir), **arguments),
+        args=training_arguments(task.device, output_dir, arguments),
         train_dataset=fitting.train_set,
         eval_dataset=fitting.eval_set,
         data_collator=task.load_data_collator(),
