@@ -14,6 +14,7 @@ from transformers import EvalPrediction, Trainer, TrainingArguments
 from clx.errors import PluginError
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.trainer.callbacks import TrimHeap, use_our_progress
+from clx.ml.trainer.checkpoint_weights import CheckpointWeights
 from clx.ml.trainer.loss_guard import GuardedLoss
 from clx.ml.trainer.row_order import trainer_type
 from clx.ml.trainer.sampling import restored, sorted_by_length
@@ -75,7 +76,7 @@ def make_trainer(
     if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(TrimHeap())
-    trainer: Trainer = trainer_type(task.trainer_class, grouped, GuardedLoss)(
+    trainer: Trainer = trainer_type(task.trainer_class, grouped, GuardedLoss, CheckpointWeights)(
         model=model,
         args=TrainingArguments(output_dir=str(output_dir), **arguments),
         train_dataset=fitting.train_set,
