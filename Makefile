@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test lint fix template options architectures wheels crash endurance cleanroom check bench bench-gpu clean
+.PHONY: help install demo test test-shuffled lint fix template options architectures wheels crash endurance cleanroom check bench bench-gpu clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -41,6 +41,11 @@ demo: $(VENV)/installed ## Train a classifier of Reuters news, evaluate it, pred
 
 test: $(VENV)/installed-dev ## Run every test, offline
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+SEED ?= $(shell date +%s)
+test-shuffled: $(VENV)/installed-dev ## Run every test in a random order; SEED=… repeats one
+	@echo "make test-shuffled SEED=$(SEED)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --shuffle $(SEED) $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-dev ## Check format, lint rules, types and import layers
 	@$(BIN)/ruff format --check .

@@ -16,7 +16,17 @@ from pathlib import Path
 
 from measuring import compare, machine, to_json
 
-BENCHMARKS = ("prediction", "training", "attention", "startup", "memory", "intervals", "cost")
+BENCHMARKS = (
+    "prediction",
+    "training",
+    "attention",
+    "startup",
+    "memory",
+    "intervals",
+    "cost",
+    "data_doors",
+    "many_labels",
+)
 ON_GPU = ("gpu", "cost")
 
 

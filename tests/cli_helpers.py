@@ -67,7 +67,7 @@ def process(*arguments, folders=(), code=None, **options):
             "env": {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             "capture_output": "stdout" not in options,
             "text": True,
-            "timeout": 120,
+            "timeout": 600,
             "check": False,
             **options,
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sys
 from pathlib import Path
 
 # Before anything imports huggingface_hub, which reads them at import.
@@ -21,6 +22,39 @@ sheep goat a an the is eats red green big small and one two three four five""".s
 
 FRUIT = "apple banana cherry grape lemon melon".split()
 ANIMALS = "cat dog horse cow sheep goat".split()
+
+
+def pytest_addoption(parser):
+    """Add ``--shuffle SEED``."""
+    parser.addoption(
+        "--shuffle", metavar="SEED", help="run the tests in the random order of a seed"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """With ``--shuffle``, shuffle the modules, and the tests of each; module fixtures are made once."""
+    seed = config.getoption("shuffle")
+    if seed is None:
+        return
+    modules = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    generator = random.Random(seed)
+    shuffled = list(modules.values())
+    generator.shuffle(shuffled)
+    for module in shuffled:
+        generator.shuffle(module)
+    items[:] = [item for module in shuffled for item in module]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Give every test the same random numbers, whatever ran before it."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -535,13 +535,20 @@ class Recorder:
         self.used = arguments, options
         raise ConfigError("that is all")
 
-    train = predict_file = _stop
+    train = predict_file = evaluate = compare = report = _stop
+
+
+AS_IT_IS = {"separator": None, "encoding": None, "header": True}
+HOW = ["--separator", ";", "--encoding", "cp1252", "--header", "a, b"]
+AS_SAID = {"separator": ";", "encoding": "cp1252", "header": ["a", "b"]}
 
 
 def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
     monkeypatch.setattr("clx.ml.training_run", Recorder)
     options = ["--base-model", "b", "--tokenizer", "t", "--runs-dir", tmp_path, "--device", "cpu"]
-    options += ["--label-names", "x,y", "--eval", "e.csv", "--resume", "--overwrite"]
+    options += ["--label-names", "x,y", "--label-columns", "y,x"]
+    options += ["--eval", "e.csv", "--resume", "--overwrite", *HOW]
+    options += ["--text-column", "body", "--label-column", "kind"]
     assert cli("train", "classification", "new", "d.csv", *options).status == 2
     assert Recorder.last.made == (
         ("classification", "new"),
@@ -551,12 +558,43 @@ def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
             "run_dir_parent": tmp_path,
             "device": "cpu",
             "label_names": ["x", "y"],
+            "label_columns": ["y", "x"],
+            "text_column": "body",
+            "label_column": "kind",
         },
     )
-    assert Recorder.last.used == (("d.csv", "e.csv"), {"overwrite": True, "resume": True})
+    used = {"overwrite": True, "resume": True, **AS_SAID}
+    assert Recorder.last.used == (("d.csv", "e.csv"), used)
     cli("train", "classification", "new", "d.csv")
     assert Recorder.last.made == (("classification", "new"), {})
-    assert Recorder.last.used == (("d.csv", None), {"overwrite": False, "resume": False})
+    used = {"overwrite": False, "resume": False, **AS_IT_IS}
+    assert Recorder.last.used == (("d.csv", None), used)
+
+
+@pytest.mark.parametrize("words", [["evaluate", "r"], ["compare", "r", "other"], ["report", "r"]])
+def test_every_command_says_what_is_in_the_data(cli, monkeypatch, words):
+    monkeypatch.setattr("clx.ml.training_run", Recorder)
+    named = ["--text-column", "body", "--label-column", "kind"]
+    made = []
+    monkeypatch.setattr(Recorder, "__init__", lambda self, **options: made.append(self))
+    assert cli(*words, "d.csv", *named, *HOW).status == 2
+    assert "that is all" in cli.err
+    (arguments, options) = made[0].used
+    assert arguments[-1] == "d.csv"
+    assert options == {"text_column": "body", "label_column": "kind", **AS_SAID}
+    assert cli(*words, "d.csv").status == 2
+    plain = next(run for run in reversed(made) if hasattr(run, "used"))
+    assert plain.used[1] == {"text_column": "text", "label_column": None, **AS_IT_IS}
+
+
+def test_heading_on_the_command_line(cli, monkeypatch):
+    monkeypatch.setattr("clx.ml.training_run", Recorder)
+    made = []
+    monkeypatch.setattr(Recorder, "__init__", lambda self, **options: made.append(self))
+    cli("evaluate", "r", "d.csv", "--no-header", "--separator", r"\t")
+    assert made[-1].used[1] | {"header": False, "separator": "\t"} == made[-1].used[1]
+    cli("evaluate", "r", "d.csv", "--no-header", "--header", "a")
+    assert "drop --no-header" in cli.err
 
 
 # ---- evaluate ------------------------------------------------------------------------------------
@@ -669,8 +707,8 @@ def test_the_rows_of_a_file(cli, trained, fruit, tmp_path, suffix):
 
 
 def test_a_bad_row_leaves_no_half_of_a_document(cli, trained, tmp_path):
-    path = tmp_path / "bad.csv"
-    path.write_text("text,n\n" + "a cat,1\n" * 1500 + ",2\n")
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"text": "a cat"}\n' * 1500 + '{"text": null}\n')
     assert cli("predict", trained, path, "--json").status == 2
     assert cli.out == ""
     assert "1500" in cli.err
@@ -707,13 +745,15 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
     monkeypatch.setattr("clx.ml.training_run", Recorder)
     options = ["-o", "t.csv", "--text-column", "body", "--columns", "a, b", "--batch-size", "7"]
     options += ["--resume", "--overwrite", "--all-scores", "--device", "cpu"]
-    options += ["--min-score", "0.7"]
+    options += ["--min-score", "0.7", "--on-error", "skip", "--prefix", "p_", *HOW]
     assert cli("predict", "mine", fruit_csv, *options).status == 2
     assert Recorder.last.made == ((), {"load": "mine", "device": "cpu"})
     assert Recorder.last.used == (
-        (fruit_csv, Path("t.csv")),
+        (str(fruit_csv), "t.csv"),
         {
             "text_column": "body",
+            "on_error": "skip",
+            "prefix": "p_",
             "columns": ["a", "b"],
             "resume": True,
             "overwrite": True,
@@ -721,6 +761,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
             "backend": None,
             "all_scores": True,
             "min_score": 0.7,
+            **AS_SAID,
         },
     )
 
@@ -729,13 +770,14 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
     ("arguments", "said"),
     [
         (["missing.csv"], "There is no file 'missing.csv'"),
-        (["notes.txt"], "'.txt'"),
+        (["notes.rtf"], "'.rtf'"),
         (["a text", "data.csv"], "must be the only source"),
         (["a text", "-"], "must be the only source"),
-        (["a text", "-o", "out.csv"], "-o TARGET requires a file"),
-        (["-", "-o", "out.csv"], "-o TARGET requires a file"),
+        (["a text", "-o", "out.csv"], "-o TARGET requires rows of data"),
+        (["-", "-o", "out.csv"], "-o TARGET requires rows of data"),
         (["a text", "--columns", "a", "--resume", "--overwrite"], "--resume requires -o"),
-        (["a text", "--text-column", "body"], "--text-column requires a file"),
+        (["a text", "--text-column", "body"], "--text-column requires rows of data"),
+        (["a text", "--separator", ";", "--no-header"], "--no-header requires rows of data"),
         (["data.csv", "-o", "out.xlsx"], "'.xlsx'"),
         (["a text", "--batch-size", "0"], "batch_size"),
     ],
@@ -744,7 +786,7 @@ def test_sources_and_options_that_do_not_go_together(
     cli, trained, tmp_path, monkeypatch, arguments, said
 ):
     monkeypatch.chdir(tmp_path)
-    Path("notes.txt").write_text("a cat\n")
+    Path("notes.rtf").write_text("a cat\n")
     Path("data.csv").write_text("text\na cat\n")
     assert cli("predict", trained, *arguments).status == 2
     assert cli.out == ""

@@ -34,7 +34,7 @@ def publish(folder, tag, way="exchange"):
     run = RunDir(Path(folder) / "run")
     with only_writer(run):
         recover(run)
-        with staged(run) as new:
+        with staged(run, check=RunDir.check) as new:
             write_json(
                 new.path / "config.json", {"schema_version": 1, "task": tag, "run_name": "r"}
             )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from transformers import Trainer
 
 from clx.errors import ConfigError, DataFormatError
 from clx.ml import TrainingRun, training_run
@@ -308,11 +309,32 @@ def test_padding_is_no_text(tiny_model):
     assert predictions[0] == pytest.approx(predictions[1], abs=1e-5)
 
 
-def test_evaluations_that_leave_rows_out_are_refused(tiny_model):
-    arguments = {"dataloader_drop_last": True, "per_device_eval_batch_size": 8}
-    run = make(tiny_model, long_text="window", training_args=arguments)
-    with pytest.raises(ConfigError, match="dataloader_drop_last must be false"):
+def test_an_evaluation_leaves_no_window_out(tiny_model):
+    arguments = {"dataloader_drop_last": True, "per_device_eval_batch_size": 8, "max_steps": 2}
+    run = make(tiny_model, long_text="window", head_init="random", training_args=arguments)
+    assert "accuracy" in run.train(long_frame(), long_frame(12)).metrics
+
+
+class NoLastBatch(Trainer):
+    """Leaves rows out of its evaluations."""
+
+    def get_test_dataloader(self, test_dataset):
+        return super().get_test_dataloader(test_dataset.select(range(len(test_dataset) - 1)))
+
+
+def test_a_trainer_that_leaves_windows_out_is_refused(tiny_model, monkeypatch):
+    options = {"long_text": "window", "head_init": "random"}
+    run = make(tiny_model, training_args={"max_steps": 1}, **options)
+    monkeypatch.setattr(type(run), "trainer_class", NoLastBatch)
+    with pytest.raises(ConfigError, match="its Trainer leaves rows out"):
         run.train(long_frame(), long_frame(12))
+
+
+def test_an_evaluation_of_windows_is_measured_by_a_sample_of_them(tiny_model):
+    options = {"long_text": "window", "head_init": "random"}
+    run = make(tiny_model, training_args={"max_steps": 1}, **options)
+    result = run.train(long_frame(12), long_frame(80), time_budget=600)
+    assert result.rows["eval"] == 80
 
 
 def test_files_name_their_own_rows_and_warn_once(tiny_model, tmp_path, monkeypatch):

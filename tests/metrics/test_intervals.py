@@ -145,3 +145,11 @@ def test_the_width_is_that_of_the_normal_approximation():
     got = classification_intervals(labels, logits)
     width = 2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 5000)
     assert got["accuracy_high"] - got["accuracy_low"] == pytest.approx(width, rel=0.1)
+
+
+def test_many_labels_are_counted_alike(monkeypatch):
+    rng = np.random.default_rng(3)
+    labels, logits = rng.integers(0, 12, 80), rng.normal(size=(80, 12))
+    expected = classification_intervals(labels, logits, resamples=40)
+    monkeypatch.setattr("clx.ml.intervals.MANY_LABELS", 3)
+    assert classification_intervals(labels, logits, resamples=40) == expected

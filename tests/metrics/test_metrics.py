@@ -197,3 +197,22 @@ def test_nothing_to_divide_by():
     assert ratio([1, 0, 3], [2, 0, 4]).tolist() == [0.5, 0, 0.75]
     assert ratio([0.0], [0], nothing=1.0).tolist() == [1]
     assert ratio(1, 0) == 0
+
+
+def test_logits_of_many_labels_are_read_in_parts(monkeypatch):
+    rng = np.random.default_rng(5)
+    labels, logits = rng.integers(0, 7, 50), rng.normal(size=(50, 7)).astype(np.float32)
+    expected = classification_metrics(labels, logits), calibration_table(labels, logits)
+    monkeypatch.setattr("clx.ml.metrics.MAX_PART", 30)
+    assert classification_metrics(labels, logits) == expected[0]
+    assert calibration_table(labels, logits).equals(expected[1])
+
+
+def test_rows_of_each_label_are_those_of_the_confusion():
+    rng = np.random.default_rng(6)
+    labels, predicted = rng.integers(0, 5, 40), rng.integers(0, 5, 40)
+    names = ["a", "b", "c", "d", "e", "never"]
+    table = per_label_table(labels, predicted, names)
+    rates = precision_recall_f1(confusion_matrix(labels, predicted, len(names)))
+    for column, values in zip(("precision", "recall", "f1"), rates, strict=True):
+        assert table[column].tolist() == values.tolist()

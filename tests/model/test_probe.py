@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 
 from clx.ml.data.windows import TextWindows
+from clx.ml.model.head import parts, probe, validation
 from clx.ml.model.head.fit_probe import MAX_STEEPNESS, fit_probe
 from clx.ml.model.head.probe import Examples, fit_head, mean_loss
 from clx.ml.model.head.request import HeadRequest, labeled_rows
@@ -19,6 +20,8 @@ from clx.ml.model.head.validation import (
     folds_of,
     labels_repeat,
     out_of_fold,
+    restricted,
+    some_labels,
 )
 
 
@@ -243,3 +246,61 @@ def test_rows_without_a_label_are_not_used():
     dataset = Dataset.from_dict({"labels": [1, -100, 0]})
     rows = labeled_rows(HeadRequest(Path(), dataset, list, "auto", "probe", {}), "single")
     assert rows.positions.tolist() == [0, 2]
+
+
+@pytest.fixture
+def many_are_three(monkeypatch):
+    """Four labels count as many, and few scores are computed at once."""
+    for module in (probe, validation):
+        monkeypatch.setattr(module, "MANY_LABELS", 3)
+    monkeypatch.setattr(parts, "MAX_SCORES", 70)
+    monkeypatch.setattr(probe, "MAX_STEPS_FOR_MANY", 200)
+
+
+def examples_of(kind, weights=None):
+    features, ids = blobs()
+    targets = torch.nn.functional.one_hot(ids, 4) if kind == "multi" else ids
+    return Examples(features, targets, kind, 4, weights)
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 2.0, 0.5, 1.0])])
+def test_many_labels_are_fitted_in_parts_to_the_same_solution(request, kind, weights):
+    examples = examples_of(kind, weights)
+    whole = fit_head(examples, 3.0)
+    loss = mean_loss(whole, examples)
+    request.getfixturevalue("many_are_three")
+    assert mean_loss(whole, examples) == pytest.approx(loss)
+    assert torch.allclose(fit_head(examples, 3.0).weight, whole.weight, atol=1e-4)
+
+
+def test_up_to_200_labels_are_fitted_as_ever(monkeypatch):
+    """Not in parts, and not by a choice on some labels: results are those of earlier versions."""
+    monkeypatch.setattr(probe, "loss_and_gradient", None)
+    monkeypatch.setattr(probe, "loss_and_slope", None)
+    monkeypatch.setattr(validation, "restricted", None)
+    features, ids = blobs(rows=400, labels=200)
+    examples = Examples(features, ids, "single", 200)
+    choose_c(examples, (1.0,))
+    mean_loss(fit_head(examples, 1.0), examples)
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_choices_are_made_on_some_of_many_labels(many_are_three, kind):
+    examples = examples_of(kind)
+    labels = some_labels(examples.targets, kind, 4)
+    assert len(labels) == 3
+    assert labels.tolist() == sorted(set(labels.tolist()))
+    some = restricted(examples, labels)
+    assert (len(some), some.outputs) == (180, 3)
+    rows = [row for row in range(240) if row % 4 in labels.tolist()]
+    assert torch.equal(some.features, examples.features[rows])
+    ids = some.targets.argmax(dim=1) if kind == "multi" else some.targets
+    assert labels[ids].tolist() == [row % 4 for row in rows]
+    assert choose_c(examples, (1.0, 3.0)).C == choose_c(some, (1.0, 3.0)).C
+
+
+def test_frequent_labels_are_among_the_some(many_are_three):
+    ids = torch.cat([torch.arange(1000), torch.tensor([1000, 1001, 1002]).repeat_interleave(9000)])
+    assert some_labels(ids, "single", 1003).tolist() == [1000, 1001, 1002]
+    assert some_labels(ids, "regression", 1003) is None

@@ -411,7 +411,7 @@ def test_threads_may_draw_at_once(full):
 def fresh_process(code, **env):
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True,
-        timeout=120, check=False, cwd=os.path.dirname(report_samples.__file__),
+        timeout=600, check=False, cwd=os.path.dirname(report_samples.__file__),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -35,6 +35,40 @@ def test_a_table_comes_back_from_json():
     assert back["rows"].tolist() == [3, 0]
 
 
+def counts(names, filled, seed=0):
+    """A table of counts with this number of filled cells."""
+    rng = np.random.default_rng(seed)
+    values = np.zeros(len(names) ** 2, dtype=np.int64)
+    values[rng.choice(values.size, filled, replace=False)] = rng.integers(1, 9, filled)
+    return pd.DataFrame(values.reshape(len(names), -1), index=names, columns=names)
+
+
+def test_a_large_table_of_few_counts_is_written_as_its_cells():
+    table = counts([f"label {number}" for number in range(150)], filled=300)
+    written = json.loads(json.dumps(table_to_json(table)))
+    assert set(written) == {"index", "cells"}
+    assert len(written["cells"]) == 300
+    pd.testing.assert_frame_equal(table_from_json(written), table)
+    renamed = table.rename(columns=str.upper)
+    pd.testing.assert_frame_equal(table_from_json(table_to_json(renamed)), renamed)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        counts(list("abcde"), filled=3),
+        counts([str(number) for number in range(150)], filled=9000),
+        counts([str(number) for number in range(150)], filled=300).astype(float),
+        pd.DataFrame({"text": ["a"] * 20_000}),
+    ],
+    ids=["small", "full", "numbers that are not whole", "texts"],
+)
+def test_any_other_table_is_written_in_rows(table):
+    written = table_to_json(table)
+    assert set(written) == {"index", "columns", "rows"}
+    assert len(written["rows"]) == len(table)
+
+
 @pytest.mark.parametrize("value", [None, [], {"rows": []}, "table"])
 def test_what_is_not_a_table_is_none(value):
     assert table_from_json(value) is None

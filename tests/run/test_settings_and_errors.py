@@ -26,6 +26,7 @@ BUILTIN = {
     "TrainingError": RuntimeError,
     "OutOfMemoryError": MemoryError,
     "ExportError": RuntimeError,
+    "NotPublishedError": ValueError,
     "NotTrainedError": RuntimeError,
     "ResumeError": RuntimeError,
     "ModelNotFoundError": OSError,
@@ -85,7 +86,7 @@ def leaves():
 
 def test_every_error_is_in_the_table():
     assert {kind.__name__ for kind in leaves()} == set(BUILTIN)
-    assert len(BUILTIN) == 18
+    assert len(BUILTIN) == 19
 
 
 @pytest.mark.parametrize("name", BUILTIN)

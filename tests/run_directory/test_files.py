@@ -6,7 +6,7 @@ import os
 import pytest
 
 from clx.errors import RunDirError
-from clx.ml.run_directory.files import read_json, read_json_or_empty, write_json
+from clx.ml.run_directory.files import json_text, read_json, read_json_or_empty, write_json
 from clx.ml.run_directory.safe_weights import weight_shapes
 
 UNREADABLE = {
@@ -60,3 +60,17 @@ def test_an_error_about_weights_shows_no_control_characters_of_the_file(tmp_path
         weight_shapes(tmp_path)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, [], "text", 0.1, {"a": {}, "b": None, "c": "ü\n", "d": ["x", {"e": True}, ["y"]], 1: 2}],
+)
+def test_json_is_indented_as_by_the_library(value):
+    assert json_text(value) == json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def test_a_list_of_numbers_takes_one_line():
+    assert json_text({"cells": [[1, 2.5, None], (4, True, 6)]}) == (
+        '{\n  "cells": [\n    [1, 2.5, null],\n    [4, true, 6]\n  ]\n}\n'
+    )

@@ -141,3 +141,37 @@ def test_nothing_there(tmp_path):
     (tmp_path / "begun" / "checkpoints").mkdir(parents=True)
     with pytest.raises(RunDirError, match="did not finish"):
         find_run(tmp_path / "begun")
+
+
+def test_what_fails_its_check_stays_apart_until_the_run_is_replaced(run):
+    def check(new):
+        new.check(hashes=True)
+        staging.set_aside(new, run)
+        raise RunDirError("it does not open")
+
+    for _ in range(2):
+        with pytest.raises(RunDirError, match="does not open"), staged(run, check) as new:
+            (new.path / "config.json").write_text("bad")
+        assert tags(run) == ("one", "one")
+        assert (run.rejected / "config.json").read_text() == "bad"
+        assert not (run.rejected / "manifest.json").exists()
+    publish(run, "two")
+    assert [path.name for path in run.path.parent.iterdir()] == ["run"]
+
+
+def test_a_kill_during_the_check_leaves_nothing_that_is_opened(tmp_path, monkeypatch):
+    """The new run is whole, with its manifest, but nobody knows yet that it opens."""
+    run = RunDir(tmp_path / "first")
+
+    def killed(new):
+        monkeypatch.setattr(staging.shutil, "rmtree", lambda *args, **kwargs: None)
+        raise Killed
+
+    with pytest.raises(Killed), staged(run, killed) as new:
+        (new.path / "config.json").write_text("{}")
+    monkeypatch.undo()
+    assert (run.unchecked / "manifest.json").is_file()
+    with pytest.raises(RunNotFoundError):
+        find_run(run.path)
+    publish(run, "two")
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]

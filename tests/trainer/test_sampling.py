@@ -7,8 +7,7 @@ from datasets import Dataset
 from clx.ml.data.lengths import input_lengths
 from clx.ml.trainer.sampling import LengthGroupedSampler, restored, sorted_by_length
 
-RANDOM = np.random.default_rng(0)
-LENGTHS = RANDOM.integers(3, 200, size=1003).tolist()
+LENGTHS = np.random.default_rng(0).integers(3, 200, size=1003).tolist()
 
 
 def batches(sampler, size=16):
@@ -27,7 +26,7 @@ def test_batches_hold_like_lengths_and_padding_is_little():
         return sum(max(LENGTHS[i] for i in b) * len(b) - sum(LENGTHS[i] for i in b) for b in order)
 
     grouped = padding(batches(LengthGroupedSampler(LENGTHS, 16, seed=1)))
-    shuffled = RANDOM.permutation(1003).tolist()
+    shuffled = np.random.default_rng(1).permutation(1003).tolist()
     assert grouped < 0.15 * padding([shuffled[i : i + 16] for i in range(0, 1003, 16)])
 
 
@@ -122,16 +121,22 @@ def test_evaluation_is_sorted_and_metrics_see_the_order_of_the_data(tiny_model):
     assert output.predictions == pytest.approx(np.array(one_by_one), abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"dataloader_drop_last": True}, {"eval_do_concat_batches": False}]
-)
-def test_evaluation_keeps_the_datas_order_where_it_could_not_be_restored(tiny_model, arguments):
-    trainer, _, given, lengths = _training(tiny_model, **arguments)
+def test_evaluation_keeps_the_datas_order_where_it_could_not_be_restored(tiny_model):
+    trainer, _, given, lengths = _training(tiny_model, eval_do_concat_batches=False)
     trainer.evaluate()
     assert lengths != sorted(lengths, reverse=True)
-    labels = given[0].label_ids
-    flat = np.concatenate(labels) if isinstance(labels, list) else labels
-    assert flat.tolist() == [n % 2 for n in range(len(flat))]
+    flat = np.concatenate(given[0].label_ids)
+    assert flat.tolist() == [n % 2 for n in range(21)]
+
+
+def test_evaluation_drops_no_batch_and_training_does(tiny_model):
+    trainer, dataset, given, _ = _training(tiny_model, dataloader_drop_last=True)
+    trainer.evaluate()
+    assert given[0].label_ids.tolist() == [n % 2 for n in range(21)]
+    assert len(trainer.predict(dataset).predictions) == 21
+    trainer.train_dataset = dataset
+    assert trainer.args.dataloader_drop_last
+    assert len(trainer.get_train_dataloader()) == 2
 
 
 def test_a_trainer_with_an_evaluation_of_its_own_keeps_it(tiny_model):

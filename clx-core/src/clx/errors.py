@@ -87,6 +87,10 @@ class ModelError(ClxError, ValueError):
     """A model does not fit the task or its labels: choose another base model or correct the labels."""
 
 
+class NotPublishedError(ModelError):
+    """A trained model cannot be opened again: correct the task, then train again or resume."""
+
+
 class ExportError(ClxError, RuntimeError):
     """A model cannot be exported to that format, or its answers differ there: predict with torch."""
 

@@ -62,6 +62,7 @@ def run_facts(run_name: str) -> dict[str, Any]:
 
 def _write(out: Output, facts: dict[str, Any]) -> None:
     from clx.ml.machine.disk import readable
+    from clx.ml.results.ending import kept_in_words, stopped_in_words
 
     config, results, environment = facts["config"], facts["results"], dict(facts["environment"])
     plugin = " ".join(
@@ -83,6 +84,8 @@ def _write(out: Output, facts: dict[str, Any]) -> None:
     rows = results.get("rows")
     counts = [(f"rows.{part}", n) for part, n in rows.items()] if isinstance(rows, dict) else []
     counts += [(key, results[key]) for key in ("steps", "epochs", "seconds") if key in results]
+    words = [("kept_model", kept_in_words(results)), ("stopped", stopped_in_words(results))]
+    counts += [(key, value) for key, value in words if value is not None]
     out.fields(((key, field(value)) for key, value in counts), "Training", prefix="results.")
     options = {key: value for key, value in config.items() if key not in BOOKKEEPING}
     labels = options.get("label_names")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.metrics import log_softmax, ratio
+from clx.ml.metrics import ratio, row_log_probabilities
 from clx.ml.multilabel_metrics import checked_matrices, decisions, sample_f1
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ Statistic = Callable[["np.ndarray[Any, Any]"], "dict[str, np.ndarray[Any, Any]]"
 
 RESAMPLES = 1000
 LEVEL = 0.95
+MANY_LABELS = 200
+"""For more labels, counting by label is faster and smaller than a matrix product."""
+
 CELLS = 4_000_000
 """The number of weights held in memory at once: 16 MB in float32."""
 
@@ -83,14 +86,15 @@ def classification_statistic(labels: Any, logits: Any) -> Statistic:
     """
     import numpy as np
 
-    labels, logits = np.asarray(labels, dtype=np.int64), np.asarray(logits, dtype=np.float64)
-    rows, predicted = len(labels), logits.argmax(axis=1)
+    labels = np.asarray(labels, dtype=np.int64)
+    predicted, _, own = row_log_probabilities(labels, np.asarray(logits))
+    rows, losses = len(labels), -own
     # Labels that neither occur nor are predicted do not affect the metrics.
     used = np.union1d(labels, predicted)
-    truth = labels[:, None] == used
-    found = predicted[:, None] == used
-    counts = _label_counts(truth, found)
-    losses = -log_softmax(logits)[np.arange(rows), labels]
+    if len(used) > MANY_LABELS:
+        counts = _id_counts(np.searchsorted(used, labels), np.searchsorted(used, predicted))
+    else:
+        counts = _label_counts(labels[:, None] == used, predicted[:, None] == used)
 
     def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         hits, predictions, support = counts(weights)
@@ -146,6 +150,27 @@ def _label_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any
     def counts(weights: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]:
         hits, predictions, support = np.split((weights @ columns).astype(np.float64), 3, axis=1)
         return hits, predictions, support
+
+    return counts
+
+
+def _id_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
+    """Return the function of :func:`_label_counts` for ids, without columns for every label.
+
+    Each label must occur among the labels or the predictions.
+    """
+    import numpy as np
+
+    total = 1 + int(max(labels.max(), predicted.max()))
+    right = np.flatnonzero(labels == predicted)
+    chosen = ((right, labels[right]), (slice(None), predicted), (slice(None), labels))
+
+    def counts(weights: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]:
+        found = np.zeros((3, len(weights), total))
+        for table, (rows, ids) in zip(found, chosen, strict=True):
+            for resample, drawn in zip(table, weights, strict=True):
+                resample += np.bincount(ids, weights=drawn[rows], minlength=total)
+        return found[0], found[1], found[2]
 
     return counts
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MAX_PART = 2**24
+"""The most logits that are converted to float64 at a time."""
+
+
 def confusion_matrix(labels: Any, predictions: Any, num_labels: int) -> np.ndarray[Any, Any]:
     """Return counts of shape (num_labels, num_labels): one row per label, one column per prediction.
 
@@ -35,13 +39,27 @@ def precision_recall_f1(confusion: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]
     """Return precision, recall and F1 of each label, each of shape (num_labels,)."""
     import numpy as np
 
-    hits = np.diag(confusion).astype(float)
-    predicted, actual = confusion.sum(axis=0), confusion.sum(axis=1)
-    return (
-        ratio(hits, predicted),
-        ratio(hits, actual),
-        ratio(2 * hits, predicted + actual),
+    return _rates(np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1))
+
+
+def _rates(hits: Any, predicted: Any, actual: Any) -> tuple[Any, Any, Any]:
+    """Return precision, recall and F1 of each label from its numbers of rows."""
+    return ratio(hits, predicted), ratio(hits, actual), ratio(2 * hits, predicted + actual)
+
+
+def _label_counts(labels: Any, predictions: Any, num_labels: int) -> tuple[Any, Any, Any]:
+    """Return how many rows of each label are right, are predicted, and are given.
+
+    They are the diagonal and the sums of the confusion matrix, which would be large for many labels.
+    """
+    import numpy as np
+
+    given, predicted = (np.asarray(ids, dtype=np.int64) for ids in (labels, predictions))
+    right = given[given == predicted]
+    hits, found, support = (
+        np.bincount(ids, minlength=num_labels) for ids in (right, predicted, given)
     )
+    return hits, found, support
 
 
 def ratio(above: Any, below: Any, nothing: float = 0.0) -> np.ndarray[Any, Any]:
@@ -73,24 +91,38 @@ def classification_metrics(labels: Any, logits: Any) -> dict[str, float]:
     """
     import numpy as np
 
-    logits = np.asarray(logits, dtype=np.float64)
     labels = np.asarray(labels, dtype=np.int64)
-    confusion = confusion_matrix(labels, logits.argmax(axis=1), logits.shape[1])
-    _, _, f1 = precision_recall_f1(confusion)
-    support = confusion.sum(axis=1)
-    occurs = (support + confusion.sum(axis=0)) > 0
-    accuracy = float(np.diag(confusion).sum() / len(labels))
-    log_probabilities = log_softmax(logits)
-    confidence = np.exp(log_probabilities.max(axis=1))
+    logits = np.asarray(logits)
+    predicted, top, own = row_log_probabilities(labels, logits)
+    hits, found, support = _label_counts(labels, predicted, logits.shape[1])
+    _, _, f1 = _rates(hits, found, support)
+    accuracy = float(hits.sum() / len(labels))
     return {
         "accuracy": accuracy,
-        "f1_macro": float(f1[occurs].mean()),
+        "f1_macro": float(f1[(support + found) > 0].mean()),
         # Every row has one label and one prediction, so micro-F1 equals accuracy.
         "f1_micro": accuracy,
         "f1_weighted": float(np.average(f1, weights=support)),
-        "log_loss": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
-        "ece": expected_calibration_error(logits.argmax(axis=1) == labels, confidence),
+        "log_loss": float(-own.mean()),
+        "ece": expected_calibration_error(predicted == labels, np.exp(top)),
     }
+
+
+def row_log_probabilities(labels: Any, logits: Any) -> tuple[Any, Any, Any]:
+    """Return the predicted ids, their log probabilities, and those of the labels; each (rows,).
+
+    Logits of many labels are converted to float64 in parts.
+    """
+    import numpy as np
+
+    rows = max(1, MAX_PART // max(1, logits.shape[1]))
+    parts = []
+    for start in range(0, max(1, len(logits)), rows):
+        part = np.asarray(logits[start : start + rows], dtype=np.float64)
+        logs, own = log_softmax(part), labels[start : start + rows]
+        parts.append((part.argmax(axis=1), logs.max(axis=1), logs[np.arange(len(own)), own]))
+    predicted, top, given = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return predicted, top, given
 
 
 def log_softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -176,23 +208,23 @@ def calibration_table(labels: Any, logits: Any, bins: int = 15) -> pd.DataFrame:
     """
     import numpy as np
 
-    logits = np.asarray(logits, dtype=np.float64)
-    confidence = np.exp(log_softmax(logits).max(axis=1))
-    return calibration_frame(logits.argmax(axis=1) == np.asarray(labels), confidence, bins)
+    labels = np.asarray(labels, dtype=np.int64)
+    predicted, top, _ = row_log_probabilities(labels, np.asarray(logits))
+    return calibration_frame(predicted == labels, np.exp(top), bins)
 
 
 def per_label_table(labels: Any, predictions: Any, label_names: Sequence[str]) -> pd.DataFrame:
     """Return precision, recall, F1 and support, one row per label in the order of ``label_names``."""
     import pandas as pd
 
-    confusion = confusion_matrix(labels, predictions, len(label_names))
-    precision, recall, f1 = precision_recall_f1(confusion)
+    hits, predicted, support = _label_counts(labels, predictions, len(label_names))
+    precision, recall, f1 = _rates(hits, predicted, support)
     return pd.DataFrame(
         {
             "precision": precision,
             "recall": recall,
             "f1": f1,
-            "support": confusion.sum(axis=1),
+            "support": support,
         },
         index=pd.Index(label_names, name="label"),
     )
@@ -207,3 +239,41 @@ def confusion_table(labels: Any, predictions: Any, label_names: Sequence[str]) -
         index=pd.Index(label_names, name="label"),
         columns=pd.Index(label_names, name="predicted"),
     )
+
+
+_HIGHER = (
+    "accuracy",
+    "average_precision",
+    "coverage",
+    "f1",
+    "precision",
+    "recall",
+    # Of other packages and tasks.
+    "auc",
+    "kappa",
+    "matthews_correlation",
+    "pearson",
+    "pearsonr",
+    "r2",
+    "spearman",
+    "spearmanr",
+)
+_LOWER = ("brier", "ece", "loss", "error", "mae", "mse", "perplexity", "rmse", "wer")
+
+
+def higher_is_better(metric: str) -> bool | None:
+    """Return whether a higher value of a metric is better, None if its name does not say.
+
+    Knows the metrics of clx and the usual ones of other packages, with the prefix ``eval_``, and with
+    an average or a label at either end: ``f1_macro``, ``precision_fruit``, ``PER_f1``.
+
+    Args:
+        metric: a key of ``compute_metrics``, such as ``log_loss``.
+    """
+    name = f"_{metric.removeprefix('eval_')}_"
+    # Last, the known name may be in the middle, as in span_f1_macro.
+    for fits in (name.startswith, name.endswith, name.__contains__):
+        for known, higher in ((_HIGHER, True), (_LOWER, False)):
+            if any(fits(f"_{each}_") for each in known):
+                return higher
+    return None

@@ -20,6 +20,7 @@ PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".ckpt")
 )
 def saved_is_trained(subject: Subject) -> None:
     """Compare the metrics at the end of training with those of the saved run."""
+    subject.require_published()
     during = subject.trained[1].metrics
     with without_clx_warnings():
         after = subject.opened().evaluate(subject.sample).metrics

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ClxWarning
-from clx.ml.run.opening import open_saved
+from clx.errors import ClxWarning, NotPublishedError
 from clx.ml.run.run import TrainingRun
+from clx.ml.run.saved import open_saved
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import CONFIG, RunDir
 from clx.ml.run_directory.staging import staged
@@ -23,7 +23,7 @@ from clx.ml.task.names import attribute_name
 from clx.testing.fresh import ask
 from clx.testing.locations import source_file
 from clx.testing.option_values import ChangedOptions, change_options
-from clx.testing.outcomes import NotReachedError
+from clx.testing.outcomes import CheckFailedError, NotReachedError, describe_error
 from clx.testing.sample import sample_problem
 from clx.testing.tiny_model import make_tiny_model
 
@@ -214,6 +214,16 @@ class Subject:
         except Exception as error:
             raise NotReachedError("the task does not train; see the check `learns`") from error
 
+    def require_published(self) -> None:
+        """Fail if the training refused to publish a run that does not open with the trained model."""
+        try:
+            self.train_once()
+        except NotPublishedError as error:
+            raise CheckFailedError(describe_error(error)) from error
+        except Exception:
+            # The check `learns` reports it.
+            return
+
     @property
     def run_dir(self) -> Path:
         """The directory of the trained run."""
@@ -222,7 +232,8 @@ class Subject:
     def opened(self, folder: Path | None = None) -> TrainingRun:
         """Return the trained run as a user opens it."""
         directory = RunDir(folder or self.run_dir)
-        return open_saved(self.task, directory, directory.read_config(), None)
+        run: TrainingRun = open_saved(TrainingRun, self.task, directory)
+        return run
 
     @functools.cached_property
     def predictions(self) -> list[Any]:

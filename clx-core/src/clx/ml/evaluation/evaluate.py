@@ -113,8 +113,8 @@ def pool_windows(task: Task, split: Split, prediction: EvalPrediction) -> EvalPr
         )
     if len(logits) != len(windows.row_of):
         raise ConfigError(
-            "training_args: with long_text='window', dataloader_drop_last must be false; otherwise "
-            "the evaluation lacks windows of some texts"
+            f"long_text='window' cannot be used with the task {task.name!r}: its Trainer leaves rows "
+            f"out of the evaluation, which lacks windows of some texts"
         )
     return EvalPrediction(predictions=windows.pooled(logits), label_ids=labels[windows.firsts()])
 

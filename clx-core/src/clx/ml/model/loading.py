@@ -100,6 +100,7 @@ def load_model(
         raise
     finally:
         task.model_args = stored
+    _refuse_wrapped(task, model)
     _refuse_other_vocabulary(model, tokenizer, folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
@@ -128,6 +129,20 @@ def _refuse_empty_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path) -
         (folder / name).is_file() for name in files
     ):
         raise ModelError(f"{folder} has no tokenizer: it has none of {names(dict.fromkeys(files))}")
+
+
+def _refuse_wrapped(task: Task, model: Any) -> None:
+    """Refuse a model that cannot be saved whole, before it is trained."""
+    adapted = hasattr(model, "peft_config")
+    if hasattr(type(model), "save_pretrained") and not adapted:
+        return
+    why = "saves only its adapter" if adapted else "has no save_pretrained() of its own"
+    raise ModelError(
+        f"load_model() of the task {task.name!r} returned a {type(model).__name__}, which {why}, so "
+        f"that the trained model could not be opened again. Return a PreTrainedModel of transformers "
+        f"that is not wrapped: for torch.compile, set training_args={{'torch_compile': True}}; an "
+        f"adapter must be merged into the model (merge_and_unload)."
+    )
 
 
 def _refuse_other_vocabulary(

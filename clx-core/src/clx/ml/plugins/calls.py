@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ClxWarning, PluginError
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.plugins.manager import Loaded, plugins
+from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.problems import raise_problems
 
@@ -67,9 +68,23 @@ def before_training(run: Task, train_data: pd.DataFrame, eval_data: pd.DataFrame
 
 
 def trainer_callbacks(run: Task, work_dir: Path) -> list[Any]:
-    """Return the plugins' callbacks for the Trainer."""
-    results = plugins().each("clx_trainer_callbacks", list, run=run, work_dir=work_dir)
-    return [callback for _, callbacks in results for callback in callbacks]
+    """Return the plugins' callbacks for the Trainer.
+
+    Raises:
+        PluginError: a plugin returned something other than callbacks.
+    """
+    found = []
+    for plugin, callbacks in plugins().each(
+        "clx_trainer_callbacks", list, run=run, work_dir=work_dir
+    ):
+        raise_problems(
+            PluginError,
+            f"The plugin {plugin.origin} returned callbacks that cannot be used:",
+            callback_problems(callbacks),
+            f"Upgrade or uninstall {plugin.distribution or 'it'}.",
+        )
+        found += callbacks
+    return found
 
 
 def after_training(run: Task, result: TrainingResult) -> None:

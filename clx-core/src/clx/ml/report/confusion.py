@@ -84,9 +84,12 @@ def cooccurrence_part(frame: pd.DataFrame | None) -> Part | None:
 def _grid(frame: pd.DataFrame, axes: tuple[str, str], tip: str) -> Grid:
     import numpy as np
 
+    rows, columns = ([str(name) for name in index] for index in (frame.index, frame.columns))
+    if all(dtype.kind == "i" for dtype in frame.dtypes):
+        # Copies of the table of many labels would take much memory.
+        return Grid(frame.to_numpy().clip(min=0), rows, columns, axes, tip)
     values = frame.to_numpy(dtype=np.float64, na_value=0.0)
     counts: np.ndarray[Any, Any] = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    rows, columns = ([str(name) for name in index] for index in (frame.index, frame.columns))
     return Grid(counts.clip(min=0).round().astype(int), rows, columns, axes, tip)
 
 

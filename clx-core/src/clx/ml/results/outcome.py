@@ -124,6 +124,12 @@ class TrainingResult:
         truncated: the number of texts of ``train`` and ``eval`` that were truncated to the input
             limit.
         data_check: the findings of the data check before the training.
+        kept: the model that was published: ``"probe"`` for a head on the unchanged base model, or the
+            epoch after which the fine-tuned model was saved. With eval data, that is the best epoch, or
+            the probe if no epoch scores better.
+        stopped: why the fine-tuning ended before its planned end: ``"early_stopping"``,
+            ``"time_budget"``, or ``"callback"`` for another callback. None if it did not. A training
+            that Ctrl-C interrupts has no result.
     """
 
     run_dir: Path
@@ -136,18 +142,26 @@ class TrainingResult:
     rows: dict[str, int] = field(default_factory=dict)
     truncated: dict[str, int] = field(default_factory=dict)
     data_check: DataCheck = field(default_factory=DataCheck, repr=False)
+    kept: str | float | None = None
+    stopped: str | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Return the eval metrics as a frame with the index ``metric`` and the column ``value``."""
         return metrics_frame(self.metrics)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON (``results.json``)."""
+        """Return everything as plain values for JSON (``results.json``).
+
+        :attr:`kept` has the key ``kept_model``, because ``kept`` is the entry of ``results.json`` with
+        the scores of a better probe.
+        """
         return {
             "metrics": {name: json_number(value) for name, value in self.metrics.items()},
             "train_loss": json_number(self.train_loss),
             "steps": self.steps,
             "epochs": self.epochs,
+            "kept_model": self.kept,
+            "stopped": self.stopped,
             "seconds": round(self.seconds, 3),
             "rows": self.rows,
             "truncated": self.truncated,

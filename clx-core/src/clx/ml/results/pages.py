@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx import __version__
 from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_report
+from clx.ml.results.ending import kept_in_words, stopped_in_words
 from clx.ml.results.json_tables import table_from_json
 from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
@@ -42,6 +43,8 @@ def run_report(
         "Base model": config.get("base_model_name"),
         "Training rows": _mapping(results.get("rows")).get("train"),
         "Steps": results.get("steps"),
+        "Kept": kept_in_words(results),
+        "Stopped by": stopped_in_words(results),
         "Trained": results.get("finished"),
         "clx": config.get("clx_version"),
     }

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from clx.errors import (
-    ClxError,
     ConfigError,
     PluginError,
-    RunDirError,
     TaskNotFoundError,
 )
-from clx.ml.plugins.registry import TaskRegistry, code_of
-from clx.ml.run.base import learned_of
+from clx.ml.plugins.registry import TaskRegistry
 from clx.ml.run.run import TrainingRun
+from clx.ml.run.saved import open_saved
 from clx.ml.run_directory.config import contradictions, options_of
 from clx.ml.run_directory.finding import find_run, locate
 from clx.ml.run_directory.layout import RunDir
-from clx.ml.run_directory.safety import refuse_unsafe
-from clx.ml.task.checks import check_task
-from clx.ml.task.names import attribute_name
-from clx.ml.task.options import accepted_options
 from clx.problems import cell, did_you_mean, raise_problems
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -96,41 +89,8 @@ def open_run(
         wrong.append(f"device must be a str such as 'cpu', but is {cell(device)}")
     _refuse_contradictions(task_class, config, directory, task, run_name, options, wrong)
     directory.check(hashes=verify)
-    refuse_unsafe(directory, trust_remote_code is True, config)
-    run = open_saved(task_class, directory, config, device)
-    run.trust_remote_code = trust_remote_code
-    return run
-
-
-def open_saved(
-    task_class: type[TrainingRun],
-    directory: RunDir,
-    config: Mapping[str, Any],
-    device: str | None,
-) -> TrainingRun:
-    """Make the run that a config describes. Entries that the installed task does not know are kept.
-
-    Raises:
-        RunDirError: the task does not accept the config's values.
-    """
-    check_task(task_class, TrainingRun, f"The class {code_of(task_class)}")
-    options = options_of(config)
-    # Only the caller can grant trust, never a directory.
-    options.pop("trust_remote_code", None)
-    accepted = accepted_options(task_class)
-    attrs = {attribute_name(attr) for attr in task_class.add_config_attrs}
-    try:
-        known = {key: value for key, value in options.items() if key in accepted}
-        # Bypass the metaclass: _open checks the options of a saved run.
-        run: TrainingRun = type.__call__(task_class, **known)
-    except ClxError:
-        raise
-    except Exception as error:
-        raise RunDirError(f"The config of {directory.path} cannot be used: {error}") from error
-    for key in (attrs & set(options)) - accepted:
-        setattr(run, key, options[key])
-    extra = {key: value for key, value in options.items() if key not in accepted | attrs}
-    run._open(directory, learned_of(config), extra, device)
+    trusted = trust_remote_code is True
+    run: TrainingRun = open_saved(TrainingRun, task_class, directory, device, trusted)
     return run
 
 

@@ -85,8 +85,35 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_text(value: Any) -> str:
-    """Return a value as :func:`write_json` writes it."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Return a value as :func:`write_json` writes it: indented, with a list of numbers on one line."""
+    return "".join(_pieces(value, "\n")) + "\n"
+
+
+def _pieces(value: Any, newline: str) -> Iterator[str]:
+    """Yield the pieces of a value's JSON.
+
+    Args:
+        value: the value.
+        newline: a line break with the indentation of the value.
+    """
+    is_list = isinstance(value, list | tuple)
+    if not value or not (is_list or isinstance(value, dict)) or (is_list and _is_numbers(value)):
+        yield json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return
+    inner = newline + "  "
+    yield "[" if is_list else "{"
+    for number, item in enumerate(value if is_list else value.items()):
+        yield f",{inner}" if number else inner
+        if not is_list:
+            key, item = item
+            # Only JSON knows how it writes a key that is not a text.
+            yield json.dumps({key: 0}, ensure_ascii=False)[1:-2]
+        yield from _pieces(item, inner)
+    yield newline + ("]" if is_list else "}")
+
+
+def _is_numbers(values: list[Any] | tuple[Any, ...]) -> bool:
+    return all(value is None or isinstance(value, int | float) for value in values)
 
 
 def file_sha256(path: Path) -> str:

@@ -1,7 +1,8 @@
 """The files of a run directory and how they are read; ``staging.py`` writes them.
 
-Beside ``<run>`` there may be ``.<run>.staging`` (being written), ``.<run>.previous`` (being
-replaced, only where two renames are needed) and ``.<run>.lock``.
+Beside ``<run>`` there may be ``.<run>.staging`` (being written), ``.<run>.unchecked`` (written, and
+being checked), ``.<run>.rejected`` (failed the check), ``.<run>.previous`` (being replaced, only where
+two renames are needed) and ``.<run>.lock``.
 """
 
 from __future__ import annotations
@@ -62,6 +63,16 @@ class RunDir:
     def staging(self) -> Path:
         """The folder that the next content is written to."""
         return self.path.with_name(f".{self.path.name}.staging")
+
+    @property
+    def unchecked(self) -> Path:
+        """The folder of new content while it is checked; nobody opens what a kill leaves here."""
+        return self.path.with_name(f".{self.path.name}.unchecked")
+
+    @property
+    def rejected(self) -> Path:
+        """The folder of the last new content that failed its check, until the run is replaced."""
+        return self.path.with_name(f".{self.path.name}.rejected")
 
     @property
     def previous(self) -> Path:

@@ -14,7 +14,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +27,49 @@ _AT_FDCWD = -100
 
 
 @contextlib.contextmanager
-def staged(run: RunDir) -> Iterator[RunDir]:
+def staged(run: RunDir, check: Callable[[RunDir], None] | None = None) -> Iterator[RunDir]:
     """Yield an empty directory beside ``run`` to fill; it takes the run's place at the end.
 
-    If the body raises, the run stays as it was and the staging directory is removed.
+    If the body or the check raises, the run stays as it was and the new directory is removed, unless
+    it was set aside.
+
+    Args:
+        run: the run to replace, which need not exist.
+        check: called with the complete new run before it takes its place.
     """
     recover(run)
     new = RunDir(run.staging)
     new.path.mkdir(parents=True)
     try:
         yield new
-        _seal(new.path)
+        if check is None:
+            _seal(new.path)
+        else:
+            _checked(new, run, check)
     except BaseException:
         # Show what went wrong, not that a half-written file cannot be removed.
-        shutil.rmtree(new.path, ignore_errors=True)
+        for path in (run.staging, run.unchecked):
+            shutil.rmtree(path, ignore_errors=True)
         raise
     _publish(new.path, run)
+    remove(run.rejected)
+
+
+def _checked(new: RunDir, run: RunDir, check: Callable[[RunDir], None]) -> None:
+    """Seal the new directory and check it under a name that no reader takes for a complete run."""
+    unchecked = RunDir(run.unchecked)
+    new.path.rename(unchecked.path)
+    _seal(unchecked.path)
+    check(unchecked)
+    unchecked.path.rename(new.path)
+
+
+def set_aside(new: RunDir, run: RunDir) -> Path:
+    """Keep a new directory that must not take the place of ``run``, and return where it is now."""
+    remove(run.rejected)
+    (new.path / MANIFEST).unlink(missing_ok=True)
+    new.path.rename(run.rejected)
+    return run.rejected
 
 
 @contextlib.contextmanager
@@ -79,6 +106,7 @@ def recover(run: RunDir) -> None:
             left.rename(run.path)
     remove(run.previous)
     remove(run.staging)
+    remove(run.unchecked)
     # Remove what an interrupted export left.
     for name in (ONNX, MANIFEST):
         remove(_beside(run, name))

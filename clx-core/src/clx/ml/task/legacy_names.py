@@ -77,7 +77,8 @@ def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             stacklevel=2,
         )
     for name, value in arguments.items():
-        if name in IGNORED:
+        if name in IGNORED or (name == "report_to" and value is None):
+            # In 4.57, None was the default of report_to.
             continue
         if name not in RENAMED:
             translated[name] = value

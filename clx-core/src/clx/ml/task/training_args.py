@@ -11,14 +11,35 @@ from typing import Any
 
 from clx.errors import ConfigError
 from clx.ml.machine.devices import trains_on_cpu
+from clx.ml.machine.distributed import process_count
 from clx.ml.task.json_values import json_problems
 from clx.ml.task.legacy_names import translate
-from clx.problems import cell, did_you_mean
+from clx.ml.task.trainer_parts import part_problems, plain
+from clx.problems import cell, did_you_mean, names
 
 OURS = {
     "output_dir": "the run directory is run_dir_parent / run_name",
     "hub_token": "config.json would show it to everybody; use `hf auth login`",
+    "label_names": (
+        "the names of labels are an option of the run, training_run(..., label_names=[...]), and the "
+        "model's class says which columns are labels"
+    ),
+    "include_for_metrics": (
+        "compute_metrics() gets predictions and label ids, and nothing else (nor with the old name, "
+        "include_inputs_for_metrics)"
+    ),
+    "eval_do_concat_batches": "metrics need all rows in one array",
+    "batch_eval_metrics": "metrics are computed once, from all rows",
+    "prediction_loss_only": "metrics need the predictions",
+    "push_to_hub": (
+        "it would upload checkpoints and not the finished run; upload the folder model/ of the run, "
+        "for example with `hf upload`"
+    ),
+    "fsdp": "a run is trained and saved as a whole model; start clx with torchrun for several GPUs",
+    "deepspeed": "a run is trained and saved as a whole model; start clx with torchrun for several GPUs",
+    "parallelism_config": "it is a Python object, which config.json cannot keep",
 }
+"""Arguments that must keep their defaults, with the reason."""
 
 _POSITIVE = ("num_train_epochs", "logging_steps", "save_steps", "eval_steps", "adam_epsilon")
 _AT_LEAST_ONE = (
@@ -62,21 +83,35 @@ def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any],
     arguments, problems = translate(given)
     fields = {field.name: field for field in dataclasses.fields(TrainingArguments) if field.init}
     for name, value in arguments.items():
-        if name in OURS and value is not None:
+        if name in OURS and not _is_off(value, fields[name]):
             problems.append(f"training_args: {name} cannot be set: {OURS[name]}")
+        elif name == "ddp_backend" and value and process_count() == 1:
+            problems.append(
+                "training_args: ddp_backend is for a training in several processes (torchrun)"
+            )
         elif name not in fields:
             problems.append(
                 f"training_args: transformers.TrainingArguments has no {name!r}"
                 f"{did_you_mean(str(name), fields)}"
             )
-        elif reason := _value_problem(name, value, fields[name].type):
+        elif reason := _value_problem(name, value, fields[name]):
             problems.append(f"training_args: {name} {reason}, but is {cell(value)}")
     problems = problems or [f"training_args: {problem}" for problem in json_problems(arguments)]
     return arguments, problems or _transformers_problems(arguments, device)
 
 
-def _value_problem(name: str, value: Any, annotation: Any) -> str | None:
+def _is_off(value: Any, field: dataclasses.Field[Any]) -> bool:
+    """Return whether a value changes nothing: it is empty, None or the default of transformers."""
+    made = field.default_factory
+    default = field.default if made is dataclasses.MISSING else made()
+    return value is None or value == "" or bool(value == default)
+
+
+def _value_problem(name: str, value: Any, field: dataclasses.Field[Any]) -> str | None:
     """Return the requirement that a value fails, None if it is fine."""
+    annotation, choices = field.type, field.metadata.get("choices")
+    if choices and isinstance(value, str) and value not in choices:
+        return f"must be one of {names(choices)}{did_you_mean(value, choices)}"
     if value is None and annotation not in (bool, int, float):
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -112,12 +147,13 @@ def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
         warnings.simplefilter("ignore")
         try:
             with_evaluation = with_matching_strategies(arguments, has_eval=True)
-            TrainingArguments(output_dir=folder, **{**arguments, **with_evaluation, **here})
+            args = TrainingArguments(output_dir=folder, **{**arguments, **with_evaluation, **here})
+            problems = part_problems(args, arguments)
         except ConfigError as error:
             return [f"training_args: {error}"]
         except Exception as error:
             return [f"training_args: {error}"]
-    return []
+    return [f"training_args: {problem}" for problem in problems]
 
 
 def with_matching_strategies(
@@ -158,11 +194,6 @@ def with_matching_strategies(
     )
     chosen["load_best_model_at_end"] = user.get("load_best_model_at_end", together)
     return chosen
-
-
-def plain(strategy: Any) -> str:
-    """Return a strategy, given as a str or as an enum of transformers, as a str."""
-    return str(getattr(strategy, "value", strategy))
 
 
 def divides(evaluate: Any, save: Any) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 from transformers import ProgressCallback, TrainerCallback
+from transformers.integrations import TensorBoardCallback
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_callback import PrinterCallback
 
@@ -72,6 +74,16 @@ def use_our_progress(trainer: Any, description: str, disable: bool | None) -> No
     trainer.remove_callback(DEFAULT_PROGRESS_CALLBACK)
     if not disable:
         trainer.add_callback(ProgressBars(description))
+
+
+def report_into(trainer: Any, folder: Path) -> None:
+    """Let TensorBoard write its events into a folder, unless ``TENSORBOARD_LOGGING_DIR`` is set.
+
+    By default they are in the Trainer's output folder, which is removed at the end of a training.
+    """
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
+            callback.logging_dir = str(folder)
 
 
 class TrimHeap(TrainerCallback):  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -68,11 +69,31 @@ class RowOrder:
         """Return the row numbers, longest row first; None to keep the order of the data."""
         args = self.args  # type: ignore[attr-defined]
         # With these options the original order cannot be restored.
-        is_fixed = args.batch_eval_metrics or args.dataloader_drop_last
-        if not self.sort_evaluation or is_fixed or not args.eval_do_concat_batches:
+        is_fixed = args.batch_eval_metrics or not args.eval_do_concat_batches
+        if not self.sort_evaluation or is_fixed:
             return None
         lengths = input_lengths(dataset) if hasattr(dataset, "column_names") else None
         return None if lengths is None else length_order(lengths)
+
+    def get_eval_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the batches of an evaluation, of all rows."""
+        with self._all_rows():
+            return super().get_eval_dataloader(*args, **kwargs)  # type: ignore[misc]
+
+    def get_test_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the batches of a prediction, of all rows."""
+        with self._all_rows():
+            return super().get_test_dataloader(*args, **kwargs)  # type: ignore[misc]
+
+    @contextmanager
+    def _all_rows(self) -> Iterator[None]:
+        """Leave ``dataloader_drop_last`` to training: metrics are of all rows."""
+        args = self.args  # type: ignore[attr-defined]
+        before, args.dataloader_drop_last = args.dataloader_drop_last, False
+        try:
+            yield
+        finally:
+            args.dataloader_drop_last = before
 
     def evaluation_loop(self, dataloader: Any, *args: Any, **kwargs: Any) -> Any:
         """Evaluate in the order of length, and return everything in the order of the data."""

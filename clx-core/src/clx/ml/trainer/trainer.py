@@ -16,6 +16,7 @@ from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.trainer.callbacks import TrimHeap, use_our_progress
 from clx.ml.trainer.checkpoint_weights import CheckpointWeights
 from clx.ml.trainer.loss_guard import GuardedLoss
+from clx.ml.trainer.model_outputs import ScoresOnly
 from clx.ml.trainer.row_order import trainer_type
 from clx.ml.trainer.sampling import restored, sorted_by_length
 from clx.problems import cell
@@ -76,7 +77,8 @@ def make_trainer(
     if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(TrimHeap())
-    trainer: Trainer = trainer_type(task.trainer_class, grouped, GuardedLoss, CheckpointWeights)(
+    mixed_in = (GuardedLoss, ScoresOnly, CheckpointWeights)
+    trainer: Trainer = trainer_type(task.trainer_class, grouped, *mixed_in)(
         model=model,
         args=TrainingArguments(output_dir=str(output_dir), **arguments),
         train_dataset=fitting.train_set,
@@ -116,15 +118,31 @@ def same_random_numbers(trainer: Trainer) -> AbstractContextManager[None]:
     return context
 
 
-def predict_before_training(trainer: Trainer, dataset: Dataset) -> dict[str, float]:
-    """Return the metrics of the untrained model without affecting the training that follows."""
+def sample_of(dataset: Dataset, rows: int = 64) -> Dataset:
+    """Return about so many rows, spread over the dataset; all of them if it has fewer."""
+    return dataset.select(range(0, len(dataset), max(1, len(dataset) // rows)))
+
+
+def predict_before_training(
+    trainer: Trainer, dataset: Dataset, metrics: bool = True
+) -> dict[str, float]:
+    """Return the metrics of the untrained model without affecting the training that follows.
+
+    Args:
+        trainer: the Trainer, before its training.
+        dataset: tokenized rows.
+        metrics: whether to compute the task's metrics, which may need all rows; else the loss alone.
+    """
+    compute = trainer.compute_metrics
+    if not metrics:
+        trainer.compute_metrics = None
     # Outside of training, bf16_full_eval would convert the model itself to half precision.
     trainer.is_in_train = True
     try:
         with same_random_numbers(trainer):
             return dict(trainer.predict(dataset, metric_key_prefix="eval").metrics or {})
     finally:
-        trainer.is_in_train = False
+        trainer.is_in_train, trainer.compute_metrics = False, compute
 
 
 def forget_model(trainer: Trainer) -> None:

@@ -138,6 +138,11 @@ def _mark(folder: Path) -> dict[str, Any] | None:
     return mark if whole else None
 
 
+def step_of(checkpoint: str | Path) -> int:
+    """Return the step after which a checkpoint was saved."""
+    return int(Path(checkpoint).name.removeprefix("checkpoint-"))
+
+
 def complete_checkpoints(folder: Path) -> list[Path]:
     """Return the complete checkpoints in ``folder``, oldest first."""
     found = []
@@ -203,7 +208,7 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
     )
     complete = sweep_incomplete(folder)
     if complete:
-        trim_log(folder / LOGS / METRICS_LOG, int(complete[-1].name.removeprefix("checkpoint-")))
+        trim_log(folder / LOGS / METRICS_LOG, step_of(complete[-1]))
     return complete[-1] if complete else None
 
 

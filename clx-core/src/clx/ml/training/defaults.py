@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from clx.errors import ConfigError
-from clx.ml.task.training_args import divides, plain, with_matching_strategies
+from clx.ml.machine.distributed import process_count
+from clx.ml.metrics import higher_is_better
+from clx.ml.task.trainer_parts import plain
+from clx.ml.task.training_args import divides, with_matching_strategies
+from clx.ml.training.best_metric import BY_EVALUATION, with_direction
 from clx.problems import cell, raise_problems
 
 MIN_STEPS = 200
@@ -43,7 +47,7 @@ class Setting:
         cuda: whether the training runs on a GPU.
         probe: whether the head starts from a probe.
         several: whether a row may have several labels.
-        metric: the metric that chooses the best model (higher is better); None for the loss.
+        metric: the metric that chooses the best model; None for the loss.
     """
 
     rows: int
@@ -62,12 +66,13 @@ def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any
     the model.
 
     Raises:
-        ConfigError: the user asks for evaluation, but there is no eval data.
+        ConfigError: the user asks for evaluation, but there is no eval data; or no batch is complete,
+            and incomplete ones are dropped.
     """
     _refuse_evaluation_without_data(user, setting.has_eval)
     batch = int(user.get("per_device_train_batch_size", 16))
     accumulated = int(user.get("gradient_accumulation_steps", 1))
-    updates = max(1, math.ceil(setting.rows / batch / accumulated))
+    updates = max(1, math.ceil(_batches(user, setting.rows, batch) / accumulated))
     most = MAX_EPOCHS if setting.probe else MAX_EPOCHS_RANDOM
     epochs = user.get("num_train_epochs", min(most, max(3, math.ceil(MIN_STEPS / updates))))
     steps = user.get("max_steps", -1)
@@ -77,7 +82,8 @@ def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any
         "per_device_eval_batch_size": 32,
         "num_train_epochs": epochs,
         "learning_rate": _learning_rate(setting),
-        "warmup_steps": math.ceil(0.1 * total),
+        # The first step of a warm-up has a rate of 0, so a single step must have none.
+        "warmup_steps": min(math.ceil(0.1 * total), total - 1),
         "weight_decay": 0.01,
         "logging_steps": max(1, total // 50),
         "save_total_limit": 1,
@@ -91,9 +97,30 @@ def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any
         # One evaluation covers several short epochs, and a long epoch has several evaluations.
         defaults |= {"eval_strategy": "steps", "save_strategy": "steps"}
     if setting.metric is not None and setting.has_eval and "metric_for_best_model" not in user:
-        defaults |= {"metric_for_best_model": setting.metric, "greater_is_better": True}
+        higher = higher_is_better(setting.metric) is not False
+        if user.get("greater_is_better") in (None, higher):
+            defaults |= {"metric_for_best_model": setting.metric, "greater_is_better": higher}
     strategies = with_matching_strategies({**defaults, **user}, setting.has_eval, every)
-    return {**defaults, **user, **strategies}
+    complete = {**defaults, **user, **strategies}
+    return with_direction(complete) if setting.has_eval else complete
+
+
+def _batches(user: Mapping[str, Any], rows: int, batch: int) -> int:
+    """Return the number of batches of an epoch.
+
+    Raises:
+        ConfigError: there is none, because the only batch is incomplete and dropped.
+    """
+    if not user.get("dataloader_drop_last"):
+        return math.ceil(rows / batch)
+    needed = batch * process_count()
+    if rows < needed:
+        raise ConfigError(
+            f"training_args: with dataloader_drop_last=True there is nothing to train on: {rows} rows "
+            f"are fewer than a batch, which has {needed}. Leave dataloader_drop_last out, or set a "
+            f"smaller per_device_train_batch_size."
+        )
+    return rows // needed
 
 
 def _refuse_evaluation_without_data(user: Mapping[str, Any], has_eval: bool) -> None:
@@ -102,6 +129,8 @@ def _refuse_evaluation_without_data(user: Mapping[str, Any], has_eval: bool) -> 
         for name, off in (("eval_strategy", "no"), ("load_best_model_at_end", False))
         if not has_eval and plain(user.get(name, off)) != plain(off)
     ]
+    if not has_eval and plain(user.get("lr_scheduler_type")) in BY_EVALUATION:
+        asked.append("lr_scheduler_type")
     raise_problems(
         ConfigError,
         "training_args ask for an evaluation, but train() got no eval_data:",

@@ -9,31 +9,32 @@ from typing import TYPE_CHECKING, Any
 from transformers import EarlyStoppingCallback, Trainer, set_seed
 
 from clx.errors import ConfigError
-from clx.ml.data.splits import windows_of_split
 from clx.ml.evaluation.evaluate import pool_windows
-from clx.ml.machine.distributed import broadcast
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.model.head.initialize import Head, prepare_head
+from clx.ml.model.head.initialize import Head
 from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
 from clx.ml.model.head.layer import model_columns
-from clx.ml.model.head.padding import batched_alike, settle_padding
-from clx.ml.model.head.request import HeadRequest
-from clx.ml.model.loading import load_model
+from clx.ml.model.head.padding import settle_padding
 from clx.ml.plugins.calls import trainer_callbacks
+from clx.ml.results.ending import PROBE, TIME_BUDGET
 from clx.ml.run_directory.config import TEMPERATURE
+from clx.ml.run_directory.layout import LOGS
 from clx.ml.task.author_code import author_code
 from clx.ml.task.task import Task
+from clx.ml.trainer.callbacks import report_into
 from clx.ml.trainer.equal_lengths import split_by_length
 from clx.ml.trainer.loss_guard import refuse_not_finite
 from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, preserve_forward
 from clx.ml.training import checkpoints
 from clx.ml.training.attention_dropout import is_left_out, restore_dropout
 from clx.ml.training.defaults import PATIENCE
+from clx.ml.training.ending import kept_epoch, stopped_by
+from clx.ml.training.heads import Heads, base_model
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.ml.training.keep_probe import is_better, restored_probe
-from clx.ml.training.loss_weights import use_class_weights
 from clx.ml.training.plan import DROPOUT, Plan, dropout_to_leave_out, make_plan, read_plan
 from clx.ml.training.time_budget import MIN_STEPS, StopInTime, limit_steps
+from clx.ml.training.untrained import HighestRate, refuse_untrained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from clx.ml.data.splits import Split
     from clx.ml.model.head.calibration import Calibration
     from clx.ml.training.job import Job
+
+
+KEPT = "kept"
+"""The entry of the results about a probe that is better than the fine-tuned model."""
 
 
 @dataclass
@@ -52,6 +57,7 @@ class Fitted:
         head: how its head was prepared.
         trainer: the Trainer that fine-tuned it, None without fine-tuning.
         calibration: its calibration, None if it was not calibrated.
+        stopped: why the training ended early, None if it ran to its end.
         notes: more entries of the results.
     """
 
@@ -59,6 +65,7 @@ class Fitted:
     head: Head
     trainer: Trainer | None = None
     calibration: Calibration | None = None
+    stopped: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -75,6 +82,11 @@ class Fitted:
     def epochs(self) -> float:
         """The number of passes over the training rows."""
         return 0.0 if self.trainer is None else float(self.trainer.state.epoch or 0)
+
+    @property
+    def kept(self) -> str | float:
+        """``"probe"``, or the epoch after which the fine-tuned model was as it is now."""
+        return PROBE if self.trainer is None or KEPT in self.notes else kept_epoch(self.trainer)
 
     @property
     def train_loss(self) -> float:
@@ -99,20 +111,20 @@ def fit(job: Job) -> Fitted:
     set_seed(job.seed)
     resumed = read_plan(job)
     dropout = dropout_to_leave_out(job, resumed)
-    model = _base_model(job, dropout)
-    interrupt = StopOnInterrupt()
+    model = base_model(job, dropout)
+    watch = _Watch()
     with preserve_forward(model):
-        trainer = _make_trainer(job, model, interrupt)
+        trainer = _make_trainer(job, model, watch)
         settle_padding(model, job.tokenizer, job.train.dataset, trainer.data_collator)
         split_by_length(trainer, job.tokenizer.padding_side)
-        heads = _Heads(job, trainer, dropout, _label_texts(job, model))
+        heads = Heads(job, trainer, dropout, _label_texts(job, model))
         fitted = Fitted(model, heads.first(model, resumed))
         if not job.call.fine_tune:
             _require_probe(job.task, fitted.head)
         else:
             heads.add_label_texts(fitted.head)
             plan = resumed or make_plan(job, trainer, fitted.head, dropout)
-            _fine_tune(job, plan, trainer, interrupt, fitted)
+            _fine_tune(job, plan, trainer, watch, fitted)
             if fitted.trainer is not None:
                 _keep_better(job, plan, fitted, heads)
     fitted.model.eval()
@@ -126,96 +138,39 @@ def _label_texts(job: Job, model: PreTrainedModel) -> LabelTexts | None:
     return label_texts(job.task, job.tokenizer, label_names_of(model), columns)
 
 
-class _Heads:
-    """Prepares the heads of one training: the first one and, if needed, a fresh one later."""
+@dataclass(frozen=True)
+class _Watch:
+    """The callbacks that say how a training went."""
 
-    def __init__(
-        self, job: Job, trainer: Trainer, dropout: dict[str, float], texts: LabelTexts | None
-    ) -> None:
-        self.job, self.trainer, self.dropout, self.texts = job, trainer, dropout, texts
-        task, rows = job.task, job.train.dataset
-        # With "max", each logit comes from a single window, so the probe is fitted to windows.
-        pooled = task.window_pooling != "max"
-        self.windows = windows_of_split(task, job.train) if pooled else None
-        self.label_weights = use_class_weights(task, trainer, rows, self.windows)
-        self.collator = task.load_data_collator()
-
-    def first(self, model: PreTrainedModel, resumed: Plan | None) -> Head:
-        """Prepare the head that the training starts with."""
-        task, call = self.job.task, self.job.call
-        head = self._prepare(
-            model,
-            pooling=task.pooling if resumed is None else resumed.pooling,
-            # The weights of a resumed training's probe are in the checkpoint.
-            init=task.head_init if self.job.resume_from is None else "random",
-            find_layer=task.calibrate or not call.fine_tune,
-        )
-        if resumed is not None and call.fine_tune:
-            head.init, head.C = resumed.init, resumed.C
-            head.label_texts = resumed.label_texts
-        return head
-
-    def fresh(self, pooling: str) -> tuple[PreTrainedModel, Head]:
-        """Return a newly loaded base model with a pooling, and its head."""
-        model = _base_model(self.job, self.dropout)
-        batched_alike(model, self.trainer.model)
-        return model, self._prepare(model, pooling=pooling, init="random", find_layer=True)
-
-    def _prepare(
-        self, model: PreTrainedModel, *, pooling: str, init: str, find_layer: bool
-    ) -> Head:
-        job = self.job
-        request = HeadRequest(
-            job.base,
-            job.train.dataset,
-            self.collator,
-            pooling=pooling,
-            init=init,
-            model_args=job.task.model_args,
-            find_layer=find_layer,
-            fine_tune=job.call.fine_tune,
-            label_weights=self.label_weights,
-            texts=self.texts,
-            windows=self.windows,
-            seed=job.seed,
-        )
-        with quiet_transformers():
-            return prepare_head(model, request)
-
-    def add_label_texts(self, head: Head) -> None:
-        """Add the label texts that the probe was fitted to as rows of the fine-tuning.
-
-        Without them, the fine-tuning would unlearn a label that only a description defines.
-        """
-        if self.texts is not None and broadcast(head.label_texts > 0):
-            rows = self.job.train.dataset
-            self.trainer.train_dataset = self.texts.added_to(rows, head.kind == "multi")
+    interrupt: StopOnInterrupt = field(default_factory=StopOnInterrupt)
+    rate: HighestRate = field(default_factory=HighestRate)
 
 
-def _fine_tune(
-    job: Job, plan: Plan, trainer: Trainer, interrupt: StopOnInterrupt, fitted: Fitted
-) -> None:
+def _fine_tune(job: Job, plan: Plan, trainer: Trainer, watch: _Watch, fitted: Fitted) -> None:
     """Train all weights, or keep the probe alone if the time budget allows too few steps."""
     steps, budget = plan.max_steps, job.call.budget
     if steps is not None:
         fitted.notes["time_budget"] = {"seconds": budget and budget.seconds, "steps": steps}
         if steps < MIN_STEPS and fitted.head.init == "probe":
+            fitted.stopped = TIME_BUDGET
             return
         limit_steps(trainer, max(1, steps))
     start = job.resume_from
-    with quiet_transformers(), author_code(job.task, "train"), interrupt.listening():
+    with quiet_transformers(), author_code(job.task, "train"), watch.interrupt.listening():
         if start is not None and checkpoints.is_finished(start):
             checkpoints.restore(trainer, start)
         else:
             trainer.train(resume_from_checkpoint=None if start is None else str(start))
+    refuse_untrained(trainer, watch.rate, fitted.head.init == "probe")
     refuse_not_finite(trainer)
     fitted.model = trainer.accelerator.unwrap_model(trainer.model).eval()
     fitted.trainer = trainer
+    fitted.stopped = stopped_by(trainer, budget, limited=steps is not None)
     if is_left_out(fitted.model.config, plan.dropout):
         fitted.notes[DROPOUT] = plan.dropout
 
 
-def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: _Heads) -> None:
+def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: Heads) -> None:
     """Replace the fine-tuned model with the base model and its probe if the probe is better."""
     trainer, head, score = fitted.trainer, fitted.head, plan.probe_score
     assert trainer is not None
@@ -224,23 +179,10 @@ def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: _Heads) -> None:
     with quiet_transformers():
         fitted.model = restored_probe(lambda: heads.fresh(head.pooling), head, job.work_dir)
     best = trainer.state.best_metric
-    fitted.notes["kept"] = {"model": "probe", "score": score, "best_of_training": best}
+    fitted.notes[KEPT] = {"model": "probe", "score": score, "best_of_training": best}
 
 
-def _base_model(job: Job, dropout: dict[str, float]) -> PreTrainedModel:
-    """Return the base model without the given dropout, in fp32 unless the user set a dtype."""
-    changed = dict.fromkeys(dropout, 0.0)
-    try:
-        model = load_model(job.task, job.base, job.tokenizer, changed)
-    except TypeError:
-        if not changed:
-            raise
-        # A task's load_model may not accept arguments that the user did not set.
-        model = load_model(job.task, job.base, job.tokenizer)
-    return model if {"dtype", "torch_dtype"} & set(job.task.model_args) else model.float()
-
-
-def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) -> Trainer:
+def _make_trainer(job: Job, model: PreTrainedModel, watch: _Watch) -> Trainer:
     """Return the Trainer of this training, with all callbacks."""
     task, arguments, budget = job.task, job.arguments, job.call.budget
     # MarkComplete removes old checkpoints after marking the new one; the Trainer does it before.
@@ -249,9 +191,10 @@ def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) 
         *job.call.callbacks,
         *trainer_callbacks(task, job.work_dir),
         *([] if budget is None else [StopInTime(budget)]),
-        interrupt,
+        watch.interrupt,
+        watch.rate,
         checkpoints.SavePeriodically(),
-        checkpoints.MarkComplete(kept, interrupt),
+        checkpoints.MarkComplete(kept, watch.interrupt),
         checkpoints.RelocateBestCheckpoint(job.resume_from),
     ]
     if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
@@ -259,7 +202,9 @@ def _make_trainer(job: Job, model: PreTrainedModel, interrupt: StopOnInterrupt) 
     metrics = _metrics_of_texts(task, job.evaluated)
     fitting = Fitting(job.train.dataset, job.eval_set, metrics, callbacks)
     arguments = {**arguments, "save_total_limit": None}
-    return make_trainer(task, job.tokenizer, model, arguments, job.work_dir, fitting)
+    trainer = make_trainer(task, job.tokenizer, model, arguments, job.work_dir, fitting)
+    report_into(trainer, job.work_dir / LOGS)
+    return trainer
 
 
 def _metrics_of_texts(task: Task, evaluated: Split | None) -> Any:

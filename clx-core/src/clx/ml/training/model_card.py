@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clx import __version__
+from clx.ml.results.ending import kept_in_words
 from clx.ml.results.outcome import TrainingResult
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def model_card(task: Task, result: TrainingResult) -> str:
         f"Trained on {result.rows.get('train', 0)} rows in {result.steps} steps"
         f" ({result.epochs:g} epochs).",
     ]
+    kept = kept_in_words({"kept_model": result.kept, "steps": result.steps})
+    lines += [] if kept is None else ["", f"The published model is {kept}."]
     if result.metrics:
         lines += ["", f"## Evaluation on {result.rows.get('eval', 0)} rows", ""]
         lines += ["| metric | value |", "|---|---|"]

@@ -10,6 +10,7 @@ from clx.ml.data.lengths import input_lengths
 from clx.ml.machine.distributed import is_main_process
 from clx.ml.run_directory.files import read_json_or_empty, write_json
 from clx.ml.training.attention_dropout import rates_to_leave_out
+from clx.ml.training.best_metric import refuse_unknown_metric
 from clx.ml.training.keep_probe import score_probe
 from clx.ml.training.time_budget import measure_evaluation, steps_in_time
 
@@ -89,8 +90,13 @@ def dropout_to_leave_out(job: Job, resumed: Plan | None) -> dict[str, float]:
 
 
 def make_plan(job: Job, trainer: Trainer, head: Head, dropout: dict[str, float]) -> Plan:
-    """Score the probe, decide the number of steps, and write the plan."""
+    """Score the probe, decide the number of steps, and write the plan.
+
+    Raises:
+        ConfigError: the eval data has no metric that chooses the best model.
+    """
     budget, eval_set = job.call.budget, job.eval_set
+    refuse_unknown_metric(trainer, eval_set)
     measure_evaluation(trainer, budget, eval_set)
     plan = Plan(
         head.pooling,

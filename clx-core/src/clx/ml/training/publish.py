@@ -24,8 +24,10 @@ from clx.ml.run_directory.layout import (
     RunDir,
 )
 from clx.ml.task.author_code import author_code
+from clx.ml.training import keep_probe, plan
+from clx.ml.training.checkpoints import IDENTITY
 from clx.ml.training.model_card import model_card
-from clx.ml.training.published_check import score_difference
+from clx.ml.training.published_check import refused, score_difference
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
     from clx.ml.training.fit import Fitted
     from clx.ml.training.job import Job
+
+OF_TRAINING = frozenset({IDENTITY, plan.FILE, keep_probe.WEIGHTS})
+"""What clx keeps beside the checkpoints of a training."""
 
 PACKAGES = (
     "clx-core",
@@ -65,22 +70,45 @@ def write_run(
         result: the result of the training.
         config: the content of ``config.json``.
         data: the fingerprints of the data.
+
+    Raises:
+        NotPublishedError: plain transformers reads another model than the trained one.
     """
     task, work_dir = job.task, job.work_dir
     write_json(new.path / CONFIG, config)
     with quiet_transformers():
         fitted.model.save_pretrained(new.model)
         job.tokenizer.save_pretrained(new.model)
-        fitted.head.score_difference = _score_difference(task, fitted, new, job.train.dataset)
+        with refused(new, RunDir(result.run_dir), job):
+            fitted.head.score_difference = _score_difference(task, fitted, new, job.train.dataset)
     (new.model / "README.md").write_text(model_card(task, result), encoding="utf-8")
     write_json(new.path / RESULTS, _results(result, fitted, {"data": data}))
     write_json(new.path / ENVIRONMENT, environment(task))
-    if (work_dir / LOGS).is_dir():
-        shutil.copytree(work_dir / LOGS, new.path / LOGS)
+    _copy_logs(work_dir, new.path / LOGS)
     _write_extra(task, new.extra)
     page = run_report(new, sections=report_sections(task, result.evaluation), name=task.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")
     _carry_over(result.run_dir, new.path)
+
+
+def _copy_logs(work_dir: Path, target: Path) -> None:
+    """Copy the logs of a training, and what callbacks wrote beside them.
+
+    Callbacks such as codecarbon's write into the Trainer's output folder, which is removed.
+    """
+    for path in sorted(work_dir.iterdir()):
+        if path.name in OF_TRAINING or path.name.startswith("checkpoint-"):
+            continue
+        _copy(path, target if path.name == LOGS else target / path.name)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file or a folder; links stay links."""
+    target.parent.mkdir(exist_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True)
+    else:
+        shutil.copy2(path, target, follow_symlinks=False)
 
 
 def _write_extra(task: Task, folder: Path) -> None:
@@ -108,12 +136,8 @@ def _results(result: TrainingResult, fitted: Fitted, extra: dict[str, Any]) -> d
 def _carry_over(old: Path, new: Path) -> None:
     """Copy the files that the user put into the run directory."""
     for path in old.iterdir() if old.is_dir() else ():
-        if path.name in OUR_NAMES:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.copytree(path, new / path.name, symlinks=True)
-        else:
-            shutil.copy2(path, new / path.name, follow_symlinks=False)
+        if path.name not in OUR_NAMES:
+            _copy(path, new / path.name)
 
 
 def environment(task: Task) -> dict[str, Any]:

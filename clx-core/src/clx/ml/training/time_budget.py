@@ -13,7 +13,7 @@ from transformers import Trainer, TrainerCallback
 
 from clx.errors import ConfigError
 from clx.ml.machine.distributed import broadcast
-from clx.ml.trainer.trainer import predict_before_training, same_random_numbers
+from clx.ml.trainer.trainer import predict_before_training, same_random_numbers, sample_of
 from clx.problems import cell
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -108,9 +108,9 @@ def measure_evaluation(trainer: Trainer, budget: Budget | None, dataset: Any) ->
     """Estimate the duration of an evaluation from a sample of its rows, and store it in the budget."""
     if budget is None or dataset is None:
         return
-    sample = dataset.select(range(0, len(dataset), max(1, len(dataset) // 64)))
+    sample = sample_of(dataset)
     started = time.monotonic()
-    predict_before_training(trainer, sample)
+    predict_before_training(trainer, sample, metrics=False)
     taken = time.monotonic() - started
     budget.evaluation_seconds = broadcast(taken * len(dataset) / len(sample))
 
@@ -142,7 +142,8 @@ def limit_steps(trainer: Trainer, steps: int) -> None:
     """Limit the training to ``steps``, and adapt the schedule, the logging and the evaluations."""
     args = trainer.args
     args.max_steps = steps
-    args.warmup_steps = min(args.warmup_steps, max(1, steps // 10))
+    # The first step of a warm-up has a rate of 0, so a single step must have none.
+    args.warmup_steps = min(args.warmup_steps, max(1, steps // 10), steps - 1)
     args.logging_steps = max(1, min(args.logging_steps, steps // 10))
     if args.eval_strategy != "no":
         every = max(1, -(-steps // 2))

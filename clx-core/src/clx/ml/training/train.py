@@ -8,12 +8,15 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from clx.errors import ConfigError
 from clx.ml.data.lengths import input_limit
+from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.evaluation.evaluate import evaluate_predictions, predict_split
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
@@ -39,6 +42,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.author_code import author_code
 from clx.ml.task.options import option_names
+from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
 from clx.ml.training.calibrate import calibrated
@@ -52,10 +56,13 @@ from clx.ml.training.defaults import Setting, choose_arguments
 from clx.ml.training.fit import Fitted, fit
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
+from clx.ml.training.published_check import Reopen, check_opens, refused
 from clx.ml.training.time_budget import Budget, seconds_of
+from clx.problems import raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
+    from transformers import PreTrainedModel
 
     from clx.ml.data.splits import Split
     from clx.ml.task.task import Task
@@ -72,13 +79,14 @@ class Request:
     eval_data: Any = None
     overwrite: bool = False
     resume: bool = False
-    callbacks: Sequence[Any] = ()
+    callbacks: Any = ()
     fine_tune: bool = True
     time_budget: Any = None
+    reading: Reading = DEFAULT_READING
 
 
 def train_run(
-    task: Task, place: RunDir, request: Request, origin: Origin
+    task: Task, place: RunDir, request: Request, origin: Origin, reopen: Reopen
 ) -> tuple[TrainingResult, dict[str, Any]]:
     """Train a task and publish it; see ``TrainingRun.train``.
 
@@ -87,14 +95,16 @@ def train_run(
         place: the directory to publish the run in.
         request: the arguments of the call.
         origin: the content of the config besides the options.
+        reopen: opens the written run, to check it before it is published.
 
     Returns:
         The result, and the published config.
     """
     started = time.monotonic()
+    callbacks = _checked_callbacks(request.callbacks)
     seconds = seconds_of(request.time_budget)
     budget = None if seconds is None else Budget(seconds, started)
-    frames = validated_frames(task, request.train_data, request.eval_data)
+    frames = validated_frames(task, request.train_data, request.eval_data, request.reading)
     # A saved run was opened without this check: another transformers may have written its config.
     given, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The training of {task.run_name!r}")
@@ -121,7 +131,7 @@ def train_run(
             )
             with _tidied(place):
                 check = check_or_warn(task, splits, input_limit(task, tokenizer))
-                call = Call(request.fine_tune, budget, request.callbacks)
+                call = Call(request.fine_tune, budget, callbacks)
                 work_dir = place.checkpoints
                 job = Job(task, base, tokenizer, splits, complete, work_dir, resume_from, call)
                 fitted = fit(job)
@@ -137,14 +147,38 @@ def train_run(
                     rows={split.name: len(split.frame) for split in splits},
                     truncated={split.name: split.truncated for split in splits},
                     data_check=check,
+                    kept=fitted.kept,
+                    stopped=fitted.stopped,
                 )
                 extra = {**origin.extra, **_recorded(task, fitted)}
                 config = config_to_write(task, replace(origin, extra=extra))
                 if is_main_process():
-                    with staged(place) as new:
+                    with staged(place, partial(_check, place, job, fitted.model, reopen)) as new:
                         write_run(new, job, fitted, result, config, identity["data"])
                 wait()
     return result, config
+
+
+def _check(place: RunDir, job: Job, model: PreTrainedModel, reopen: Reopen, new: RunDir) -> None:
+    with refused(new, place, job):
+        check_opens(new, job, model, reopen)
+
+
+def _checked_callbacks(callbacks: Any) -> list[Any]:
+    """Return the user's callbacks, as objects.
+
+    Raises:
+        ConfigError: something is not a callback, or a class cannot be called without arguments.
+    """
+    callbacks = list(callbacks) if isinstance(callbacks, Iterator) else callbacks
+    problems, made = callback_problems(callbacks), []
+    for each in () if problems else callbacks:
+        try:
+            made.append(each() if isinstance(each, type) else each)
+        except TypeError as error:
+            problems.append(f"{each.__name__} needs arguments: pass an object ({error})")
+    raise_problems(ConfigError, "train() got callbacks that cannot be used:", problems)
+    return made
 
 
 @contextlib.contextmanager

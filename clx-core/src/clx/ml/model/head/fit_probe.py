@@ -11,6 +11,8 @@ from clx.ml.model.head.validation import (
     Choice,
     choose_c,
     labels_repeat,
+    restricted,
+    some_labels,
 )
 
 MIN_COMPARED_ROWS = 4
@@ -70,7 +72,8 @@ def fit_probe(
         verdict = _judge(examples, extra_examples)
     choice = verdict.choice or _choose_c(examples, verdict.extra_examples)
     everything = examples.joined(verdict.extra_examples)
-    C, head = choice.C, fit_head(everything, choice.C)
+    C = _gentle_c(everything, choice.C) if fine_tune else choice.C
+    head = fit_head(everything, C)
     while fine_tune and steepness(head, examples.features) > MAX_STEEPNESS:
         C /= 3
         head = fit_head(everything, C)
@@ -82,6 +85,17 @@ def fit_probe(
         train_loss=mean_loss(head, examples),
         losses={**verdict.losses, "probe": choice.losses},
     )
+
+
+def _gentle_c(examples: Examples, C: float) -> float:
+    """Return a ``C`` that is not too steep for some of many labels: a fit to all takes minutes."""
+    labels = some_labels(examples.targets, examples.kind, examples.outputs)
+    if labels is None:
+        return C
+    some = restricted(examples, labels)
+    while steepness(fit_head(some, C), some.features) > MAX_STEEPNESS:
+        C /= 3
+    return C
 
 
 @dataclass(frozen=True)

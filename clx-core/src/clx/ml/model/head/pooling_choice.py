@@ -11,7 +11,12 @@ from clx.errors import ConfigError
 from clx.ml.model.head.layer import token_features
 from clx.ml.model.head.pooling import checkpoint_pooling, installed_pooling, possible_poolings
 from clx.ml.model.head.probe import Examples
-from clx.ml.model.head.validation import MIN_CHOICE_ROWS, choose_c
+from clx.ml.model.head.validation import (
+    MIN_CHOICE_ROWS,
+    choose_c,
+    rows_with,
+    some_labels,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +60,11 @@ def choose_pooling(
     if len(rows) < MIN_CHOICE_ROWS or hasattr(model.config, "classifier_pooling"):
         return PoolingChoice("model", "too few rows to choose")
     generator = torch.Generator().manual_seed(0)
-    sample = torch.randperm(len(rows), generator=generator)[:POOLING_ROWS]
+    labels = some_labels(rows.targets, rows.kind, layer.out_features)
+    sample = torch.randperm(len(rows), generator=generator)
+    if labels is not None:
+        sample = sample[rows_with(rows.targets, rows.kind, labels)[sample]]
+    sample = sample[:POOLING_ROWS]
     dataset = request.dataset.select(rows.positions[sample].tolist())
     by_pooling = token_features(model, layer, dataset, request.collator)
     targets = rows.targets[sample]

@@ -14,10 +14,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from clx.ml.model.head.parts import MANY_LABELS, loss_and_gradient, loss_and_slope, parts
+
 Kind = Literal["single", "multi", "regression"]
 """One label per row, several labels per row, or numbers."""
 
 MAX_STEPS = 200
+MAX_STEPS_FOR_MANY = 40
+"""The most steps for more than ``MANY_LABELS`` labels. More steps take minutes and change little."""
+
 TOLERANCE = 1e-5
 """The gradient of the objective, on the axes of :class:`Basis`, at which the search ends."""
 
@@ -135,15 +140,17 @@ def solve(basis: Basis, examples: Examples, C: float) -> LinearHead:
     curvature = 0.25 if kind == "multi" else (outputs - 1) / outputs**2
     shrink = (1 + C * curvature * basis.values).rsqrt()
     inputs, penalty = rows * shrink, shrink.pow(2)[:, None]
-    truth, weights = _indicators(examples, rows.dtype), _loss_weights(examples, rows.dtype)
+    weights = _loss_weights(examples, rows.dtype)
+    many = outputs > MANY_LABELS
+    truth = examples.targets if many else _indicators(examples, rows.dtype)
     solution = torch.zeros(inputs.shape[1] + 1, outputs, dtype=rows.dtype)
-    solution[-1] = _prior(truth, kind)
+    solution[-1] = _prior(examples, rows.dtype)
     solution.requires_grad_(True)
     # The objective is divided by C · rows because the optimizer's tolerances assume numbers near 1.
     unit = 1 / (C * len(rows))
     optimiser = torch.optim.LBFGS(
         [solution],
-        max_iter=MAX_STEPS,
+        max_iter=MAX_STEPS_FOR_MANY if many else MAX_STEPS,
         history_size=20,
         tolerance_grad=TOLERANCE * unit**0.5,
         tolerance_change=1e-9,
@@ -153,13 +160,17 @@ def solve(basis: Basis, examples: Examples, C: float) -> LinearHead:
     @torch.no_grad()
     def closure() -> float:
         weight, bias = solution[:-1], solution[-1]
-        scores = torch.addmm(bias, inputs, weight)
-        loss, slope = _loss_and_slope(scores, truth, weights, kind)
-        slope /= len(rows)
-        gradient = torch.empty_like(solution)
-        torch.mm(inputs.T, slope, out=gradient[:-1])
+        if many:
+            loss, gradient = loss_and_gradient(inputs, truth, weights, solution)
+            gradient /= len(rows)
+        else:
+            scores = torch.addmm(bias, inputs, weight)
+            loss, slope = _loss_and_slope(scores, truth, weights, kind)
+            slope /= len(rows)
+            gradient = torch.empty_like(solution)
+            torch.mm(inputs.T, slope, out=gradient[:-1])
+            gradient[-1] = slope.sum(dim=0)
         gradient[:-1] += unit * penalty * weight
-        gradient[-1] = slope.sum(dim=0)
         solution.grad = gradient
         return loss / len(rows) + 0.5 * unit * float((penalty * weight.pow(2)).sum())
 
@@ -186,10 +197,12 @@ def _loss_weights(examples: Examples, dtype: torch.dtype) -> Tensor | None:
     return (by_row / by_row.mean())[:, None]
 
 
-def _prior(truth: Tensor, kind: Kind) -> Tensor:
+def _prior(examples: Examples, dtype: torch.dtype) -> Tensor:
     """Return the bias that gives each label its share of the rows; the search begins there."""
-    share = (truth.sum(dim=0) + 0.5) / (len(truth) + 1)
-    return share.logit() if kind == "multi" else share.log()
+    targets, several = examples.targets, examples.kind == "multi"
+    rows = targets.sum(dim=0) if several else torch.bincount(targets.long(), None, examples.outputs)
+    share = (rows.to(dtype) + 0.5) / (len(examples) + 1)
+    return share.logit() if several else share.log()
 
 
 def _loss_and_slope(
@@ -224,6 +237,13 @@ def mean_loss(head: LinearHead, examples: Examples) -> float:
 
     Label weights are ignored.
     """
+    if examples.outputs > MANY_LABELS and examples.kind != "regression":
+        features, targets = examples.features, examples.targets
+        losses = [
+            loss_and_slope(head(features[part]), targets[part], None)[0]
+            for part in parts(len(examples), examples.outputs)
+        ]
+        return sum(losses) / len(examples)
     scores = head(examples.features)
     if examples.kind == "regression":
         numbers = examples.targets.to(scores).reshape(scores.shape)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from clx.ml.model.head.parts import MANY_LABELS
 from clx.ml.model.head.probe import Basis, Examples, Kind, fit_head, mean_loss, solve
 
 C_VALUES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -72,6 +74,38 @@ def labels_repeat(targets: Tensor, kind: Kind) -> Tensor:
     return torch.ones(len(targets), dtype=torch.bool)
 
 
+def some_labels(targets: Tensor, kind: Kind, outputs: int) -> Tensor | None:
+    """Return at most ``MANY_LABELS`` labels to make choices on, ascending; None for all labels.
+
+    They are the labels of rows drawn at random. Choices on few rows of each of many labels would be
+    slow and wrong: the best ``C`` depends on the number of rows per label.
+    """
+    if outputs <= MANY_LABELS or kind == "regression":
+        return None
+    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(0))
+    drawn = targets[order].nonzero()[:, 1] if kind == "multi" else targets[order].long()
+    found, first = np.unique(drawn.numpy(), return_index=True)
+    return torch.from_numpy(np.sort(found[np.argsort(first)[:MANY_LABELS]]))
+
+
+def rows_with(targets: Tensor, kind: Kind, labels: Tensor) -> Tensor:
+    """Return whether each row has one of the labels, shape (rows,)."""
+    if kind == "multi":
+        return (targets[:, labels] > 0).any(dim=1)
+    return torch.isin(targets.long(), labels)
+
+
+def restricted(examples: Examples, labels: Tensor) -> Examples:
+    """Return the rows that have one of the labels, which become the only ones."""
+    chosen = examples.select(rows_with(examples.targets, examples.kind, labels))
+    if examples.kind == "multi":
+        targets = chosen.targets[:, labels]
+    else:
+        targets = torch.searchsorted(labels, chosen.targets.long())
+    weights = None if examples.weights is None else examples.weights[labels]
+    return replace(chosen, targets=targets, outputs=len(labels), weights=weights)
+
+
 @dataclass(frozen=True)
 class Choice:
     """A choice of ``C`` by validation.
@@ -97,13 +131,18 @@ def choose_c(
 ) -> Choice:
     """Return the smallest ``C`` whose loss on held-out rows is nearly the lowest.
 
-    Few rows are cross-validated. Of more rows a sample is drawn, and a fifth of it is held out.
+    Few rows are cross-validated. Of more rows a sample is drawn, and a fifth of it is held out. Of
+    many labels, some are drawn.
 
     Args:
         examples: the rows to fit to and to hold out.
         values: the values of ``C`` to try, in ascending order, until the loss has clearly risen.
         extra_examples: rows that every probe is fitted to and that are never held out.
     """
+    labels = some_labels(examples.targets, examples.kind, examples.outputs)
+    if labels is not None:
+        examples = restricted(examples, labels)
+        extra_examples = None if extra_examples is None else restricted(extra_examples, labels)
     if len(examples) > MAX_CHOICE_ROWS:
         generator = torch.Generator().manual_seed(0)
         order = torch.randperm(len(examples), generator=generator)

@@ -1,0 +1,183 @@
+"""What the files of a folder or a glob are: rows in files, a saved Dataset, or a text per file."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from clx.errors import DataFormatError, DataWarning
+from clx.ml.data.tables.formats import COMPRESSIONS, FORMATS, FileFormat, file_format, known_format
+from clx.ml.data.tables.found import FoundFile
+from clx.ml.data.tables.rows import Rows
+from clx.ml.data.tables.streams import FileSource, zip_members
+from clx.problems import examples, names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAVED_DATASET = "state.json"
+SAVED_SPLITS = "dataset_dict.json"
+"""What ``save_to_disk`` of a ``datasets.Dataset`` and of a ``DatasetDict`` write."""
+
+PARTITION = re.compile(r"(\w+)=(.*)")
+"""A folder such as ``year=2024``: the value of a column for all rows below it."""
+
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+
+
+def data_files(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
+    """Return those files of a folder or a glob that clx reads.
+
+    Files that clx does not read are named in a ``DataWarning``, and so are txt files beside others.
+
+    Raises:
+        DataFormatError: there are none, or the folder holds several splits.
+    """
+    saved = _saved_dataset(source, found)
+    if saved:
+        return saved
+    forms = [(file, _format(file)) for file in found]
+    rows = [_source(file, form) for file, form in forms if form and form.kind != "text"]
+    texts = [_source(file, form) for file, form in forms if form and form.kind == "text"]
+    used = rows or texts
+    paths = {each.path for each in used}
+    left = [str(file.inside) for file in found if file.path not in paths]
+    if not used:
+        raise no_data(source, left)
+    if left:
+        warnings.warn(
+            f"{len(left)} files of {source!r} were left out, because clx does not read their "
+            f"format{' beside others' if rows and texts else ''}: {examples(left)}",
+            DataWarning,
+            stacklevel=2,
+        )
+    return used
+
+
+def no_data(source: str, others: Sequence[str] = ()) -> DataFormatError:
+    """Return the error for a source without data.
+
+    Args:
+        source: the source.
+        others: files that are there, but that clx does not read.
+    """
+    also = f" The files there have other suffixes: {examples(others)}." if others else ""
+    return DataFormatError(
+        f"There is no data at {source!r} (looked in {Path.cwd()}).{also} Pass a file "
+        f"({', '.join(FORMATS)}; also with {', '.join(COMPRESSIONS)}), a folder or glob of such "
+        f"files, or a DataFrame."
+    )
+
+
+def _source(file: FoundFile, form: FileFormat) -> FileSource:
+    return FileSource(file.name, form, file.path, file.inside)
+
+
+def _format(file: FoundFile) -> FileFormat | None:
+    """Return what a file's name says about it; of ``rows.zip``, what the name of its member says."""
+    form = known_format(file.file_name)
+    if form is not None or not file.file_name.lower().endswith(".zip"):
+        return form
+    archive = _source(file, FileFormat("archive"))
+    with archive.errors_named(), archive.open_raw() as raw, zipfile.ZipFile(raw) as opened:
+        members = [known_format(name) for name in zip_members(opened)]
+    kind = next((member.kind for member in members if member), None)
+    return FileFormat(kind, "zip") if kind else None
+
+
+def source_of(file: FoundFile) -> FileSource:
+    """Return a file that was named itself.
+
+    Raises:
+        DataFormatError: clx reads no such files.
+    """
+    return _source(file, _format(file) or file_format(file.file_name))
+
+
+def _saved_dataset(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
+    """Return the files of a Dataset in the order of its rows; none for another folder."""
+    by_place = {file.inside: file for file in found}
+    if SAVED_SPLITS in by_place:
+        splits = sorted({str(place).partition("/")[0] for place in by_place} - {SAVED_SPLITS})
+        raise DataFormatError(
+            f"{source} is a saved DatasetDict with the splits {names(splits)}: pass one of them, "
+            f"such as {source.rstrip('/')}/{next(iter(splits), 'train')}"
+        )
+    if SAVED_DATASET not in by_place or "dataset_info.json" not in by_place:
+        return []
+    state = _source(by_place[SAVED_DATASET], FileFormat("json"))
+    with state.open() as stream:
+        listed = json.loads(stream.read()).get("_data_files", [])
+    places = [each["filename"] for each in listed]
+    lost = [place for place in places if place not in by_place]
+    if lost:
+        raise DataFormatError(f"{source} is a saved Dataset without its files {examples(lost)}")
+    # Its files are no longer files of a folder: their names say nothing about the rows.
+    return [replace(_source(by_place[place], FileFormat("arrow")), inside=None) for place in places]
+
+
+def partitioned(sources: Sequence[Rows], files: Sequence[FileSource]) -> list[Rows]:
+    """Return the rows of each file with the columns that its folders stand for.
+
+    A value is a whole number where all values of its column are, and text otherwise. A file that has
+    the column keeps its own.
+    """
+    values = [_partitions(file) for file in files]
+    keys = list(dict.fromkeys(key for each in values for key in each))
+    if not keys:
+        return list(sources)
+    text_cells = all(rows.text_cells for rows in sources)
+    whole = {
+        key
+        for key in keys
+        if not text_cells
+        and all(WHOLE.fullmatch(value) for each in values if (value := each.get(key)) is not None)
+    }
+    return [
+        _with_columns(
+            rows,
+            {
+                key: int(value) if key in whole and value is not None else value
+                for key, value in own.items()
+                if key not in rows.schema.names
+            },
+            whole,
+        )
+        for rows, own in zip(sources, values, strict=True)
+    ]
+
+
+def _partitions(file: FileSource) -> dict[str, str | None]:
+    folders = PurePosixPath(file.inside or "").parts[:-1]
+    pairs = [match.groups() for folder in folders if (match := PARTITION.fullmatch(folder))]
+    return {key: None if value == NULL_PARTITION else unquote(value) for key, value in pairs}
+
+
+def _with_columns(rows: Rows, values: dict[str, int | str | None], whole: set[str]) -> Rows:
+    import pyarrow as pa
+
+    if not values:
+        return rows
+    kinds = {key: pa.int64() if key in whole else pa.string() for key in values}
+    schema = rows.schema
+    for key, kind in kinds.items():
+        schema = schema.append(pa.field(key, kind))
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for batch in rows.read():
+            added = [
+                pa.repeat(pa.scalar(value, kinds[key]), batch.num_rows)
+                for key, value in values.items()
+            ]
+            yield pa.RecordBatch.from_arrays([*batch.columns, *added], schema=schema)
+
+    return replace(rows, schema=schema, read=read)

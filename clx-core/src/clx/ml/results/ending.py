@@ -1,0 +1,47 @@
+"""How a training ended, in words: which model it kept, and why it stopped early."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PROBE = "probe"
+"""The value of ``TrainingResult.kept`` for a head on the unchanged base model."""
+
+EARLY_STOPPING, TIME_BUDGET, CALLBACK = "early_stopping", "time_budget", "callback"
+"""The values of ``TrainingResult.stopped``."""
+
+_STOPPED = {
+    EARLY_STOPPING: "early stopping: the eval metric did not improve any more",
+    TIME_BUDGET: "the time budget",
+    CALLBACK: "a callback",
+}
+
+
+def kept_in_words(results: Mapping[str, Any]) -> str | None:
+    """Return which model a training kept, None if its results do not say it.
+
+    Args:
+        results: ``results.json`` or ``TrainingResult.to_dict()``.
+    """
+    # Before there was "kept_model", only the entry about a better probe said it.
+    better = results.get("kept")
+    kept = results.get("kept_model", PROBE if isinstance(better, dict) else None)
+    if isinstance(kept, int | float):
+        return f"epoch {kept:g}"
+    if kept != PROBE:
+        return None
+    if not results.get("steps"):
+        return "the probe"
+    why = "the probe: no epoch of the fine-tuning scores better on the eval data"
+    if not isinstance(better, dict):
+        return why
+    scores = [better.get("score"), better.get("best_of_training")]
+    if not all(isinstance(score, int | float) for score in scores):
+        return why
+    return f"{why} (probe {scores[0]:.4g}, best epoch {scores[1]:.4g})"
+
+
+def stopped_in_words(results: Mapping[str, Any]) -> str | None:
+    """Return what stopped a training early, None if it ran to its end; see :func:`kept_in_words`."""
+    return _STOPPED.get(str(results.get("stopped")))

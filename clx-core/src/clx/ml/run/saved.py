@@ -1,0 +1,64 @@
+"""Making the run that the config of a saved run describes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from clx.errors import ClxError, RunDirError
+from clx.ml.plugins.registry import code_of
+from clx.ml.run.base import learned_of
+from clx.ml.run_directory.config import options_of
+from clx.ml.run_directory.layout import RunDir
+from clx.ml.run_directory.safety import refuse_unsafe
+from clx.ml.task.checks import check_task
+from clx.ml.task.names import attribute_name
+from clx.ml.task.options import accepted_options
+
+
+def open_saved(
+    base: type,
+    task_class: Any,
+    directory: RunDir,
+    device: str | None = None,
+    trusted: bool = False,
+) -> Any:
+    """Return the run that a config describes. Entries that the installed task does not know are kept.
+
+    Args:
+        base: ``TrainingRun``.
+        task_class: the class of the config's task.
+        directory: the saved run.
+        device: the device of the caller, None for the one of the config.
+        trusted: whether the caller allows code from the directory.
+
+    Raises:
+        RunDirError: the directory is unsafe, or the task does not accept the config's values.
+    """
+    config = directory.read_config()
+    refuse_unsafe(directory, trusted, config)
+    check_task(task_class, base, f"The class {code_of(task_class)}")
+    options = options_of(config)
+    # Only the caller can grant trust, never a directory.
+    options.pop("trust_remote_code", None)
+    accepted = accepted_options(task_class)
+    attrs = {attribute_name(attr) for attr in task_class.add_config_attrs}
+    try:
+        known = {key: value for key, value in options.items() if key in accepted}
+        # Bypass the metaclass: _open checks the options of a saved run.
+        run = type.__call__(task_class, **known)
+    except ClxError:
+        raise
+    except Exception as error:
+        raise RunDirError(f"The config of {directory.path} cannot be used: {error}") from error
+    for key in (attrs & set(options)) - accepted:
+        setattr(run, key, options[key])
+    extra = {key: value for key, value in options.items() if key not in accepted | attrs}
+    run._open(directory, learned_of(config), extra, device)
+    run.trust_remote_code = trusted
+    return run
+
+
+def opener_of(base: type, run: Any) -> partial[Any]:
+    """Return the function that opens a directory as a run of the same task: see :func:`open_saved`."""
+    return partial(open_saved, base, type(run), trusted=run.trust_remote_code)

@@ -1,0 +1,52 @@
+"""How a fine-tuning ended: the epoch that it kept, and what stopped it early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from transformers import EarlyStoppingCallback, Trainer
+
+from clx.ml.results.ending import CALLBACK, EARLY_STOPPING, TIME_BUDGET
+from clx.ml.training.checkpoints import step_of
+from clx.ml.training.time_budget import Budget
+
+
+def kept_epoch(trainer: Trainer) -> float:
+    """Return the epoch after which the model was as it is now: the best epoch, or the last one."""
+    state = trainer.state
+    if not (trainer.args.load_best_model_at_end and state.best_model_checkpoint):
+        return round(float(state.epoch or 0), 4)
+    best = step_of(state.best_model_checkpoint)
+    epochs = [line["epoch"] for line in state.log_history if line.get("step") == best]
+    return round(float(epochs[-1] if epochs else state.epoch or 0), 4)
+
+
+def stopped_by(trainer: Trainer, budget: Budget | None, limited: bool) -> str | None:
+    """Return what ended a fine-tuning before its last planned step, None if nothing did.
+
+    Args:
+        trainer: the Trainer, after its training.
+        budget: the time limit.
+        limited: whether the time limit reduced the number of planned steps.
+    """
+    if trainer.state.global_step < trainer.state.max_steps:
+        if any(_is_used_up(patience) for patience in _patience(trainer)):
+            return EARLY_STOPPING
+        return CALLBACK if budget is None else TIME_BUDGET
+    return TIME_BUDGET if limited else None
+
+
+def _patience(trainer: Trainer) -> Iterator[Mapping[str, Any]]:
+    """Yield the state of each callback that stops early, also that of a restored training."""
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, EarlyStoppingCallback):
+            yield callback.state()
+    for saved in trainer.state.stateful_callbacks.values():
+        yield from saved if isinstance(saved, list) else [saved]
+
+
+def _is_used_up(state: Mapping[str, Any]) -> bool:
+    limit = state.get("args", {}).get("early_stopping_patience")
+    count = state.get("attributes", {}).get("early_stopping_patience_counter")
+    return limit is not None and count is not None and bool(count >= limit)
