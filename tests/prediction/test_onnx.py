@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from transformers import TextClassificationPipeline
 
+from architectures import Subject
 from cli_helpers import Cli
 from clx.errors import (
     ClxWarning,
@@ -27,6 +28,7 @@ from clx.ml.prediction import onnx_export as exporting
 from clx.ml.run_directory.layout import MANIFEST, RunDir
 from clx.ml.run_directory.staging import added_folder
 from conftest import fruit_frame, mixed_texts
+from zoo import FUNNEL, Architecture
 
 pytest.importorskip("onnxruntime")
 TEXTS = mixed_texts(60)
@@ -377,3 +379,12 @@ def test_pairs_of_texts_are_exported_too(tiny_model):
         assert ours[0]["score"] == pytest.approx(theirs[0]["score"], abs=1e-5)
     with pytest.warns(ClxWarning, match="pass texts="):
         assert run.export("onnx", int8=False).texts == 300
+
+
+def test_a_file_that_onnx_runtime_cannot_run_is_an_export_error(tmp_path):
+    # Funnel's tracing keeps the number of tokens of the example.
+    subject = Subject(Architecture("funnel", "wordpiece", FUNNEL, reads_empty=False), tmp_path)
+    run = subject.trained()
+    with pytest.raises(ExportError, match="fails in ONNX Runtime"):
+        run.export("onnx", texts=subject.texts, int8=False)
+    assert not (run.run_dir / "onnx").exists()

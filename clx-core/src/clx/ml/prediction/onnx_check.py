@@ -53,10 +53,23 @@ class Expected:
             folder: the folder of the exported files.
             backend: ``onnx`` or ``onnx-int8``.
             how: the format of the weights, for the report.
+
+        Raises:
+            ExportError: ONNX Runtime cannot run the file on some text.
         """
         from clx.ml.prediction.onnx_engine import OnnxEngine
 
-        outputs = OnnxEngine(OnnxModel(folder, backend, "cpu"), None)(self.texts, {"top_k": None})
+        try:
+            engine = OnnxEngine(OnnxModel(folder, backend, "cpu"), None)
+            outputs = engine(self.texts, {"top_k": None})
+        except Exception as error:
+            # Its exceptions have no base class of their own.
+            if not type(error).__module__.startswith("onnxruntime"):
+                raise
+            raise ExportError(
+                f"The exported model fails in ONNX Runtime: {str(error)[:300]}. Nothing was written; "
+                f"backend='torch' predicts with this model"
+            ) from error
         largest, equal = 0.0, 0
         for output, expected in zip(outputs, self.outputs, strict=True):
             scores = {entry["label"]: entry["score"] for entry in expected}

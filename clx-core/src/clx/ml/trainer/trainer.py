@@ -15,6 +15,7 @@ from clx.errors import PluginError
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.trainer.arguments import training_arguments
 from clx.ml.trainer.callbacks import TrimHeap, use_our_progress
+from clx.ml.trainer.checkpoint_weights import CheckpointWeights
 from clx.ml.trainer.loss_guard import GuardedLoss
 from clx.ml.trainer.model_outputs import ScoresOnly
 from clx.ml.trainer.row_order import trainer_type
@@ -77,7 +78,8 @@ def make_trainer(
     if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(TrimHeap())
-    trainer: Trainer = trainer_type(task.trainer_class, grouped, GuardedLoss, ScoresOnly)(
+    mixed_in = (GuardedLoss, ScoresOnly, CheckpointWeights)
+    trainer: Trainer = trainer_type(task.trainer_class, grouped, *mixed_in)(
         model=model,
         args=training_arguments(task.device, output_dir, arguments),
         train_dataset=fitting.train_set,
