@@ -59,6 +59,13 @@ def test_so_is_one_whose_config_asks_for_them(tmp_path, fruit):
     assert run.evaluate(fruit).metrics["log_loss"] > 0
 
 
+def test_outputs_have_names_even_if_arguments_ask_for_tuples(tiny_model, fruit):
+    options = {"model_args": {"return_dict": False}, "base_model_name": tiny_model, **RANDOM}
+    run = training_run("classification", "tuples", **options)
+    run.train(fruit)
+    assert set(run.predict(["a cat"])[0]) == {"animal", "fruit"}
+
+
 # ---- A model with outputs of its own ---------------------------------------------------------------
 
 

@@ -105,6 +105,8 @@ def load_model(
     _refuse_other_vocabulary(model, tokenizer, folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
+    # Outputs are read by their names, here and in pipelines; model_args or a checkpoint may say False.
+    model.config.return_dict = True
     _choose_attention_by_call(model)
     model.eval()
     return model

@@ -6,7 +6,6 @@ Otherwise a missing package or a wrong keyword shows after the data is tokenized
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,20 +29,16 @@ def part_problems(args: TrainingArguments, given: Collection[str]) -> list[str]:
         given: the names of those that are not defaults.
     """
     problems = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for names, make in PARTS.items():
-            used = [name for name in names if name in given]
-            if not used:
-                continue
-            try:
-                make(args)
-            except Exception as error:
-                what = ", ".join(f"{name} {cell(plain(getattr(args, name)))}" for name in used)
-                problems.append(f"{what} cannot be used: {_line(error)}")
-        if "report_to" in given:
-            problems += _reporter_problems(args.report_to)
-    return problems
+    for names, make in PARTS.items():
+        used = [name for name in names if name in given]
+        if not used:
+            continue
+        try:
+            make(args)
+        except Exception as error:
+            what = ", ".join(f"{name} {cell(plain(getattr(args, name)))}" for name in used)
+            problems.append(f"{what} cannot be used: {_line(error)}")
+    return problems + (_reporter_problems(args.report_to) if "report_to" in given else [])
 
 
 def plain(value: Any) -> str:
