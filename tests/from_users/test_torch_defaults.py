@@ -119,13 +119,6 @@ def test_no_verb_depends_on_what_others_have_set(tiny_model, tmp_path, expected,
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_model_that_was_loaded_in_inference_mode_can_be_trained(trained):
-    run = training_run(load=trained)
-    with torch.inference_mode():
-        run.predict("the cat")
-    assert not any(weight.is_inference() for weight in run.model.parameters())
-
-
 def test_a_stream_of_predictions_leaves_the_callers_state_between_them(trained):
     stream = training_run(load=trained).predict_iter(f"the cat {number}" for number in range(3))
     with default_dtype(torch.float64), torch.no_grad():
