@@ -541,7 +541,8 @@ class Recorder:
 def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
     monkeypatch.setattr("clx.ml.training_run", Recorder)
     options = ["--base-model", "b", "--tokenizer", "t", "--runs-dir", tmp_path, "--device", "cpu"]
-    options += ["--label-names", "x,y", "--eval", "e.csv", "--resume", "--overwrite"]
+    options += ["--label-names", "x,y", "--label-columns", "y,x"]
+    options += ["--eval", "e.csv", "--resume", "--overwrite"]
     assert cli("train", "classification", "new", "d.csv", *options).status == 2
     assert Recorder.last.made == (
         ("classification", "new"),
@@ -551,6 +552,7 @@ def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
             "run_dir_parent": tmp_path,
             "device": "cpu",
             "label_names": ["x", "y"],
+            "label_columns": ["y", "x"],
         },
     )
     assert Recorder.last.used == (("d.csv", "e.csv"), {"overwrite": True, "resume": True})
@@ -669,8 +671,8 @@ def test_the_rows_of_a_file(cli, trained, fruit, tmp_path, suffix):
 
 
 def test_a_bad_row_leaves_no_half_of_a_document(cli, trained, tmp_path):
-    path = tmp_path / "bad.csv"
-    path.write_text("text,n\n" + "a cat,1\n" * 1500 + ",2\n")
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"text": "a cat"}\n' * 1500 + '{"text": null}\n')
     assert cli("predict", trained, path, "--json").status == 2
     assert cli.out == ""
     assert "1500" in cli.err
@@ -707,13 +709,15 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
     monkeypatch.setattr("clx.ml.training_run", Recorder)
     options = ["-o", "t.csv", "--text-column", "body", "--columns", "a, b", "--batch-size", "7"]
     options += ["--resume", "--overwrite", "--all-scores", "--device", "cpu"]
-    options += ["--min-score", "0.7"]
+    options += ["--min-score", "0.7", "--on-error", "skip", "--prefix", "p_"]
     assert cli("predict", "mine", fruit_csv, *options).status == 2
     assert Recorder.last.made == ((), {"load": "mine", "device": "cpu"})
     assert Recorder.last.used == (
-        (fruit_csv, Path("t.csv")),
+        (str(fruit_csv), "t.csv"),
         {
             "text_column": "body",
+            "on_error": "skip",
+            "prefix": "p_",
             "columns": ["a", "b"],
             "resume": True,
             "overwrite": True,
@@ -732,10 +736,10 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
         (["notes.txt"], "'.txt'"),
         (["a text", "data.csv"], "must be the only source"),
         (["a text", "-"], "must be the only source"),
-        (["a text", "-o", "out.csv"], "-o TARGET requires a file"),
-        (["-", "-o", "out.csv"], "-o TARGET requires a file"),
+        (["a text", "-o", "out.csv"], "-o TARGET requires rows of data"),
+        (["-", "-o", "out.csv"], "-o TARGET requires rows of data"),
         (["a text", "--columns", "a", "--resume", "--overwrite"], "--resume requires -o"),
-        (["a text", "--text-column", "body"], "--text-column requires a file"),
+        (["a text", "--text-column", "body"], "--text-column requires rows of data"),
         (["data.csv", "-o", "out.xlsx"], "'.xlsx'"),
         (["a text", "--batch-size", "0"], "batch_size"),
     ],

@@ -5,11 +5,13 @@ import json
 import datasets
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from clx.errors import DataFormatError, PluginError
 from clx.ml.data import fingerprint, has_surrogate, row_problems, to_dataset, to_frame
-from clx.ml.data.row_files import read_chunks
+from clx.ml.data.arrow_frames import table_to_frame
+from clx.ml.data.tables.sources import open_rows
 from clx.ml.labels import label_kind
 from clx.ml.task.author_code import validate_frame
 from clx_tasks_classification import ClassificationRun
@@ -58,7 +60,10 @@ def test_files_of_every_format_give_the_same_rows(tmp_path, name, kind):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rows", [1, 3, 7, 100])
 def test_files_read_in_chunks_give_the_same_rows(tmp_path, name, rows):
-    chunks = list(read_chunks(write(tmp_path / name), rows))
+    chunks = [
+        table_to_frame(pa.Table.from_batches([part]))
+        for part in open_rows(write(tmp_path / name)).parts(rows)
+    ]
     assert [len(chunk) for chunk in chunks] == [rows] * (7 // rows) + [7 % rows] * (7 % rows > 0)
     assert [row for chunk in chunks for row in chunk.to_dict("records")] == ROWS
 
@@ -107,7 +112,7 @@ def test_byte_order_mark_is_no_part_of_a_column_name(tmp_path):
     for name, content in files.items():
         (tmp_path / name).write_text(content, encoding="utf-8-sig")
         assert to_frame(tmp_path / name).to_dict("records") == [row]
-        assert next(read_chunks(tmp_path / name, 5)).to_dict("records") == [row]
+        assert next(open_rows(tmp_path / name).parts(5)).to_pylist() == [row]
 
 
 def test_dataset_with_class_labels_gives_their_names():
@@ -176,20 +181,23 @@ def test_what_is_no_data(data, said):
 
 BAD_FILES = {
     "a.txt": (b"text", "suffix '.txt'"),
-    "a.json": (b"{}", "suffix '.json'"),
+    "a.json": (b"{}", "has no rows"),
+    "cut.json": (b'[{"text": "a"}', "not JSON"),
+    "number.json": (b"5", "not an array of objects"),
     "noname": (b"", "suffix ''"),
-    "a.csv.gz": (b"", "suffix '.gz'"),
-    "empty.csv": (b"", "cannot be read as csv"),
+    "a.csv.gz": (b"text,label", "cannot be read as gzip csv"),
+    "empty.csv": (b"", "is empty"),
+    "empty.csv.gz": (b"", "is empty"),
     "header.csv": (b"text,label\n", "has no rows"),
-    "latin.csv": ("text,label\ncafé,b\n".encode("latin-1"), "cannot be read as csv"),
-    "ragged.csv": (b"text,label\na,b\nc,d,e,f\n", "cannot be read as csv"),
+    "damaged.csv": ("text,label\ncafé,b\n".encode() + b"caf\xe9,b\n", "line 3: a byte is not"),
+    "ragged.csv": (b"text,label\na,b\nc,d,e,f\n", "line 3: 4 fields, but the heading has 2"),
     "twice.csv": (b"text,label,label\na,b,c\n", "more than one column called label"),
     "twice.tsv": (b"text\ttext\na\tb\n", "more than one column called text"),
     "empty.jsonl": (b"\n", "has no rows"),
     "cut.jsonl": (b'{"text": "a"}\n{"text": \n', "jsonl"),
     "list.jsonl": (b"[1, 2]\n", "jsonl"),
     "number.jsonl": (b"5\n", "jsonl"),
-    "latin.jsonl": ('{"text": "café"}\n'.encode("latin-1"), "jsonl"),
+    "damaged.jsonl": ('{"t": "é"}\n'.encode() + b'{"t": "\xe9"}\n', "line 2: a byte is not"),
     "no.parquet": (b"PAR1 no", "cannot be read as parquet"),
 }
 
@@ -202,7 +210,7 @@ def test_files_that_cannot_be_read(tmp_path, name):
         to_frame(tmp_path / name)
     assert said in str(caught.value)
     assert name in str(caught.value) or "has no rows" in said or "more than one" in said
-    assert len(BAD_FILES) == 16
+    assert len(BAD_FILES) == 19
 
 
 @pytest.mark.parametrize("source", ["missing.csv", "no/such/folder", "*.csv", "", "nofiles"])
@@ -232,7 +240,7 @@ def said_of(data, label_names=None, **columns):
     ("columns", "said"),
     [
         (["Text", "label"], "no column 'text'; the columns are Text, label; did you mean 'Text'?"),
-        (["text", "labels"], "no column 'label'; the columns are text, labels; did you mean"),
+        (["text", "lable"], "no column 'label'; the columns are text, lable; did you mean"),
         (["x", "y"], "no column 'text'; the columns are x, y\n"),
         ([0, 1], "no column 'label'; the columns are 0, 1\n"),
     ],

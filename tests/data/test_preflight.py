@@ -214,15 +214,21 @@ def everything():
     """Return a check with a finding of every kind."""
     train = split(
         ["", "apple", "apple", LONG, "pear", "pear"],
-        [["fruit", "all"], ["animal"], ["fruit"], ["rare"], ["fruit"], ["fruit"]],
+        [
+            ["fruit", "all"],
+            ["animal"],
+            ["fruit"],
+            ["rare", "Rare", "fruit, animal"],
+            ["fruit"],
+            ["fruit"],
+        ],
         lengths=[9] * 26,
     )
     labels = [[*([label] if isinstance(label, str) else label), "all"] for label in train.labels]
     train = LabeledTexts(train.texts, labels, train.rows, train.lengths)
     eval_data = evaluated(["apple", f"{LONG}!"], [["fruit"], ["new"]])
-    return check_data(
-        train, eval_data, label_names=["all", "animal", "fruit", "rare", "new", "no"], limit=8
-    )
+    names = ["all", "animal", "fruit", "rare", "Rare", "fruit, animal", "new", "no"]
+    return check_data(train, eval_data, label_names=names, limit=8)
 
 
 def test_strict_lists_everything():

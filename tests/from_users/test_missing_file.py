@@ -30,11 +30,15 @@ def test_what_reads_like_a_file_must_be_one(tmp_path, monkeypatch, word):
     assert source_of([word], as_texts=True).texts == (word,)
 
 
-def test_a_folder_is_an_error_too(tmp_path, monkeypatch):
+def test_a_folder_means_its_files_and_not_its_name(tmp_path, monkeypatch):
     (tmp_path / "texts").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataFormatError, match="'texts' is a folder"):
+    with pytest.raises(DataFormatError, match="There is no data at 'texts'"):
         source_of(["texts"])
+    (tmp_path / "texts" / "a.csv").write_text("text\napple\n\n")
+    (tmp_path / "texts" / "b.tsv").write_text("text\ndog\n")
+    for folder in ("texts", "texts/*", str(tmp_path / "texts")):
+        assert list(source_of([folder]).read(["text"])) == ["apple", "", "dog"]
 
 
 def test_nothing_is_printed_and_the_status_is_2(trained, tmp_path):

@@ -170,7 +170,7 @@ def test_missing_labels_are_named_by_row(names, missing):
 
 
 @pytest.mark.parametrize("names", [None, ["1", "2"]])
-@pytest.mark.parametrize("label", [1.0, 1.5, ["1"], pd.Timestamp("2020-01-01"), b"1"])
+@pytest.mark.parametrize("label", [1.0, 1.5, [1.0], pd.Timestamp("2020-01-01"), b"1"])
 def test_what_is_no_label(names, label):
     (problem,) = problems([1, 2, label], names)
     assert "must be a str, int or bool" in problem

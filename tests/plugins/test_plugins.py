@@ -11,12 +11,13 @@ from importlib_metadata import EntryPoint
 
 from clx.errors import ClxWarning, DataFormatError, PluginError
 from clx.ml import hookimpl
+from clx.ml.data import Reading
 from clx.ml.plugins import Plugins, hookspecs
 from clx.ml.plugins.manager import BUILT_IN, GROUP
 
 HOOKS = {
     "clx_resolve_base_model": {"name": "x/y"},
-    "clx_open_data": {"source": "somewhere"},
+    "clx_open_data": {"source": "somewhere", "reading": Reading()},
     "clx_training_arguments": {"run": None, "rows": 5, "has_eval": True},
     "clx_before_training": {"run": None, "train_data": 1, "eval_data": None},
     "clx_trainer_callbacks": {"run": None, "work_dir": None},
@@ -111,9 +112,9 @@ def test_core_is_asked_last(tmp_path):
     plugins = none_installed(BUILT_IN)
     (tmp_path / "data.csv").write_text("text,label\na,b\n")
     source = str(tmp_path / "data.csv")
-    assert plugins.call("clx_open_data", source=source)["text"].tolist() == ["a"]
+    assert plugins.call("clx_open_data", source=source, reading=Reading())["text"].tolist() == ["a"]
     plugins.register(Giving("clx_open_data", "theirs"))
-    assert plugins.call("clx_open_data", source=source) == "theirs"
+    assert plugins.call("clx_open_data", source=source, reading=Reading()) == "theirs"
     plugins.register(Giving("clx_resolve_base_model", "their folder"))
     default = "sentence-transformers/all-MiniLM-L6-v2"
     assert plugins.call("clx_resolve_base_model", name=default) == "their folder"
@@ -134,8 +135,11 @@ def test_entry_points_are_loaded_and_restricted(module):
     both = [distribution("acme", ("a", "acme_hooks")), distribution("zeta", ("z", "zeta_hooks"))]
     for allow, expected in (("acme", "acme"), ("Zeta", "zeta"), ("", None)):
         plugins = Plugins(distributions=both, built_in=(), allow=allow)
-        assert plugins.call("clx_open_data", source="x") == expected
-    assert Plugins(both, built_in=()).call("clx_open_data", source="x") in ("acme", "zeta")
+        assert plugins.call("clx_open_data", source="x", reading=Reading()) == expected
+    assert Plugins(both, built_in=()).call("clx_open_data", source="x", reading=Reading()) in (
+        "acme",
+        "zeta",
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +162,7 @@ def test_a_plugin_that_cannot_be_imported_is_left_out(tmp_path, monkeypatch, mod
     assert len(caught) == 1
     assert [(f.origin, f.what) for f in plugins.failures] == [("acme 1.5", "bad")]
     assert isinstance(plugins.failures[0].cause, cause)
-    assert plugins.call("clx_open_data", source="x") == "fine"
+    assert plugins.call("clx_open_data", source="x", reading=Reading()) == "fine"
 
 
 def test_two_distributions_may_call_their_plugin_the_same(module):
@@ -186,7 +190,7 @@ def test_unreadable_metadata_is_a_failure_that_harms_nobody(module):
     del garbled.entry_points
     plugins = Plugins([garbled, distribution("good", ("fine", "fine_hooks"))], built_in=())
     assert [failure.origin for failure in plugins.failures] == ["garbled"]
-    assert plugins.call("clx_open_data", source="x") == "fine"
+    assert plugins.call("clx_open_data", source="x", reading=Reading()) == "fine"
 
 
 # ---- Wrong hooks -------------------------------------------------------------------------------------
@@ -212,7 +216,7 @@ def test_wrong_hooks_are_refused_when_registered(plugin, said):
     plugins.register(Giving("clx_open_data", "fine"))
     with pytest.raises(PluginError, match=said):
         plugins.register(plugin, name="acme")
-    assert plugins.call("clx_open_data", source="x") == "fine"
+    assert plugins.call("clx_open_data", source="x", reading=Reading()) == "fine"
     plugins.register(Giving("clx_open_data", None))  # nothing of the wrong one is left pending
 
 
@@ -230,7 +234,7 @@ def test_unregister():
     plugin = Giving("clx_open_data", "here")
     plugins.register(plugin)
     plugins.unregister(plugin)
-    assert plugins.call("clx_open_data", source="x") is None
+    assert plugins.call("clx_open_data", source="x", reading=Reading()) is None
 
 
 # ---- Hooks that raise --------------------------------------------------------------------------------
@@ -259,7 +263,7 @@ def test_a_hook_that_raises_names_plugin_distribution_and_hook(module):
     plugins = Plugins([distribution("acme", ("ours", "acme_hooks"), version="1.5")], built_in=())
     plugins.register(Giving("clx_resolve_base_model", "innocent"))
     with pytest.raises(PluginError) as caught:
-        plugins.call("clx_open_data", source="x")
+        plugins.call("clx_open_data", source="x", reading=Reading())
     assert (
         "'ours' of acme 1.5 raised RuntimeError in clx_open_data: boom (while opening the data)"
         in str(caught.value)
@@ -272,7 +276,7 @@ def test_the_culprit_is_told_from_its_neighbours():
     plugins.register(Raises(ZeroDivisionError("no")), name="guilty")
     plugins.register(Giving("clx_open_data", None), name="innocent")
     with pytest.raises(PluginError, match="'guilty' of this process raised ZeroDivisionError"):
-        plugins.call("clx_open_data", source="x")
+        plugins.call("clx_open_data", source="x", reading=Reading())
 
 
 def test_an_error_of_clx_reaches_the_user_as_it_is():
@@ -280,7 +284,7 @@ def test_an_error_of_clx_reaches_the_user_as_it_is():
     plugins = none_installed()
     plugins.register(Raises(error))
     with pytest.raises(DataFormatError) as caught:
-        plugins.call("clx_open_data", source="x")
+        plugins.call("clx_open_data", source="x", reading=Reading())
     assert caught.value is error
 
 
@@ -288,7 +292,7 @@ def test_a_hook_that_exits_does_not_end_its_host():
     plugins = none_installed()
     plugins.register(Raises(SystemExit(3)), name="rude")
     with pytest.raises(PluginError, match="'rude' of this process raised SystemExit"):
-        plugins.call("clx_open_data", source="x")
+        plugins.call("clx_open_data", source="x", reading=Reading())
 
 
 def test_plugin_by_plugin_in_pluggys_order_with_who_said_what():

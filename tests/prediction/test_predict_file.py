@@ -13,6 +13,7 @@ from clx.errors import (
     RunExistsError,
 )
 from clx.ml import training_run
+from clx.ml.data.tables.parts import PartFolder
 from clx.ml.prediction import predict_file as module
 from clx.ml.run_directory.lock import only_writer_of_file
 from conftest import fruit_frame
@@ -79,8 +80,8 @@ def test_cells_that_look_missing_or_numeric_stay_what_they_are(run, tmp_path):
     (tmp_path / "in.csv").write_text("text,id\nNA,007\nnull,1e5\n", encoding="utf-8")
     result = run.predict_file(tmp_path / "in.csv", tmp_path / "out.csv")
     assert [line.split(",")[:2] for line in result.read_text().splitlines()[1:]] == [
-        ["NA", "007"],
-        ["null", "1e5"],
+        ['"NA"', '"007"'],
+        ['"null"', '"1e5"'],
     ]
 
 
@@ -99,7 +100,7 @@ def test_existing_target_is_an_error_unless_overwrite(run, tmp_path):
 def test_wrong_rows_are_named_by_their_place_in_the_file(run, tmp_path):
     data = frame()
     data.loc[15, "text"] = None
-    with pytest.raises(DataFormatError, match="missing in 1 of 6 rows: 15"):
+    with pytest.raises(DataFormatError, match="missing in 1 of 20 rows: 15"):
         run.predict_file(write(data, tmp_path / "in.parquet"), tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
 
@@ -107,19 +108,12 @@ def test_wrong_rows_are_named_by_their_place_in_the_file(run, tmp_path):
 def test_interrupted_prediction_is_resumed_without_doing_rows_twice(run, tmp_path, monkeypatch):
     source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.jsonl"
     whole = run.predict_file(source, tmp_path / "whole.jsonl").read_text()
-    original, calls = module.write_part, []
-
-    def failing(output, path, kind, first):
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        calls.append(path.name)
-        original(output, path, kind, first)
-
-    monkeypatch.setattr(module, "write_part", failing)
+    interrupt_at_part(2, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run.predict_file(source, target)
     assert not target.exists()
-    monkeypatch.setattr(module, "write_part", original)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "PART_ROWS", 7)
 
     predicted = []
     original_row = run.prediction_row
@@ -133,26 +127,35 @@ def test_interrupted_prediction_is_resumed_without_doing_rows_twice(run, tmp_pat
     assert len(predicted) == 20 - 2 * 7
 
 
+def interrupt_at_part(number, monkeypatch):
+    original = PartFolder.write
+
+    def failing(self, part, fingerprint, batch):
+        if part == number:
+            raise KeyboardInterrupt
+        original(self, part, fingerprint, batch)
+
+    monkeypatch.setattr(PartFolder, "write", failing)
+
+
 def test_resume_refuses_another_source_or_run(run, trained, fruit, tmp_path, monkeypatch):
     source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.csv"
-
-    def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "write_part", interrupt)
+    other = write(frame(), tmp_path / "other.csv")
+    interrupt_at_part(1, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run.predict_file(source, target)
-    write(frame().head(3), source)
     with pytest.raises(ResumeError, match="source changed"):
-        run.predict_file(source, target, resume=True)
+        run.predict_file(other, target, resume=True)
+    with pytest.raises(ResumeError, match="min_score changed"):
+        run.predict_file(source, target, resume=True, min_score=0.5)
 
 
 def test_sources_that_cannot_be_read(run, tmp_path):
-    with pytest.raises(DataFormatError, match="no file"):
+    with pytest.raises(DataFormatError, match="no data at"):
         run.predict_file(tmp_path / "none.csv", tmp_path / "out.csv")
-    (tmp_path / "in.xlsx").write_text("x")
-    with pytest.raises(DataFormatError, match=r"\.xlsx"):
-        run.predict_file(tmp_path / "in.xlsx", tmp_path / "out.csv")
+    (tmp_path / "in.docx").write_text("x")
+    with pytest.raises(DataFormatError, match=r"\.docx"):
+        run.predict_file(tmp_path / "in.docx", tmp_path / "out.csv")
     (tmp_path / "in.jsonl").write_text('{"text": "a"}\n[1]\n')
     with pytest.raises(DataFormatError, match="line 2"):
         run.predict_file(tmp_path / "in.jsonl", tmp_path / "out.csv")
@@ -161,7 +164,7 @@ def test_sources_that_cannot_be_read(run, tmp_path):
 def test_a_file_without_rows_gives_a_file_without_rows(run, tmp_path):
     (tmp_path / "in.csv").write_text("text,id\n")
     result = run.predict_file(tmp_path / "in.csv", tmp_path / "out.csv")
-    assert result.read_text().startswith("text,id")
+    assert result.read_text().replace('"', "").startswith("text,id")
 
 
 def test_values_that_json_lacks_are_null_and_odd_headings_stay_whole(run, tmp_path):
@@ -183,14 +186,12 @@ def test_values_that_json_lacks_are_null_and_odd_headings_stay_whole(run, tmp_pa
 def test_broken_off_when_all_was_done_is_noticed_by_resume(run, tmp_path, monkeypatch):
     source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.csv"
 
-    def killed(path):
-        if path.name.endswith(".parts"):
-            raise KeyboardInterrupt
+    def killed(self):
+        raise KeyboardInterrupt
 
     target.write_text("of before")
     with monkeypatch.context() as patch:
-        patch.setattr(module, "remove", lambda path: killed(path) if target.exists() else None)
-        patch.setattr(module, "_begin", lambda *args: make_parts(*args))
+        patch.setattr(PartFolder, "remove", killed)
         with pytest.raises(KeyboardInterrupt):
             run.predict_file(source, target, overwrite=True)
     done = target.read_text()
@@ -199,12 +200,6 @@ def test_broken_off_when_all_was_done_is_noticed_by_resume(run, tmp_path, monkey
     assert sorted(p.name for p in tmp_path.iterdir() if "out" in p.name) == ["out.csv"]
     with pytest.raises(RunExistsError):
         run.predict_file(source, target, resume=True)
-
-
-def make_parts(parts, identity, resume):
-    parts.mkdir()
-    (parts / "state.json").write_text(json.dumps(identity))
-    return 0
 
 
 def test_two_writers_of_one_target(run, tmp_path):
@@ -222,9 +217,9 @@ def test_a_full_disk_is_named_and_nothing_appears(run, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     source, target = write(frame(), tmp_path / "in.csv"), tmp_path / "out.csv"
-    for step in ("write_part", "join_parts"):
+    for owner, step in ((PartFolder, "write"), (module, "write_rows")):
         with monkeypatch.context() as patch:
-            patch.setattr(module, step, full)
+            patch.setattr(owner, step, full)
             with pytest.raises(DiskFullError, match=f"The disk of {tmp_path} is full"):
                 run.predict_file(source, target)
         assert not target.exists()

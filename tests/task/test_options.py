@@ -66,6 +66,7 @@ def test_the_help_of_clx_train_has_every_option_without_an_argument_of_its_own()
         [sys.executable, "-m", "clx", "train", "--help"], capture_output=True, text=True, check=True
     )
     elsewhere = {"run_dir_parent", "base_model_name", "tokenizer_name", "device"}
+    elsewhere |= {"text_column", "label_column"}
     missing = [
         option.name
         for option in OPTIONS

@@ -32,7 +32,13 @@ class TestClassification(TaskConformance):
 
 class TestMultiLabel(TaskConformance):
     task = MultiLabelRun
-    config_values = {"threshold_objective": "precision", "threshold_target": 0.9}
+    config_values = {
+        "threshold_objective": "precision",
+        "threshold_target": 0.9,
+        # The names must be those of label_names.
+        "label_names": ["red", "fruit"],
+        "label_columns": ["red", "fruit"],
+    }
 
 
 class TestNer(TaskConformance):
@@ -196,7 +202,7 @@ def test_a_warning_reaches_the_author():
     (result,) = check_task(MultiLabelRun, checks=["own_options"])
     assert result.outcome == "warned"
     assert result.ok
-    assert "config_values = {'threshold_" in result.saw
+    assert "config_values = {'label_columns'" in result.saw
     from clx.testing.conformance import report_to_pytest
 
     with pytest.warns(ClxWarning, match="config_values"):

@@ -17,6 +17,7 @@ from clx.ml.labels import (
     label_names_problems,
     label_problems,
     label_type_problems,
+    label_values,
     original,
 )
 from clx.ml.metrics import (
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from transformers import EvalPrediction, PreTrainedModel
 
 EXPECTED = (
-    "a column 'text' of strings and a column 'label' of names (str, int, bool or category), such as "
+    "a column 'text' of strings and a column 'label' of names (str, int, bool, category, or lists of "
+    "exactly one), such as "
     'pd.DataFrame({"text": ["apple", "cat"], "label": ["fruit", "animal"]}); other columns are '
     "ignored"
 )
@@ -42,8 +44,9 @@ EXPECTED = (
 class ClassificationRun(TrainingRun):
     """One label for each text.
 
-    Data: a column ``text`` of strings and a column ``label`` of str, int, bool or category; other
-    columns are ignored. Predictions: ``{label name: probability}`` in the order of ``label_names``.
+    Data: a column ``text`` of strings and a column ``label`` of str, int, bool or category, or a column
+    ``label`` or ``labels`` of lists with exactly one of these; other columns are ignored. Predictions:
+    ``{label name: probability}`` in the order of ``label_names``.
 
     Args:
         run_name: the name of the run, see :class:`clx.ml.TrainingRun`.
@@ -58,6 +61,7 @@ class ClassificationRun(TrainingRun):
     """
 
     name = "classification"
+    label_column_names = ("label", "labels")
     add_config_attrs = ["label_names", "label_type", "min_score", "target_accuracy"]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}
@@ -109,28 +113,35 @@ class ClassificationRun(TrainingRun):
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
         """Raise a ``DataFormatError`` that lists every problem in the columns text and label."""
-        missing = column_problems(data, ["text", "label"])
+        column = _label_column(data)
+        missing = column_problems(data, ["text", column])
         raise_data_problems(missing, EXPECTED)
         raise_data_problems(
-            [*text_problems(data), *label_problems(data, "label", self.label_names)], EXPECTED
+            [*text_problems(data), *label_problems(data, column, self.label_names)], EXPECTED
         )
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
         """Take the label names and their type from the training data."""
-        self.label_type = self.label_type or column_kind(train_data["label"])
+        labels = self._labels(train_data)
+        self.label_type = self.label_type or column_kind(labels)
         if self.label_names is None:
-            self.label_names = infer_label_names(train_data["label"])
+            self.label_names = infer_label_names(labels)
 
     def row_labels(self, data: pd.DataFrame) -> list[str]:
         """Return the label name of each row."""
-        return [str(label) for label in data["label"]]
+        return [str(label) for label in self._labels(data)]
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the tokenized texts and the label ids."""
         return {
             **super().tokenize(examples),
-            "labels": label_ids(examples["label"], self.label_names),
+            "labels": label_ids(self._labels(examples), self.label_names),
         }
+
+    def _labels(self, data: Any) -> list[Any]:
+        """Return the label of each row of a validated frame, or of a dict of its columns."""
+        column = "label" if "label" in data else "labels"
+        return label_values(data[column], self.label_names or ())
 
     def load_model(self, model_name: str | None = None) -> PreTrainedModel:
         """Return a sequence classification model for the label names."""
@@ -248,6 +259,15 @@ class ClassificationRun(TrainingRun):
         if all_scores:
             row |= {f"score_{name}": score for name, score in prediction.items()}
         return row
+
+
+def _label_column(data: pd.DataFrame) -> str:
+    """Return the column of labels: ``labels`` is one if it holds lists and there is no ``label``."""
+    if "label" in data or "labels" not in data:
+        return "label"
+    cells = list(data["labels"])
+    is_list = any(new is not old for new, old in zip(label_values(cells), cells, strict=True))
+    return "labels" if is_list else "label"
 
 
 def _is_probability(value: Any) -> bool:

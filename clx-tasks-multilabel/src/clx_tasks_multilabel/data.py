@@ -1,8 +1,22 @@
-"""The data format of the task: what it expects, the column of labels, and sample rows."""
+"""The data format of the task: what it expects, where the labels are, and sample rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.data import column_problems
+from clx.ml.label_lists import (
+    column_lists,
+    label_list_problems,
+    label_lists,
+    one_hot_lists,
+    one_hot_problems,
+    repeated_rows,
+)
+from clx.ml.labels import label_names_problems
+from clx.problems import names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -10,13 +24,92 @@ if TYPE_CHECKING:
 EXPECTED = (
     "a column 'text' of strings and a column 'labels' with a list of names per row, such as "
     'pd.DataFrame({"text": ["ripe apple", "cat"], "labels": [["fruit", "red"], []]}); in csv a JSON '
-    "list, or names with label_separator between them; other columns are ignored"
+    "list, or names with label_separator between them. Or a column of 0 and 1 for each label, which "
+    "label_columns=[...] names. Other columns are ignored"
 )
 
 
-def label_column(data: pd.DataFrame) -> str:
-    """Return the name of the column of labels: ``label`` is accepted if there is no ``labels``."""
-    return "label" if "labels" not in data.columns and "label" in data.columns else "labels"
+@dataclass(frozen=True)
+class LabelFormat:
+    """Where the labels of rows are, and how to read them; these are options of the run.
+
+    Attributes:
+        label_names: the label space, None if it is not known yet.
+        separator: the separator between labels in a text.
+        columns: the one-hot columns that the user named, or None.
+    """
+
+    label_names: Sequence[str] | None
+    separator: str
+    columns: Sequence[str] | None
+
+    def source(self, present: Collection[Any]) -> str | list[str]:
+        """Return the column of lists, or the list of one-hot columns, to take the labels from.
+
+        ``label`` is accepted if there is no ``labels``. The columns are one-hot if the user named them,
+        or if they are called like all labels and there is no column of lists.
+        """
+        lists = next((name for name in ("labels", "label") if name in present), None)
+        known = {str(name) for name in present} - {"text"}
+        if self.columns is not None and (lists is None or known & set(self.columns)):
+            return list(self.columns)
+        if lists is None and self.label_names is not None and known & set(self.label_names):
+            return list(self.label_names)
+        return lists or "labels"
+
+    def problems(self, data: pd.DataFrame) -> list[str]:
+        """Return the problems of the columns of labels."""
+        source = self.source(data.columns)
+        if isinstance(source, str):
+            missing = column_problems(data, [source])
+            return missing or label_list_problems(data, source, self.label_names, self.separator)
+        renamed = data.rename(columns=str)
+        missing = column_problems(renamed, source)
+        if missing and self.columns is None:
+            return [
+                "there is no column 'labels', and of the labels in label_names only some are columns: "
+                + names(name for name in source if name in renamed.columns)
+            ]
+        return missing or one_hot_problems(renamed, source)
+
+    def labels(self, data: Any) -> list[Any]:
+        """Return the labels of all rows of a validated frame, one after the other."""
+        source = self.source(data.keys())
+        if isinstance(source, list):
+            return [name for row in self.lists(data) for name in row]
+        rows = column_lists(data[source], self.separator, self.label_names)
+        return [label for labels in rows for label in labels or ()]
+
+    def lists(self, data: Any) -> list[list[str]]:
+        """Return the label names of each row of a validated frame, or of a dict of its columns."""
+        source = self.source(data.keys())
+        if isinstance(source, list):
+            called: Mapping[str, Any] = {str(name): name for name in data.keys()}  # noqa: SIM118
+            return one_hot_lists({name: data[called[name]] for name in source})
+        return label_lists(data[source], self.separator, self.label_names)
+
+    def repeated(self, data: pd.DataFrame) -> list[Any]:
+        """Return the index of each row that has a label more than once."""
+        source = self.source(data.columns)
+        if isinstance(source, list):
+            return []
+        return repeated_rows(data, source, self.separator, self.label_names)
+
+
+def label_columns_problems(columns: Any, label_names: Sequence[str] | None) -> list[str]:
+    """Return the problems of the option ``label_columns``; ``label_names`` are valid names or None."""
+    if columns is None:
+        return []
+    problems = label_names_problems(columns, "label_columns")
+    if problems or label_names is None:
+        return problems
+    texts = {str(name) for name in columns}
+    if texts != set(label_names):
+        return [
+            "label_columns and label_names must be the same names, but differ in "
+            + names(sorted(texts ^ set(label_names)))
+        ]
+    return []
 
 
 def sample_frame() -> pd.DataFrame:

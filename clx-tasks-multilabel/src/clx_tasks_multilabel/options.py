@@ -1,14 +1,24 @@
-"""Check and complete the options for thresholds."""
+"""Check and complete the options of the task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from clx.ml.labels import label_names_problems
 from clx.ml.thresholds import OBJECTIVES
 from clx.problems import cell, did_you_mean, examples
 
 DEFAULT = 0.5
+
+
+def names_as_texts(names: Iterable[Any] | None) -> Any:
+    """Return valid names as a list of str, and anything else unchanged."""
+    if isinstance(names, Iterator):
+        names = list(names)
+    if names is None or label_names_problems(names):
+        return names
+    return [str(name) for name in names]
 
 
 def given_thresholds(thresholds: Any, label_names: Sequence[str]) -> dict[str, float]:

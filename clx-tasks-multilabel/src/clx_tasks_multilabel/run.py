@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
@@ -11,14 +11,7 @@ from clx.ml import TrainingRun
 from clx.ml.comparing import multilabel_difference
 from clx.ml.data import column_problems, raise_data_problems, text_problems
 from clx.ml.intervals import multilabel_intervals
-from clx.ml.label_lists import (
-    SEPARATOR,
-    column_lists,
-    label_list_problems,
-    label_lists,
-    multi_hot,
-    repeated_rows,
-)
+from clx.ml.label_lists import SEPARATOR, multi_hot
 from clx.ml.labels import (
     column_kind,
     infer_label_names,
@@ -36,9 +29,10 @@ from clx.ml.multilabel_metrics import (
 )
 from clx.ml.thresholds import choose_thresholds
 from clx.problems import cell, examples
-from clx_tasks_multilabel.data import EXPECTED, label_column, sample_frame
+from clx_tasks_multilabel.data import EXPECTED, LabelFormat, label_columns_problems, sample_frame
 from clx_tasks_multilabel.options import (
     given_thresholds,
+    names_as_texts,
     objective_option_problems,
     threshold_problems,
 )
@@ -53,7 +47,8 @@ class MultiLabelRun(TrainingRun):
     """Any number of labels for each text, including none.
 
     Data: a column ``text`` of strings and a column ``labels`` (or ``label``) with a list, tuple, set
-    or array of names per row. An empty list is valid; a name that is repeated in a row counts once.
+    or array of names per row, or a column of 0 and 1 for each label. An empty list is valid; a name
+    that is repeated in a row counts once.
     Predictions: ``{label name: score}`` in the order of ``label_names``. Each score is a sigmoid,
     from 0 to 1.
 
@@ -64,6 +59,8 @@ class MultiLabelRun(TrainingRun):
         label_type: the type of labels in frames, ``"str"``, ``"int"`` or ``"bool"``. None takes it
             from the training data.
         label_separator: the separator between labels in a csv cell that is not a JSON list.
+        label_columns: the columns of 0 and 1, one for each label. None takes them if there is no column
+            ``labels`` and all ``label_names`` are columns.
         thresholds: the score at which a label is predicted: one number, or ``{label: number}``. None
             chooses one per label on the eval data; without eval data they are 0.5.
         threshold_objective: ``"f1"``, or ``"precision"`` or ``"recall"`` to reach a target.
@@ -73,10 +70,12 @@ class MultiLabelRun(TrainingRun):
 
     name = "multi-label-classification"
     aliases = ("multilabel",)
+    label_column_names = ("labels", "label")
     add_config_attrs = [
         "label_names",
         "label_type",
         "label_separator",
+        "label_columns",
         "thresholds",
         "threshold_objective",
         "threshold_target",
@@ -94,17 +93,15 @@ class MultiLabelRun(TrainingRun):
         label_names: Iterable[Any] | None = None,
         label_type: str | None = None,
         label_separator: str = SEPARATOR,
+        label_columns: Iterable[Any] | None = None,
         thresholds: float | dict[str, float] | None = None,
         threshold_objective: str = "f1",
         threshold_target: float | None = None,
         **options: Any,
     ) -> None:
         super().__init__(run_name, **options)
-        if isinstance(label_names, Iterator):
-            label_names = list(label_names)
-        if label_names is not None and not label_names_problems(label_names):
-            label_names = [str(name) for name in label_names]
-        self.label_names: Any = label_names
+        self.label_names: Any = names_as_texts(label_names)
+        self.label_columns: Any = names_as_texts(label_columns)
         self.label_type = label_type
         self.label_separator = label_separator
         self.thresholds: Any = thresholds
@@ -121,8 +118,13 @@ class MultiLabelRun(TrainingRun):
         names = self.label_names
         problems = [] if names is None else label_names_problems(names)
         problems += label_type_problems(self.label_type, None if problems else names)
-        if not isinstance(self.label_separator, str) or not self.label_separator.strip():
+        if not isinstance(self.label_separator, str) or not self.label_separator:
             problems.append(f"label_separator must be a str, but is {cell(self.label_separator)}")
+        problems += label_columns_problems(self.label_columns, None if problems else names)
+        if self.label_column is not None and self.label_columns is not None:
+            problems.append(
+                "label_column and label_columns are both set: labels are in one of them"
+            )
         problems += objective_option_problems(self.threshold_objective, self.threshold_target)
         return problems + threshold_problems(
             self.thresholds, self.threshold_target, self.label_names
@@ -130,11 +132,10 @@ class MultiLabelRun(TrainingRun):
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
         """Raise a ``DataFormatError`` that lists every problem in the columns text and labels."""
-        column = label_column(data)
-        raise_data_problems(column_problems(data, ["text", column]), EXPECTED)
-        problems = label_list_problems(data, column, self.label_names, self.label_separator)
-        raise_data_problems([*text_problems(data), *problems], EXPECTED)
-        repeated = repeated_rows(data, column, self.label_separator)
+        labels = self._label_format()
+        texts = column_problems(data, ["text"]) or text_problems(data)
+        raise_data_problems([*texts, *labels.problems(data)], EXPECTED)
+        repeated = labels.repeated(data)
         if repeated:
             warnings.warn(
                 f"{len(repeated)} rows repeat a label, which counts once: {examples(repeated)}",
@@ -144,12 +145,11 @@ class MultiLabelRun(TrainingRun):
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
         """Take the label names and their type from the training data."""
-        rows = column_lists(train_data[label_column(train_data)], self.label_separator)
-        flat = [label for labels in rows for label in labels or ()]
+        flat = self._label_format().labels(train_data)
         if self.label_type is None:
             self.label_type = column_kind(flat) if flat else "str"
         if self.label_names is None:
-            self.label_names = infer_label_names(flat)
+            self.label_names = self.label_columns or infer_label_names(flat)
         if isinstance(self.thresholds, dict):
             # When check_config ran, the labels of the data were not known.
             problems = threshold_problems(self.thresholds, None, self.label_names)
@@ -157,12 +157,11 @@ class MultiLabelRun(TrainingRun):
 
     def row_labels(self, data: pd.DataFrame) -> list[list[str]]:
         """Return the label names of each row."""
-        return label_lists(data[label_column(data)], self.label_separator)
+        return self._label_format().lists(data)
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the tokenized texts, each with a row of 0 and 1 for its labels."""
-        column = "labels" if "labels" in examples else "label"
-        lists = label_lists(examples[column], self.label_separator)
+        lists = self._label_format().lists(examples)
         return {
             **super().tokenize(examples),
             "labels": multi_hot(lists, self.label_names).tolist(),
@@ -276,6 +275,9 @@ class MultiLabelRun(TrainingRun):
         if all_scores:
             row |= {f"score_{name}": score for name, score in prediction.items()}
         return row
+
+    def _label_format(self) -> LabelFormat:
+        return LabelFormat(self.label_names, self.label_separator, self.label_columns)
 
     def _limits(self, min_score: float | None = None) -> dict[str, float]:
         if min_score is not None:

@@ -16,6 +16,8 @@ ELSEWHERE = {
     "tokenizer_name": "--tokenizer",
     "label_names": "--label-names",
     "device": "--device",
+    "text_column": "--text-column",
+    "label_column": "--label-column",
 }
 """Options that have their own command-line argument."""
 

@@ -12,9 +12,16 @@ from clx.cli.metric_tables import write_frame
 from clx.cli.output import Output
 from clx.cli.parameters import (
     DeviceOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
+    LabelColumnOption,
     LabelledDataArgument,
+    NoHeaderOption,
     RunArgument,
+    SeparatorOption,
+    TextColumnOption,
+    reading_options,
     save_option,
 )
 
@@ -26,6 +33,12 @@ def compare(
     save: Annotated[
         Path | None, save_option("comparison.json, the fixed and broken rows, and report.html")
     ] = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +51,13 @@ def compare(
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
-        result = run.compare(training_run(load=other, device=device), data)
+        result = run.compare(
+            training_run(load=other, device=device),
+            data,
+            text_column=text_column or "text",
+            label_column=label_column,
+            **reading_options(separator, encoding, header, no_header),
+        )
         if save is not None:
             complain(f"saved in {result.save(save)}")
         if as_json:

@@ -10,9 +10,16 @@ from clx.cli.metric_tables import write_frame, write_metrics
 from clx.cli.output import Output
 from clx.cli.parameters import (
     DeviceOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
+    LabelColumnOption,
     LabelledDataArgument,
+    NoHeaderOption,
     RunArgument,
+    SeparatorOption,
+    TextColumnOption,
+    reading_options,
     save_option,
 )
 
@@ -24,6 +31,12 @@ def evaluate(
     run_name: RunArgument,
     data: LabelledDataArgument,
     save: Annotated[Path | None, save_option("evaluation.json, report.html and all tables")] = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,7 +49,12 @@ def evaluate(
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
-        result = run.evaluate(data)
+        result = run.evaluate(
+            data,
+            text_column=text_column or "text",
+            label_column=label_column,
+            **reading_options(separator, encoding, header, no_header),
+        )
         if save is not None:
             complain(f"saved in {result.save(save)}")
         if as_json:

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from clx.cli.output import Output
-from clx.cli.parameters import JsonOption, RunArgument
+from clx.cli.parameters import (
+    EncodingOption,
+    HeaderOption,
+    JsonOption,
+    NoHeaderOption,
+    RunArgument,
+    SeparatorOption,
+    TextColumnOption,
+    reading_options,
+)
 
 
 def export(
@@ -21,9 +30,11 @@ def export(
             "[default: English sentences]",
         ),
     ] = None,
-    text_column: Annotated[
-        str, typer.Option(metavar="NAME", help="The column of texts in the file.")
-    ] = "text",
+    text_column: TextColumnOption = None,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    no_header: NoHeaderOption = False,
     int8: Annotated[
         bool, typer.Option("--int8/--no-int8", help="Also export the model with int8 weights.")
     ] = True,
@@ -42,9 +53,13 @@ def export(
         texts = None
         if data is not None:
             from clx.ml.data.frames import to_frame
+            from clx.ml.data.reading import reading_of
+            from clx.ml.data.task_frames import own_text_columns
             from clx.ml.data.texts import columns_to_read, frame_inputs
 
-            texts = frame_inputs(to_frame(data), columns_to_read(run.text_columns, text_column))
+            reading = reading_of(**reading_options(separator, encoding, header, no_header))
+            columns = columns_to_read(own_text_columns(run), text_column)
+            texts = frame_inputs(to_frame(data, "data", reading, labeled=False), columns)
         report = run.export("onnx", texts=texts, int8=int8)
         if as_json:
             out.json({"run_dir": run.run_dir, "folder": report.folder, **report.to_dict()})

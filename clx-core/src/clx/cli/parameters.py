@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from clx.errors import ConfigError
+
 
 def run_names() -> list[str]:
     """Return the names of all runs; shell completion picks those that match."""
@@ -25,6 +27,43 @@ LabelledDataArgument = Annotated[
         metavar="DATA",
         help="Labeled data: csv, tsv, jsonl or parquet; a file, a folder or a quoted glob.",
     ),
+]
+TextColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--text-column", metavar="NAME", help="The column of texts [default: the run's own]"
+    ),
+]
+LabelColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label-column", metavar="NAME", help="The column of labels [default: the run's own]"
+    ),
+]
+SeparatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--separator",
+        metavar="C",
+        help="The character between the cells of a csv file, such as ; or \\t [default: a comma]",
+    ),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="E",
+        help="The encoding of a text file, such as cp1252 [default: UTF-8]",
+    ),
+]
+HeaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--header", metavar="A,B", help="The column names of a csv file that has no heading."
+    ),
+]
+NoHeaderOption = Annotated[
+    bool, typer.Option("--no-header", help="The first row of a csv file is no heading.")
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.")
@@ -54,3 +93,23 @@ def save_option(what: str) -> Any:
 def comma_separated(text: str) -> list[str]:
     """Split ``a,b`` at commas and strip each part."""
     return [part.strip() for part in text.split(",")]
+
+
+def reading_options(
+    separator: str | None, encoding: str | None, header: str | None, no_header: bool
+) -> dict[str, Any]:
+    """Return the options ``--separator``, ``--encoding``, ``--header`` and ``--no-header`` as arguments.
+
+    Raises:
+        ConfigError: there are names for the columns, and no heading either.
+    """
+    if header is not None and no_header:
+        raise ConfigError(
+            "--header names the columns of a file without a heading: drop --no-header"
+        )
+    # A shell passes the two characters of \t unchanged.
+    return {
+        "separator": "\t" if separator == r"\t" else separator,
+        "encoding": encoding,
+        "header": not no_header if header is None else comma_separated(header),
+    }

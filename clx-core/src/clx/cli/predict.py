@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice, tee
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clx.cli.output import Output, clipped
-from clx.cli.parameters import DeviceOption, JsonOption, RunArgument, comma_separated
+from clx.cli.parameters import (
+    DeviceOption,
+    EncodingOption,
+    HeaderOption,
+    JsonOption,
+    NoHeaderOption,
+    RunArgument,
+    SeparatorOption,
+    TextColumnOption,
+    comma_separated,
+    reading_options,
+)
 from clx.cli.sources import source_of
 from clx.errors import ConfigError
 from clx.problems import raise_problems
@@ -29,27 +39,41 @@ def predict(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Texts, or one csv, tsv, jsonl or parquet file, or - for standard input with one text "
-            "per line.",
+            help="Texts, or one file, folder, glob or address of rows, or - for standard input with "
+            "one text per line.",
         ),
     ],
     target: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="TARGET",
-            help="Write the rows of the file SOURCE and their predictions to this csv, tsv, jsonl or "
-            "parquet file.",
+            help="Write the rows of SOURCE and their predictions to this csv, tsv, jsonl or parquet "
+            "file.",
         ),
     ] = None,
+    on_error: Annotated[
+        str,
+        typer.Option(
+            metavar="raise|skip",
+            help="With -o: skip leaves rows without a valid text without a prediction.",
+        ),
+    ] = "raise",
+    prefix: Annotated[
+        str,
+        typer.Option(
+            metavar="P", help="With -o: what the names of the predicted columns begin with."
+        ),
+    ] = "",
     as_texts: Annotated[
         bool, typer.Option("--text", help="Take SOURCE as a text, even if it reads like a file.")
     ] = False,
-    text_column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The column of texts in the file [default: text]"),
-    ] = None,
+    text_column: TextColumnOption = None,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    no_header: NoHeaderOption = False,
     columns: Annotated[
         str | None,
         typer.Option(metavar="A,B", help="With -o: the input columns to keep [default: all]"),
@@ -90,36 +114,61 @@ def predict(
         source = source_of(sources, as_texts)
         problems: list[str] = []
         if target is None:
-            with_target = {"--columns": columns, "--resume": resume, "--overwrite": overwrite}
+            with_target = {
+                "--columns": columns,
+                "--resume": resume,
+                "--overwrite": overwrite,
+                "--on-error": on_error if on_error != "raise" else None,
+                "--prefix": prefix or None,
+            }
             problems += _misplaced(with_target, "-o TARGET")
-        if source.file is None:
-            with_file = {"-o TARGET": target, "--text-column": text_column}
-            problems += _misplaced(with_file, "a file as SOURCE")
+        if source.data is None:
+            with_file = {
+                "-o TARGET": target,
+                "--text-column": text_column,
+                "--separator": separator,
+                "--encoding": encoding,
+                "--header": header,
+                "--no-header": no_header,
+            }
+            problems += _misplaced(with_file, "rows of data as SOURCE")
         raise_problems(ConfigError, "These arguments do not go together:", problems)
+        how = reading_options(separator, encoding, header, no_header)
 
         from clx.ml import training_run
+        from clx.ml.data.reading import reading_of
+        from clx.ml.data.task_frames import own_text_columns
         from clx.ml.data.texts import columns_to_read
         from clx.ml.prediction.predict import check_min_score
 
         run = training_run(load=run_name, device=device)
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
-        if target is None or source.file is None:
-            texts = source.read(columns_to_read(run.text_columns, text_column or "text"))
+        if target is None or source.data is None:
+            columns_read = columns_to_read(own_text_columns(run), text_column)
+            texts = source.read(columns_read, reading_of(**how))
             _print(out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked)
             return
-        written = run.predict_file(
-            source.file,
-            target,
-            text_column=text_column or "text",
-            columns=None if columns is None else comma_separated(columns),
-            resume=resume,
-            overwrite=overwrite,
-            batch_size=batch_size,
-            backend=backend,
-            **asked,
-        )
+        try:
+            written = run.predict_file(
+                source.data,
+                target,
+                text_column=text_column or "text",
+                columns=None if columns is None else comma_separated(columns),
+                resume=resume,
+                overwrite=overwrite,
+                batch_size=batch_size,
+                backend=backend,
+                on_error=on_error,
+                prefix=prefix,
+                **asked,
+                **how,
+            )
+        except KeyboardInterrupt as interrupt:
+            raise KeyboardInterrupt(
+                "interrupted; the same command with --resume continues"
+            ) from interrupt
         if as_json:
-            out.json({"run_dir": run.run_dir, "source": source.file, "target": written})
+            out.json({"run_dir": run.run_dir, "source": source.data, "target": written})
         else:
             out.fields([("written", written)])
 

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from clx.cli.output import Output
-from clx.cli.parameters import DeviceOption, JsonOption, RunArgument
+from clx.cli.parameters import (
+    DeviceOption,
+    EncodingOption,
+    HeaderOption,
+    JsonOption,
+    LabelColumnOption,
+    NoHeaderOption,
+    RunArgument,
+    SeparatorOption,
+    TextColumnOption,
+    reading_options,
+)
 
 
 def report(
@@ -29,6 +40,12 @@ def report(
             help="File or folder to write [default: the run directory]",
         ),
     ] = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -37,7 +54,13 @@ def report(
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
-        written = run.report(target, data)
+        written = run.report(
+            target,
+            data,
+            text_column=text_column or "text",
+            label_column=label_column,
+            **reading_options(separator, encoding, header, no_header),
+        )
         if as_json:
             out.json({"run_dir": run.run_dir, "report": written})
         else:

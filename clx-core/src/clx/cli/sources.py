@@ -1,7 +1,9 @@
-"""Where ``clx predict`` gets its texts: command-line arguments, a file, or standard input."""
+"""Where ``clx predict`` gets its texts: command-line arguments, rows of data, or standard input."""
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import re
 import sys
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clx.errors import DataFormatError
+from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.problems import cell
 
 STDIN = "-"
@@ -23,26 +26,26 @@ class Source:
     """Where texts come from.
 
     Attributes:
-        texts: the texts given as arguments; empty if they come from a file or stdin.
-        file: the file of rows, or None.
+        texts: the texts given as arguments; empty if they come from data or stdin.
+        data: the file, folder, glob or address of the rows, or None.
         stdin: whether to read one text per line from standard input.
     """
 
     texts: tuple[str, ...] = ()
-    file: Path | None = None
+    data: str | None = None
     stdin: bool = False
 
-    def read(self, columns: Sequence[str]) -> Iterable[str]:
-        """Yield the texts lazily; those of a file come from these columns."""
-        if self.file is not None:
-            return file_texts(self.file, columns)
+    def read(self, columns: Sequence[str], reading: Reading = DEFAULT_READING) -> Iterable[str]:
+        """Yield the texts lazily; those of data come from these columns, read as ``reading`` says."""
+        if self.data is not None:
+            return data_texts(self.data, columns, reading)
         return stdin_texts() if self.stdin else self.texts
 
 
 def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
     """Return where the arguments of ``clx predict`` say the texts are.
 
-    One word that ends like a file name, or that has a path separator, means a file: a misspelled file
+    One word that ends like a file name, or that has a path separator, means data: a misspelled file
     name must not be classified.
 
     Args:
@@ -50,9 +53,10 @@ def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
         as_texts: take every argument as a text.
 
     Raises:
-        DataFormatError: a file does not exist or has an unknown format, or texts and files are mixed.
+        DataFormatError: there is no such data, or texts and data are mixed.
     """
-    from clx.ml.data.files import FORMATS, file_format
+    from clx.ml.data.tables.formats import known_format
+    from clx.ml.data.tables.sources import is_address, matching_files
 
     if as_texts:
         return Source(texts=tuple(arguments))
@@ -60,14 +64,17 @@ def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
         only = arguments[0]
         if only == STDIN:
             return Source(stdin=True)
-        if _names_a_file(only):
-            _refuse_missing(only)
-            file_format(Path(only))
-            return Source(file=Path(only))
+        if _names_data(only):
+            if not (_is_there(only) or is_address(only) or glob.has_magic(only)):
+                raise DataFormatError(
+                    f"There is no file {only!r} (looked in {Path.cwd()}). If it is a text, add --text"
+                )
+            matching_files(only)
+            return Source(data=only)
     mixed = [
         argument
         for argument in arguments
-        if argument == STDIN or (Path(argument).suffix.lower() in FORMATS and _is_file(argument))
+        if argument == STDIN or (known_format(argument) and _is_file(argument))
     ]
     if mixed:
         raise DataFormatError(
@@ -77,22 +84,17 @@ def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
     return Source(texts=tuple(arguments))
 
 
-def _names_a_file(word: str) -> bool:
-    """Return whether a single argument means a file rather than a text."""
-    if _is_file(word) or os.path.isdir(word):  # noqa: PTH112
+def _names_data(word: str) -> bool:
+    """Return whether a single argument means data rather than a text."""
+    if _is_there(word):
         return True
     separators = [separator for separator in (os.sep, os.altsep) if separator]
     looks_like_one = FILE_NAME.search(word) or any(each in word for each in separators)
     return bool(looks_like_one) and not any(character.isspace() for character in word)
 
 
-def _refuse_missing(word: str) -> None:
-    if os.path.isdir(word):  # noqa: PTH112
-        raise DataFormatError(f"{word!r} is a folder: give one file of rows, or --text for a text")
-    if not _is_file(word):
-        raise DataFormatError(
-            f"There is no file {word!r} (looked in {Path.cwd()}). If it is a text, add --text"
-        )
+def _is_there(word: str) -> bool:
+    return _is_file(word) or os.path.isdir(word)  # noqa: PTH112
 
 
 def _is_file(argument: str) -> bool:
@@ -100,26 +102,40 @@ def _is_file(argument: str) -> bool:
     return os.path.isfile(argument)  # noqa: PTH113
 
 
-def file_texts(path: Path, columns: Sequence[str]) -> Iterator[str]:
-    """Yield the texts of a file, reading ``READ_ROWS`` rows at a time.
+def data_texts(source: str, columns: Sequence[str], reading: Reading) -> Iterator[str]:
+    """Yield the texts of a file, folder, glob or address, reading ``READ_ROWS`` rows at a time.
 
     Raises:
-        DataFormatError: a column is missing or contains values that are not texts.
+        DataFormatError: the data cannot be read, or a column is missing or has values that are not
+            texts.
     """
-    import pandas as pd
+    from clx.ml.data.tables.sources import open_rows
+    from clx.ml.prediction.text_rows import (
+        raise_for_rows,
+        require_columns,
+        row_texts,
+        with_export_texts,
+    )
 
-    from clx.ml.data.row_files import read_chunks
-    from clx.ml.data.texts import frame_inputs
-
+    rows = with_export_texts(open_rows(source, reading), columns)
     first = 0
-    for frame in read_chunks(path, READ_ROWS):
-        frame.index = pd.RangeIndex(first, first + len(frame))
-        first += len(frame)
-        try:
-            inputs = frame_inputs(frame, columns)
-        except DataFormatError as error:
-            raise DataFormatError(f"{error} (see --text-column)") from error
-        yield from inputs
+    with _option_named():
+        require_columns(rows, columns, "columns of texts")
+    for batch in rows.parts(READ_ROWS):
+        found = row_texts(batch, columns, rows.text_cells)
+        with _option_named():
+            raise_for_rows(found.errors, first, columns)
+        yield from found.texts
+        first += batch.num_rows
+
+
+@contextlib.contextmanager
+def _option_named() -> Iterator[None]:
+    """Add the option that chooses the column to a message about it."""
+    try:
+        yield
+    except DataFormatError as error:
+        raise DataFormatError(f"{error} (see --text-column)") from error
 
 
 def stdin_texts() -> Iterator[str]:

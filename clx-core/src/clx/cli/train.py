@@ -12,7 +12,19 @@ import typer
 from clx.cli.assignments import assigned_options
 from clx.cli.metric_tables import write_metrics
 from clx.cli.output import Output
-from clx.cli.parameters import DeviceOption, JsonOption, RunsDirOption, comma_separated
+from clx.cli.parameters import (
+    DeviceOption,
+    EncodingOption,
+    HeaderOption,
+    JsonOption,
+    LabelColumnOption,
+    NoHeaderOption,
+    RunsDirOption,
+    SeparatorOption,
+    TextColumnOption,
+    comma_separated,
+    reading_options,
+)
 from clx.settings import runs_dir as default_runs_dir
 
 if TYPE_CHECKING:
@@ -56,6 +68,20 @@ def train(
             metavar="A,B", help="Label names in order, or a JSON list [default: from the data]"
         ),
     ] = None,
+    label_columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="For several labels per text: the columns of 0 and 1, one for each label, or a JSON "
+            "list [default: a column labels]",
+        ),
+    ] = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    no_header: NoHeaderOption = False,
     base_model: Annotated[
         str | None,
         typer.Option(metavar="M", help="Model to fine-tune: a Hub id or a folder."),
@@ -99,12 +125,21 @@ def train(
             "tokenizer_name": tokenizer,
             "run_dir_parent": runs_dir,
             "device": device,
+            "text_column": text_column,
+            "label_column": label_column,
             "label_names": None if label_names is None else labels_of(label_names),
+            "label_columns": None if label_columns is None else labels_of(label_columns),
         }
         options = {key: value for key, value in given.items() if value is not None}
         options |= assigned_options(assignments or (), accepted_options(task_registry[task]))
         run = training_run(task, name, **options)
-        result = run.train(train_data, eval_data, overwrite=overwrite, resume=resume)
+        result = run.train(
+            train_data,
+            eval_data,
+            overwrite=overwrite,
+            resume=resume,
+            **reading_options(separator, encoding, header, no_header),
+        )
         if as_json:
             out.json(_document(run, result))
         else:

@@ -5,15 +5,22 @@ This module is public, like :mod:`clx.ml.labels`, and uses the same label space 
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.data.label_cells import (
+    is_cut_short,
+    listed,
+    may_be_printed,
+    must_be_printed,
+    postgres_list,
+    printed_list,
+)
+from clx.ml.data.multi_hot import bit, is_multi_hot, multi_hot_problems
 from clx.ml.data.problems import row_problems
-from clx.ml.labels import infer_label_names, label_kind, label_names_problems
-from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
+from clx.ml.data.similar_names import separator_of
+from clx.ml.labels import infer_label_names, known_label_hint, label_kind, label_names_problems
+from clx.problems import MAX_PROBLEMS, cell, examples, names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,37 +29,45 @@ if TYPE_CHECKING:
 SEPARATOR = "|"
 
 
-def label_list(value: Any, separator: str = SEPARATOR) -> list[Any] | None:
+def label_list(
+    value: Any, separator: str = SEPARATOR, label_names: Sequence[str] | None = None
+) -> list[Any] | None:
     """Return the labels in one cell, in order, or None if it is not a list of labels.
 
-    A cell is a list, tuple, set or array. It may also be a string, as in a csv file: a JSON list, a
-    printed Python list, or labels with a separator between them. An empty string is an empty list.
+    A cell is a list, tuple, set, array, or a Label Studio dict ``{"choices": [...]}``. It may also be a
+    string, as in a csv file: one of these as JSON, or as Python, NumPy or PostgreSQL print it, or labels
+    with a separator between them. An empty string is an empty list.
+
+    Args:
+        value: the cell.
+        separator: what stands between labels in a string that is not a printed list.
+        label_names: the label space. With it, a multi-hot row, such as ``[1, 0, 1]`` for three labels,
+            is the list of names that it stands for.
     """
-    if isinstance(value, str):
-        return _from_text(value, separator)
-    if hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1:
-        value = value.tolist()
-    if isinstance(value, set | frozenset):
-        # The order of a set differs between processes.
-        value = sorted(value, key=lambda label: (str(type(label)), str(label)))
-    return list(value) if isinstance(value, list | tuple) else None
+    labels = _from_text(value, separator) if isinstance(value, str) else listed(value)
+    if labels is not None and label_names is not None and is_multi_hot(labels, label_names):
+        return [name for name, label in zip(label_names, labels, strict=True) if bit(label)]
+    return labels
 
 
 def _from_text(text: str, separator: str) -> list[Any] | None:
-    if not (text.lstrip().startswith("[") and text.rstrip().endswith("]")):
-        return [part.strip() for part in text.split(separator) if part.strip()]
-    for parse in (json.loads, ast.literal_eval):
-        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            parsed = parse(text.strip())
-            return parsed if isinstance(parsed, list) else None
-    return None
+    if may_be_printed(text):
+        for parse in (printed_list, postgres_list):
+            parsed = parse(text)
+            if parsed is not None:
+                return parsed
+        if must_be_printed(text) or is_cut_short(text):
+            return None
+    return [part.strip() for part in text.split(separator) if part.strip()]
 
 
-def column_lists(values: Iterable[Any], separator: str = SEPARATOR) -> list[list[Any] | None]:
+def column_lists(
+    values: Iterable[Any], separator: str = SEPARATOR, label_names: Sequence[str] | None = None
+) -> list[list[Any] | None]:
     """Return the labels in each cell of a column, or None for a cell that is not a list of labels.
 
     In a column of strings, as in a csv file, a missing value means no labels. In a column of lists
-    its meaning is unknown, so the result is None.
+    its meaning is unknown, so the result is None. For ``label_names`` see :func:`label_list`.
     """
     import pandas as pd
 
@@ -63,20 +78,30 @@ def column_lists(values: Iterable[Any], separator: str = SEPARATOR) -> list[list
     )
     empty: list[Any] | None = [] if texts_only and not all(gone) else None
     return [
-        empty if missing else label_list(cell, separator)
+        empty if missing else label_list(cell, separator, label_names)
         for cell, missing in zip(cells, gone, strict=True)
     ]
 
 
-def label_lists(values: Iterable[Any], separator: str = SEPARATOR) -> list[list[str]]:
-    """Return the label names of validated cells, without repetitions within a cell."""
-    lists = column_lists(values, separator)
+def label_lists(
+    values: Iterable[Any], separator: str = SEPARATOR, label_names: Sequence[str] | None = None
+) -> list[list[str]]:
+    """Return the label names of validated cells, without repetitions within a cell.
+
+    For ``label_names`` see :func:`label_list`.
+    """
+    lists = column_lists(values, separator, label_names)
     return [list(dict.fromkeys(str(label) for label in labels or ())) for labels in lists]
 
 
-def repeated_rows(data: pd.DataFrame, column: str, separator: str = SEPARATOR) -> list[Any]:
+def repeated_rows(
+    data: pd.DataFrame,
+    column: str,
+    separator: str = SEPARATOR,
+    label_names: Sequence[str] | None = None,
+) -> list[Any]:
     """Return the index of each row that has a label more than once."""
-    lists = column_lists(data[column], separator)
+    lists = column_lists(data[column], separator, label_names)
     return [
         index
         for index, labels in zip(data.index, lists, strict=True)
@@ -93,29 +118,22 @@ def label_list_problems(
     """Return the problems of a column of label lists.
 
     If ``label_names`` is given, each label must be one of them. Otherwise the labels must form a
-    valid label space: one kind, at least two labels, none blank. Empty lists are valid.
+    valid label space: one kind, at least two labels, none blank. Empty lists are valid, and so are
+    multi-hot rows if ``label_names`` is given.
     """
     lists = column_lists(data[column], separator)
-    problems = row_problems(
-        data,
-        [labels is None for labels in lists],
-        f"column {column!r}: not a list of labels (use an empty list for no labels)",
-        data[column],
-    )
-    strange = [any(label_kind(label) is None for label in labels or ()) for labels in lists]
-    problems += row_problems(
-        data, strange, f"column {column!r}: a label must be a str, int or bool", data[column]
-    )
+    problems = _cell_problems(data, column, lists) or multi_hot_problems(column, lists, label_names)
     if problems:
         return problems
+    if label_names is not None:
+        lists = column_lists(data[column], separator, label_names)
     flat = [label for labels in lists for label in labels or ()]
     kinds = sorted({str(label_kind(label)) for label in flat})
     if len(kinds) > 1:
         return [f"column {column!r} mixes labels of the types {names(kinds)}"]
+    names_of_rows = [list(map(str, row or ())) for row in lists]
     if label_names is not None:
-        return _unknown_labels(
-            data, column, [list(map(str, row or ())) for row in lists], label_names
-        )
+        return _unknown_labels(data, column, names_of_rows, label_names)
     distinct = infer_label_names(flat)
     if len(distinct) < 2:
         found = f"the single label {examples(distinct)}" if distinct else "no labels"
@@ -123,7 +141,39 @@ def label_list_problems(
             f"column {column!r} has {found}: a model needs at least two. Pass label_names=[...] if "
             "there are labels missing from this data"
         ]
-    return label_names_problems(distinct, f"column {column!r}")
+    problems = label_names_problems(distinct, f"column {column!r}")
+    return problems + _joined_labels(data, column, names_of_rows, separator)
+
+
+def _cell_problems(data: pd.DataFrame, column: str, lists: Sequence[list[Any] | None]) -> list[str]:
+    """Return what is wrong with single cells."""
+    values, where = data[column], f"column {column!r}"
+    short = [
+        row is None and isinstance(value, str) and is_cut_short(value)
+        for row, value in zip(lists, values, strict=True)
+    ]
+    problems = row_problems(
+        data,
+        [row is None and not is_short for row, is_short in zip(lists, short, strict=True)],
+        f"{where}: not a list of labels (use an empty list for no labels)",
+        values,
+    )
+    problems += row_problems(
+        data,
+        short,
+        f"{where}: the list was cut short when it was printed, and the labels at '...' are lost. "
+        f"Write the data again, as jsonl or parquet",
+        values,
+    )
+    strange = [any(_kind(label) is None for label in labels or ()) for labels in lists]
+    return problems + row_problems(
+        data, strange, f"{where}: a label must be a str, int or bool", values
+    )
+
+
+def _kind(label: Any) -> str | None:
+    # A multi-hot row may have floats.
+    return "bit" if isinstance(label, float) and bit(label) is not None else label_kind(label)
 
 
 def _unknown_labels(
@@ -133,13 +183,66 @@ def _unknown_labels(
     unknown = list(dict.fromkeys(label for row in lists for label in row if label not in known))
     problems = []
     for label in unknown[:MAX_PROBLEMS]:
+        between = separator_of(label, known)
+        hint = (
+            f"; if {between!r} stands between labels, pass label_separator={between!r}"
+            if between
+            else known_label_hint(label, label_names)
+        )
         problems += row_problems(
             data,
             [label in row for row in lists],
             f"column {column!r}: the label {cell(label)} is not in label_names ("
-            f"{examples(list(label_names))}){did_you_mean(label, label_names)}",
+            f"{examples(list(label_names))}){hint}",
         )
     return problems
+
+
+def _joined_labels(
+    data: pd.DataFrame, column: str, lists: list[list[str]], separator: str
+) -> list[str]:
+    """Return a problem for each label in a text that is several other labels with another separator."""
+    texts = [isinstance(value, str) and not may_be_printed(value) for value in data[column]]
+    distinct = {label for row in lists for label in row}
+    split = dict.fromkeys(
+        label for row, is_text in zip(lists, texts, strict=True) if is_text for label in row
+    )
+    joined = [(label, between) for label in split if (between := separator_of(label, distinct))]
+    problems = []
+    for label, between in joined[:MAX_PROBLEMS]:
+        problems += row_problems(
+            data,
+            [label in row for row in lists],
+            f"column {column!r}: the label {cell(label)} consists of labels of other rows; pass "
+            f"label_separator={between!r} (now {separator!r}), or label_names=[...] if it is one label,",
+        )
+    return problems
+
+
+def one_hot_problems(data: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Return the problems of one-hot columns: a column for each label, with 0 or 1 in each row.
+
+    False and True are valid too, and so is text, as a csv file has it.
+    """
+    return [
+        problem
+        for column in columns
+        for problem in row_problems(
+            data,
+            [bit(value) is None for value in data[column]],
+            f"column {column!r}: not 0 or 1",
+            data[column],
+        )
+    ]
+
+
+def one_hot_lists(columns: Mapping[str, Iterable[Any]]) -> list[list[str]]:
+    """Return the label names of each row of validated one-hot columns, ``{label name: values}``."""
+    marks = [[bit(value) for value in values] for values in columns.values()]
+    return [
+        [name for name, mark in zip(columns, row, strict=True) if mark]
+        for row in zip(*marks, strict=True)
+    ]
 
 
 def multi_hot(lists: Sequence[Sequence[str]], label_names: Sequence[str]) -> np.ndarray[Any, Any]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.data.label_cells import is_cut_short, only_label
 from clx.ml.data.problems import row_problems
+from clx.ml.data.similar_names import folded_name
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
 
 if TYPE_CHECKING:
@@ -34,9 +36,24 @@ def label_kind(label: Any) -> str | None:
     return "int" if isinstance(label, int | np.integer) else None
 
 
+def label_values(values: Iterable[Any], label_names: Sequence[str] = ()) -> list[Any]:
+    """Return the label in each cell of a column with one label per row.
+
+    A cell may be a list of exactly one label, as annotation tools write it, also printed as text, such
+    as ``['fruit']``. A text in ``label_names`` is a label as it is. A list of any other length is
+    returned as a list, which :func:`label_problems` reports.
+    """
+    known = frozenset(label_names or ())
+    return [only_label(value, known) for value in values]
+
+
 def column_kind(labels: Iterable[Any]) -> str:
     """Return the kind of a validated column of labels."""
-    return label_kind(next(iter(labels))) or "str"
+    return label_kind(_unlisted(next(iter(labels)))) or "str"
+
+
+def _unlisted(label: Any) -> Any:
+    return label if isinstance(label, str) else only_label(label)
 
 
 def original(name: str, kind: str) -> Any:
@@ -57,7 +74,7 @@ def infer_label_names(labels: Iterable[Any]) -> list[str]:
 
     If all strings are whole numbers, as in a csv file, they are sorted as numbers.
     """
-    distinct = {str(label) if isinstance(label, str) else label for label in labels}
+    distinct = {str(label) if isinstance(label, str) else _unlisted(label) for label in labels}
     if distinct and all(isinstance(label, str) for label in distinct):
         return sorted(distinct, key=_string_order(distinct))
     return [str(label) for label in sorted(distinct)]
@@ -119,16 +136,20 @@ def blank_twins(texts: Iterable[str]) -> list[str]:
 def label_problems(
     data: pd.DataFrame, column: str, label_names: Sequence[str] | None = None
 ) -> list[str]:
-    """Return the problems of a column with one label per row.
+    """Return the problems of a column with one label per row; see :func:`label_values`.
 
     If ``label_names`` is given, each label must be one of them. Otherwise the labels must form a
     valid label space: one kind, at least two labels, none blank.
     """
-    values = data[column]
-    missing = values.isna().to_numpy()
+    missing = data[column].isna().to_numpy()
     problems = row_problems(data, missing, f"column {column!r}: the label is missing")
+    values = label_values(data[column], label_names or ())
+    problems += _list_problems(data, column, values, label_names or ())
     kinds = [None if gone else label_kind(v) for gone, v in zip(missing, values, strict=True)]
-    strange = [kind is None and not gone for kind, gone in zip(kinds, missing, strict=True)]
+    strange = [
+        kind is None and not gone and not isinstance(value, list)
+        for kind, gone, value in zip(kinds, missing, values, strict=True)
+    ]
     problems += row_problems(
         data,
         strange,
@@ -152,6 +173,26 @@ def label_problems(
     return label_names_problems(distinct, f"column {column!r}")
 
 
+def _list_problems(
+    data: pd.DataFrame, column: str, values: Sequence[Any], label_names: Sequence[str]
+) -> list[str]:
+    """Return a problem for the cells that are lists, but not of one label."""
+    several = [isinstance(value, list) for value in values]
+    problems = row_problems(
+        data,
+        several,
+        f"column {column!r}: not exactly one label (the task multi-label-classification takes several)",
+        values,
+    )
+    short = [
+        isinstance(value, str) and value not in label_names and is_cut_short(value)
+        for value in values
+    ]
+    return problems + row_problems(
+        data, short, f"column {column!r}: the list was cut short when it was printed", values
+    )
+
+
 def unknown_label_problems(
     data: pd.DataFrame, column: str, values: Iterable[Any], label_names: Sequence[str]
 ) -> list[str]:
@@ -161,11 +202,7 @@ def unknown_label_problems(
     problems = []
     distinct = list(dict.fromkeys(text for text in texts if text is not None and text not in known))
     for unknown in distinct[:MAX_PROBLEMS]:
-        hint = (
-            f"; it differs from {unknown.strip()!r} only by blanks"
-            if unknown.strip() in known
-            else did_you_mean(unknown, label_names)
-        )
+        hint = known_label_hint(unknown, label_names)
         problems += row_problems(
             data,
             [text == unknown for text in texts],
@@ -175,14 +212,25 @@ def unknown_label_problems(
     return problems
 
 
+def known_label_hint(unknown: str, label_names: Sequence[str]) -> str:
+    """Return ``"; …"`` with the label that an unknown one probably means, or an empty string."""
+    if unknown.strip() in label_names:
+        return f"; it differs from {unknown.strip()!r} only by blanks"
+    folded = folded_name(unknown)
+    for name in label_names:
+        if folded == folded_name(name) and unknown.lower() != name.lower():
+            return f"; it differs from {name!a} only by Unicode characters: {unknown!a}"
+    return did_you_mean(unknown, label_names)
+
+
 def label_ids(labels: Iterable[Any], label_names: Sequence[str]) -> list[int]:
-    """Return the id of each label.
+    """Return the id of each label; see :func:`label_values` for lists of one label.
 
     Raises:
         KeyError: a label is not in ``label_names``.
     """
     ids = {name: position for position, name in enumerate(label_names)}
-    return [ids[str(label)] for label in labels]
+    return [ids[str(only_label(label, ids))] for label in labels]
 
 
 def label_maps(label_names: Sequence[str]) -> dict[str, Any]:

@@ -19,12 +19,12 @@ STRIDE = 16
 class NerRun(TrainingRun):
     """Labeled spans in each text.
 
-    Data: columns ``text`` and ``spans``. Predictions: a list of spans, each with its ``score``. Long
-    texts are read in overlapping windows. The option ``label_names`` lists the labels; None takes
-    them from the training data, sorted.
+    Data: columns ``text`` and ``spans``. Predictions: spans, each with its ``score``. Long texts are
+    read in overlapping windows. ``label_names`` is by default taken from the training data, sorted.
     """
 
     name = "ner"
+    label_column_names = ("spans",)
     add_config_attrs = ["label_names"]
     pipeline_args = {"task": "token-classification"}
     predict_args = {"aggregation_strategy": "first", "stride": STRIDE}

@@ -26,6 +26,7 @@ class RatingRun(TrainingRun):
     """
 
     name = "rating"
+    label_column_names = ("score",)
     add_config_attrs = ["scale"]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"function_to_apply": "none"}

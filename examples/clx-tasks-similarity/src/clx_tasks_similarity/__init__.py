@@ -28,6 +28,7 @@ class SimilarityRun(TrainingRun):
     symmetric = False
     quantiles = None
     text_columns = ("first", "second")
+    label_column_names = ("similarity",)
     pipeline_args = {"task": "text-classification"}
     predict_args = {"function_to_apply": "sigmoid"}
 

@@ -13,9 +13,11 @@ from clx.ml.data.problems import (
     row_problems,
     text_problems,
 )
+from clx.ml.data.reading import Reading
 
 __all__ = [
     "ROW_OF_RESULT",
+    "Reading",
     "column_problems",
     "fingerprint",
     "has_surrogate",

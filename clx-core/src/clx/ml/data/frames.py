@@ -6,60 +6,107 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
+from clx.ml.data.annotations import labeled_rows, texts_of_export
+from clx.ml.data.hub_datasets import load_hub_dataset, may_be_dataset_id
+from clx.ml.data.objects import has_splits, object_to_frame, take_split
+from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.plugins.manager import plugins
 from clx.problems import names
 
 if TYPE_CHECKING:
     import pandas as pd
 
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+"""The splits of a ``DatasetDict``, as the Hub calls them."""
 
-def to_frame(data: Any, what: str = "data") -> pd.DataFrame:
+
+def to_frame(
+    data: Any,
+    what: str = "data",
+    reading: Reading = DEFAULT_READING,
+    split: str | None = None,
+    labeled: bool = True,
+) -> pd.DataFrame:
     """Return ``data`` as a DataFrame.
 
     Args:
-        data: a DataFrame, a ``datasets.Dataset``, or a path. A path goes to the plugins'
-            ``clx_open_data`` hooks; clx itself reads csv, tsv, jsonl and parquet files, folders of
-            them, and globs. A Dataset's class labels become their names.
+        data: a DataFrame, a table of pyarrow, polars or another library that speaks Arrow, a
+            ``datasets.Dataset``, or a source as :func:`open_source` takes it. Class labels become
+            their names.
         what: the name of the data in messages, such as ``train_data``.
+        reading: how to read a text file.
+        split: the split to take of a ``DatasetDict``. None raises an error that names the splits.
+        labeled: whether the rows are for their labels. If so, rows of an annotation tool's export
+            without labels are left out, and a warning counts them.
 
     Raises:
         DataFormatError: the data has another type, no rows, or two columns with the same name.
     """
-    import pandas as pd
-
-    if isinstance(data, str | os.PathLike):
-        data = plugins().call("clx_open_data", source=os.fspath(data))
-    elif type(data).__module__.startswith("datasets."):
-        data = _from_dataset(data, what)
-    if not isinstance(data, pd.DataFrame):
+    frame = _as_frame(take_split(open_source(data, reading), split, what), what)
+    if frame.columns.nlevels > 1:
         raise DataFormatError(
-            f"{what} must be a pandas DataFrame, a datasets.Dataset or a path to csv, tsv, jsonl or "
-            f"parquet, but is a {type(data).__name__}"
-            + (". Convert it with pd.DataFrame(...)" if isinstance(data, dict | list) else "")
-        )
-    if data.columns.nlevels > 1:
-        raise DataFormatError(
-            f"{what} has columns with {data.columns.nlevels} levels: give them single names, such "
+            f"{what} has columns with {frame.columns.nlevels} levels: give them single names, such "
             f"as data.columns = ['text', 'label']"
         )
-    repeated = sorted({str(name) for name in data.columns[data.columns.duplicated()]})
+    repeated = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
     if repeated:
         raise DataFormatError(f"{what} has more than one column called {names(repeated)}")
-    if data.empty:
+    if frame.empty:
         raise DataFormatError(f"{what} has no rows")
-    return data
+    return labeled_rows(frame, what) if labeled else texts_of_export(frame)
 
 
-def _from_dataset(data: Any, what: str) -> Any:
-    if isinstance(data, dict):
+def open_source(data: Any, reading: Reading = DEFAULT_READING) -> Any:
+    """Return what a path or string stands for, and any other object unchanged.
+
+    A source goes to the plugins' ``clx_open_data`` hooks. clx itself reads csv, tsv, jsonl and
+    parquet files, folders of them, and globs. A string that no hook can open may be the id of a data
+    set on the Hub, of which all splits are returned.
+
+    Raises:
+        DataFormatError: the source cannot be opened.
+    """
+    if not isinstance(data, str | os.PathLike):
+        return data
+    source = os.fspath(data)
+    try:
+        return plugins().call("clx_open_data", source=source, reading=reading)
+    except DataFormatError as error:
+        if not isinstance(data, str) or not may_be_dataset_id(source):
+            raise
+        return load_hub_dataset(source, error)
+
+
+def training_sources(
+    train_data: Any, eval_data: Any, reading: Reading = DEFAULT_READING
+) -> tuple[Any, Any]:
+    """Return the data to train and to evaluate on, for the data of a call.
+
+    A ``DatasetDict`` gives its split ``train`` and, unless ``eval_data`` is given, its split
+    ``validation`` if there is one. Its other splits are not touched.
+
+    Raises:
+        DataFormatError: the source cannot be opened, or has splits but none called ``train``.
+    """
+    opened = open_source(train_data, reading)
+    if eval_data is None and has_splits(opened):
+        eval_data = opened.get(VALIDATION)
+    return take_split(opened, TRAIN, "train_data"), eval_data
+
+
+def _as_frame(data: Any, what: str) -> pd.DataFrame:
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        return data
+    try:
+        frame = object_to_frame(data)
+    except DataFormatError as error:
+        raise DataFormatError(f"{what}: {error}") from error
+    if frame is None:
         raise DataFormatError(
-            f"{what} is a DatasetDict with the splits {names(data)}: pass one of them, such as "
-            f"dataset[{next(iter(data), 'train')!r}]"
+            f"{what} must be a pandas DataFrame, a datasets.Dataset, a table of pyarrow or polars, or "
+            f"a path to csv, tsv, jsonl or parquet, but is a {type(data).__name__}"
+            + (". Convert it with pd.DataFrame(...)" if isinstance(data, dict | list) else "")
         )
-    frame = data.to_pandas()
-    for column, feature in (data.features or {}).items():
-        if type(feature).__name__ == "ClassLabel":
-            # Unlabeled splits have -1.
-            ids = [None if i is None else int(i) for i in data[column]]
-            frame[column] = [None if i is None or i < 0 else feature.int2str(i) for i in ids]
     return frame

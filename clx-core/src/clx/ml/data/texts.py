@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, DataFormatError
+from clx.ml.data.objects import comes_from, is_table
 from clx.ml.data.problems import column_problems, has_surrogate, raise_data_problems, text_problems
 from clx.problems import cell, names, raise_problems
 
@@ -62,6 +63,9 @@ def split_pair(texts: Any) -> tuple[Any, ...]:
     return (texts,)
 
 
+TEXT_CELLS = "clx_text_cells"
+"""The attribute of a frame that says whether its source, such as a csv file, has cells of text only."""
+
 EXPECTED_TEXTS = "a list, tuple, Series, array or generator of texts, or one text"
 
 
@@ -76,9 +80,14 @@ def as_texts(texts: Any) -> Iterable[Any]:
     if isinstance(texts, str):
         return [texts]
     kind = type(texts).__name__
-    if isinstance(texts, bytes | bytearray | dict | set | frozenset) or kind == "DataFrame":
-        hint = "; pass one of its columns, or use predict_frame" if kind == "DataFrame" else ""
-        raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got a {kind}{hint}")
+    if is_table(texts):
+        raise DataFormatError(
+            f"predict needs {EXPECTED_TEXTS}, but got a {kind}; pass one of its columns, or use "
+            f"predict_frame"
+        )
+    if isinstance(texts, bytes | bytearray | dict | set | frozenset):
+        raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got a {kind}")
+    texts = _plain_items(texts)
     if getattr(texts, "ndim", 1) != 1:
         raise DataFormatError(
             f"predict needs {EXPECTED_TEXTS}, but got an array with {texts.ndim} dimensions"
@@ -86,6 +95,12 @@ def as_texts(texts: Any) -> Iterable[Any]:
     if isinstance(texts, type) or not hasattr(texts, "__iter__"):
         raise DataFormatError(f"predict needs {EXPECTED_TEXTS}, but got {cell(texts)}")
     return texts  # type: ignore[no-any-return]
+
+
+def _plain_items(inputs: Any) -> Any:
+    """Return a column of pyarrow as a list; its own items are scalars of Arrow."""
+    is_arrow = comes_from(inputs, "pyarrow") and hasattr(inputs, "to_pylist")
+    return inputs.to_pylist() if is_arrow else inputs
 
 
 def check_texts(texts: Iterable[Any], start: int = 0) -> list[str]:
@@ -130,12 +145,12 @@ def as_text_rows(inputs: Any, columns: Sequence[str]) -> Any:
     if len(columns) == 1:
         return inputs
     kind = type(inputs).__name__
-    if isinstance(inputs, str | bytes | dict | set) or kind == "DataFrame":
-        hint = "; use predict_frame" if kind == "DataFrame" else ""
+    if isinstance(inputs, str | bytes | dict | set) or is_table(inputs):
+        hint = "; use predict_frame" if is_table(inputs) else ""
         raise DataFormatError(f"predict needs {_expected(columns)}, but got a {kind}{hint}")
     if not hasattr(inputs, "__iter__"):
         raise DataFormatError(f"predict needs {_expected(columns)}, but got {cell(inputs)}")
-    rows = _rows(inputs, columns)
+    rows = _rows(_plain_items(inputs), columns)
     return list(rows) if hasattr(inputs, "__len__") else rows
 
 
@@ -159,24 +174,24 @@ def _expected(columns: Sequence[str]) -> str:
     return f"{rows}, each a tuple of {len(columns)} texts or {{{example}}}"
 
 
-def columns_to_read(columns: Sequence[str], text_column: str) -> list[str]:
+def columns_to_read(columns: Sequence[str], text_column: str | None) -> list[str]:
     """Return the columns that predictions are made from.
 
     Args:
-        columns: the task's text columns.
-        text_column: the option of that name. The default, ``"text"``, means the task's own columns.
+        columns: the task's text columns, as the run's data calls them.
+        text_column: the call's option. ``"text"`` and None mean the run's own columns.
 
     Raises:
         ConfigError: ``text_column`` names a column, but the task reads several.
     """
-    if text_column == "text" or text_column in columns:
+    if text_column in (None, "text", *columns):
         return list(columns)
     if len(columns) > 1:
         raise ConfigError(
             f"text_column is only for tasks that read one column; this one reads {names(columns)}: "
             f"rename the columns of the data"
         )
-    return [text_column]
+    return [str(text_column)]
 
 
 def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
@@ -186,6 +201,9 @@ def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
         DataFormatError: a column is missing, or holds a value that is not a text.
     """
     problems = column_problems(frame, columns)
+    if not problems and frame.attrs.get(TEXT_CELLS):
+        # A csv file cannot tell an empty text from a missing one; a prediction needs no such text.
+        frame = frame[list(columns)].fillna("")
     problems = problems or [p for column in columns for p in text_problems(frame, column)]
     what = f"a column {columns[0]!r}" if len(columns) == 1 else f"the columns {names(columns)}"
     raise_data_problems(problems, f"{what} of texts")

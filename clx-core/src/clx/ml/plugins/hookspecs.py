@@ -35,12 +35,14 @@ def clx_resolve_base_model(name: str) -> Path | None:
 
 
 @hookspec(firstresult=True)
-def clx_open_data(source: str) -> pd.DataFrame | None:
+def clx_open_data(source: str, reading: Any) -> pd.DataFrame | Any | None:
     """Return the rows of ``source`` as a frame, or None to leave it to other plugins.
 
     ``source`` is the string or path that the caller passed to ``train`` or ``evaluate``: a file name,
     a folder, a glob, or anything else that a plugin understands, such as a URL. The first result that
-    is not None wins, and clx validates it like any other frame.
+    is not None wins, and clx validates it like any other frame. A table of pyarrow or polars and a
+    ``datasets.Dataset`` or ``DatasetDict`` are valid results too. ``reading`` is a
+    ``clx.ml.data.Reading`` with the caller's ``separator``, ``encoding`` and ``header``.
     """
 
 

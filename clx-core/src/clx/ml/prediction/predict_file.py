@@ -1,13 +1,13 @@
-"""Predict a file into another file: rows in order, in bounded memory, resumable.
+"""Predict a file into another file: every row, in order, in bounded memory, resumable.
 
-The output is written in parts, into a folder beside the target. A part gets its name when it is
-complete; when all parts are there, they are joined and the target appears by rename. A resumed call
-skips the rows of complete parts, or finds that the target was complete.
+The output is made in parts. A part keeps the rows of the source with their predictions, and knows the
+rows that it was made from. When all parts are there, they are written as one file with one schema, and
+the target appears by rename. A resumed call keeps the parts whose rows did not change.
 """
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,24 +15,33 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from clx.errors import DataFormatError, ResumeError, RunExistsError
-from clx.ml.data.files import file_format
-from clx.ml.data.problems import column_problems, raise_data_problems
-from clx.ml.data.row_files import join_parts, read_chunks, write_part
-from clx.ml.data.texts import columns_to_read, frame_inputs
+from clx.errors import ConfigError, DataWarning
+from clx.ml.data.lengths import warn_truncated
+from clx.ml.data.reading import DEFAULT_READING, Reading
+from clx.ml.data.tables.fingerprints import batch_fingerprint
+from clx.ml.data.tables.parts import PartFolder
+from clx.ml.data.tables.rows import Rows
+from clx.ml.data.tables.sources import open_rows
+from clx.ml.data.tables.targets import Target, file_identity, open_target
+from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.predict import CutTexts
-from clx.ml.run_directory.files import fsync, read_json, write_json
+from clx.ml.prediction.row_output import ERROR, Columns, output_batch, predict_rows
+from clx.ml.prediction.text_rows import (
+    check_texts_of,
+    raise_for_rows,
+    require_columns,
+    row_texts,
+    with_export_texts,
+)
 from clx.ml.run_directory.lock import only_writer_of_file
-from clx.ml.run_directory.staging import remove
-from clx.problems import raise_problems
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 PART_ROWS = 4096
-STATE = "state.json"
-JOINED = "joined.json"
+
+ON_ERROR = ("raise", "skip")
 
 
 @dataclass(frozen=True)
@@ -40,159 +49,187 @@ class FilePrediction:
     """One prediction of a file into another file.
 
     Attributes:
-        source: a csv, tsv, jsonl or parquet file.
-        target: the csv, tsv, jsonl or parquet file to write.
-        text_column: the column of texts; ``"text"`` stands for the task's own columns.
+        source: what to read: a file, a folder, a glob, or an address.
+        target: the file to write, or an address.
+        text_columns: the columns of texts.
+        answer: what the predictions depend on besides the source: run, backend and so on.
         columns: the input columns to carry through, None for all.
+        prefix: what the names of the predicted columns begin with.
+        on_error: ``raise``, or ``skip`` to leave bad rows without a prediction.
         resume: continue an interrupted call.
         overwrite: replace an existing target.
-        answer: what the predictions depend on besides the source: run, backend and so on.
+        reading: how to read the source.
     """
 
-    source: Path
-    target: Path
-    text_column: str
-    columns: list[str] | None
-    resume: bool
-    overwrite: bool
+    source: str | Path
+    target: str | Path
+    text_columns: tuple[str, ...]
     answer: dict[str, Any]
+    columns: tuple[str, ...] | None = None
+    prefix: str = ""
+    on_error: str = "raise"
+    resume: bool = False
+    overwrite: bool = False
+    reading: Reading = DEFAULT_READING
 
 
 RowFunction = Callable[[list[str], CutTexts], list[dict[str, Any]]]
 """Returns the prediction's columns for each text, and records which texts were truncated."""
 
 
-def predict_file(job: FilePrediction, text_columns: Sequence[str], rows: RowFunction) -> Path:
-    """Predict every row of a file; see ``TrainingRun.predict_file``.
+@dataclass
+class Tally:
+    """What a call counts.
+
+    Attributes:
+        texts: the texts that were predicted.
+        truncated: those of them that were truncated.
+        limit: the most tokens of a text that the model reads.
+        skipped: the rows without a prediction, and what is wrong with the first of them.
+        first_error: the row number, counted from 0, and the error of the first skipped row.
+    """
+
+    texts: int = 0
+    truncated: int = 0
+    limit: int | None = None
+    skipped: int = 0
+    first_error: tuple[int, str] | None = None
+
+
+def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
+    """Predict every row of a source; see ``TrainingRun.predict_file``.
 
     Args:
         job: what to predict.
-        text_columns: the task's columns of texts.
         rows: predicts some texts.
     """
-    source, target = job.source, job.target
-    if not source.is_file():
-        raise DataFormatError(f"There is no file {source}")
-    file_format(source)
-    kind = file_format(target)
-    parts = target.with_name(f".{target.name}.parts")
-    identity = _identity(job)
-    with only_writer_of_file(target), full_disk_named(target.parent):
-        if job.resume and _was_finished(parts, identity, target):
-            remove(parts)
-            return target
-        _refuse_target(job)
-        done = _begin(parts, identity, job.resume)
-        cut = CutTexts(lambda row: row + done * PART_ROWS, warn=False)
-        inputs = columns_to_read(text_columns, job.text_column)
-        for number, frame in _remaining_chunks(source, done):
-            output = _predicted(frame, inputs, job.columns, lambda texts: rows(texts, cut))
-            write_part(output, parts / f"{number:08d}.part", kind, first=number == 0)
-        joined = join_parts(sorted(parts.glob("*.part")), target, kind)
-        write_json(parts / JOINED, _fingerprint(joined))
-        joined.replace(target)
-        fsync(target.parent)
-        remove(parts)
-    cut.tell(str(source))
-    return target
+    if job.on_error not in ON_ERROR:
+        raise ConfigError(f"on_error must be 'raise' or 'skip', but is {job.on_error!r}")
+    import pyarrow as pa
+
+    target = open_target(job.target)
+    if not job.resume:
+        # The source may take long to look through.
+        target.refuse(job.source, job.overwrite)
+    source = with_export_texts(open_rows(job.source, job.reading), job.text_columns)
+    require_columns(source, job.text_columns, "columns of texts")
+    require_columns(source, job.columns or (), "the columns to carry through")
+    parts, identity = PartFolder(target.parts), _identity(job)
+    tally = Tally()
+    with only_writer_of_file(target.local), full_disk_named(target.local.parent):
+        evidence = {"source": _source_identity(job), "target": target.identity()}
+        if job.resume and parts.was_finished(identity, evidence):
+            parts.remove()
+            return _result(target)
+        target.refuse(job.source, job.overwrite)
+        parts.begin(identity, job.resume, job.overwrite)
+        if job.on_error == "raise":
+            check_texts_of(source, job.text_columns, PART_ROWS)
+        done = list(_parts(job, source, parts, rows, tally))
+        carried = [source.schema.field(name) for name in _carried(job, source)]
+        _publish(target, parts, done, pa.schema(carried), _source_identity(job))
+    _tell(job, tally)
+    return _result(target)
 
 
-def _refuse_target(job: FilePrediction) -> None:
-    if not job.target.exists():
-        return
-    if not job.overwrite:
-        raise RunExistsError(f"{job.target} exists: pass overwrite=True or choose another target")
-    if job.target.samefile(job.source):
-        raise DataFormatError(f"{job.source} cannot be both the source and the target")
+def _parts(
+    job: FilePrediction, source: Rows, parts: PartFolder, rows: RowFunction, tally: Tally
+) -> Iterator[str]:
+    """Make the missing parts, and yield the fingerprint of each part's input."""
+    carried = _carried(job, source)
+    used = [name for name in source.schema.names if name in {*carried, *job.text_columns}]
+    columns = Columns(tuple(carried), job.prefix, job.on_error == "skip")
+    first = 0
+    with tqdm(desc=f"predict {Path(source.name).name}", unit="rows", delay=1) as bar:
+        bar.total = source.count
+        for number, whole in enumerate(source.parts(PART_ROWS)):
+            batch = whole.select(used)
+            fingerprint = batch_fingerprint(batch)
+            if not parts.has(number, fingerprint):
+                predicted, errors = _predicted(job, source, batch, first, rows, tally)
+                parts.write(number, fingerprint, output_batch(batch, predicted, errors, columns))
+            yield fingerprint
+            first += batch.num_rows
+            bar.update(batch.num_rows)
 
 
-def _remaining_chunks(source: Path, done: int) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Yield the number and the rows of each part after the first ``done`` parts.
-
-    The index is that of the file, so that errors name rows of the file.
-    """
-    import pandas as pd
-
-    # Cells of csv files are read as text. The columns of jsonl and parquet files keep their types.
-    for number, frame in enumerate(_bar(read_chunks(source, PART_ROWS), source)):
-        if number >= done:
-            first = number * PART_ROWS
-            frame.index = pd.RangeIndex(first, first + len(frame))
-            yield number, frame
-
-
-def _fingerprint(path: Path) -> list[int]:
-    """Return values that survive renaming the file, and differ if another file replaces it."""
-    status = path.stat()
-    return [status.st_ino, status.st_size, status.st_mtime_ns]
-
-
-def _was_finished(parts: Path, identity: dict[str, Any], target: Path) -> bool:
-    """Return whether the same call was interrupted after its target was complete."""
-    try:
-        same = json.loads((parts / STATE).read_text(encoding="utf-8")) == identity
-        joined = json.loads((parts / JOINED).read_text(encoding="utf-8"))
-        return bool(same and joined == _fingerprint(target))
-    except (OSError, ValueError):
-        return False
-
-
-def _bar(chunks: Iterator[pd.DataFrame], source: Path) -> Iterator[pd.DataFrame]:
-    with tqdm(desc=f"predict {source.name}", unit="rows", delay=1) as bar:
-        for frame in chunks:
-            yield frame
-            bar.update(len(frame))
-
-
-def _identity(job: FilePrediction) -> dict[str, Any]:
-    stat = job.source.stat()
-    return {
-        "source": [str(job.source.absolute()), stat.st_size, stat.st_mtime_ns],
-        "text_column": job.text_column,
-        "columns": job.columns,
-        **job.answer,
-        "part_rows": PART_ROWS,
-    }
-
-
-def _begin(parts: Path, identity: dict[str, Any], resume: bool) -> int:
-    """Make the folder of parts; return how many complete parts an interrupted call has left in it."""
-    state = parts / STATE
-    if resume and state.is_file():
-        before = read_json(state)
-        raise_problems(
-            ResumeError,
-            f"The interrupted prediction in {parts} differs from this one:",
-            [f"{key} changed" for key in identity if before.get(key) != identity[key]],
-            "Restore what changed, or leave out resume to start again.",
-        )
-        done = 0
-        while (parts / f"{done:08d}.part").is_file():
-            done += 1
-        return done
-    remove(parts)
-    parts.mkdir(parents=True)
-    write_json(state, identity)
-    return 0
+def _carried(job: FilePrediction, source: Rows) -> list[str]:
+    return list(source.schema.names if job.columns is None else job.columns)
 
 
 def _predicted(
-    frame: pd.DataFrame,
-    inputs: Sequence[str],
-    columns: list[str] | None,
-    rows: Callable[[list[str]], list[dict[str, Any]]],
-) -> pd.DataFrame:
-    """Return some rows of the target: the columns to carry through and the predictions."""
-    import pandas as pd
+    job: FilePrediction,
+    source: Rows,
+    batch: pa.RecordBatch,
+    first: int,
+    rows: RowFunction,
+    tally: Tally,
+) -> tuple[list[dict[str, Any] | None], dict[int, str]]:
+    """Return the predicted columns of each row, None for a bad one, and the errors by position."""
+    found = row_texts(batch, job.text_columns, source.text_cells)
+    skip = job.on_error == "skip"
+    if not skip:
+        raise_for_rows(found.errors, first, job.text_columns)
+    good = [place for place in range(batch.num_rows) if place not in found.errors]
+    cut = CutTexts(lambda place: first + good[place], warn=False)
+    predicted, failed = predict_rows([found.texts[place] for place in good], cut, rows, skip)
+    errors = {**found.errors, **{good[place]: error for place, error in failed.items()}}
+    tally.texts += len(good)
+    tally.truncated += sum(cut.flags)
+    tally.limit = cut.limit if cut.limit is not None else tally.limit
+    tally.skipped += len(errors)
+    if errors and tally.first_error is None:
+        place = min(errors)
+        tally.first_error = (first + place, errors[place])
+    by_row: list[dict[str, Any] | None] = [None] * batch.num_rows
+    for place, row in zip(good, predicted, strict=True):
+        by_row[place] = row
+    return by_row, errors
 
-    carried = list(frame.columns) if columns is None else columns
-    raise_data_problems(column_problems(frame, carried), "the columns to carry through")
-    predicted = pd.DataFrame(rows(frame_inputs(frame, inputs)), index=frame.index)
-    taken = set(carried)
-    predicted = predicted.rename(
-        columns={name: f"predicted_{name}" for name in predicted.columns if name in taken}
-    )
-    clash = set(predicted.columns) & taken
-    if clash:
-        raise DataFormatError(f"The input already has the columns {sorted(clash)}: rename them")
-    return pd.concat([frame[carried], predicted], axis=1)
+
+def _publish(
+    target: Target,
+    parts: PartFolder,
+    done: Sequence[str],
+    empty: pa.Schema,
+    source: list[int] | None,
+) -> None:
+    """Write the parts as one file, and move it to the target."""
+    schema = parts.schema(done) if done else empty
+    write_rows(parts.batches(done, schema), schema, target.new, target.format)
+    parts.finish({"source": source, "target": file_identity(target.new)})
+    target.publish()
+    parts.remove()
+
+
+def _tell(job: FilePrediction, tally: Tally) -> None:
+    warn_truncated(tally.limit, tally.truncated, tally.texts, str(job.source), 4)
+    if tally.first_error is not None:
+        row, error = tally.first_error
+        warnings.warn(
+            f"{tally.skipped} rows of {job.source} were skipped; the column {ERROR!r} says why. The "
+            f"first is row {row}: {error}",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
+def _result(target: Target) -> Path | str:
+    return target.local if target.address is None else target.address
+
+
+def _source_identity(job: FilePrediction) -> list[int] | None:
+    return file_identity(Path(job.source))
+
+
+def _identity(job: FilePrediction) -> dict[str, Any]:
+    is_path = isinstance(job.source, Path) or "://" not in job.source
+    return {
+        "source": str(Path(job.source).absolute()) if is_path else job.source,
+        "text_columns": list(job.text_columns),
+        "columns": None if job.columns is None else list(job.columns),
+        "prefix": job.prefix,
+        "on_error": job.on_error,
+        **job.answer,
+        "part_rows": PART_ROWS,
+    }

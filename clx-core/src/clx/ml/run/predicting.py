@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.frames import to_frame
+from clx.ml.data.reading import reading_of
+from clx.ml.data.task_frames import own_text_columns
 from clx.ml.data.texts import as_text_rows, as_texts, check_texts, columns_to_read, frame_inputs
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
@@ -89,31 +91,40 @@ class PredictingRun(Run):
         all_scores: bool = False,
         min_score: float | None = None,
         backend: str | None = None,
+        *,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Sequence[str] = True,
     ) -> pd.DataFrame:
         """Return the predictions as a frame with the index of the data.
 
         The columns are those of the task, and ``truncated``, which says whether the text was longer
-        than the model's limit.
+        than the model's limit. Labels that are whole numbers or booleans stay so in rows without a
+        label: the column is then nullable (``Int64``, ``boolean``).
 
         Args:
             data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
-            text_column: the column of texts; ``"text"`` stands for the task's ``text_columns``.
+            text_column: the column of texts; ``"text"`` stands for the run's own column, or the task's
+                ``text_columns``.
             batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
             min_score: as for :meth:`predict_labels`.
             backend: as for :meth:`predict`.
+            separator: as for :meth:`train`.
+            encoding: as for :meth:`train`.
+            header: as for :meth:`train`.
 
         Raises:
             DataFormatError: there is no such column, or it holds something other than texts.
         """
-        import pandas as pd
+        from clx.ml.prediction.rows import prediction_frame
 
         check_min_score(min_score)
-        frame = to_frame(data)
-        inputs = frame_inputs(frame, columns_to_read(self.text_columns, text_column))
+        frame = to_frame(data, "data", reading_of(separator, encoding, header), labeled=False)
+        inputs = frame_inputs(frame, columns_to_read(own_text_columns(self), text_column))
         cut = CutTexts(frame.index.__getitem__)
         rows = self._row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
-        return pd.DataFrame(rows, index=frame.index)
+        return prediction_frame(rows, frame.index)
 
     def predict_file(
         self,
@@ -127,46 +138,60 @@ class PredictingRun(Run):
         all_scores: bool = False,
         min_score: float | None = None,
         backend: str | None = None,
-    ) -> Path:
+        on_error: str = "raise",
+        prefix: str = "",
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Iterable[str] = True,
+    ) -> Path | str:
         """Predict every row of a file, write another file in bounded memory, and return its path.
 
         Args:
-            source: the csv, tsv, jsonl or parquet file to read.
-            target: the csv, tsv, jsonl or parquet file to write; it appears when it is complete.
-            text_column: the column of texts.
+            source: what to read: a file, a folder, a glob, or an address (docs/data.md lists them).
+            target: the csv, tsv, jsonl or parquet file to write, or an address; it appears when it
+                is complete. The result is its Path, for an address the str.
+            text_column: the column of texts. An empty cell of a csv file is an empty text.
             columns: the input columns to copy to the target, by default all.
-            resume: continue an interrupted call.
-            overwrite: replace an existing target.
+            resume: continue an interrupted call; parts whose rows did not change are kept.
+            overwrite: replace an existing target, and the parts of an interrupted call.
             batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
             min_score: as for :meth:`predict_labels`.
             backend: as for :meth:`predict`.
+            on_error: ``"raise"``, or ``"skip"``: a row without a valid text keeps its place, its
+                predictions are null, and the column ``error`` says why.
+            prefix: what the names of the predicted columns begin with.
+            separator: as for :meth:`predict_frame`.
+            encoding: as for :meth:`predict_frame`.
+            header: as for :meth:`predict_frame`.
 
         Raises:
-            RunExistsError: the target exists.
-            DataFormatError: the source cannot be read, or lacks a column.
-            ResumeError: the source, run or arguments changed since the interrupted call.
+            RunExistsError: the target exists, or finished parts of an interrupted call do.
+            DataFormatError: the source cannot be read, or lacks a column or a text.
+            ResumeError: the source's name, the run or arguments changed since the interrupted call.
         """
         from clx.ml.prediction.predict_file import FilePrediction, predict_file
 
         directory = self._trained_directory()
         job = FilePrediction(
-            Path(source),
-            Path(target),
-            text_column,
-            columns=None if columns is None else list(columns),
-            resume=resume,
-            overwrite=overwrite,
+            source,
+            target,
+            tuple(columns_to_read(own_text_columns(self), text_column)),
             answer={
                 "run": directory.identity(),
                 "all_scores": all_scores,
                 "min_score": check_min_score(min_score),
                 "backend": check_backend(backend),
             },
+            columns=None if columns is None else tuple(columns),
+            prefix=prefix,
+            on_error=on_error,
+            resume=resume,
+            overwrite=overwrite,
+            reading=reading_of(separator, encoding, header),
         )
         check_batch_size(batch_size)
-        rows = self._row_function(batch_size, backend, all_scores, min_score)
-        return predict_file(job, self.text_columns, rows)
+        return predict_file(job, self._row_function(batch_size, backend, all_scores, min_score))
 
     # ---- Skeleton --------------------------------------------------------------------------------
 

@@ -68,6 +68,44 @@ def metrics(task: Task, option: str) -> list[str]:
     return [f"{option} must be a list, but is {cell(value)}"]
 
 
+def text_column(task: Task, option: str) -> list[str]:
+    """Check the name of the column of texts."""
+    problems = _column_problems(task, option)
+    if getattr(task, option) is not None and len(task.text_columns) != 1:
+        problems.append(
+            f"{option} is only for tasks that read one column; this one reads "
+            f"{names(task.text_columns)}: rename the columns of the data"
+        )
+    return problems
+
+
+def label_column(task: Task, option: str) -> list[str]:
+    """Check the name of the column of labels."""
+    value = getattr(task, option)
+    problems = _column_problems(task, option)
+    texts = task.text_columns if task.text_column is None else (task.text_column,)
+    if value is not None and value in texts:
+        problems.append(f"{option} is {value!r}, which is a column of texts")
+    if value is not None and not task.label_column_names:
+        problems.append(no_label_column(task))
+    return problems
+
+
+def no_label_column(task: Task) -> str:
+    """Return why a task cannot have the option ``label_column``."""
+    return (
+        f"label_column cannot be set, because the task {task.name!r} does not say which column holds "
+        f"its labels: rename the columns of the data, or set label_column_names in its class"
+    )
+
+
+def _column_problems(task: Task, option: str) -> list[str]:
+    value = getattr(task, option)
+    if value is None or (isinstance(value, str) and value):
+        return []
+    return [f"{option} must be the name of a column, but is {cell(value)}"]
+
+
 def head_init(task: Task, option: str) -> list[str]:
     """Check the initialization of the head."""
     return choice_problems(task, {option: HEAD_INITS})

@@ -116,6 +116,19 @@ OPTIONS = (
         check.metrics,
     ),
     Option(
+        "text_column",
+        None,
+        "The column of texts in the data of this run, by default the task's own, such as `text`. Only "
+        "for tasks with one text column.",
+        check.text_column,
+    ),
+    Option(
+        "label_column",
+        None,
+        "The column of labels in the data of this run, by default the task's own, such as `label`.",
+        check.label_column,
+    ),
+    Option(
         "strict_data",
         False,
         "Stop before a training when the check of the data finds anything, instead of warning.",

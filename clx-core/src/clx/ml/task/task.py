@@ -38,6 +38,7 @@ class Task:
     pipeline_args: ClassVar[dict[str, Any]] = {}
     predict_args: ClassVar[dict[str, Any]] = {}
     text_columns: ClassVar[tuple[str, ...]] = ("text",)
+    label_column_names: ClassVar[tuple[str, ...]] = ()
     trainer_class: Any = _StockTrainer()
     head_init: Any = "random"
     pooling: Any = "model"
@@ -54,6 +55,8 @@ class Task:
         training_args: dict[str, Any]
         device: str | None
         metrics: list[str] | None
+        text_column: str | None
+        label_column: str | None
         class_weights: str | dict[str, float] | None
         label_texts: str | dict[str, str | list[str]] | None
         long_text: str

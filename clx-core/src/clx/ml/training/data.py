@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import DataWarning
 from clx.ml.data.check.check import check_splits
 from clx.ml.data.dataset import fingerprint
-from clx.ml.data.frames import to_frame
+from clx.ml.data.frames import VALIDATION, training_sources
 from clx.ml.data.lengths import input_limit, warn_truncated
+from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.data.splits import Split, tokenised_split
+from clx.ml.data.task_frames import ColumnNames, validated_frame
 from clx.ml.results.data_check import DataCheck, raise_if_strict
-from clx.ml.task.author_code import author_code, validate_frame
+from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,19 +24,31 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 
-def validated_frames(task: Task, train_data: Any, eval_data: Any) -> dict[str, pd.DataFrame]:
+def validated_frames(
+    task: Task,
+    train_data: Any,
+    eval_data: Any,
+    reading: Reading = DEFAULT_READING,
+    columns: ColumnNames | None = None,
+) -> dict[str, pd.DataFrame]:
     """Return the validated frames ``train`` and, if there is eval data, ``eval``.
 
     The task infers its config from the training frame before the eval frame is validated.
+
+    Args:
+        task: the task, with the options of the run.
+        train_data: the data of the call. A ``DatasetDict`` may have the eval data too.
+        eval_data: the eval data of the call, or None.
+        reading: how to read text files.
+        columns: what the data calls the task's columns. None takes the run's names.
     """
-    train = to_frame(train_data, "train_data")
-    validate_frame(task, train, "train_data")
+    train_data, eval_data = training_sources(train_data, eval_data, reading)
+    train = validated_frame(task, train_data, "train_data", reading, columns)
     with author_code(task, "infer_config"):
         task.infer_config(train)
     if eval_data is None:
         return {"train": train}
-    evaluated = to_frame(eval_data, "eval_data")
-    validate_frame(task, evaluated, "eval_data")
+    evaluated = validated_frame(task, eval_data, "eval_data", reading, columns, VALIDATION)
     return {"train": train, "eval": evaluated}
 
 
@@ -74,19 +88,24 @@ def check_or_warn(task: Task, splits: Sequence[Split], limit: int | None) -> Dat
     return check
 
 
-def check_run_data(task: Task, train_data: Any, eval_data: Any) -> DataCheck:
+def check_run_data(
+    task: Task, train_data: Any, eval_data: Any, reading: Reading, columns: ColumnNames
+) -> DataCheck:
     """Return the findings about the data; see ``TrainingRun.check``."""
-    frames = validated_frames(task, train_data, eval_data)
+    frames = validated_frames(task, train_data, eval_data, reading, columns)
     tokenizer = task.tokenizer
     splits = tokenized_splits(task, tokenizer, frames)
     return check_splits(task, splits, input_limit(task, tokenizer))
 
 
-def label_errors(task: Task, data: Any, folds: int, top: int | None) -> pd.DataFrame:
+def label_errors(
+    task: Task, data: Any, folds: int, top: int | None, reading: Reading, columns: ColumnNames
+) -> pd.DataFrame:
     """Return rows whose labels look wrong; see ``TrainingRun.find_label_errors``."""
     from clx.ml.model.head.label_errors import find_label_errors
 
-    frames = validated_frames(task, data, None)
+    train_data, _ = training_sources(data, None, reading)
+    frames = validated_frames(task, train_data, None, reading, columns)
     tokenizer = task.tokenizer
     (split,) = tokenized_splits(task, tokenizer, frames)
     limit = input_limit(task, tokenizer)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clx.ml.data.lengths import input_limit
+from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.evaluation.evaluate import evaluate_predictions, predict_split
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
@@ -78,6 +79,7 @@ class Request:
     callbacks: Sequence[Any] = ()
     fine_tune: bool = True
     time_budget: Any = None
+    reading: Reading = DEFAULT_READING
 
 
 def train_run(
@@ -98,7 +100,7 @@ def train_run(
     started = time.monotonic()
     seconds = seconds_of(request.time_budget)
     budget = None if seconds is None else Budget(seconds, started)
-    frames = validated_frames(task, request.train_data, request.eval_data)
+    frames = validated_frames(task, request.train_data, request.eval_data, request.reading)
     # A saved run was opened without this check: another transformers may have written its config.
     given, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The training of {task.run_name!r}")

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from clx.ml.data.check.label_checks import label_findings
+from clx.ml.data.check.label_names import joined_label_findings, similar_label_findings
 from clx.ml.data.check.labeled_texts import LabeledTexts, Rule, TextIndex
 from clx.ml.data.check.near_duplicates import near_duplicates
 from clx.ml.data.windows import READ_WHOLE
@@ -36,7 +37,8 @@ CONFLICTING_WITH_TRAIN = replace(CONFLICTING, what="the text has other labels in
 REPEATED = Rule(
     "duplicate_rows",
     "the text and labels of an earlier row are repeated",
-    "They count more than other rows: remove them with drop_duplicates() if that is not intended",
+    "They count more than other rows. To remove them, name the columns of texts and labels: "
+    "data[~data.astype(str).duplicated(['text', 'label'])]",
 )
 LEAKED = Rule(
     "leaked_texts",
@@ -82,6 +84,10 @@ def check_data(
     if trained.labels is not None:
         in_eval = None if evaluated is None else evaluated.labels
         findings += label_findings(trained.labels, in_eval or (), label_names, min_rows_per_label)
+        findings += similar_label_findings(trained.labels, in_eval or (), label_names)
+        given = () if train.labels is None else train.labels
+        is_list = any(not isinstance(labels, str) for labels in given)
+        findings += joined_label_findings(trained.labels, is_list)
     order = list(KINDS)
     return DataCheck(
         tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),

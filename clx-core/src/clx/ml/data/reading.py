@@ -1,0 +1,75 @@
+"""How to read a text file: what the caller knows about it and clx cannot see for certain."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clx.errors import ConfigError
+from clx.problems import cell, raise_problems
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The options of a call that reads a file. Sources that are not text files ignore them.
+
+    Attributes:
+        separator: the character between the cells of a csv file. None takes the comma, the tab for
+            a tsv file, or what the file's own ``sep=`` line says.
+        encoding: the name of the file's encoding. None takes UTF-8, or detects it and says so.
+        header: True if the first row names the columns, False if there is no such row, or the
+            names of the columns of a file without one.
+    """
+
+    separator: str | None = None
+    encoding: str | None = None
+    header: bool | Sequence[str] = True
+
+
+DEFAULT_READING = Reading()
+
+
+def reading_of(separator: Any = None, encoding: Any = None, header: Any = True) -> Reading:
+    """Return how to read a text file, for the arguments of a call; :class:`Reading` describes them.
+
+    Raises:
+        ConfigError: arguments are not valid; all are listed.
+    """
+    problems = []
+    if separator is not None and not _is_separator(separator):
+        problems.append(
+            f"separator must be one character, such as ';', and no quote or line break, but is "
+            f"{cell(separator)}"
+        )
+    if encoding is not None and not _is_encoding(encoding):
+        problems.append(
+            f"encoding must be the name of an encoding that Python knows, such as 'cp1252', but is "
+            f"{cell(encoding)}"
+        )
+    if not isinstance(header, bool) and not _are_columns(header):
+        problems.append(
+            f"header must be True, False, or a list with a name for each column, each of them once, "
+            f"but is {cell(header)}"
+        )
+    raise_problems(ConfigError, "The file cannot be read like this:", problems)
+    return Reading(separator, encoding, header if isinstance(header, bool) else tuple(header))
+
+
+def _is_separator(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 1 and value not in '"\r\n'
+
+
+def _is_encoding(value: Any) -> bool:
+    try:
+        # Python also has codecs that are no encodings of texts, such as hex.
+        return isinstance(value, str) and isinstance(codecs.decode(b"", value), str)
+    except (LookupError, ValueError):
+        return False
+
+
+def _are_columns(value: Any) -> bool:
+    if not isinstance(value, list | tuple) or not value:
+        return False
+    return all(isinstance(name, str) and name for name in value) and len(set(value)) == len(value)

@@ -1,0 +1,180 @@
+"""The encoding of a text file: given, marked, UTF-8, or detected and said."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from clx.errors import DataFormatError, DataWarning
+from clx.ml.data.tables.streams import BLOCK, FileSource, blocks
+
+UTF8 = "utf-8"
+
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks. That of UTF-32 begins like that of UTF-16."""
+
+SAMPLE = 1 << 16
+"""Bytes of lines that are not ASCII, for the detection of the encoding."""
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file whose encoding is known.
+
+    Attributes:
+        source: the file.
+        encoding: the name of its encoding.
+    """
+
+    source: FileSource
+    encoding: str
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open the file as UTF-8 without a byte order mark."""
+        with self.source.open() as stream:
+            recoded = self.encoding != UTF8
+            utf8: Any = _Recoded(stream, self.encoding) if recoded else _Unmarked(stream)
+            yield io.BufferedReader(utf8, BLOCK)
+
+
+class _Unmarked(io.RawIOBase):
+    """The bytes of a stream without a byte order mark of UTF-8 at its beginning."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        start = stream.read(3)
+        self._rest = b"" if start == codecs.BOM_UTF8 else start
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        data = self._rest[: len(buffer)] or self._stream.read(len(buffer))
+        self._rest = self._rest[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Recoded(io.RawIOBase):
+    """The text of a stream as UTF-8."""
+
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._rest = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        while not self._rest and not self._ended:
+            block = self._stream.read(BLOCK)
+            self._ended = not block
+            self._rest = self._decoder.decode(block, self._ended).encode(UTF8)
+        data, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def text_file(source: FileSource, encoding: str | None) -> TextFile:
+    """Return the file with its encoding.
+
+    Args:
+        source: the file.
+        encoding: what the caller says. None takes the byte order mark, UTF-8 if all bytes are valid,
+            or else the encoding that the bytes look like, with a ``DataWarning``.
+
+    Raises:
+        DataFormatError: bytes are not valid in the encoding; the message names the line.
+    """
+    chosen = encoding or _marked(source) or UTF8
+    bad = _first_bad_byte(source, chosen)
+    if bad is None:
+        return TextFile(source, _utf8_named(chosen))
+    if encoding is None and chosen == UTF8:
+        detected = _detected(source)
+        if detected is not None:
+            warnings.warn(
+                f"{source.name} is not UTF-8 (line {bad}). It was read as {detected}, which its bytes "
+                f"look like; encoding={detected!r} says so, and another name corrects it.",
+                DataWarning,
+                stacklevel=2,
+            )
+            return TextFile(source, detected)
+    raise DataFormatError(
+        f"{source.name}, line {bad}: a byte is not valid {chosen}. Correct the line, or pass the "
+        f"file's encoding, such as encoding='cp1252'."
+    )
+
+
+def _utf8_named(encoding: str) -> str:
+    name = codecs.lookup(encoding).name
+    return UTF8 if name in (UTF8, "utf-8-sig", "ascii") else name
+
+
+def _marked(source: FileSource) -> str | None:
+    with source.open() as stream:
+        start = stream.read(4)
+    return next((name for mark, name in MARKS if start.startswith(mark)), None)
+
+
+def _first_bad_byte(source: FileSource, encoding: str) -> int | None:
+    """Return the line, counted from 1, of the first byte that is not valid, None if there is none."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines = 1
+    with source.open() as stream:
+        for block in blocks(stream):
+            try:
+                lines += decoder.decode(block).count("\n")
+            except UnicodeDecodeError as error:
+                valid = codecs.decode(error.object[: error.start], encoding, "ignore")
+                return lines + valid.count("\n")
+        try:
+            decoder.decode(b"", True)
+        except UnicodeDecodeError:
+            return lines
+    return None
+
+
+def _detected(source: FileSource) -> str | None:
+    """Return the encoding that a file which is not UTF-8 looks like.
+
+    None where most lines beyond ASCII are valid UTF-8: then single bytes are damaged.
+    """
+    valid, invalid, sample = 0, 0, bytearray()
+    with source.open() as stream:
+        for line in stream:
+            if line.isascii():
+                continue
+            # Other encodings hardly ever make a character of UTF-8 by chance.
+            valid += not line.decode(UTF8, "ignore").isascii()
+            try:
+                line.decode(UTF8)
+            except UnicodeDecodeError:
+                invalid += 1
+                sample += line
+            if len(sample) > SAMPLE:
+                break
+    if valid >= invalid:
+        return None
+    from charset_normalizer import from_bytes
+
+    found = from_bytes(bytes(sample))
+    best = found.best()
+    if best is None:
+        return None
+    # Short samples fit many code pages of Europe alike; this one is by far the most common.
+    alike = {name for each in found for name in (each.encoding, *each.could_be_from_charset)}
+    return "cp1252" if "cp1252" in alike and best.encoding.startswith("cp125") else best.encoding

@@ -1,0 +1,167 @@
+"""JSON lines and JSON arrays of objects, with every value as it is written.
+
+A first pass over the file finds the keys of all rows and a type for each; a second one makes batches.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import DataFormatError
+from clx.ml.data.reading import Reading
+from clx.ml.data.tables.encodings import TextFile, text_file
+from clx.ml.data.tables.json_types import NULL, Shape, array_of, arrow_type, checked_shape, together
+from clx.ml.data.tables.rows import Rows
+from clx.ml.data.tables.streams import FileSource
+from clx.problems import cell
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CHUNK_ROWS = 4096
+
+Row = dict[str, Any]
+
+
+def open_json_lines(source: FileSource, reading: Reading, keep: bool = False) -> Rows:
+    """Open a file with one JSON object per line.
+
+    Args:
+        source: the file.
+        reading: what the caller says about it.
+        keep: keep the rows in memory, for a caller that reads them all.
+
+    Raises:
+        DataFormatError: a line is not a JSON object; the message names the line.
+    """
+    text = text_file(source, reading.encoding)
+    if keep:
+        return rows_of_objects(source.name, list(_objects(text)))
+    shapes: dict[str, Shape] = {}
+    count = 0
+    for chunk in _chunks(_objects(text)):
+        _add_shapes(shapes, chunk)
+        count += len(chunk)
+    schema = _schema(shapes)
+    return Rows(
+        source.name,
+        schema,
+        lambda: (_batch(chunk, schema) for chunk in _chunks(_objects(text))),
+        count,
+    )
+
+
+def open_json(source: FileSource, reading: Reading, keep: bool = False) -> Rows:
+    """Open a JSON file: an array of objects, an object of columns, or JSON lines under this name.
+
+    Args:
+        source: the file. It is read into memory.
+        reading: what the caller says about it.
+        keep: as for :func:`open_json_lines`.
+
+    Raises:
+        DataFormatError: the file is not JSON, or has no rows in it.
+    """
+    text = text_file(source, reading.encoding)
+    with text.open() as stream:
+        content = stream.read()
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        if "Extra data" in str(error):
+            return open_json_lines(source, reading, keep)
+        raise DataFormatError(f"{source.name}: not JSON ({error})") from error
+    return rows_of_objects(source.name, _rows_in(value, source.name))
+
+
+def _rows_in(value: Any, name: str) -> list[Row]:
+    if isinstance(value, dict) and value and all(isinstance(v, list) for v in value.values()):
+        if len(value) == 1 and all(isinstance(row, dict) for row in next(iter(value.values()))):
+            value = next(iter(value.values()))
+        elif len({len(column) for column in value.values()}) == 1:
+            value = [
+                dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)
+            ]
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
+        raise DataFormatError(f"{name} is not an array of objects, but {cell(value)}")
+    for position, row in enumerate(value):
+        if not isinstance(row, dict):
+            raise DataFormatError(f"{name}, item {position}: {cell(row)} is not a JSON object")
+    return value
+
+
+def rows_of_objects(name: str, objects: Sequence[Row]) -> Rows:
+    """Return the rows for objects that are in memory.
+
+    Args:
+        name: the source in messages.
+        objects: the rows, each from column to a value of JSON.
+    """
+    shapes: dict[str, Shape] = {}
+    for chunk in _chunks(objects):
+        _add_shapes(shapes, chunk)
+    schema = _schema(shapes)
+    return Rows(
+        name,
+        schema,
+        lambda: (_batch(chunk, schema) for chunk in _chunks(objects)),
+        len(objects),
+    )
+
+
+def _objects(text: TextFile) -> Iterator[Row]:
+    """Yield the objects of the lines; blank lines are none.
+
+    ``json`` keeps what other readers drop: lone surrogates, large integers, strings like dates.
+    """
+    with text.open() as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                # The decoder's own message counts lines within the line.
+                what = getattr(error, "msg", error)
+                raise DataFormatError(
+                    f"{text.source.name}, line {number}: not JSON ({what}): "
+                    f"{cell(line.decode('utf-8', 'replace').rstrip())}"
+                ) from error
+            if not isinstance(value, dict):
+                raise DataFormatError(
+                    f"{text.source.name}, line {number}: {cell(value)} is not a JSON object"
+                )
+            yield value
+
+
+def _chunks(objects: Iterable[Row]) -> Iterator[list[Row]]:
+    iterator = iter(objects)
+    while chunk := list(islice(iterator, CHUNK_ROWS)):
+        yield chunk
+
+
+def _add_shapes(shapes: dict[str, Shape], chunk: Sequence[Row]) -> None:
+    for key in dict.fromkeys(key for row in chunk for key in row):
+        found = checked_shape([row.get(key) for row in chunk])
+        shapes[key] = together(shapes.get(key, NULL), found)
+
+
+def _schema(shapes: dict[str, Shape]) -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([(key, arrow_type(shape)) for key, shape in shapes.items()])
+
+
+def _batch(chunk: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    columns = [array_of([row.get(f.name) for row in chunk], f.type) for f in schema]
+    if not columns:
+        # Rows without any key are rows.
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * len(chunk), pa.struct([])))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

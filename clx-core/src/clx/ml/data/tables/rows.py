@@ -1,0 +1,151 @@
+"""The rows of a source: one schema, and record batches that can be read again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clx.errors import DataFormatError
+from clx.ml.data.tables.json_types import array_of, is_json, plain
+from clx.problems import cell, names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Rows:
+    """An opened source.
+
+    Attributes:
+        name: the source in messages.
+        schema: the columns of all rows, whichever part of the source they are in.
+        read: starts over, and yields the rows in order as record batches of any sizes.
+        count: the number of rows, None if it is not known before they are read.
+        text_cells: whether every cell is text, as in a csv file. An empty cell is null there.
+    """
+
+    name: str
+    schema: pa.Schema
+    read: Callable[[], Iterator[pa.RecordBatch]]
+    count: int | None = None
+    text_cells: bool = False
+
+    def table(self) -> pa.Table:
+        """Return all rows."""
+        import pyarrow as pa
+
+        return pa.Table.from_batches(list(self.read()), self.schema)
+
+    def parts(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in batches of exactly ``rows`` rows; the last one may have fewer."""
+        waiting: list[pa.RecordBatch] = []
+        held = 0
+        for batch in self.read():
+            rest = batch
+            while held + rest.num_rows >= rows:
+                yield self._joined([*waiting, rest.slice(0, rows - held)])
+                rest, waiting, held = rest.slice(rows - held), [], 0
+            if rest.num_rows:
+                waiting.append(rest)
+                held += rest.num_rows
+        if held:
+            yield self._joined(waiting)
+
+    def _joined(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        return pa.concat_batches(batches) if len(batches) > 1 else batches[0]
+
+
+def refuse_repeated(columns: Sequence[str], where: str) -> None:
+    """Raise if two columns have the same name.
+
+    Raises:
+        DataFormatError: a column name occurs more than once.
+    """
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    if repeated:
+        raise DataFormatError(f"{where} has more than one column called {names(repeated)}")
+
+
+def joined_rows(name: str, sources: Sequence[Rows]) -> Rows:
+    """Return the rows of several sources, one after the other, with one schema for all.
+
+    A column that a source lacks is null there.
+
+    Raises:
+        DataFormatError: a column has types that do not go together; the message names two sources.
+    """
+    if len(sources) == 1:
+        return sources[0]
+    schema = _common_schema(sources)
+    counts = [each.count for each in sources]
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for source in sources:
+            for batch in source.read():
+                yield fitted(batch, schema)
+
+    return Rows(
+        name,
+        schema,
+        read,
+        None if None in counts else sum(count or 0 for count in counts),
+        all(each.text_cells for each in sources),
+    )
+
+
+def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
+    import pyarrow as pa
+
+    schema = sources[0].schema
+    for source in sources[1:]:
+        try:
+            schema = pa.unify_schemas([schema, source.schema], promote_options="permissive")
+        except pa.ArrowException as error:
+            raise DataFormatError(
+                f"{sources[0].name} and {source.name} do not go together: {cell(str(error))}. "
+                f"Convert one of them, or read them one by one."
+            ) from error
+    return schema
+
+
+def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """Return the type that the values of both types have, JSON where there is none."""
+    import pyarrow as pa
+
+    if one.equals(other):
+        return one
+    if is_json(one) or is_json(other):
+        return one if is_json(one) else other
+    try:
+        schemas = [pa.schema([("x", one)]), pa.schema([("x", other)])]
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except pa.ArrowException:
+        return pa.json_(pa.string())
+
+
+def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return the batch with the columns of a schema that its own schema was promoted to."""
+    import pyarrow as pa
+
+    if batch.schema.equals(schema):
+        return batch
+    present = set(batch.schema.names)
+    arrays = [
+        _converted(batch.column(field.name), field.type)
+        if field.name in present
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _converted(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if array.type.equals(kind):
+        return array
+    if is_json(kind):
+        return array_of([plain(value) for value in array.to_pylist()], kind)
+    return array.cast(kind)

@@ -1,0 +1,113 @@
+"""Files as streams of bytes: local or at an address, decompressed."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from clx.errors import DataFormatError
+from clx.ml.data.tables.formats import FileFormat
+from clx.problems import cell
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """One file to read.
+
+    Attributes:
+        name: the file in messages.
+        format: what its name says about it.
+        path: the local file, or an address such as ``s3://bucket/rows.csv``.
+    """
+
+    name: str
+    format: FileFormat
+    path: Path | str
+
+    def open_raw(self) -> IO[bytes]:
+        """Open the file as it is stored."""
+        if isinstance(self.path, Path):
+            return self.path.open("rb")
+        import fsspec
+
+        opened: IO[bytes] = fsspec.open(self.path, "rb").open()
+        return opened
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open the decompressed file.
+
+        Raises:
+            DataFormatError: the file cannot be opened, or is not compressed as its name says.
+        """
+        with self.errors_named(), self.open_raw() as raw:
+            stream = self._decompressed(raw)
+            try:
+                yield stream
+            finally:
+                if stream is not raw:
+                    stream.close()
+
+    def _decompressed(self, raw: IO[bytes]) -> IO[bytes]:
+        kind = self.format.compression
+        if kind == "gzip":
+            return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
+        if kind == "bz2":
+            return bz2.BZ2File(raw)
+        if kind == "zstd":
+            import pyarrow as pa
+
+            return io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
+        if kind == "zip":
+            archive = zipfile.ZipFile(raw)
+            members = [each for each in archive.namelist() if not each.endswith("/")]
+            members = [each for each in members if not each.startswith("__MACOSX/")]
+            if len(members) != 1:
+                raise DataFormatError(
+                    f"{self.name} holds {len(members)} files, but must hold one: unpack it and pass "
+                    f"the folder"
+                )
+            return archive.open(members[0])
+        return raw
+
+    @contextlib.contextmanager
+    def errors_named(self) -> Iterator[None]:
+        """Name the file in the errors of the libraries that read it.
+
+        Raises:
+            DataFormatError: in place of theirs.
+        """
+        import pyarrow as pa
+
+        # zlib.error and zipfile.BadZipFile have no common base but Exception.
+        try:
+            yield
+        except DataFormatError:
+            raise
+        except (ValueError, OSError, EOFError, pa.ArrowException) as error:
+            raise DataFormatError(self.unreadable(error)) from error
+        except Exception as error:
+            if type(error).__module__ not in ("zlib", "zipfile"):
+                raise
+            raise DataFormatError(self.unreadable(error)) from error
+
+    def unreadable(self, error: Exception) -> str:
+        """Return the message for an error of the library that read the file."""
+        kind = " ".join(part for part in (self.format.compression, self.format.kind) if part)
+        text = str(error) or type(error).__name__
+        return f"{self.name} cannot be read as {kind}: {text if len(text) < 300 else cell(text)}"
+
+
+def blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the rest of a stream in blocks of about one megabyte."""
+    while block := stream.read(BLOCK):
+        yield block

@@ -1,0 +1,114 @@
+"""Where an output goes: a local file, or an address. It appears there when it is complete."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clx.errors import DataFormatError, RunExistsError
+from clx.ml.data.tables.formats import FileFormat, target_format
+from clx.ml.data.tables.sources import is_address
+from clx.ml.run_directory.files import fsync
+from clx.settings import local_data_dir
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file to write.
+
+    Attributes:
+        name: the target in messages.
+        format: how to write it.
+        local: the file that is written on this machine: the target itself, or a file that is then
+            copied to the address.
+        address: the address, None for a local target.
+    """
+
+    name: str
+    format: FileFormat
+    local: Path
+    address: str | None = None
+
+    @property
+    def parts(self) -> Path:
+        """The folder of finished parts."""
+        return self.local.with_name(f".{self.local.name}.parts")
+
+    @property
+    def new(self) -> Path:
+        """The complete file before it takes its place."""
+        return self.local.with_name(f".{self.local.name}.new")
+
+    def refuse(self, source: str | Path, overwrite: bool) -> None:
+        """Raise if the target cannot be written, before any work is done.
+
+        Raises:
+            RunExistsError: it exists, and ``overwrite`` is not set.
+            DataFormatError: it is a folder, or the source itself.
+        """
+        if self.address is not None:
+            exists = _file_system(self.address).exists(self.address)
+            same = self.address == str(source)
+        else:
+            exists = self.local.exists()
+            if self.local.is_dir():
+                raise DataFormatError(f"{self.name} is a folder: name a file to write")
+            here = Path(source)
+            same = exists and not is_address(str(source)) and here.exists()
+            same = same and self.local.samefile(here)
+        if exists and not overwrite:
+            raise RunExistsError(
+                f"{self.name} exists: pass overwrite=True or choose another target"
+            )
+        if same:
+            raise DataFormatError(f"{source} cannot be both the source and the target")
+
+    def publish(self) -> None:
+        """Move the complete file to its place."""
+        self.new.replace(self.local)
+        fsync(self.local.parent)
+        if self.address is not None:
+            files = _file_system(self.address)
+            # The object appears when the upload is complete, also where an upload is not atomic.
+            files.put_file(str(self.local), f"{self.address}.new")
+            files.mv(f"{self.address}.new", self.address)
+            self.local.unlink()
+
+    def identity(self) -> list[int] | None:
+        """Return values that another file in the target's place would not have, None without one."""
+        return file_identity(self.local)
+
+
+def file_identity(path: Path) -> list[int] | None:
+    """Return values that survive renaming a file, None if there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_ino, status.st_size, status.st_mtime_ns]
+
+
+def open_target(target: str | Path) -> Target:
+    """Return the target that a path or an address names.
+
+    Raises:
+        DataFormatError: clx writes no such files, or the address cannot be opened.
+    """
+    name = str(target)
+    form = target_format(name)
+    if not is_address(name):
+        return Target(name, form, Path(target).expanduser())
+    try:
+        _file_system(name)
+    except (ImportError, ValueError, OSError) as error:
+        raise DataFormatError(f"{name} cannot be opened: {error}") from error
+    folder = local_data_dir() / "predictions" / hashlib.sha256(name.encode()).hexdigest()[:16]
+    return Target(name, form, folder / name.rpartition("/")[2], name)
+
+
+def _file_system(address: str) -> Any:
+    import fsspec
+
+    return fsspec.core.url_to_fs(address)[0]

@@ -1,0 +1,176 @@
+"""The texts of Arrow rows, and which rows have none that can be predicted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.data.annotations import texts_of_export
+from clx.ml.data.arrow_frames import table_to_frame
+from clx.ml.data.problems import has_surrogate, raise_data_problems
+from clx.ml.data.tables.json_types import array_of, is_json
+from clx.ml.data.tables.rows import Rows
+from clx.ml.data.texts import TextRow
+from clx.problems import cell, did_you_mean, examples, names
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class RowTexts:
+    """The input of ``predict`` for some rows.
+
+    Attributes:
+        texts: one for each row, shape (rows,). That of a bad row is empty.
+        errors: what is wrong with the bad rows, by position.
+    """
+
+    texts: list[str]
+    errors: dict[int, str]
+
+
+def with_export_texts(rows: Rows, columns: Sequence[str]) -> Rows:
+    """Return the rows with the texts of an annotation tool's export as columns.
+
+    Args:
+        rows: the rows of a source.
+        columns: the columns of texts. Rows that have them are returned unchanged.
+    """
+    import pyarrow as pa
+
+    missing = [column for column in columns if column not in rows.schema.names]
+    first = next(rows.parts(1), None)
+    if not missing or first is None:
+        return rows
+    if not set(missing) <= set(_export_frame(first).columns):
+        return rows
+    added = [pa.field(column, pa.json_(pa.string())) for column in missing]
+    schema = pa.schema([*rows.schema, *added])
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for batch in rows.read():
+            frame = _export_frame(batch)
+            texts = [array_of(list(frame[field.name]), field.type) for field in added]
+            yield pa.RecordBatch.from_arrays([*batch.columns, *texts], schema=schema)
+
+    return replace(rows, schema=schema, read=read)
+
+
+def _export_frame(batch: pa.RecordBatch) -> pd.DataFrame:
+    import pyarrow as pa
+
+    return texts_of_export(table_to_frame(pa.Table.from_batches([batch])))
+
+
+def require_columns(rows: Rows, columns: Sequence[str], what: str) -> None:
+    """Raise if the rows lack a column.
+
+    Raises:
+        DataFormatError: the message lists the columns that there are.
+    """
+    present = rows.schema.names
+    problems = [
+        f"there is no column {column!r}; the columns are {names(present)}"
+        f"{did_you_mean(column, present)}"
+        for column in columns
+        if column not in present
+    ]
+    raise_data_problems(problems, what)
+
+
+def row_texts(batch: pa.RecordBatch, columns: Sequence[str], text_cells: bool) -> RowTexts:
+    """Return the texts of some rows.
+
+    Args:
+        batch: the rows.
+        columns: the columns of texts.
+        text_cells: whether every cell is text, so that an empty one is an empty text.
+    """
+    errors: dict[int, str] = {}
+    by_column = []
+    for column in columns:
+        values = _values(batch.column(column))
+        for position, value in enumerate(values):
+            if value is None and text_cells:
+                values[position] = ""
+            elif (error := _error(value)) is not None:
+                errors.setdefault(position, f"column {column!r}: {error}")
+        by_column.append(values)
+    empty = [""] * len(columns)
+    rows = [
+        empty if position in errors else list(row)
+        for position, row in enumerate(zip(*by_column, strict=True))
+    ]
+    texts: list[str] = [row[0] if len(columns) == 1 else TextRow(row) for row in rows]
+    return RowTexts(texts, errors)
+
+
+def _values(array: pa.Array) -> list[Any]:
+    if is_json(array.type):
+        return [None if text is None else json.loads(text) for text in array.storage.to_pylist()]
+    values: list[Any] = array.to_pylist()
+    return values
+
+
+def _error(value: Any) -> str | None:
+    if value is None or value != value:
+        return "the text is missing"
+    if not isinstance(value, str):
+        return f"not a string ({cell(value)})"
+    if not value.isascii() and has_surrogate(value):
+        return "invalid Unicode (half of a surrogate pair)"
+    return None
+
+
+def check_texts_of(rows: Rows, columns: Sequence[str], batch_rows: int) -> None:
+    """Read all rows, and raise if some have no text.
+
+    Raises:
+        DataFormatError: the message names the first rows, counted from 0, of each kind of error.
+    """
+    if rows.text_cells:
+        return
+    import pyarrow as pa
+
+    found: dict[str, list[int]] = {}
+    total = 0
+    for batch in rows.parts(batch_rows):
+        texts = batch.select(list(columns))
+        # Arrow's strings are valid, so only the missing ones can be wrong.
+        simple = all(pa.types.is_string(field.type) for field in texts.schema)
+        if not simple or any(column.null_count for column in texts.columns):
+            for position, error in row_texts(texts, columns, False).errors.items():
+                found.setdefault(error, []).append(total + position)
+        total += batch.num_rows
+    raise_data_problems(
+        [f"{error} in {len(at)} of {total} rows: {examples(at)}" for error, at in found.items()],
+        f"{_of_columns(columns)} of texts. Correct these rows, or skip them with on_error='skip'.",
+    )
+
+
+def raise_for_rows(errors: dict[int, str], first: int, columns: Sequence[str]) -> None:
+    """Raise if some rows cannot be predicted.
+
+    Args:
+        errors: what is wrong, by position.
+        first: the number of the first row in its file.
+        columns: the columns of texts.
+
+    Raises:
+        DataFormatError: the message names the rows.
+    """
+    by_error: dict[str, list[int]] = {}
+    for position, error in errors.items():
+        by_error.setdefault(error, []).append(first + position)
+    raise_data_problems(
+        [f"{error} in {len(at)} rows: {examples(at)}" for error, at in by_error.items()],
+        f"{_of_columns(columns)} of texts",
+    )
+
+
+def _of_columns(columns: Sequence[str]) -> str:
+    return f"a column {columns[0]!r}" if len(columns) == 1 else f"the columns {names(columns)}"

@@ -1,0 +1,91 @@
+"""What a run says about labeled data before a training: findings, and labels that look wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.data.reading import reading_of
+from clx.ml.data.task_frames import column_names
+from clx.ml.machine.caller_state import caller_state_kept
+from clx.ml.run.evaluating import EvaluatingRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clx.ml.results.data_check import DataCheck
+
+
+class CheckingRun(EvaluatingRun):
+    """A run that checks data. Nothing is trained."""
+
+    def check(
+        self,
+        train_data: Any,
+        eval_data: Any = None,
+        *,
+        text_column: str = "text",
+        label_column: str | None = None,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Sequence[str] = True,
+    ) -> DataCheck:
+        """Return findings about the data, such as leaked texts; nothing is trained.
+
+        The check finds eval texts that are also (nearly) in the training data, equal texts with
+        different labels, repeated rows, labels with few or no rows, empty texts, and truncated
+        texts with the share of lost tokens. ``train`` runs the same check and warns; with
+        ``strict_data=True`` it raises an error. The arguments are those of :meth:`train` and
+        :meth:`evaluate`.
+
+        Raises:
+            DataFormatError: the data is not in the task's format.
+            ModelNotFoundError: the tokenizer cannot be found.
+        """
+        from clx.ml.training.data import check_run_data
+
+        reading = reading_of(separator, encoding, header)
+        with caller_state_kept(), self._transaction(afresh=True):
+            columns = column_names(self, text_column, label_column)
+            return check_run_data(self, train_data, eval_data, reading, columns)
+
+    def find_label_errors(
+        self,
+        data: Any,
+        folds: int = 5,
+        top: int | None = None,
+        *,
+        text_column: str = "text",
+        label_column: str | None = None,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Sequence[str] = True,
+    ) -> pd.DataFrame:
+        """Return the rows whose labels look wrong, the most suspicious first; nothing is trained.
+
+        Linear models on the base model's features score rows that they were not fitted to
+        (confident learning). The columns are ``text``, ``given``, ``suggested`` and ``score``, the
+        probability of the given label; the index is the data's.
+
+        Args:
+            data: labeled data, as for :meth:`train`.
+            folds: the number of parts, each scored by models fitted to the others.
+            top: the number of rows to return, suspicious or not; None for all suspicious rows.
+            text_column: as for :meth:`evaluate`.
+            label_column: as for :meth:`evaluate`.
+            separator: as for :meth:`train`.
+            encoding: as for :meth:`train`.
+            header: as for :meth:`train`.
+
+        Raises:
+            DataFormatError: the data is not in the task's format, or has too few rows.
+            ConfigError: the task's model has no linear layer for labels.
+        """
+        from clx.ml.training.data import label_errors
+
+        reading = reading_of(separator, encoding, header)
+        columns = column_names(self, text_column, label_column)
+        with caller_state_kept(), self._transaction(afresh=False):
+            # Each text counts as one row, scored by its beginning.
+            self.long_text, self.strict_length = "truncate", False
+            return label_errors(self, data, folds, top, reading, columns)

@@ -1,0 +1,142 @@
+"""What a trained run does with labeled data: evaluate, compare and report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.data.frames import TEST
+from clx.ml.data.reading import reading_of
+from clx.ml.data.task_frames import column_names, validated_frame
+from clx.ml.machine.caller_state import caller_state_kept
+from clx.ml.plugins.calls import after_evaluation, report_sections
+from clx.ml.run.predicting import PredictingRun
+from clx.ml.run_directory.files import writing
+from clx.ml.run_directory.layout import REPORT, RunDir
+
+if TYPE_CHECKING:
+    from clx.ml.results.comparison import Comparison
+    from clx.ml.results.outcome import EvaluationResult
+
+
+class EvaluatingRun(PredictingRun):
+    """A run that measures its model on labeled data."""
+
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        text_column: str = "text",
+        label_column: str | None = None,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Sequence[str] = True,
+    ) -> EvaluationResult:
+        """Return the metrics of the trained model on labeled data; nothing is written.
+
+        Args:
+            data: labeled data, as for :meth:`train`. A ``DatasetDict`` gives its split ``test``.
+            text_column: the column of texts; ``"text"`` stands for the run's own.
+            label_column: the column of labels; None stands for the run's own.
+            separator: as for :meth:`train`.
+            encoding: as for :meth:`train`.
+            header: as for :meth:`train`.
+
+        Raises:
+            NotTrainedError: there is no trained model.
+            DataFormatError: the data is not in the task's format.
+        """
+        from clx.ml.evaluation.evaluate import evaluate
+
+        reading = reading_of(separator, encoding, header)
+        self._require_trained()
+        columns = column_names(self, text_column, label_column)
+        frame = validated_frame(self, data, "data", reading, columns, TEST)
+        with caller_state_kept():
+            evaluation = evaluate(self, self.tokenizer, self.model, frame, self.run_dir)
+        after_evaluation(self, evaluation)
+        return evaluation
+
+    def compare(
+        self,
+        other: EvaluatingRun,
+        data: Any,
+        *,
+        text_column: str = "text",
+        label_column: str | None = None,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Sequence[str] = True,
+    ) -> Comparison:
+        """Return a comparison with another trained run of the same task and labels.
+
+        The result has both runs' metrics with their paired bootstrap difference, McNemar's test,
+        and the rows that the other run fixes or breaks; ``save(folder)`` writes them with a report.
+        The data and how to read it are given as for :meth:`evaluate`.
+
+        Raises:
+            ConfigError: the runs are of different tasks or have different labels.
+            NotTrainedError: one of the runs has no trained model.
+        """
+        from clx.ml.evaluation.compare import Contender, compare_runs, refuse_unlike
+
+        reading = reading_of(separator, encoding, header)
+        runs = (self, other)
+        for run in runs:
+            run._require_trained()
+        columns = column_names(self, text_column, label_column)
+        frame = validated_frame(self, data, "data", reading, columns, TEST)
+        refuse_unlike(self, other)
+        one, two = (Contender(run, run.tokenizer, run.model, run.run_dir) for run in runs)
+        with caller_state_kept():
+            return compare_runs(one, two, frame)
+
+    def report(
+        self,
+        target: str | Path | None = None,
+        data: Any = None,
+        *,
+        text_column: str = "text",
+        label_column: str | None = None,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Sequence[str] = True,
+    ) -> Path:
+        """Write ``report.html``, one file that needs no network, and return its path.
+
+        Args:
+            target: a file, or a folder to write ``report.html`` into; by default the run directory.
+            data: labeled data to evaluate on, as for :meth:`evaluate`; by default the report shows
+                the evaluation at the end of training.
+            text_column: as for :meth:`evaluate`.
+            label_column: as for :meth:`evaluate`.
+            separator: as for :meth:`train`.
+            encoding: as for :meth:`train`.
+            header: as for :meth:`train`.
+
+        Raises:
+            NotTrainedError: there is no trained model.
+            RunDirError: the target cannot be written.
+        """
+        from clx.ml.results.pages import run_report
+
+        self._require_trained()
+        evaluation = None
+        if data is not None:
+            evaluation = self.evaluate(
+                data,
+                text_column=text_column,
+                label_column=label_column,
+                separator=separator,
+                encoding=encoding,
+                header=header,
+            )
+        path = self.run_dir if target is None else Path(target)
+        path = path if path.suffix == ".html" else path / REPORT
+        figures = None if evaluation is None else evaluation.to_dict()
+        page = run_report(RunDir(self.run_dir), figures, report_sections(self, evaluation))
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(page, encoding="utf-8")
+        return path
