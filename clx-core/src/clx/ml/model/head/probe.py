@@ -132,7 +132,7 @@ def fit_head(examples: Examples, C: float) -> LinearHead:
     return solve(Basis(examples.features, dtype), examples, C)
 
 
-def solve(basis: Basis, examples: Examples, C: float) -> LinearHead:
+def solve(basis: Basis, examples: Examples, C: float, max_steps: int = MAX_STEPS) -> LinearHead:
     """Return the linear layer that fits the examples, whose features are given as ``basis``."""
     if examples.kind == "regression":
         return _ridge(basis, examples, C)
@@ -150,7 +150,7 @@ def solve(basis: Basis, examples: Examples, C: float) -> LinearHead:
     unit = 1 / (C * len(rows))
     optimiser = torch.optim.LBFGS(
         [solution],
-        max_iter=MAX_STEPS_FOR_MANY if many else MAX_STEPS,
+        max_iter=min(max_steps, MAX_STEPS_FOR_MANY) if many else max_steps,
         history_size=20,
         tolerance_grad=TOLERANCE * unit**0.5,
         tolerance_change=1e-9,

@@ -11,7 +11,16 @@ import torch
 from torch import Tensor
 
 from clx.ml.model.head.parts import MANY_LABELS
-from clx.ml.model.head.probe import Basis, Examples, Kind, fit_head, mean_loss, solve
+from clx.ml.model.head.probe import (
+    MAX_STEPS,
+    MAX_STEPS_FOR_MANY,
+    Basis,
+    Examples,
+    Kind,
+    fit_head,
+    mean_loss,
+    solve,
+)
 
 C_VALUES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """The values of ``C`` that :func:`choose_c` tries.
@@ -154,9 +163,10 @@ def choose_c(
         held_out = examples.select(fold == number)
         splits.append((Basis(train.features, torch.float32), train, held_out))
     losses: dict[float, float] = {}
+    max_steps = MAX_STEPS if labels is None else MAX_STEPS_FOR_MANY
     for C in values:
         losses[C] = sum(
-            mean_loss(solve(basis, train, C), held_out) * len(held_out)
+            mean_loss(solve(basis, train, C, max_steps), held_out) * len(held_out)
             for basis, train, held_out in splits
         ) / sum(len(held_out) for *_, held_out in splits)
         if losses[C] > RISEN * min(losses.values()):
