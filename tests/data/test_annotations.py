@@ -52,8 +52,8 @@ def test_label_studio_tasks():
     assert rows["id"].tolist() == [7, 8, 11, 12, 12]
     assert rows["topic"].tolist() == rows["labels"].tolist()
     assert notes == [
-        "2 of 6 tasks of Label Studio are not annotated: left out",
-        "1 tasks of Label Studio have different annotations: one row for each",
+        "2 of 6 Label Studio tasks are not annotated and were left out",
+        "1 Label Studio tasks have differing annotations: each annotation is a row",
     ]
 
 
@@ -111,7 +111,7 @@ def test_prodigy_answers_and_choices():
     texts, labels, notes = parts(frame)
     assert texts == ["p", "q", "t"]
     assert labels == [["a"], ["a", "b"], []]
-    assert notes == ["2 of 5 rows of Prodigy are left out: 1 rejected, 1 ignored"]
+    assert notes == ["2 of 5 Prodigy rows were left out: 1 rejected, 1 ignored"]
 
 
 def test_prodigy_one_label_at_a_time():

@@ -269,7 +269,7 @@ def test_kinds_of_times(values):
         ([1.0, float("inf"), 2.0], "not a time"),
         (
             ["2024-05-31T00:00:00Z", "2024-05-31T00:00:00", "2024-05-30T00:00:00Z"],
-            "no time zone, as others have in 1 of 3 rows: 'r1'",
+            "the time zone is missing in 1 of 3 rows: 'r1'",
         ),
     ],
 )
@@ -285,7 +285,7 @@ def test_bad_times_are_named_with_their_rows(values, message):
     [
         ("autor", "no column 'autor'.*did you mean 'author'"),
         ("gaps", "the value is missing in 2 of 4 rows: 'r1', 'r3'"),
-        ("lists", "not one value"),
+        ("lists", "not a single value"),
     ],
 )
 def test_bad_groups_are_named_with_their_rows(column, message):

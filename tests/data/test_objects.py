@@ -181,7 +181,7 @@ def test_what_is_neither_a_file_nor_a_data_set_is_said_at_once(cache, name):
         to_frame(name)
     assert time.monotonic() - started < 1
     assert f"There is no data at {name!r}" in str(error.value)
-    assert "is not a data set in the cache of the Hub either" in str(error.value)
+    assert "is not a data set in the Hub cache either" in str(error.value)
     assert ("HF_HUB_OFFLINE is set" in str(error.value)) == ("." not in name)
 
 

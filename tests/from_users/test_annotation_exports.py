@@ -17,7 +17,7 @@ def prodigy(data, folder):
     rows += [{"text": "wrong", "accept": ["fruit"], "answer": "reject", "_task_hash": 99}]
     path = folder / "prodigy.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path, "1 of 41 rows of Prodigy are left out: 1 rejected"
+    return path, "1 of 41 Prodigy rows were left out: 1 rejected"
 
 
 def doccano(data, folder):
@@ -40,7 +40,7 @@ def label_studio(data, folder):
     )
     skipped = {"id": 99, "data": {"text": "hard"}, "annotations": [{"was_cancelled": True}]}
     frame.loc[len(frame)] = skipped
-    return frame, "1 of 41 tasks of Label Studio are not annotated"
+    return frame, "1 of 41 Label Studio tasks are not annotated"
 
 
 @pytest.mark.parametrize("export", [prodigy, doccano, label_studio])

@@ -79,7 +79,7 @@ def test_every_method_reads_them(run):
     [
         ([[1, 0, 1], [0, 1, 0]], ["a", "b"], "multi-hot rows of 3 values.*label_names has 2 names"),
         ([[1, 0, 1], ["a"]], ["a", "b", "c"], r"mixes multi-hot rows of 3 values.*\['a'\]"),
-        ([[0, 0], [1, 0]], ["0", "1"], "give them other names than 0 and 1"),
+        ([[0, 0], [1, 0]], ["0", "1"], "give them names other than 0 and 1"),
         ([[1.0], [0.0]], None, "a label must be a str, int or bool"),
         ([[1.0, 0.5], [0.0, 1.0]], ["a", "b"], "a label must be a str, int or bool"),
     ],

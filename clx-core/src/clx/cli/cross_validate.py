@@ -1,4 +1,4 @@
-"""``clx cv``: estimate by cross-validation how good a model would be."""
+"""``clx cv``: estimate the quality of a model by cross-validation."""
 
 from __future__ import annotations
 
@@ -67,8 +67,9 @@ def cv(
 ) -> None:
     """Cross-validate a task on labeled data; no run is written.
 
-    Prints each metric, its standard deviation over the folds, and a table of the labels. In a pipe:
-    one metric per line, an empty line, and a table with headings; fields separated by tabs.
+    Prints each metric, its standard deviation over the folds, and a table of the labels. In a pipe,
+    it prints one metric per line, an empty line, and a table with headings; tabs separate the
+    fields.
     """
     with Output(as_json) as out:
         from clx.ml import training_run

@@ -37,8 +37,8 @@ LabelColumnsOption = Annotated[
     str | None,
     typer.Option(
         metavar="A,B",
-        help="For several labels per text: the columns of 0 and 1, one for each label, or a JSON "
-        "list [default: a column labels]",
+        help="For several labels per text: the columns of 0 and 1, one per label, or a JSON list "
+        "[default: the column labels]",
     ),
 ]
 BaseModelOption = Annotated[
@@ -67,8 +67,8 @@ def run_options(
 
     Args:
         task: the name of the task.
-        given: options that have arguments of their own, None for those that were left out;
-            ``label_names`` and ``label_columns`` are the texts of theirs.
+        given: the options that have their own arguments, None for those left out; ``label_names``
+            and ``label_columns`` hold the text of the argument.
         assignments: the values of ``--set``.
 
     Raises:

@@ -62,9 +62,7 @@ HeaderOption = Annotated[
         "--header", metavar="A,B", help="The column names of a csv file that has no heading."
     ),
 ]
-NoHeaderOption = Annotated[
-    bool, typer.Option("--no-header", help="The first row of a csv file is no heading.")
-]
+NoHeaderOption = Annotated[bool, typer.Option("--no-header", help="The csv file has no heading.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.")
 ]
@@ -86,12 +84,14 @@ RunsDirOption = Annotated[
 
 GroupColumnOption = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="Column whose equal values stay on one side of a split."),
+    typer.Option(
+        metavar="COLUMN", help="Column of groups, each of which stays on one side of a split."
+    ),
 ]
 TimeColumnOption = Annotated[
     str | None,
     typer.Option(
-        metavar="COLUMN", help="Column of times: the newest rows are evaluated, not random ones."
+        metavar="COLUMN", help="Column of times: evaluate on the newest rows, not on random ones."
     ),
 ]
 
@@ -112,7 +112,7 @@ def reading_options(
     """Return the options ``--separator``, ``--encoding``, ``--header`` and ``--no-header`` as arguments.
 
     Raises:
-        ConfigError: there are names for the columns, and no heading either.
+        ConfigError: ``--header`` and ``--no-header`` are both given.
     """
     if header is not None and no_header:
         raise ConfigError(

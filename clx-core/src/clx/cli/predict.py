@@ -57,14 +57,12 @@ def predict(
         str,
         typer.Option(
             metavar="raise|skip",
-            help="With -o: skip leaves rows without a valid text without a prediction.",
+            help="With -o: raise or skip rows without a valid text; skipped rows have no prediction.",
         ),
     ] = "raise",
     prefix: Annotated[
         str,
-        typer.Option(
-            metavar="P", help="With -o: what the names of the predicted columns begin with."
-        ),
+        typer.Option(metavar="P", help="With -o: prefix for the names of the predicted columns."),
     ] = "",
     as_texts: Annotated[
         bool, typer.Option("--text", help="Take SOURCE as a text, even if it reads like a file.")

@@ -36,20 +36,20 @@ class Source:
     stdin: bool = False
 
     def read(self, columns: Sequence[str], reading: Reading = DEFAULT_READING) -> Iterable[str]:
-        """Yield the texts lazily; those of data come from these columns, read as ``reading`` says."""
+        """Yield the texts lazily; data is read from these columns, as ``reading`` says."""
         if self.data is not None:
             return data_texts(self.data, columns, reading)
         return stdin_texts() if self.stdin else self.texts
 
 
 def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
-    """Return where the arguments of ``clx predict`` say the texts are.
+    """Return the source of texts that the arguments of ``clx predict`` name.
 
     One word that ends like a file name, or that has a path separator, means data: a misspelled file
     name must not be classified.
 
     Args:
-        arguments: those of the command.
+        arguments: the arguments of the command.
         as_texts: take every argument as a text.
 
     Raises:

@@ -121,7 +121,7 @@ def train(
 
 
 def data_or_share(text: str) -> str | float:
-    """Return a number as the share of rows to evaluate on, anything else as the name of data."""
+    """Return a number as the share of eval rows, and any other value as the name of data."""
     return float(text) if _NUMBER.fullmatch(text.strip()) else text
 
 

@@ -54,9 +54,9 @@ def labeled_rows(frame: pd.DataFrame, what: str = "data") -> pd.DataFrame:
 def from_annotation_tool(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return the labeled rows of an export, and notes on rows that are left out or repeated.
 
-    The result has the columns ``text``, ``label`` and ``labels``; both of the latter have the list of a
-    row's labels. Rows keep their index labels. Rows that were rejected, skipped or not annotated are
-    left out. A frame that is not an export is returned unchanged.
+    The result has the columns ``text``, ``label`` and ``labels``; ``label`` and ``labels`` both
+    hold the list of a row's labels. Rows keep their index labels. Rows that were rejected, skipped
+    or not annotated are left out. A frame that is not an export is returned unchanged.
     """
     for convert in (_studio_tasks, _studio_table, _prodigy, _doccano, _spacy):
         converted = convert(frame)
@@ -83,7 +83,7 @@ def _studio_data(frame: pd.DataFrame) -> list[dict[str, Any]] | None:
 
 
 def _with_fields(frame: pd.DataFrame, data: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Add the fields of the tasks as columns; the only field with a string is also the text."""
+    """Add the tasks' fields as columns; if only one field holds a string, it is also the text."""
     fields = list(dict.fromkeys(name for row in data for name in row))
     columns = {name: [row.get(name) for row in data] for name in fields}
     strings = [n for n in fields if any(isinstance(value, str) for value in columns[n])]
@@ -110,16 +110,18 @@ def _studio_tasks(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]] | None:
         result = _labeled(result, columns[controls[0]], controls[0])
     else:
         result = result.assign(**{name: _cells(result, cells) for name, cells in columns.items()})
-        notes.append(f"Label Studio asked several questions ({names(controls)}), each a column now")
+        notes.append(
+            f"Label Studio asked several questions ({names(controls)}); each is now a column"
+        )
     left_out = sum(not task for task in choices)
     if left_out:
         notes.append(
-            f"{left_out} of {len(frame)} tasks of Label Studio are not annotated: left out"
+            f"{left_out} of {len(frame)} Label Studio tasks are not annotated and were left out"
         )
     different = sum(len(task) > 1 for task in choices)
     if different:
         notes.append(
-            f"{different} tasks of Label Studio have different annotations: one row for each"
+            f"{different} Label Studio tasks have differing annotations: each annotation is a row"
         )
     return result, notes
 
@@ -193,7 +195,7 @@ def _prodigy(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]] | None:
     counts.pop(ANSWERS["accept"], None)
     said = ", ".join(f"{count} {word}" for word, count in counts.items())
     left_out = len(frame) - len(result)
-    notes = [f"{left_out} of {len(frame)} rows of Prodigy are left out: {said}"] if left_out else []
+    notes = [f"{left_out} of {len(frame)} Prodigy rows were left out: {said}"] if left_out else []
     return (result if labels is None else _labeled(result, labels, None)), notes
 
 
@@ -208,7 +210,7 @@ def _prodigy_labels(frame: pd.DataFrame) -> list[list[Any]] | None:
 
 
 def _doccano(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]] | None:
-    """Convert the CSV of doccano, which joins labels, and its names of columns in other projects."""
+    """Convert doccano's CSV, which joins labels, and the column names of its other kinds of projects."""
     if set(frame.columns) == {"id", "data", "label"} and all(
         isinstance(value, str) and listed(label) is not None
         for value, label in zip(frame["data"], frame["label"], strict=True)
@@ -224,7 +226,7 @@ def _doccano(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]] | None:
 
 
 def _doccano_cell(value: Any) -> list[Any] | None:
-    """Return the labels of a cell, None if they are not those of whole texts."""
+    """Return the labels of a cell, None if they do not apply to whole texts."""
     if _is_missing(value):
         return []
     if isinstance(value, str):
@@ -249,7 +251,7 @@ def _cats(frame: pd.DataFrame) -> list[list[str]] | None:
     rows = [_from_json(value) for value in frame["cats"]]
     if not all(isinstance(row, Mapping) for row in rows):
         return None
-    # The objects of a parquet file all have the same keys; those that are not a row's are None.
+    # In a parquet file, all objects have the same keys; keys that a row lacks are None.
     given = [{name: value for name, value in row.items() if value is not None} for row in rows]
     if any(bit(value) is None for row in given for value in row.values()):
         return None
@@ -260,7 +262,7 @@ def _cats(frame: pd.DataFrame) -> list[list[str]] | None:
 
 
 def _labeled(frame: pd.DataFrame, labels: Sequence[list[Any]], named: str | None) -> pd.DataFrame:
-    """Add the labels as ``label`` and ``labels``, and under the name of the tool's own column."""
+    """Add the labels as ``label``, as ``labels``, and under the name of the tool's own column."""
     cells = _cells(frame, labels)
     columns = dict.fromkeys(["label", "labels"], cells)
     if named is not None and named not in frame.columns:

@@ -27,10 +27,10 @@ def table_to_frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as a frame that has the same columns and values.
 
     Integers with missing values become pandas' nullable integers. Nested values become lists and
-    dicts, with exact integers, and a map becomes a dict if its keys are unique. The codes of a
-    dictionary become its values, JSON becomes what it stands for, and a class id becomes the name
-    that the metadata of ``datasets`` gives it; -1 means unlabeled. An index with a name that pandas
-    stored is a column. One without a name is the index of the frame.
+    dicts, with exact integers, and a map becomes a dict if its keys are unique. Dictionary codes
+    become their values, JSON is parsed, and a class id becomes its name from the metadata of
+    ``datasets``; -1 means unlabeled. A named pandas index becomes a column, and an unnamed one the
+    index of the frame.
 
     Raises:
         DataFormatError: two columns have the same name, or a cell is not valid JSON or a class id.
@@ -68,7 +68,7 @@ def _changed(column: pa.ChunkedArray, decode: Decode) -> Any:
     import pandas as pd
 
     values = [decode(value) for value in column.to_pylist()]
-    # Names of classes are texts like any other. Everything else must not be guessed at.
+    # pandas may choose the dtype of class names, as of any texts. It must not guess other types.
     plain = all(value is None or _is_text(value) for value in values)
     return pd.Series(values) if plain and values else pd.Series(values, dtype=object)
 
@@ -93,7 +93,7 @@ def _decoded(column: pa.ChunkedArray) -> Any:
 
 
 def _without_view(values: Any) -> Any:
-    """Return texts in Arrow's older layout; not every function of Arrow knows the newer one."""
+    """Return texts in Arrow's older layout, because some Arrow functions do not support the newer one."""
     import pyarrow as pa
 
     return values.cast(pa.large_string()) if pa.types.is_string_view(values.type) else values

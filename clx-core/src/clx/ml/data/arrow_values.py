@@ -1,4 +1,4 @@
-"""Python values from Arrow: what a nested cell, a JSON cell or a class id stands for.
+"""Convert nested cells, JSON cells and class ids from Arrow to Python values.
 
 ``datasets`` keeps the names of class labels in the metadata of a table, as JSON. They are read from
 there, because importing ``datasets`` takes seconds and a parquet file has them too.

@@ -35,7 +35,7 @@ EQUAL_LENGTHS = "equal_lengths"
 
 
 def needs_equal_lengths(model: Any) -> bool:
-    """Return whether the texts of a batch must have equally many tokens; training measured it."""
+    """Return whether all texts of a batch must have the same number of tokens, as training measured."""
     return getattr(getattr(model, "config", None), BATCHING, None) == EQUAL_LENGTHS
 
 

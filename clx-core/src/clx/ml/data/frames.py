@@ -30,14 +30,14 @@ def to_frame(
     """Return ``data`` as a DataFrame.
 
     Args:
-        data: a DataFrame, a table of pyarrow, polars or another library that speaks Arrow, a
+        data: a DataFrame, a table of pyarrow, polars or another library that supports Arrow, a
             ``datasets.Dataset``, or a source as :func:`open_source` takes it. Class labels become
             their names.
         what: the name of the data in messages, such as ``train_data``.
         reading: how to read a text file.
         split: the split to take of a ``DatasetDict``. None raises an error that names the splits.
-        labeled: whether the rows are for their labels. If so, rows of an annotation tool's export
-            without labels are left out, and a warning counts them.
+        labeled: whether the caller needs labels. If so, unlabeled rows of an annotation tool's
+            export are left out, and a warning counts them.
 
     Raises:
         DataFormatError: the data has another type, no rows, or two columns with the same name.
@@ -57,11 +57,11 @@ def to_frame(
 
 
 def open_source(data: Any, reading: Reading = DEFAULT_READING) -> Any:
-    """Return what a path or string stands for, and any other object unchanged.
+    """Open what a path or string stands for, and return any other object unchanged.
 
     A source goes to the plugins' ``clx_open_data`` hooks. clx itself reads csv, tsv, jsonl and
-    parquet files, folders of them, and globs. A string that no hook can open may be the id of a data
-    set on the Hub, of which all splits are returned.
+    parquet files, folders of them, and globs. A string that no hook can open may be the id of a
+    data set on the Hub; the result then has all its splits.
 
     Raises:
         DataFormatError: the source cannot be opened.
@@ -80,7 +80,7 @@ def open_source(data: Any, reading: Reading = DEFAULT_READING) -> Any:
 def training_sources(
     train_data: Any, eval_data: Any, reading: Reading = DEFAULT_READING
 ) -> tuple[Any, Any]:
-    """Return the data to train and to evaluate on, for the data of a call.
+    """Return the data to train on and the data to evaluate on, from the arguments of a call.
 
     A ``DatasetDict`` gives its split ``train`` and, unless ``eval_data`` is given, its split
     ``validation`` if there is one. Its other splits are not touched.

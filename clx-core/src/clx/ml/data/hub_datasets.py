@@ -22,20 +22,20 @@ def may_be_dataset_id(source: str) -> bool:
 
 
 def load_hub_dataset(source: str, why: DataFormatError) -> Any:
-    """Return a data set of the cache or the Hub, with its splits.
+    """Return a data set from the cache or the Hub, with its splits.
 
-    A name that ends like a file is looked for in the cache only: it is probably a file name with a
-    typing error, which is nobody else's business.
+    A name that ends like a file name is looked up in the cache only. It is probably a mistyped file
+    name, which must not be sent to the Hub.
 
     Args:
         source: the id, such as ``"user/name"``.
-        why: the error of all other ways to open the source.
+        why: the error from all other ways to open the source.
 
     Raises:
         DataFormatError: there is no such data set, or it cannot be read.
     """
     if not is_cached(source):
-        absent = f"{why} {cell(source)} is not a data set in the cache of the Hub either"
+        absent = f"{why} {cell(source)} is not a data set in the Hub cache either"
         if FILE_SUFFIX.search(source):
             raise DataFormatError(f"{absent}.") from why
         if _is_offline():

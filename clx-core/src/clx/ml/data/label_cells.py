@@ -38,8 +38,8 @@ def may_be_printed(text: str) -> bool:
 def listed(value: Any) -> list[Any] | None:
     """Return the items of a value that is a list, None if it is something else.
 
-    A list is also a tuple, a set, an array of one dimension, and a Label Studio dict
-    ``{"choices": [...]}``. The items of a set are sorted.
+    Tuples, sets, one-dimensional arrays, and Label Studio dicts ``{"choices": [...]}`` count as
+    lists. The items of a set are sorted.
     """
     if isinstance(value, Mapping):
         return _choices(value)
@@ -103,7 +103,7 @@ def postgres_list(text: str) -> list[str] | None:
 
 
 def must_be_printed(text: str) -> bool:
-    """Return whether a text is in brackets or braces as a list or an object is, valid or not."""
+    """Return whether brackets or braces enclose a text, as in a list or an object, valid or not."""
     text = text.strip()
     is_object = text.startswith("{") and text.endswith("}") and ":" in text
     is_list = text.startswith(("[", "array(", "tensor(")) and text.endswith(("]", ")"))
@@ -113,7 +113,7 @@ def must_be_printed(text: str) -> bool:
 def only_label(value: Any, known: Container[str] = ()) -> Any:
     """Return the label of a cell in a column with one label per row.
 
-    A list of exactly one label is that label, also if it was written as text. A list of any other
+    A list of exactly one label is that label, even if it was written as text. A list of any other
     length is returned as a list, which is not a label.
 
     Args:
@@ -167,8 +167,8 @@ def _with_commas(tokens: Sequence[_Token]) -> str:
     """Return a printed list with a comma between values that only blanks separate.
 
     Raises:
-        ValueError: some values have a comma between them and others have not, or two strings have not
-            even a blank between them. No program prints that.
+        ValueError: commas separate only some of the values, or nothing separates two strings. No
+            program prints such a list.
     """
     parts: list[str] = []
     gaps = 0

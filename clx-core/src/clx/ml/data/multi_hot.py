@@ -1,4 +1,4 @@
-"""Labels as 0 and 1: multi-hot rows in a column of lists, and what is wrong with them."""
+"""Labels as 0 and 1: multi-hot rows in a column of lists, and their problems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clx.problems import cell, examples
 def bit(value: Any) -> int | None:
     """Return 0 or 1 for a value that says whether a label applies, None for any other value.
 
-    The values are 0 and 1, False and True, and these as text, as a csv file has them.
+    Valid values are 0 and 1, False and True, and the same as text, as in a csv file.
     """
     if isinstance(value, str):
         return {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}.get(
@@ -23,7 +23,7 @@ def bit(value: Any) -> int | None:
 
 
 def is_multi_hot(labels: Sequence[Any], label_names: Sequence[str]) -> bool:
-    """Return whether the labels of a row are one 0 or 1 for each name.
+    """Return whether the labels of a row are a 0 or 1 for each label name.
 
     If the names of two labels are themselves 0 and 1, ``[1, 0]`` lists both.
     """
@@ -37,7 +37,7 @@ def is_multi_hot(labels: Sequence[Any], label_names: Sequence[str]) -> bool:
 def multi_hot_problems(
     column: str, lists: Sequence[list[Any] | None], label_names: Sequence[str] | None
 ) -> list[str]:
-    """Return what is wrong with rows of 0 and 1, and with floats that are no multi-hot rows."""
+    """Return the problems of rows of 0 and 1, and of floats that are not multi-hot rows."""
     where, rows = f"column {column!r}", [row for row in lists if row]
     widths = {len(row) for row in rows}
     is_grid = len(widths) == 1 and widths != {1}
@@ -64,14 +64,14 @@ def _width_problems(
     width, shown = len(rows[0]), cell(rows[0])
     if label_names is None:
         return [
-            f"{where} has multi-hot rows, such as {shown}, which do not say what the {width} labels are "
-            f"called: pass label_names=[...] with {width} names in the order of the values"
+            f"{where} has multi-hot rows, such as {shown}, but the {width} labels have no "
+            f"names: pass label_names=[...] with {width} names in the order of the values"
         ]
     texts = [{str(label) for label in row} for row in rows]
     are_names = all(row <= set(label_names) and len(row) == width for row in texts)
     if are_names or is_multi_hot(rows[0], label_names):
         return []
-    remedy = "; give them other names than 0 and 1" if len(label_names) == width else ""
+    remedy = "; give them names other than 0 and 1" if len(label_names) == width else ""
     return [
         f"{where} has multi-hot rows of {width} values, such as {shown}, but label_names has "
         f"{len(label_names)} names ({examples(list(label_names))}){remedy}"

@@ -1,7 +1,8 @@
 """Texts without tokens: empty ones, or ones in a script that the vocabulary lacks.
 
-A tokenizer that adds special tokens makes a few tokens of any text. One that adds none makes nothing of
-such a text, and no model reads nothing. The text then gets a single token that stands in for it.
+A tokenizer that adds special tokens returns at least those for any text. A tokenizer that adds none
+returns no tokens for such a text, and a model cannot read an empty input. The text then gets a
+single token that stands in for it.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ _VALUES: dict[str, Any] = {
     "offset_mapping": (0, 0),
     "labels": -100,
 }
-"""The columns with one value per token, and the value of the token; None is the token itself."""
+"""Maps each column with one value per token to the stand-in's value; None means the token itself."""
 
 
 def stand_in(tokenizer: PreTrainedTokenizerBase) -> int:
     """Return the token that stands in for a text without tokens.
 
-    It is a special token, and not the padding if there is another: some models look for the last token
-    that is none.
+    It is a special token, and the padding token only if there is no other: some models look for the
+    last token that is not padding.
     """
     named = [getattr(tokenizer, f"{name}_token_id", None) for name in _SPECIAL]
     found: list[int] = [token for token in named if token is not None] or [0]
@@ -36,7 +37,7 @@ def stand_in(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def with_tokens(encoded: Any, token: int) -> Any:
-    """Return what a tokenizer returned, changed in place: each text has at least one token.
+    """Change the output of a tokenizer in place and return it: each text has at least one token.
 
     Args:
         encoded: a mapping of lists for one text or for several, or of torch tensors.

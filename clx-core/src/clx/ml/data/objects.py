@@ -1,6 +1,7 @@
-"""Tables of other libraries: pyarrow, polars, ``datasets``, and whatever else speaks Arrow.
+"""Tables of other libraries: pyarrow, polars, ``datasets``, and others that support Arrow.
 
-None of them is imported to recognize its objects. A library that a user does not use stays unloaded.
+Recognizing an object does not import its library, so a library that a user does not use stays
+unloaded.
 """
 
 from __future__ import annotations
@@ -16,23 +17,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_AT_ONCE = 1000
-"""Rows of a streaming Dataset that are read together."""
+"""The number of rows of a streaming Dataset that are read at a time."""
 
 TABLES = {
     "polars": ("LazyFrame",),
     "pyarrow": ("Table", "RecordBatch", "RecordBatchReader"),
     "datasets": ("Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"),
 }
-"""The types that hold several columns, by library, besides those that are called ``DataFrame``."""
+"""The types that hold several columns, by library, in addition to those named ``DataFrame``."""
 
 
 def comes_from(data: Any, library: str) -> bool:
-    """Return whether the type of an object, or a type that it inherits from, is of a library."""
+    """Return whether the type of an object, or a type that it inherits from, belongs to a library."""
     return any(kind.__module__.partition(".")[0] == library for kind in type(data).__mro__)
 
 
 def is_table(data: Any) -> bool:
-    """Return whether an object is a table, whose columns are not a column of texts."""
+    """Return whether an object is a table rather than a column of texts."""
     kinds = [kind.__name__ for kind in type(data).__mro__]
     return "DataFrame" in kinds or any(
         name in kinds and comes_from(data, library)
@@ -70,10 +71,10 @@ def take_split(data: Any, split: str | None, what: str) -> Any:
 
 
 def object_to_frame(data: Any) -> pd.DataFrame | None:
-    """Return a table of another library as a frame, or None if the object is no table.
+    """Return a table of another library as a frame, or None if the object is not a table.
 
-    A Dataset is read with all its columns and values, whatever its format shows of them. One that
-    streams is read to its end.
+    A Dataset is read with all its columns and values, whatever its format selects. A streaming
+    Dataset is read to its end.
     """
     if comes_from(data, "datasets"):
         return _dataset_to_frame(data)
@@ -84,7 +85,7 @@ def object_to_frame(data: Any) -> pd.DataFrame | None:
 
 
 def _table(data: Any) -> pa.Table | None:
-    """Return an object that speaks Arrow as a table, or None if it is not one."""
+    """Return an object that supports Arrow as a table, or None if it is not a table."""
     import pyarrow as pa
 
     if comes_from(data, "pyarrow") and hasattr(data, "to_table"):
@@ -105,7 +106,7 @@ def _dataset_to_frame(data: Any) -> pd.DataFrame | None:
     if not hasattr(data, "with_format"):
         return None
     if data.features is None:
-        # Without features, each part would get types of its own.
+        # Without features, each part would get its own types.
         return pd.DataFrame(list(data.with_format(None)), dtype=object)
     arrow = data.with_format("arrow")
     if hasattr(data, "__len__"):

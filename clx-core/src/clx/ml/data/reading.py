@@ -1,4 +1,4 @@
-"""How to read a text file: what the caller knows about it and clx cannot see for certain."""
+"""How to read a text file: facts that the caller knows and clx cannot detect with certainty."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from clx.problems import cell, raise_problems
 class Reading:
     """The options of a call that reads a file.
 
-    Sources that are not text files ignore them, but a workbook takes ``header``.
+    Sources that are not text files ignore them, except that a workbook uses ``header``.
 
     Attributes:
-        separator: the character between the cells of a csv file. None takes the comma, the tab for
-            a tsv file, or what the file's own ``sep=`` line says.
-        encoding: the name of the file's encoding. None takes UTF-8, or detects it and says so.
+        separator: the character between the cells of a csv file. None means a comma, a tab for a
+            tsv file, or what the file's own ``sep=`` line says.
+        encoding: the name of the file's encoding. None means UTF-8, or a detected encoding, with a
+            warning.
         header: True if the first row names the columns, False if there is no such row, or the
             names of the columns of a file without one.
     """
@@ -42,7 +43,7 @@ def reading_of(separator: Any = None, encoding: Any = None, header: Any = True) 
     problems = []
     if separator is not None and not _is_separator(separator):
         problems.append(
-            f"separator must be one character, such as ';', and no quote or line break, but is "
+            f"separator must be one character, such as ';', but not a quote or line break; it is "
             f"{cell(separator)}"
         )
     if encoding is not None and not _is_encoding(encoding):
@@ -52,8 +53,8 @@ def reading_of(separator: Any = None, encoding: Any = None, header: Any = True) 
         )
     if not isinstance(header, bool) and not _are_columns(header):
         problems.append(
-            f"header must be True, False, or a list with a name for each column, each of them once, "
-            f"but is {cell(header)}"
+            f"header must be True, False, or a list with a unique name for each column, but is "
+            f"{cell(header)}"
         )
     raise_problems(ConfigError, "The file cannot be read like this:", problems)
     return Reading(separator, encoding, header if isinstance(header, bool) else tuple(header))
@@ -65,7 +66,7 @@ def _is_separator(value: Any) -> bool:
 
 def _is_encoding(value: Any) -> bool:
     try:
-        # Python also has codecs that are no encodings of texts, such as hex.
+        # Python also has codecs that are not text encodings, such as hex.
         return isinstance(value, str) and isinstance(codecs.decode(b"", value), str)
     except (LookupError, ValueError):
         return False

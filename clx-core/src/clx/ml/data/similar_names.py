@@ -1,4 +1,4 @@
-"""Label names that probably mean the same, and names that are probably several."""
+"""Label names that probably mean the same, and names that probably join several labels."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 SEPARATORS = (",", ";", "|", "\t", "\n")
-"""What files put between labels, if not the separator that clx was told."""
+"""The separators that files use between labels, besides the one that clx was given."""
 
 _INVISIBLE = re.compile("[\ufe00-\ufe0f\u034f\u115f\u1160\u3164]")
 """Characters without a glyph that are not in the Unicode category of format characters."""
 
 
 def folded_name(name: str) -> str:
-    """Return a name without case, Unicode form (NFKC), invisible characters, and extra blanks."""
+    """Return a name with folded case and NFKC form, without invisible characters and extra blanks."""
     if name.isascii():
         return " ".join(name.casefold().split())
     visible = "".join(c for c in _INVISIBLE.sub("", name) if unicodedata.category(c) != "Cf")
@@ -39,7 +39,7 @@ def shown_name(name: str, others: Iterable[str]) -> str:
 
 
 def separator_of(label: str, label_names: Collection[str]) -> str | None:
-    """Return the separator at which a label falls into other labels, None if there is none."""
+    """Return the separator that splits a label into other labels, None if no separator does."""
     for separator in SEPARATORS:
         pieces = pieces_of(label, separator)
         if len(pieces) > 1 and all(piece in label_names and piece != label for piece in pieces):

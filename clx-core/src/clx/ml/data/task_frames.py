@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """What the data calls the columns of texts and labels. None means: as the task calls them."""
+    """The data's names for the columns of texts and labels. None means the task's own names."""
 
     text: str | None = None
     label: str | None = None
 
 
 def own_text_columns(task: Task) -> tuple[str, ...]:
-    """Return the columns of texts as the run's data calls them."""
+    """Return the names of the text columns in the run's data."""
     return task.text_columns if task.text_column is None else (task.text_column,)
 
 
@@ -97,7 +97,7 @@ def _sources(task: Task, columns: ColumnNames) -> dict[str, str]:
 
 
 def _renamed(task: Task, frame: pd.DataFrame, sources: dict[str, str], what: str) -> pd.DataFrame:
-    """Return the frame with the task's names. Columns that had them before are left aside."""
+    """Return the frame with the task's names. Columns that had them before are dropped."""
     present = [str(name) for name in frame.columns]
     raise_problems(
         DataFormatError,

@@ -98,7 +98,7 @@ def as_texts(texts: Any) -> Iterable[Any]:
 
 
 def _plain_items(inputs: Any) -> Any:
-    """Return a column of pyarrow as a list; its own items are scalars of Arrow."""
+    """Return a pyarrow column as a list of Python values, because its own items are Arrow scalars."""
     is_arrow = comes_from(inputs, "pyarrow") and hasattr(inputs, "to_pylist")
     return inputs.to_pylist() if is_arrow else inputs
 
@@ -202,7 +202,8 @@ def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """
     problems = column_problems(frame, columns)
     if not problems and frame.attrs.get(TEXT_CELLS):
-        # A csv file cannot tell an empty text from a missing one; a prediction needs no such text.
+        # A csv file cannot tell an empty text from a missing one, and an empty text can be
+        # predicted.
         frame = frame[list(columns)].fillna("")
     problems = problems or [p for column in columns for p in text_problems(frame, column)]
     what = f"a column {columns[0]!r}" if len(columns) == 1 else f"the columns {names(columns)}"

@@ -17,7 +17,7 @@ SEED = 42
 def is_share(eval_data: Any) -> bool:
     """Return whether an ``eval_data`` argument is a share of the training data instead of data.
 
-    Booleans and numbers that are no valid share count too, so that the message is about a share.
+    Booleans and invalid numbers count too, because their error message is about shares.
     """
     return isinstance(eval_data, numbers.Number) or type(eval_data).__name__ in ("bool", "bool_")
 
@@ -25,7 +25,7 @@ def is_share(eval_data: Any) -> bool:
 def split_asked_for(
     eval_data: Any, group_column: Any, time_column: Any, training_args: dict[str, Any]
 ) -> RowSplit | None:
-    """Return the split that the arguments of a call ask for, None if eval data was given or none.
+    """Return the split that a call asks for, None if it passes eval data or asks for no evaluation.
 
     Raises:
         ConfigError: the share is not between 0 and 1, or the columns cannot be used.
@@ -43,7 +43,7 @@ def split_asked_for(
 
 
 def refuse_both(group_column: Any, time_column: Any) -> None:
-    """Refuse a split by groups and by time at once.
+    """Raise if a call asks for a split by groups and by time at once.
 
     Raises:
         ConfigError: both are given, or one of them is not the name of a column.

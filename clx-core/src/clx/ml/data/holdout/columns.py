@@ -1,4 +1,4 @@
-"""The columns that a split follows: groups that stay together, and times to sort by."""
+"""The columns that control a split: groups that stay together, and times to sort by."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def groups_of(frame: pd.DataFrame, column: str, what: str) -> Groups:
     _refuse(
         what,
         "group_column",
-        row_problems(frame, strange, f"column {column!r}: not one value", values),
+        row_problems(frame, strange, f"column {column!r}: not a single value", values),
     )
     known: dict[Any, int] = {}
     numbers = np.fromiter((known.setdefault(v, len(known)) for v in values), np.int64, len(values))
@@ -79,7 +79,7 @@ def _timestamps(frame: pd.DataFrame, column: str, values: list[Any], what: str) 
     """Return dates, times and ISO 8601 texts as timestamps in UTC."""
     import pandas as pd
 
-    # pandas would take the word "now" for a time, and a number for nanoseconds.
+    # pandas would parse the word "now" as a time, and a number as nanoseconds.
     shaped = [_start_of_period(v) if _looks_like_time(v) else None for v in values]
     parsed = pd.to_datetime(
         pd.Series(shaped, dtype=object), format="ISO8601", utc=True, errors="coerce"
@@ -91,8 +91,8 @@ def _timestamps(frame: pd.DataFrame, column: str, values: list[Any], what: str) 
     zoned = [_has_zone(value) for value in values]
     if any(zoned) and not all(zoned):
         rest = [not has for has in zoned]
-        problems = row_problems(frame, rest, f"column {column!r}: no time zone, as others have")
-        _refuse(what, "time_column", problems, "Give all times a zone, or none.")
+        problems = row_problems(frame, rest, f"column {column!r}: the time zone is missing")
+        _refuse(what, "time_column", problems, "Give all times a time zone, or none of them.")
     return parsed.tolist()
 
 
@@ -113,7 +113,7 @@ def _has_zone(value: Any) -> bool:
 
 
 def _present(frame: pd.DataFrame, column: str, what: str, option: str) -> list[Any]:
-    """Return the values of a column that must be there and complete."""
+    """Return the values of a column, which must exist and have no missing values."""
     _refuse(what, option, column_problems(frame, [column]))
     missing = frame[column].isna().to_numpy()
     _refuse(what, option, row_problems(frame, missing, f"column {column!r}: the value is missing"))

@@ -29,7 +29,7 @@ class _Balance:
         self.totals = totals
 
     def lack(self, unit: int, share: float) -> float:
-        """Return how many eval rows the labels of a unit are short of."""
+        """Return the number of eval rows that the labels of a unit still lack."""
         labels = self.units.labels[unit]
         return sum(self.totals[label] * share - self.in_eval[label] for label in labels)
 
@@ -49,10 +49,11 @@ class _Balance:
 
 
 def fill_up(units: Units, part: Array, target: int, generator: np.random.Generator) -> Array:
-    """Move units between training and eval until the eval rows are as many as asked for.
+    """Move units between training and eval until the number of eval rows reaches the target.
 
-    Stratification rounds the share of each label, which adds up if there are many rare labels. Units
-    of labels that are short of eval rows are moved first. A label keeps its last training unit.
+    Stratification rounds the share of each label, and with many rare labels the errors add up.
+    Units of labels that are short of eval rows are moved first. A label keeps its last training
+    unit.
 
     Args:
         units: the rows.
@@ -91,7 +92,7 @@ def _not_empty(balance: _Balance) -> Array:
 
 
 def cover_labels(units: Units, part: Array) -> Array:
-    """Move units from eval to training for labels without training rows, while others remain in eval.
+    """Move eval units of labels without training rows to training, as long as other eval units remain.
 
     Args:
         units: the rows.

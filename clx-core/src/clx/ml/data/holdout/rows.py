@@ -52,7 +52,7 @@ class Rows:
         return units_of(unit_of_row, self.label_ids, len(self.names))
 
     def by_text(self) -> Array:
-        """Return a number for each row that is equal for equal texts."""
+        """Return a number per row; rows with equal texts have equal numbers."""
         if self.texts is None:
             return np.arange(len(self.frame))
         known: dict[str, int] = {}
@@ -84,7 +84,7 @@ def _as_names(labels: Any) -> list[str]:
 
 
 def eval_rows(rows: Rows, split: RowSplit) -> tuple[Array, RowSplit]:
-    """Return which rows are for evaluation, shape (rows,), and the complete record of the split.
+    """Return the mask of the eval rows, shape (rows,), and the complete record of the split.
 
     Rows with the same text are on one side, unless the split follows a column. A label keeps a
     training row wherever groups and times allow it.
@@ -103,19 +103,19 @@ def eval_rows(rows: Rows, split: RowSplit) -> tuple[Array, RowSplit]:
     if split.group_column is not None:
         unit_of = _checked_groups(rows, split, target)
         return _set_aside(rows, unit_of, split, target), split
-    # Where no split keeps equal texts together, such as with one text per label, rows are split.
+    # If no split keeps equal texts together, such as with one text per label, split single rows.
     for unit_of in (rows.by_text(), np.arange(count)):
         chosen = _set_aside(rows, unit_of, split, target)
         if chosen.any():
             return chosen, split
     raise DataFormatError(
         f"{rows.what} cannot be split: each label has only one row, which the training needs. Add "
-        f"rows, or pass eval_data of your own"
+        f"rows, or pass your own eval_data"
     )
 
 
 def _set_aside(rows: Rows, unit_of: Array, split: RowSplit, target: int) -> Array:
-    """Return which rows are for evaluation, if units of rows stay together; may be none."""
+    """Return the mask of the eval rows if units of rows stay together; it may select no row."""
     units, generator = rows.units(unit_of), np.random.default_rng(split.seed)
     shares = (1 - split.share, split.share)
     if split.group_column is not None:
@@ -137,7 +137,7 @@ def _newest(rows: Rows, column: str, target: int) -> Array:
     # newer[r] is the number of rows of rank r or above.
     newer = np.bincount(rank)[::-1].cumsum()[::-1]
     fitting = np.flatnonzero(newer <= target)
-    # If already the newest time has more rows than asked for, all of them are held out.
+    # If the newest time alone has more rows than the target, all of them are held out.
     first = int(fitting[0]) if len(fitting) else int(rank.max())
     return np.asarray(rank >= first)
 
@@ -171,8 +171,8 @@ def fold_of_rows(
 ) -> Array:
     """Return the fold of each row, shape (rows,): the one in which the row is held out.
 
-    By time, the rows are cut into one block more than folds. The rows of the oldest block have the
-    fold :data:`NEVER`; fold ``f`` holds out the rows of one block, and is fitted to older blocks.
+    By time, the rows are cut into ``folds + 1`` blocks. The rows of the oldest block have the fold
+    :data:`NEVER`. Each fold holds out the rows of one block and is fitted to the older blocks.
 
     Raises:
         DataFormatError: there are fewer rows, groups or times than folds need.
@@ -199,7 +199,7 @@ def fold_of_rows(
     if texts < folds:
         warnings.warn(
             f"{rows.what} has {texts} different texts, fewer than the {folds} folds: equal texts are "
-            f"in several folds, and metrics will be better than on new texts",
+            f"in several folds, so metrics will be better than on new texts",
             DataWarning,
             stacklevel=6,
         )
@@ -230,7 +230,7 @@ def _blocks(rank: Array, folds: int, what: str) -> Array:
 
 
 def held_out_labels(rows: Rows, train: Array) -> list[str]:
-    """Return the names of labels that rows have, but none of the rows to train on."""
+    """Return the names of labels that occur in the rows, but not in the rows to train on."""
     known: Sequence[int] = [label for row in np.flatnonzero(train) for label in rows.label_ids[row]]
     seen = set(known)
     return [name for label, name in enumerate(rows.names) if label not in seen]

@@ -4,7 +4,7 @@ Single rows, and rows with the same text, are divided by iterative stratificatio
 Vlahavas (2011), "On the Stratification of Multi-Label Data". It places the rows of the rarest label
 first. Groups are divided greedily, the largest first.
 
-What is divided is a unit: rows that must not be separated.
+The algorithms divide units. A unit is a set of rows that must stay together.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def divide_rows(units: Units, shares: Sequence[float], generator: np.random.Gene
     """Return the part of each unit, shape (units,), by iterative stratification.
 
     Args:
-        units: what to divide.
+        units: the units to divide.
         shares: the share of rows that each part should have; they add up to 1.
         generator: decides between equally good choices.
     """
@@ -81,7 +81,7 @@ def divide_rows(units: Units, shares: Sequence[float], generator: np.random.Gene
     having = _units_by_label(units, generator)
 
     def place(unit: int, lack: list[float]) -> None:
-        """Put a unit into the part with the largest lack, or of these into the one with fewest rows."""
+        """Put a unit into the part with the largest lack; break ties in favor of the fewest rows."""
         most = max(lack)
         best = lack.index(most)
         if lack.count(most) > 1:
