@@ -164,18 +164,14 @@ def test_ordinary_tables_stay_as_they_are(columns):
 
 def test_the_door_counts_what_is_left_out_and_prediction_leaves_nothing_out():
     frame = tasks([[annotation("a")], []])
-    with pytest.warns(
-        DataWarning, match="train_data: 1 of 2 tasks of Label Studio are not annotated"
-    ):
+    with pytest.warns(DataWarning, match="train_data: 1 of 2 Label Studio tasks are not annotated"):
         assert len(to_frame(frame, "train_data")) == 1
     assert to_frame(frame, labeled=False)["text"].tolist() == ["text 0", "text 1"]
     assert texts_of_export(frame).index.tolist() == ["row0", "row1"]
     rejected = pd.DataFrame({"text": ["p"], "label": ["a"], "answer": ["reject"]})
     with (
         pytest.warns(DataWarning),
-        pytest.raises(
-            DataFormatError, match=r"no labeled rows: 1 of 1 rows of Prodigy .* 1 rejected"
-        ),
+        pytest.raises(DataFormatError, match=r"no labeled rows: 1 of 1 Prodigy rows .* 1 rejected"),
     ):
         to_frame(rejected)
     assert to_frame(rejected, labeled=False) is rejected

@@ -105,7 +105,7 @@ def test_the_first_sheet_with_rows_is_read_and_the_others_are_named(tmp_path):
     path = workbook(
         tmp_path / "a.xlsx", Empty=[], Train=[["text"], ["a"]], Test=[["text"], ["b"]], None_=[]
     )
-    with pytest.warns(DataWarning, match=r"'Train' was read, and not 'Test'\. Pass 'a.xlsx#Test'"):
+    with pytest.warns(DataWarning, match=r"'Train' was read, not 'Test'\. Pass 'a.xlsx#Test'"):
         assert rows_of(path) == [{"text": "a"}]
     assert rows_of(f"{path}#Test") == [{"text": "b"}]
     with pytest.raises(DataFormatError, match=r"no sheet 'Tess'; did you mean 'Test'\?.*Train"):

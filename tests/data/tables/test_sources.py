@@ -209,7 +209,7 @@ def test_other_files_of_a_saved_dataset_are_no_rows(tmp_path, saved):
     write(tmp_path / "rows" / "notes.csv", "text\nno row\n")
     assert len(texts_of(tmp_path / "rows")) == 25
     next((tmp_path / "rows").glob("*.arrow")).unlink()
-    with pytest.raises(DataFormatError, match="without its files 'data-00000"):
+    with pytest.raises(DataFormatError, match="that lacks its files 'data-00000"):
         open_rows(tmp_path / "rows")
 
 

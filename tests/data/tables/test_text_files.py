@@ -62,7 +62,7 @@ def test_a_flat_folder_or_glob_has_texts_without_labels(tmp_path):
 
 def test_splits_are_not_mixed(tmp_path):
     write(tmp_path, train__pos__1="good", train__neg__1="bad", test__pos__1="fine")
-    with pytest.raises(DataFormatError, match="the folders test, train, which are no labels"):
+    with pytest.raises(DataFormatError, match="the folders test, train, which are not labels"):
         open_rows(tmp_path)
     assert [row["label"] for row in rows_of(tmp_path / "train")] == ["neg", "pos"]
 

@@ -93,7 +93,7 @@ def _decoded(column: pa.ChunkedArray) -> Any:
 
 
 def _without_view(values: Any) -> Any:
-    """Return texts in Arrow's older layout, because some Arrow functions do not support the newer one."""
+    """Return texts in Arrow's older layout; some Arrow functions do not support the newer one."""
     import pyarrow as pa
 
     return values.cast(pa.large_string()) if pa.types.is_string_view(values.type) else values

@@ -45,10 +45,11 @@ def is_address(source: str) -> bool:
 
 
 def source_name(source: str | os.PathLike[str]) -> str:
-    """Return a source as text. ``Path("s3://…")`` has lost a slash, and gets it back.
+    """Return a source as text, with the slash that ``Path("s3://…")`` drops.
 
     Raises:
-        DataFormatError: a Path is the address of a database, whose slashes have a meaning.
+        DataFormatError: a Path holds the address of a database, where the number of slashes
+        matters.
     """
     name = os.fspath(source)
     lost = LOST_SLASH.match(name)
@@ -86,7 +87,7 @@ def files_at(address: str) -> tuple[list[FoundFile], bool]:
             f"pip install {PACKAGES.get(scheme_of(address), 'the package that it names')}"
         ) from error
     except Exception as error:
-        # Behind each scheme is a library of its own, and their errors have no common base.
+        # Each scheme has its own library, and their errors have no common base class.
         raise DataFormatError(
             f"{address} cannot be opened: {type(error).__name__}: {cell(str(error))}"
         ) from error

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BATCH_ROWS = 4096
 
 BUFFER = 1 << 18
-"""Bytes of each column of a Parquet file that are read at once."""
+"""The number of bytes that are read at once from each column of a Parquet file."""
 
 
 def open_parquet(source: FileSource) -> Rows:
@@ -81,7 +81,7 @@ def open_arrow(source: FileSource) -> Rows:
 
 
 def _named_ranges(schema: pa.Schema, count: int) -> dict[str, range]:
-    """Return the indexes with a name that pandas stored as a range, without a column."""
+    """Return the named indexes that pandas stored as a range, not as a column."""
     found = {}
     for stored in (schema.pandas_metadata or {}).get("index_columns", []):
         name = stored.get("name") if isinstance(stored, dict) else None

@@ -14,11 +14,11 @@ from clx.ml.data.tables.addresses import scheme_of
 from clx.ml.data.tables.streams import BLOCK, FileSource
 
 READ_IN_PLACE = ("parquet", "arrow")
-"""Formats that are read once, by jumping to the columns."""
+"""Formats that are read only once, by seeking to the columns."""
 
 
 class TemporaryCopy:
-    """A file that is removed when nobody holds this object, or at the end of the process.
+    """A file that is removed when this object is freed, or when the process ends.
 
     Attributes:
         path: the file.
@@ -32,7 +32,7 @@ class TemporaryCopy:
 
 
 def rereadable(source: FileSource) -> FileSource:
-    """Return a file that can be read several times: itself, or a copy of a pipe or of a far file.
+    """Return a file that can be read several times: the source, or a copy of a pipe or a remote file.
 
     Raises:
         DataFormatError: it cannot be read.

@@ -64,7 +64,7 @@ def is_query(source: str) -> bool:
 
 
 def is_database(path: str) -> bool:
-    """Return whether a file name is that of a database."""
+    """Return whether a file name belongs to a database."""
     return Path(path).suffix.lower() in DATABASE_SUFFIXES
 
 
@@ -99,15 +99,15 @@ def parse_query(source: str) -> Query:
     """Return the parts of a database's address.
 
     Raises:
-        DataFormatError: it is no such address, or there is no such file.
+        DataFormatError: the address is not valid, or there is no such file.
     """
     match = ADDRESS.fullmatch(source)
     engine = source.partition(":")[0].lower()
     form = f"{engine}:///file.db?query=select …"
     if match is None:
         raise DataFormatError(
-            f"{source!r} is not like '{form}': three slashes before a path from the working "
-            f"directory, four before an absolute one"
+            f"{source!r} does not have the form '{form}': three slashes precede a path from "
+            f"the working directory, four an absolute one"
         )
     path = _existing(match.group(2))
     key, _, value = (match.group(3) or "").partition("=")

@@ -1,7 +1,7 @@
 """Csv and tsv files: every cell is text, every row has the fields of the heading.
 
-What a file is like (its heading, its quotes) is decided for the whole file before a row is used. A file
-that fits no reading is an error that names the line.
+The heading and the use of quotes are decided for the whole file before any row is used. A file that
+cannot be read either way raises an error that names the line.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 HEAD = 1 << 18
-"""Bytes of the beginning of a file that its heading is looked for in."""
+"""The number of bytes at the beginning of a file in which its heading must be."""
 
 SAMPLE_ROWS = 100
 FIRST_BLOCK = 1 << 19
 LARGEST_BLOCK = 1 << 30
-"""Bytes of a block, which holds a row at least: it grows. Arrow reads up to 32 blocks ahead."""
+"""Bytes per block. A block grows until it holds a row. Arrow reads up to 32 blocks ahead."""
 
 SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?(?:\r\n|\n|\r)', re.IGNORECASE)
 
@@ -61,9 +61,9 @@ class Layout:
 
     Attributes:
         text: the file.
-        start: the bytes before the first row.
+        start: the number of bytes before the first row.
         columns: the names of the columns.
-        trailing: whether each row ends with a separator, which makes no column.
+        trailing: whether each row ends with a separator that starts no column.
     """
 
     text: TextFile
@@ -91,7 +91,7 @@ def open_delimited(source: FileSource, reading: Reading, keep: bool = False) -> 
     Args:
         source: the file.
         reading: what the caller says about it.
-        keep: keep the rows in memory, for a caller that reads them all: the file is read once less.
+        keep: keep the rows in memory, which saves one pass if the caller reads them all.
 
     Raises:
         DataFormatError: the file is not valid; the message names the line.
@@ -123,7 +123,7 @@ def _separator(kind: str, head: bytes, reading: Reading) -> tuple[str, int]:
 
 
 def _dialects(kind: str, text: TextFile, head: bytes, separator: str) -> Iterator[Dialect]:
-    """Yield the readings to try, the likeliest first.
+    """Yield the dialects to try, the most likely one first.
 
     Raises:
         DataFormatError: the quotes of a file that needs them are wrong.
@@ -224,7 +224,7 @@ def _scan(layout: Layout, dialect: Dialect, keep: bool) -> Rows | BadRow:
 
     if dialect.escaped:
         warnings.warn(
-            f"{layout.text.source.name}: quotes are escaped with backslashes, and were read so",
+            f"{layout.text.source.name}: quotes are escaped with backslashes and were read that way",
             DataWarning,
             stacklevel=2,
         )
@@ -243,7 +243,7 @@ def _batches(
     single = len(names) == 1
 
     def unfit(row: Any) -> str:
-        # A line of blanks is no row, unless blanks are all that a row could have.
+        # A line of blanks is not a row, unless a row can consist of blanks only.
         if row.text.strip():
             bad.append(BadRow(row.actual_columns, row.text))
         return "skip"

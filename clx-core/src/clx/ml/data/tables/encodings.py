@@ -1,4 +1,4 @@
-"""The encoding of a text file: given, marked, UTF-8, or detected and said."""
+"""The encoding of a text file: given, marked, UTF-8, or detected and reported."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""Byte order marks. That of UTF-32 begins like that of UTF-16."""
+"""Byte order marks. UTF-32 comes first, because its mark begins like that of UTF-16."""
 
 SAMPLE = 1 << 16
-"""Bytes of lines that are not ASCII, for the detection of the encoding."""
+"""The number of bytes of non-ASCII lines from which the encoding is detected."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ def text_file(source: FileSource, encoding: str | None) -> TextFile:
 
     Args:
         source: the file.
-        encoding: what the caller says. None takes the byte order mark, UTF-8 if all bytes are valid,
-            or else the encoding that the bytes look like, with a ``DataWarning``.
+        encoding: the caller's encoding. None means that of the byte order mark, UTF-8 if all bytes
+            are valid, or else the most likely encoding, with a ``DataWarning``.
 
     Raises:
         DataFormatError: bytes are not valid in the encoding; the message names the line.
@@ -107,8 +107,8 @@ def text_file(source: FileSource, encoding: str | None) -> TextFile:
         detected = _detected(source)
         if detected is not None:
             warnings.warn(
-                f"{source.name} is not UTF-8 (line {bad}). It was read as {detected}, which its bytes "
-                f"look like; encoding={detected!r} says so, and another name corrects it.",
+                f"{source.name} is not UTF-8 (line {bad}). It was read as {detected}, the most likely "
+                f"encoding. Pass encoding={detected!r} to confirm it, or the correct encoding.",
                 DataWarning,
                 stacklevel=2,
             )
@@ -149,16 +149,17 @@ def _first_bad_byte(source: FileSource, encoding: str) -> int | None:
 
 
 def _detected(source: FileSource) -> str | None:
-    """Return the encoding that a file which is not UTF-8 looks like.
+    """Return the most likely encoding of a file that is not UTF-8.
 
-    None where most lines beyond ASCII are valid UTF-8: then single bytes are damaged.
+    Returns None if most non-ASCII lines are valid UTF-8, because then only single bytes are
+    damaged.
     """
     valid, invalid, sample = 0, 0, bytearray()
     with source.open() as stream:
         for line in stream:
             if line.isascii():
                 continue
-            # Other encodings hardly ever make a character of UTF-8 by chance.
+            # Bytes in other encodings hardly ever form a UTF-8 character by chance.
             valid += not line.decode(UTF8, "ignore").isascii()
             try:
                 line.decode(UTF8)
@@ -171,7 +172,7 @@ def _detected(source: FileSource) -> str | None:
 
 
 def encoding_like(sample: bytes) -> str | None:
-    """Return the encoding that bytes which are not UTF-8 look like, None if they look like none."""
+    """Return the most likely encoding of bytes that are not UTF-8, None if no encoding fits."""
     from charset_normalizer import from_bytes
 
     found = from_bytes(sample)

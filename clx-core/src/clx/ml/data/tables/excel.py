@@ -23,17 +23,17 @@ Cells = list[Any]
 
 
 def open_sheet(source: FileSource, reading: Reading) -> Rows:
-    """Open one sheet of a workbook: that of ``book.xlsx#Sheet``, or the first one with rows.
+    """Open one sheet of a workbook: the one in ``book.xlsx#Sheet``, or the first one with rows.
 
     A number is an int if all numbers of its column are whole. Dates and times become their ISO text.
-    Rows without any value are none.
+    Rows without any value are skipped.
 
     Args:
         source: the workbook. It is read into memory.
         reading: what the caller says about the heading.
 
     Raises:
-        DataFormatError: the file is no workbook, or has no such sheet.
+        DataFormatError: the file is not a workbook, or has no such sheet.
         MissingDependencyError: the extra is needed: ``pip install 'clx-core[excel]'``.
     """
     try:
@@ -72,8 +72,8 @@ def _chosen(workbook: Any, source: FileSource) -> tuple[str, list[Cells]]:
         return "", []
     if len(with_rows) > 1:
         warnings.warn(
-            f"{source.name}: the sheet {with_rows[0]!r} was read, and not {examples(with_rows[1:])}. "
-            f"Pass {f'{Path(source.name).name}#{with_rows[1]}'!r} to read another one.",
+            f"{source.name}: the sheet {with_rows[0]!r} was read, not {examples(with_rows[1:])}. "
+            f"Pass {f'{Path(source.name).name}#{with_rows[1]}'!r} to read another sheet.",
             DataWarning,
             stacklevel=2,
         )
@@ -104,7 +104,7 @@ def _rows(name: str, cells: list[Cells], reading: Reading) -> Rows:
         given = reading.header or [f"column_{place}" for place in range(1, width + 1)]
         heading, body = [*given, *[""] * (width - len(given))][:width], cells
     columns = [_unified([row[place] for row in body]) for place in range(width)]
-    # A format or a note beside the table makes columns without a title and often without values.
+    # A format or a note beside the table creates columns without a title and often without values.
     used = [
         place
         for place in range(width)
@@ -124,7 +124,7 @@ def _title(value: Any) -> str:
 
 
 def _unified(column: Cells) -> Cells:
-    """Return the values of a column as those of JSON: Excel has floats and dates with a time only."""
+    """Convert a column to JSON values: in Excel, every number is a float and every date has a time."""
     numbers = [value for value in column if type(value) is float]
     whole = all(value.is_integer() and abs(value) <= EXACT_IN_FLOAT for value in numbers)
     timed = any(isinstance(value, datetime.datetime) for value in column)

@@ -22,7 +22,7 @@ def batch_fingerprint(batch: pa.RecordBatch) -> str:
 
 
 def _pieces(array: pa.Array) -> list[bytes]:
-    """Return the contents of an array as bytes, without what its buffers hold beside them."""
+    """Return the contents of an array as bytes, without the unused parts of its buffers."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,4 +1,4 @@
-"""What the files of a folder or a glob are: rows in files, a saved Dataset, or a text per file."""
+"""Tell what a folder or a glob holds: files of rows, a saved Dataset, or one text per file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SAVED_DATASET = "state.json"
 SAVED_SPLITS = "dataset_dict.json"
-"""What ``save_to_disk`` of a ``datasets.Dataset`` and of a ``DatasetDict`` write."""
+"""Files that ``save_to_disk`` writes for a ``datasets.Dataset`` and for a ``DatasetDict``."""
 
 PARTITION = re.compile(r"(\w+)=(.*)")
 """A folder such as ``year=2024``: the value of a column for all rows below it."""
@@ -37,7 +37,7 @@ WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 def data_files(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
     """Return those files of a folder or a glob that clx reads.
 
-    Files that clx does not read are named in a ``DataWarning``, and so are txt files beside others.
+    A ``DataWarning`` names files that clx does not read, and txt files beside other formats.
 
     Raises:
         DataFormatError: there are none, or the folder holds several splits.
@@ -68,7 +68,7 @@ def no_data(source: str, others: Sequence[str] = ()) -> DataFormatError:
 
     Args:
         source: the source.
-        others: files that are there, but that clx does not read.
+        others: existing files that clx does not read.
     """
     also = f" The files there have other suffixes: {examples(others)}." if others else ""
     return DataFormatError(
@@ -83,7 +83,7 @@ def _source(file: FoundFile, form: FileFormat) -> FileSource:
 
 
 def _format(file: FoundFile) -> FileFormat | None:
-    """Return what a file's name says about it; of ``rows.zip``, what the name of its member says."""
+    """Return the format that a file's name stands for; for ``rows.zip``, the name of its member counts."""
     form = known_format(file.file_name)
     if form is not None or not file.file_name.lower().endswith(".zip"):
         return form
@@ -95,16 +95,16 @@ def _format(file: FoundFile) -> FileFormat | None:
 
 
 def source_of(file: FoundFile) -> FileSource:
-    """Return a file that was named itself.
+    """Return a file that the caller named directly.
 
     Raises:
-        DataFormatError: clx reads no such files.
+        DataFormatError: clx does not read files of this format.
     """
     return _source(file, _format(file) or file_format(file.file_name))
 
 
 def _saved_dataset(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
-    """Return the files of a Dataset in the order of its rows; none for another folder."""
+    """Return the files of a Dataset in the order of its rows; an empty list for any other folder."""
     by_place = {file.inside: file for file in found}
     if SAVED_SPLITS in by_place:
         splits = sorted({str(place).partition("/")[0] for place in by_place} - {SAVED_SPLITS})
@@ -120,16 +120,16 @@ def _saved_dataset(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
     places = [each["filename"] for each in listed]
     lost = [place for place in places if place not in by_place]
     if lost:
-        raise DataFormatError(f"{source} is a saved Dataset without its files {examples(lost)}")
-    # Its files are no longer files of a folder: their names say nothing about the rows.
+        raise DataFormatError(f"{source} is a saved Dataset that lacks its files {examples(lost)}")
+    # They no longer count as files of a folder, because their names say nothing about the rows.
     return [replace(_source(by_place[place], FileFormat("arrow")), inside=None) for place in places]
 
 
 def partitioned(sources: Sequence[Rows], files: Sequence[FileSource]) -> list[Rows]:
-    """Return the rows of each file with the columns that its folders stand for.
+    """Return the rows of each file, with the columns that its folder names stand for.
 
-    A value is a whole number where all values of its column are, and text otherwise. A file that has
-    the column keeps its own.
+    A column has whole numbers if all its values are whole numbers, and text otherwise. A file that
+    already has the column keeps its own.
     """
     values = [_partitions(file) for file in files]
     keys = list(dict.fromkeys(key for each in values for key in each))

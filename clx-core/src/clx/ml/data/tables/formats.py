@@ -37,7 +37,7 @@ SEPARATORS = {"csv": ",", "tsv": "\t"}
 
 @dataclass(frozen=True)
 class FileFormat:
-    """What a file name says about the file.
+    """The format of a file, as its name states it.
 
     Attributes:
         kind: a value of :data:`FORMATS`.
@@ -61,7 +61,7 @@ def file_format(name: str) -> FileFormat:
     """Return the format that a file name stands for.
 
     Raises:
-        DataFormatError: clx reads no such files.
+        DataFormatError: clx does not read files of this format.
     """
     found = known_format(name)
     if found is None:
@@ -77,7 +77,7 @@ def target_format(name: str) -> FileFormat:
     """Return the format of a file to write.
 
     Raises:
-        DataFormatError: clx writes no such files.
+        DataFormatError: clx does not write files of this format.
     """
     found = known_format(name)
     if found is None or found.kind not in WRITABLE or found.compression == "zip":
@@ -86,5 +86,5 @@ def target_format(name: str) -> FileFormat:
             f"(the first three also with .gz, .bz2 or .zst)"
         )
     if found.kind == "parquet" and found.compression:
-        raise DataFormatError(f"{name}: parquet is compressed already, leave out the last suffix")
+        raise DataFormatError(f"{name}: parquet is already compressed; leave out the last suffix")
     return found

@@ -1,4 +1,4 @@
-"""Files that were found on this machine, before it is known what is in them."""
+"""Files that were found on this machine, before their content is known."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class FoundFile:
         name: the file in messages.
         path: the local file, or an address.
         file_name: the path that the suffix is read from.
-        inside: the path below the folder or glob that was asked for, None for a file that was named
-            itself.
+        inside: the path below the requested folder or glob, None for a file that the caller named
+            directly.
     """
 
     name: str
@@ -37,7 +37,7 @@ def local_files(source: str) -> tuple[list[FoundFile], bool]:
         if path.exists():
             return [_found(path)], False
     except (OSError, RuntimeError):
-        # A text that is no path at all: longer than a name may be, or beginning with a tilde.
+        # The text cannot be a path: it is longer than a name may be, or begins with a tilde.
         return [], False
     fixed, pattern = _fixed_folder(path)
     matches = sorted(
@@ -47,7 +47,7 @@ def local_files(source: str) -> tuple[list[FoundFile], bool]:
 
 
 def _fixed_folder(path: Path) -> tuple[Path, str]:
-    """Return the folder before the first sign of a glob, and the glob below that very folder."""
+    """Return the folder before the first glob character, and the glob relative to that folder."""
     for folder in path.parents:
         if folder.is_dir():
             rest = path.relative_to(folder)
@@ -61,10 +61,10 @@ def _found(path: Path, inside: str | None = None) -> FoundFile:
 
 
 def _printable(path: Path) -> str:
-    # A name that is not UTF-8 cannot be printed as it is.
+    # A name that is not UTF-8 cannot be printed unchanged.
     return path.as_posix().encode("utf-8", "backslashreplace").decode()
 
 
 def is_hidden(inside: str) -> bool:
-    """Return whether a file in a folder is none of its data: hidden, or a lock file of Excel."""
+    """Return whether a file in a folder is not data: a hidden file or a lock file of Excel."""
     return any(part.startswith((".", "_", "~$")) for part in PurePosixPath(inside).parts)

@@ -102,11 +102,12 @@ def rows_of_stream(
     columns: Iterable[str] = (),
     keep: bool = False,
 ) -> Rows:
-    """Return the rows for objects that can be read again and again. They are read once here.
+    """Return the rows for objects that can be read repeatedly. This function reads them once.
 
     Args:
         name: the source in messages.
-        objects: starts over, and yields the rows, each from column to a value of JSON.
+        objects: yields the rows from the beginning at each call, each from column to a value of
+        JSON.
         columns: columns that are there even if no row has them.
         keep: keep the rows in memory, and read the objects only once.
     """
@@ -131,7 +132,7 @@ def rows_of_stream(
 
 
 def _objects(text: TextFile) -> Iterator[Row]:
-    """Yield the objects of the lines; blank lines are none.
+    """Yield the objects of the lines, and skip blank lines.
 
     ``json`` keeps what other readers drop: lone surrogates, large integers, strings like dates.
     """
@@ -143,7 +144,8 @@ def _objects(text: TextFile) -> Iterator[Row]:
             except (ValueError, RecursionError):
                 end = 0
             if not end or line[end:] not in LINE_ENDS:
-                # Not one object and its line feed: slower, and with an error that says what is wrong.
+                # The line is not exactly one object and a line feed. This way is slower, but its
+                # errors say why.
                 if not line.strip():
                     continue
                 value = _parsed(line, text.source.name, number)
@@ -156,7 +158,7 @@ def _objects(text: TextFile) -> Iterator[Row]:
 
 def _parsed(line: str, name: str, number: int) -> Any:
     try:
-        # Files that were joined have byte order marks inside.
+        # Concatenated files have byte order marks between them.
         return json.loads(line.lstrip("\ufeff"))
     except (ValueError, RecursionError) as error:
         # The decoder's own message counts lines within the line.
@@ -188,6 +190,6 @@ def _batch(chunk: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
 
     columns = [array_of([row.get(f.name) for row in chunk], f.type) for f in schema]
     if not columns:
-        # Rows without any key are rows.
+        # Rows without any key count as rows.
         return pa.RecordBatch.from_struct_array(pa.array([{}] * len(chunk), pa.struct([])))
     return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -53,7 +53,7 @@ def _number(value: float) -> str:
 
 
 def _json_value(text: str) -> str:
-    # Written anew: another program's JSON may have line breaks between its values.
+    # Serialize again, because another program's JSON may have line breaks between its values.
     return _encode(json.loads(text))
 
 

@@ -1,4 +1,4 @@
-"""Python values as Arrow arrays without changing them.
+"""Convert Python values to Arrow arrays without changing them.
 
 Arrow needs one type for a column. Values that have none, such as a number in one row and a string in
 another, become JSON text in Arrow's own JSON type, so that nothing is converted.
@@ -42,7 +42,7 @@ NULL, JSON = Shape("null"), Shape("json")
 
 
 def shape_of(values: Sequence[Any]) -> Shape:
-    """Return the shape that all the values have, whatever rows follow.
+    """Return the shape that all the values have.
 
     The values are those of JSON: None, bool, int, float, str, list, and dict with str keys.
     """
@@ -87,7 +87,7 @@ def _dict(values: Sequence[dict[str, Any]]) -> Shape:
 
 
 def together(one: Shape, other: Shape) -> Shape:
-    """Return the shape of the values of two shapes."""
+    """Return the shape that fits the values of both shapes."""
     if one == other or other == NULL:
         return one
     if one == NULL:
@@ -166,9 +166,9 @@ def checked_shape(values: Sequence[Any]) -> Shape:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of Arrow or NumPy as one of JSON. NaN and infinities become None.
+    """Convert a value of Arrow or NumPy to a JSON value. NaN and infinities become None.
 
-    Numbers, strings and booleans stay; dates and the like become their text, bytes base64.
+    Numbers, strings and booleans do not change; dates and times become text, bytes base64.
     """
     if value is None or type(value) in (str, bool, int):
         return value

@@ -1,7 +1,7 @@
-"""The finished parts of a long output: each is complete or absent, and knows the rows it was made from.
+"""The finished parts of a long output: each is complete or absent, and records its input rows.
 
-A part is an Arrow file. Its name holds its number and the fingerprint of its input, so that a part
-whose input did not change is not computed again.
+A part is an Arrow file. Its name holds its number and the fingerprint of its input. A part whose
+input did not change is not computed again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class PartFolder:
             overwrite: whether to remove them.
 
         Raises:
-            RunExistsError: there are finished parts, and the call says neither.
+            RunExistsError: there are finished parts, and neither ``resume`` nor ``overwrite`` is
+            set.
             ResumeError: the interrupted call had another identity.
         """
         state = self.path / STATE
@@ -113,7 +114,7 @@ class PartFolder:
                     yield fitted(reader.get_batch(number), schema)
 
     def finish(self, evidence: dict[str, Any]) -> None:
-        """Record that the output is complete, before it takes its place."""
+        """Record that the output is complete, before it moves to its place."""
         write_json(self.path / FINISHED, evidence)
 
     def was_finished(self, identity: dict[str, Any], evidence: dict[str, Any]) -> bool:

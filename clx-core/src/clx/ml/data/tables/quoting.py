@@ -29,7 +29,7 @@ def quotes_look_regular(text: TextFile, separator: str) -> bool:
         data = b""
         for block in blocks(stream):
             data += block
-            # The last byte waits: its successor is not known yet.
+            # Keep the last byte back, because the byte after it is not known yet.
             known = np.frombuffer(bytes([before]) + data, dtype=np.uint8)
             places = np.flatnonzero(known[1:-1] == QUOTE) + 1
             inside = (np.arange(len(places)) + opened) % 2 == 1
@@ -62,7 +62,7 @@ def quoting_error(text: TextFile, separator: str) -> tuple[int, str] | None:
 
 
 def has_escaped_quotes(text: TextFile) -> bool:
-    """Return whether a quote stands behind a backslash somewhere."""
+    """Return whether any quote follows a backslash."""
     before = b""
     with text.open() as stream:
         for block in blocks(stream):

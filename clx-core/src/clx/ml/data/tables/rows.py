@@ -1,4 +1,4 @@
-"""The rows of a source: one schema, and record batches that can be read again and again."""
+"""The rows of a source: one schema, and record batches that can be read repeatedly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Rows:
     Attributes:
         name: the source in messages.
         schema: the columns of all rows, whichever part of the source they are in.
-        read: starts over, and yields the rows in order as record batches of any sizes.
+        read: yields the rows in order from the beginning at each call, as record batches of any
+        size.
         count: the number of rows, None if it is not known before they are read.
         text_cells: whether every cell is text, as in a csv file. An empty cell is null there.
     """
@@ -76,7 +77,7 @@ def joined_rows(name: str, sources: Sequence[Rows]) -> Rows:
     A column that a source lacks is null there.
 
     Raises:
-        DataFormatError: a column has types that do not go together; the message names two sources.
+        DataFormatError: a column has types that cannot be combined; the message names two sources.
     """
     if len(sources) == 1:
         return sources[0]
@@ -106,14 +107,14 @@ def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
             schema = pa.unify_schemas([schema, source.schema], promote_options="permissive")
         except pa.ArrowException as error:
             raise DataFormatError(
-                f"{sources[0].name} and {source.name} do not go together: {cell(str(error))}. "
+                f"{sources[0].name} and {source.name} cannot be combined: {cell(str(error))}. "
                 f"Convert one of them, or read them one by one."
             ) from error
     return schema
 
 
 def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    """Return the type that the values of both types have, JSON where there is none."""
+    """Return the type that fits the values of both types, JSON if there is none."""
     import pyarrow as pa
 
     if one.equals(other):

@@ -38,8 +38,9 @@ def open_rows(
     Args:
         source: a file, a folder, a glob, a query such as ``sqlite:///file.db?query=select …``, or an
             address that fsspec opens, such as ``s3://…``.
-        reading: what the caller says about text files.
-        keep: keep rows in memory where that saves reading them twice, for a caller that needs all.
+        reading: how the caller wants text files to be read.
+        keep: keep rows in memory if that avoids reading them twice, for a caller that needs them
+        all.
 
     Raises:
         DataFormatError: there is no such source, or it is not valid.
@@ -85,9 +86,9 @@ def _open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
 
 
 def is_source(word: str) -> bool:
-    """Return whether a word can only mean data: an address, or a file, folder or sheet that exists.
+    """Return whether a word can only name data: an address, or an existing file, folder or sheet.
 
-    A text may begin with an address. Only that of a database has blanks, in its query.
+    A text may begin with an address. Only the address of a database may have blanks, in its query.
     """
     if is_address(word) and (is_query(word) or not re.search(r"\s", word)):
         return True
@@ -99,8 +100,8 @@ def is_source(word: str) -> bool:
 def matching_files(source: str) -> list[FileSource]:
     """Return the files that a path, a folder, a glob or an address stands for, sorted by name.
 
-    Files of a folder that clx does not read are named in a ``DataWarning``. A saved Dataset has its
-    files in the order of its rows. A query has none.
+    A ``DataWarning`` names files of a folder that clx does not read. The files of a saved Dataset
+    are in the order of its rows. A query has no files.
 
     Raises:
         DataFormatError: there are no such files.

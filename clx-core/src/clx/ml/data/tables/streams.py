@@ -25,10 +25,10 @@ class FileSource:
 
     Attributes:
         name: the file in messages.
-        format: what its name says about it.
+        format: the format that its name stands for.
         path: the local file, or an address such as ``s3://bucket/rows.csv``.
-        inside: its path below the folder or glob that was asked for, None for a file that was
-            named itself.
+        inside: its path below the requested folder or glob, None for a file that the caller named
+            directly.
         sheet: the sheet of a workbook, None for the first one with rows.
         held: what must live as long as this file is read, such as a temporary copy.
     """
@@ -90,11 +90,11 @@ class FileSource:
         """Name the file in the errors of the libraries that read it.
 
         Raises:
-            DataFormatError: in place of theirs.
+            DataFormatError: a library raised an error.
         """
         import pyarrow as pa
 
-        # zlib.error and zipfile.BadZipFile have no common base but Exception.
+        # zlib.error and zipfile.BadZipFile have no common base class except Exception.
         try:
             yield
         except DataFormatError:
@@ -102,7 +102,7 @@ class FileSource:
         except (ValueError, OSError, EOFError, pa.ArrowException) as error:
             raise DataFormatError(self.unreadable(error)) from error
         except Exception as error:
-            # Behind an address is a library of its own, with errors of its own.
+            # Each kind of address has its own library, with its own errors.
             elsewhere = isinstance(self.path, str) and not isinstance(error, ClxError)
             if type(error).__module__ not in ("zlib", "zipfile") and not elsewhere:
                 raise

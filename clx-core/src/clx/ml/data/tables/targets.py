@@ -1,4 +1,4 @@
-"""Where an output goes: a local file, or an address. It appears there when it is complete."""
+"""The target of an output: a local file or an address. The output appears there when it is complete."""
 
 from __future__ import annotations
 
@@ -72,18 +72,19 @@ class Target:
         fsync(self.local.parent)
         if self.address is not None:
             files = _file_system(self.address)
-            # The object appears when the upload is complete, also where an upload is not atomic.
+            # The object appears when the upload is complete, even if the upload itself is not
+            # atomic.
             files.put_file(str(self.local), f"{self.address}.new")
             files.mv(f"{self.address}.new", self.address)
             self.local.unlink()
 
     def identity(self) -> list[int] | None:
-        """Return values that another file in the target's place would not have, None without one."""
+        """Return values that identify the file in the target's place, None if there is no file."""
         return file_identity(self.local)
 
 
 def file_identity(path: Path) -> list[int] | None:
-    """Return values that survive renaming a file, None if there is no file (a folder is none)."""
+    """Return values that renaming a file does not change, None if there is no file or it is a folder."""
     try:
         status = path.stat()
     except OSError:
@@ -96,7 +97,7 @@ def open_target(target: str | Path) -> Target:
     """Return the target that a path or an address names.
 
     Raises:
-        DataFormatError: clx writes no such files, or the address cannot be opened.
+        DataFormatError: clx does not write files of this format, or the address cannot be opened.
     """
     name = str(target)
     form = target_format(name)

@@ -1,4 +1,4 @@
-"""Txt files: one text per line of a file that is named itself, one text per file of a folder."""
+"""Txt files: one text per line of a single file, or one text per file of a folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BATCH_FILES = 256
 TEXT, LABEL, FILE = "text", "label", "file"
 
 SPLITS = {"train", "training", "test", "testing", "dev", "val", "valid", "validation", "eval"}
-"""Names of folders that are parts of a data set, and no labels."""
+"""Names of folders that hold the splits of a data set, not labels."""
 
 
 def open_text_lines(source: FileSource, reading: Reading) -> Rows:
@@ -87,7 +87,7 @@ def open_text_folder(name: str, files: Sequence[FileSource], reading: Reading) -
 
 
 def _of_one_split(name: str, files: Sequence[FileSource]) -> list[FileSource]:
-    """Return the files in folders, or all of them if none is.
+    """Return the files that are in folders, or all files if none is in a folder.
 
     Raises:
         DataFormatError: the folders are splits.
@@ -96,15 +96,15 @@ def _of_one_split(name: str, files: Sequence[FileSource]) -> list[FileSource]:
     first = Counter(parts[0] for parts in places if len(parts) > 2)
     if len(first) > 1 and any(folder.lower() in SPLITS for folder in first):
         raise DataFormatError(
-            f"{name} holds the folders {names(sorted(first))}, which are no labels: pass one of "
+            f"{name} holds the folders {names(sorted(first))}, which are not labels: pass one of "
             f"them"
         )
     deep = [file for file, parts in zip(files, places, strict=True) if len(parts) > 1]
     beside = [parts[0] for parts in places if len(parts) == 1]
     if deep and beside:
         warnings.warn(
-            f"{len(beside)} files of {name!r} were left out, because the others are in a folder for "
-            f"each label: {examples(beside)}",
+            f"{len(beside)} files of {name!r} were left out, because the others are in one folder "
+            f"per label: {examples(beside)}",
             DataWarning,
             stacklevel=2,
         )
@@ -112,9 +112,9 @@ def _of_one_split(name: str, files: Sequence[FileSource]) -> list[FileSource]:
 
 
 def _encodings(name: str, files: Sequence[FileSource], given: str | None) -> dict[int, str]:
-    """Return the encoding of each file that is not UTF-8, by its place.
+    """Return the encoding of each file that is not UTF-8, by its position.
 
-    Files of one folder have one encoding, so it is detected for all of them together.
+    The files of a folder have the same encoding, so it is detected from all of them together.
 
     Raises:
         DataFormatError: a file is not text in its encoding.
@@ -139,12 +139,12 @@ def _encodings(name: str, files: Sequence[FileSource], given: str | None) -> dic
     if unknown:
         detected = encoding_like(bytes(sample))
         for place in unknown:
-            # Says which line is wrong, if no encoding was detected.
+            # If no encoding was detected, this error names the line.
             text_file(files[place], detected or UTF8)
             found[place] = str(detected)
         warnings.warn(
-            f"{len(unknown)} files of {name} are not UTF-8. They were read as {detected}, which their "
-            f"bytes look like; encoding={detected!r} says so, and another name corrects it: "
+            f"{len(unknown)} files of {name} are not UTF-8. They were read as {detected}, the most "
+            f"likely encoding. Pass encoding={detected!r} to confirm it, or the correct one: "
             f"{examples([files[place].name for place in unknown])}",
             DataWarning,
             stacklevel=2,

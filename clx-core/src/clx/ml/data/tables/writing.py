@@ -1,7 +1,7 @@
-"""Arrow batches to csv, tsv, jsonl and parquet files.
+"""Write Arrow batches to csv, tsv, jsonl and parquet files.
 
-A csv or tsv file has a quoted heading and quoted strings, so that every reader takes line breaks and
-separators in a text as part of it. What csv cannot hold, such as a list, is written as JSON.
+In csv and tsv files, the heading and the strings are quoted. Every reader then keeps line breaks
+and separators as part of a text. Values that csv cannot hold, such as lists, are written as JSON.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: P
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # Other readers know the text of a JSON value better than Arrow's type for it.
+    # Other readers handle JSON text better than Arrow's JSON type.
     stored = pa.schema([_stored(field) for field in schema])
     with pq.ParquetWriter(path, stored) as writer:
         for batch in batches:
@@ -93,7 +93,7 @@ def _write_delimited(
     from pyarrow import csv
 
     flat = pa.schema([(field.name, _flat_type(field.type)) for field in schema])
-    # A tsv file without any quotes around numbers could be one without quoting.
+    # Without quotes around numbers, a tsv file could look like one without quoting.
     style = "all_valid" if kind == "tsv" else "needed"
     options = csv.WriteOptions(delimiter=SEPARATORS[kind], quoting_style=style)
     with csv.CSVWriter(stream, flat, write_options=options) as writer:
@@ -110,7 +110,7 @@ def _flat_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _flat(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return a column with strings in place of what a csv cell cannot hold."""
+    """Return a column with strings in place of values that a csv cell cannot hold."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
