@@ -1,4 +1,4 @@
-"""Rows a second of reading and writing files, against pandas; and the memory that reading takes.
+"""Rows per second when reading and writing files, against pandas, and the memory that reading takes.
 
 pandas reads csv and tsv with its C engine and cells as text, as clx does; jsonl with
 ``read_json(lines=True)``, which guesses types where clx keeps values; and parquet with ``read_parquet``.

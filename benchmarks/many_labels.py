@@ -1,8 +1,8 @@
 """The probe of many labels: time, memory and accuracy against a fit to all rows and labels at once.
 
-Features are synthetic, 384 numbers per row, in groups of similar labels. Each case runs in a process of
-its own and chooses ``C`` and fits the probe as a training does. Processor time counts: it depends less
-on what else the machine does.
+Features are synthetic, 384 numbers per row, in groups of similar labels. Each case runs in its own
+process, and chooses ``C`` and fits the probe as a training does. The figures are processor times,
+which depend less on other work of the machine.
 """
 
 from __future__ import annotations

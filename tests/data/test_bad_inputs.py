@@ -216,7 +216,7 @@ WRONG_FRAMES = {
     "decimals as labels": (frame(label=[decimal.Decimal(1)] * 4), "must be a str, int or bool"),
     "one label": (frame(label=["x"] * 4), "single label 'x': a model needs at least two"),
     "blank label": (frame(label=["x", " ", "x", " "]), "blank name ' '"),
-    "labels that differ by blanks": (frame(label=["pos", "pos ", "neg", "neg"]), "only by blanks"),
+    "labels that differ by blanks": (frame(label=["pos", "pos ", "neg", "neg"]), "only in blanks"),
     "label with a surrogate": (
         frame(label=["x", "y\ud800", "x", "x"], dtype=object),
         "not Unicode text",
@@ -267,7 +267,7 @@ def test_what_is_wrong_with_a_frame_is_said_before_anything_is_loaded(
 LABELS = ["x", "y"]
 WRONG_FOR_NAMES = {
     "unknown label": (frame(label=["x", "y", "z", "z"]), "label 'z' is not in label_names"),
-    "blank behind a label": (frame(label=["x", "y ", "x", "y"]), "differs from 'y' only by blanks"),
+    "blank behind a label": (frame(label=["x", "y ", "x", "y"]), "differs from 'y' only in blanks"),
     "a slip": (frame(label=["x", "Y", "x", "y"]), "did you mean 'y'"),
     "ids instead of names": (frame(label=[0, 1, 0, 1]), "label '0' is not in label_names"),
     "-100, which the Trainer ignores": (frame(label=["-100", "x", "y", "x"]), "'-100' is not in"),
@@ -298,7 +298,7 @@ WRONG_NAMES = {
     "None among them": (["a", None], "must be str, int or bool, but has None"),
     "a float": (["a", 1.5], "must be str, int or bool, but has 1.5"),
     "1 and '1'": ([1, "1"], "has '1' more than once"),
-    "blanks alone": (["a", "a "], "differ only by blanks"),
+    "blanks alone": (["a", "a "], "differ only in blanks"),
     "empty": (["a", ""], "blank name ''"),
     "a surrogate": (["a", "\ud800"], "not Unicode text"),
     "a number": (5, "must be a list of names"),

@@ -41,7 +41,7 @@ def test_they_are_a_finding(pair):
     (finding,) = findings(check_data(LabeledTexts(data["text"], data["label"])))
     assert finding.where == "train_data"
     assert finding.count == 2
-    assert "2 of 3 labels differ from another one only by case, Unicode form" in finding.message
+    assert "2 of 3 labels differ from another one only in case, Unicode form" in finding.message
     first, second = finding.examples[0].split(" and ")
     assert first != second
 
@@ -61,13 +61,13 @@ def test_across_train_and_eval(tiny_model, task):
     assert "'fruit' (1 row) and 'Fruit' (1 row)" in finding.message
     unnamed = training_run(task, "unnamed", base_model_name=tiny_model)
     bad = frame(["fru\u200bit", "animal"], task)
-    with pytest.raises(DataFormatError, match=r"differs from 'fruit' only by Unicode characters: "):
+    with pytest.raises(DataFormatError, match=r"differs from 'fruit' only in Unicode characters: "):
         unnamed.check(frame(["fruit", "animal"], task), bad)
 
 
 def test_it_is_an_error_when_findings_are(tiny_model):
     run = training_run("classification", "strict", base_model_name=tiny_model, strict_data=True)
-    with pytest.raises(DataFormatError, match="differ from another one only by case"):
+    with pytest.raises(DataFormatError, match="differ from another one only in case"):
         run.train(frame(["fruit", "Fruit"] * 5))
 
 

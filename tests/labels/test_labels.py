@@ -133,8 +133,8 @@ def test_good_label_names(names):
         (["a", ["b"]], "must be str, int or bool"),
         (["a", ""], "blank name ''"),
         (["a", " "], "blank name ' '"),
-        (["pos", "pos "], "'pos' and 'pos ' differ only by blanks"),
-        (["\tpos", "pos"], r"'\tpos' and 'pos' differ only by blanks"),
+        (["pos", "pos "], "'pos' and 'pos ' differ only in blanks"),
+        (["\tpos", "pos"], r"'\tpos' and 'pos' differ only in blanks"),
         (["a", "b\ud800"], "not Unicode text"),
     ],
 )
@@ -201,7 +201,7 @@ def test_a_single_label_is_no_label_space(labels):
 
 def test_labels_that_differ_by_blanks_only():
     (problem,) = problems(["pos", "neg", "pos "])
-    assert "'pos' and 'pos ' differ only by blanks" in problem
+    assert "'pos' and 'pos ' differ only in blanks" in problem
 
 
 def test_blank_and_broken_labels_of_the_data():
@@ -217,7 +217,7 @@ def test_unknown_labels_have_rows_closest_name_and_blanks():
     assert "did you mean 'fruit'?" in found[0]
     assert found[0].endswith("in 2 of 5 rows: 11, 13")
     assert "'animal ' is not in label_names" in found[1]
-    assert "differs from 'animal' only by blanks" in found[1]
+    assert "differs from 'animal' only in blanks" in found[1]
     assert "did you mean" not in found[2]
     assert found[2].endswith("in 1 of 5 rows: 14")
 

@@ -230,7 +230,7 @@ def test_labels_that_never_or_always_occur_are_reported(tiny_model):
         ([["a"], [1], ["b"]], "mixes labels of the types int, str"),
         ([["a"], [], ["a"]], "single label 'a'"),
         ([[], [], []], "no label"),
-        ([["a"], ["a "], ["b"]], "differ only by blanks"),
+        ([["a"], ["a "], ["b"]], "differ only in blanks"),
         (["[broken", "['a'", "a|b"], None),
     ],
 )

@@ -130,7 +130,7 @@ def predict(
                 "--no-header": no_header,
             }
             problems += _misplaced(with_file, "rows of data as SOURCE")
-        raise_problems(ConfigError, "These arguments do not go together:", problems)
+        raise_problems(ConfigError, "These arguments cannot be combined:", problems)
         how = reading_options(separator, encoding, header, no_header)
 
         from clx.ml import training_run

@@ -25,7 +25,7 @@ Statistic = Callable[["np.ndarray[Any, Any]"], "dict[str, np.ndarray[Any, Any]]"
 RESAMPLES = 1000
 LEVEL = 0.95
 MANY_LABELS = 200
-"""For more labels, counting by label is faster and smaller than a matrix product."""
+"""For more labels, counting by label is faster than a matrix product and needs less memory."""
 
 CELLS = 4_000_000
 """The number of weights held in memory at once: 16 MB in float32."""
@@ -155,7 +155,7 @@ def _label_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any
 
 
 def _id_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
-    """Return the function of :func:`_label_counts` for ids, without columns for every label.
+    """Return what :func:`_label_counts` returns, for ids and without a column for every label.
 
     Each label must occur among the labels or the predictions.
     """

@@ -34,9 +34,9 @@ def label_list(
 ) -> list[Any] | None:
     """Return the labels in one cell, in order, or None if it is not a list of labels.
 
-    A cell is a list, tuple, set, array, or a Label Studio dict ``{"choices": [...]}``. It may also be a
-    string, as in a csv file: one of these as JSON, or as Python, NumPy or PostgreSQL print it, or labels
-    with a separator between them. An empty string is an empty list.
+    A cell is a list, tuple, set, array, or a Label Studio dict ``{"choices": [...]}``. It may also
+    be a string, as in a csv file: one of these as JSON or as printed by Python, NumPy or
+    PostgreSQL, or labels with a separator between them. An empty string is an empty list.
 
     Args:
         value: the cell.
@@ -146,7 +146,7 @@ def label_list_problems(
 
 
 def _cell_problems(data: pd.DataFrame, column: str, lists: Sequence[list[Any] | None]) -> list[str]:
-    """Return what is wrong with single cells."""
+    """Return the problems of single cells."""
     values, where = data[column], f"column {column!r}"
     short = [
         row is None and isinstance(value, str) and is_cut_short(value)
@@ -201,7 +201,7 @@ def _unknown_labels(
 def _joined_labels(
     data: pd.DataFrame, column: str, lists: list[list[str]], separator: str
 ) -> list[str]:
-    """Return a problem for each label in a text that is several other labels with another separator."""
+    """Return a problem for each label that another separator would split into several other labels."""
     texts = [isinstance(value, str) and not may_be_printed(value) for value in data[column]]
     distinct = {label for row in lists for label in row}
     split = dict.fromkeys(

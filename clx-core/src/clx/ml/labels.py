@@ -39,9 +39,9 @@ def label_kind(label: Any) -> str | None:
 def label_values(values: Iterable[Any], label_names: Sequence[str] = ()) -> list[Any]:
     """Return the label in each cell of a column with one label per row.
 
-    A cell may be a list of exactly one label, as annotation tools write it, also printed as text, such
-    as ``['fruit']``. A text in ``label_names`` is a label as it is. A list of any other length is
-    returned as a list, which :func:`label_problems` reports.
+    A cell may be a list of exactly one label, as annotation tools write it, or its text, such as
+    ``['fruit']``. A text in ``label_names`` is a label and is not parsed. A list of any other
+    length is returned as a list, which :func:`label_problems` reports.
     """
     known = frozenset(label_names or ())
     return [only_label(value, known) for value in values]
@@ -90,7 +90,7 @@ def label_names_problems(label_names: Any, what: str = "label_names") -> list[st
     """Return the problems of label names, as sentences that begin with ``what``.
 
     There must be at least two distinct names, each a str, int or bool and none blank. Two names must
-    not differ only by surrounding blanks.
+    not differ only in surrounding blanks.
     """
     unordered = isinstance(label_names, str | bytes | dict | set | frozenset)
     if unordered or not hasattr(label_names, "__iter__"):
@@ -123,13 +123,13 @@ def _not_unicode(name: str) -> bool:
 
 
 def blank_twins(texts: Iterable[str]) -> list[str]:
-    """Return a problem for each pair of names that differ only by surrounding blanks."""
+    """Return a problem for each pair of names that differ only in surrounding blanks."""
     seen: dict[str, str] = {}
     problems = []
     for text in dict.fromkeys(texts):
         twin = seen.setdefault(text.strip(), text)
         if twin != text:
-            problems.append(f"the labels {cell(twin)} and {cell(text)} differ only by blanks")
+            problems.append(f"the labels {cell(twin)} and {cell(text)} differ only in blanks")
     return problems
 
 
@@ -176,7 +176,7 @@ def label_problems(
 def _list_problems(
     data: pd.DataFrame, column: str, values: Sequence[Any], label_names: Sequence[str]
 ) -> list[str]:
-    """Return a problem for the cells that are lists, but not of one label."""
+    """Return a problem for cells that are lists of no label or of several labels."""
     several = [isinstance(value, list) for value in values]
     problems = row_problems(
         data,
@@ -215,11 +215,11 @@ def unknown_label_problems(
 def known_label_hint(unknown: str, label_names: Sequence[str]) -> str:
     """Return ``"; …"`` with the label that an unknown one probably means, or an empty string."""
     if unknown.strip() in label_names:
-        return f"; it differs from {unknown.strip()!r} only by blanks"
+        return f"; it differs from {unknown.strip()!r} only in blanks"
     folded = folded_name(unknown)
     for name in label_names:
         if folded == folded_name(name) and unknown.lower() != name.lower():
-            return f"; it differs from {name!a} only by Unicode characters: {unknown!a}"
+            return f"; it differs from {name!a} only in Unicode characters: {unknown!a}"
     return did_you_mean(unknown, label_names)
 
 

@@ -43,14 +43,15 @@ def precision_recall_f1(confusion: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]
 
 
 def _rates(hits: Any, predicted: Any, actual: Any) -> tuple[Any, Any, Any]:
-    """Return precision, recall and F1 of each label from its numbers of rows."""
+    """Return the precision, recall and F1 of each label from its row counts."""
     return ratio(hits, predicted), ratio(hits, actual), ratio(2 * hits, predicted + actual)
 
 
 def _label_counts(labels: Any, predictions: Any, num_labels: int) -> tuple[Any, Any, Any]:
-    """Return how many rows of each label are right, are predicted, and are given.
+    """Return the number of rows per label that are right, that are predicted, and that are given.
 
-    They are the diagonal and the sums of the confusion matrix, which would be large for many labels.
+    These are the diagonal and the sums of the confusion matrix, which would be large for many
+    labels.
     """
     import numpy as np
 
@@ -248,7 +249,7 @@ _HIGHER = (
     "f1",
     "precision",
     "recall",
-    # Of other packages and tasks.
+    # Names from other packages and tasks.
     "auc",
     "kappa",
     "matthews_correlation",
@@ -271,7 +272,7 @@ def higher_is_better(metric: str) -> bool | None:
         metric: a key of ``compute_metrics``, such as ``log_loss``.
     """
     name = f"_{metric.removeprefix('eval_')}_"
-    # Last, the known name may be in the middle, as in span_f1_macro.
+    # Finally, the known name may be in the middle, as in span_f1_macro.
     for fits in (name.startswith, name.endswith, name.__contains__):
         for known, higher in ((_HIGHER, True), (_LOWER, False)):
             if any(fits(f"_{each}_") for each in known):

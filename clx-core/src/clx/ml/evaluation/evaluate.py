@@ -114,7 +114,7 @@ def pool_windows(task: Task, split: Split, prediction: EvalPrediction) -> EvalPr
     if len(logits) != len(windows.row_of):
         raise ConfigError(
             f"long_text='window' cannot be used with the task {task.name!r}: its Trainer leaves rows "
-            f"out of the evaluation, which lacks windows of some texts"
+            f"out of the evaluation, so windows of some texts are missing"
         )
     return EvalPrediction(predictions=windows.pooled(logits), label_ids=labels[windows.firsts()])
 

@@ -14,7 +14,7 @@ from clx.ml.machine.torch_defaults import torch_defaults
 
 @contextlib.contextmanager
 def caller_state_kept() -> Iterator[None]:
-    """Give the caller back their random generators, torch's flags and defaults, and ``os.environ``.
+    """Restore the caller's random generators, torch's flags and defaults, and ``os.environ``.
 
     Seeding a training, as transformers' Trainer does even for an evaluation, would otherwise make
     every "random" split in the caller's code the same.
@@ -67,7 +67,7 @@ def _deterministic_flags(torch: Any) -> list[Any]:
 
 
 def _current_gpu(torch: Any) -> Any:
-    """Return a function that makes the GPU the current one that is the current one now."""
+    """Return a function that restores the GPU that is current now."""
     gpu = torch.cuda.current_device() if torch.cuda.is_initialized() else 0
     return lambda: torch.cuda.is_initialized() and torch.cuda.set_device(gpu)
 

@@ -65,8 +65,8 @@ def choose_device(wanted: str | None, stored: bool = False) -> Any:
 def training_gpu(wanted: str | None) -> Any:
     """Return the GPU that a training has to use, None if the Trainer chooses.
 
-    The Trainer takes the first GPU, or all of them, unless it is told. With ``torchrun`` each process
-    has a GPU of its own.
+    By default, the Trainer uses the first GPU or all of them. With ``torchrun``, each process has
+    its own GPU.
 
     Args:
         wanted: the run's ``device`` option. Only a GPU with a number, such as ``cuda:1``, is a choice.
@@ -76,5 +76,5 @@ def training_gpu(wanted: str | None) -> Any:
         return None
     import torch
 
-    # A saved run may name a GPU of another machine.
+    # A saved run may name a GPU that only another machine has.
     return torch.device(str(wanted)) if int(number) < torch.cuda.device_count() else None

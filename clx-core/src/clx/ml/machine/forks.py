@@ -1,7 +1,7 @@
 """Forked processes: what a child of ``os.fork`` can use of its parent's threads, locks and memory.
 
 Only the forking thread exists in the child. A lock that another thread held stays locked there, and
-a thread pool has no threads: OpenMP, with which torch computes, would wait for them forever.
+a thread pool has no threads: torch would wait forever for those of OpenMP.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Protocol
 from clx.errors import ConfigError
 
 LONGEST_WAIT = 60.0
-"""Seconds that a fork waits for other threads, for instance while they load a model."""
+"""The number of seconds that a fork waits for other threads, for instance while they load a model."""
 
 
 _TOKENIZERS = "TOKENIZERS_PARALLELISM"
@@ -30,7 +30,7 @@ class Renewed(Protocol):
     """An object with locks or threads that a forked process cannot use."""
 
     def after_fork(self) -> None:
-        """Replace them; called in the child."""
+        """Replace the locks and threads; called in the child."""
 
 
 class _Forks:
@@ -46,12 +46,13 @@ class _Forks:
         self.registered = False
 
     def register(self) -> None:
-        """Be told of forks, from the first use on."""
+        """Register for forks at the first use."""
         if self.registered or not hasattr(os, "register_at_fork"):
             return
         self.registered = True
-        # Python calls the functions in the reverse order. These modules lock themselves for a fork;
-        # imported later, they would do so first, and a thread that loads a model would wait for them.
+        # Python calls the functions in reverse order. These modules take locks before a fork. If
+        # they were imported later, they would lock first, and a thread that loads a model would
+        # wait for them.
         for name in ("concurrent.futures.thread", "logging", "filelock"):
             importlib.import_module(name)
 
@@ -62,7 +63,7 @@ class _Forks:
         )
 
     def before(self) -> None:
-        """Wait until no other thread is in the middle of something, and let none begin."""
+        """Wait until no other thread is inside a protected block, and let no thread enter one."""
         me, until = threading.get_ident(), time.monotonic() + LONGEST_WAIT
         with self.changed:
             self.changed.wait_for(lambda: self.forking is None, until - time.monotonic())
@@ -84,7 +85,7 @@ class _Forks:
         self.inside = Counter({me: self.inside[me]} if self.inside[me] else {})
         self.forking = None
         self.stale_thread = me if self.had_torch else None
-        # Unless told to use threads, tokenizers notices by itself that it has none.
+        # Unless it is told to use threads, tokenizers detects that it has none.
         if "tokenizers" in sys.modules and os.environ.get(_TOKENIZERS):
             os.environ[_TOKENIZERS] = "false"
         for owner in list(self.owners):

@@ -1,4 +1,4 @@
-"""torch's own defaults for the time of a call, whatever the caller or another library has set."""
+"""Restore torch's own defaults during a call, whatever the caller or another library has set."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ renew_after_fork(_DTYPE)
 
 @contextlib.contextmanager
 def torch_defaults() -> Iterator[None]:
-    """Run the block with torch's own defaults, and give the caller back what they had.
+    """Run the block with torch's own defaults, then restore the caller's settings.
 
     These are float32 on the CPU for new tensors, gradients, and neither inference mode nor autocast.
-    A model that another default reaches has other weights, or answers differently.
+    Under other defaults, a model gets other weights or gives other answers.
     """
     import torch
 

@@ -105,7 +105,8 @@ def load_model(
     _refuse_other_vocabulary(model, tokenizer, folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
-    # Outputs are read by their names, here and in pipelines; model_args or a checkpoint may say False.
+    # clx and pipelines read outputs by name; model_args or a checkpoint may set return_dict to
+    # False.
     model.config.return_dict = True
     _choose_attention_by_call(model)
     model.eval()
@@ -141,8 +142,8 @@ def _refuse_wrapped(task: Task, model: Any) -> None:
         return
     why = "saves only its adapter" if adapted else "has no save_pretrained() of its own"
     raise ModelError(
-        f"load_model() of the task {task.name!r} returned a {type(model).__name__}, which {why}, so "
-        f"that the trained model could not be opened again. Return a PreTrainedModel of transformers "
+        f"load_model() of the task {task.name!r} returned a {type(model).__name__}, which {why}: "
+        f"the trained model could not be opened again. Return a PreTrainedModel of transformers "
         f"that is not wrapped: for torch.compile, set training_args={{'torch_compile': True}}; an "
         f"adapter must be merged into the model (merge_and_unload)."
     )
@@ -178,7 +179,7 @@ def bound_tokenizer(
     def call(_: Any, tokenize: Any, /, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1:
             args = split_pair(args[0])
-        # A child forked in the middle of it would find the tokenizer locked.
+        # A child that is forked during the call would find the tokenizer locked.
         with not_forked():
             return with_tokens(tokenize(*args, **{**defaults, **kwargs}), token)
 

@@ -1,4 +1,4 @@
-"""How many tokens a model has positions for, and options that would give it more."""
+"""The number of tokens that a model has positions for, and options that exceed it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ UNLIMITED = 1_000_000
 """A larger limit means no limit: a tokenizer without a limit has 1e30."""
 
 WITHOUT_POSITIONS = ("t5", "mt5", "umt5", "jamba")
-"""Model types that name a number of positions, but read any number of tokens."""
+"""Model types that state a number of positions, but read any number of tokens."""
 
 
 def set_input_limit(
@@ -56,7 +56,7 @@ def refuse_more_tokens(task: Task, folder: Path) -> None:
     Otherwise the first long text would fail, perhaps long after the training.
 
     Raises:
-        ConfigError: ``tokenize_args`` do not truncate, or at more tokens than that.
+        ConfigError: ``tokenize_args`` do not truncate, or truncate at more tokens than that.
     """
     positions, arguments = _positions(folder, task.model_args), task.tokenize_args
     if positions is None or not _is_limit(folder):
@@ -75,9 +75,10 @@ def refuse_more_tokens(task: Task, folder: Path) -> None:
 
 
 def _positions(folder: Path, model_args: Mapping[str, Any]) -> int | None:
-    """Return the number of tokens that a model has positions for, None if it names none.
+    """Return the number of tokens that a model has positions for, None if it does not state one.
 
-    In RoBERTa and its relatives, positions begin after the padding id, so there are fewer for tokens.
+    In RoBERTa and its relatives, positions begin after the padding id, which leaves fewer for
+    tokens.
     """
     if not (folder / "config.json").is_file():
         return None

@@ -39,9 +39,9 @@ def clx_open_data(source: str, reading: Any) -> pd.DataFrame | Any | None:
     """Return the rows of ``source`` as a frame, or None to leave it to other plugins.
 
     ``source`` is the string or path that the caller passed to ``train`` or ``evaluate``: a file name,
-    a folder, a glob, or anything else that a plugin understands, such as a URL. The first result that
-    is not None wins, and clx validates it like any other frame. A table of pyarrow or polars and a
-    ``datasets.Dataset`` or ``DatasetDict`` are valid results too. ``reading`` is a
+    a folder, a glob, or anything else that a plugin understands, such as a URL. The first result
+    that is not None wins, and clx validates it like any other frame. The result may also be a table
+    of pyarrow or polars, a ``datasets.Dataset`` or a ``DatasetDict``. ``reading`` is a
     ``clx.ml.data.Reading`` with the caller's ``separator``, ``encoding`` and ``header``.
     """
 

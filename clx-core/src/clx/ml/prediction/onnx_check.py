@@ -63,7 +63,7 @@ class Expected:
             engine = OnnxEngine(OnnxModel(folder, backend, "cpu"), None)
             outputs = engine(self.texts, {"top_k": None})
         except Exception as error:
-            # Its exceptions have no base class of their own.
+            # The exceptions of ONNX Runtime have no common base class.
             if not type(error).__module__.startswith("onnxruntime"):
                 raise
             raise ExportError(

@@ -30,7 +30,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Settings:
-    """What a pipeline knows besides weights and vocabulary.
+    """The settings of a pipeline besides weights and vocabulary.
 
     Attributes:
         inputs: the names of the model's inputs, in order.
@@ -43,8 +43,8 @@ class Settings:
         scoring: the pipeline's own ``top_k``, ``legacy`` and ``function``.
         batch_size: the pipeline's own batch size, None if it has none.
         window_pooling: how to pool the logits of a long text's windows; None if it is truncated.
-        equal_lengths: whether the texts of a batch must have equally many tokens.
-        stand_in: the token for a text without tokens; None takes the padding.
+        equal_lengths: whether all texts of a batch must have the same number of tokens.
+        stand_in: the token for a text without tokens; None means the padding token.
     """
 
     inputs: list[str]
@@ -179,7 +179,7 @@ def _providers(available: Sequence[str], device: str | None) -> list[Any]:
 
 
 def refuse_missing_device(device: str) -> None:
-    """Refuse a device that ONNX Runtime cannot use here.
+    """Raise if ONNX Runtime cannot use the device here.
 
     Raises:
         MissingDependencyError: ONNX Runtime is not installed.

@@ -80,7 +80,7 @@ class PipeEngine:
         with _tokenizer_threads_kept(), torch_defaults():
             outputs = self._pipe(
                 [texts[position] for position in self._order],
-                # Only a pipeline that makes its own batches uses it.
+                # Only a pipeline that makes its own batches uses this value.
                 batch_size=1 if self._batching.equal else self._batching.size or 32,
                 **arguments,
             )

@@ -32,7 +32,7 @@ class StepArguments(NamedTuple):
 
 @dataclass(frozen=True)
 class Batching:
-    """How to form batches.
+    """The rules for forming batches.
 
     Attributes:
         device: the kind of device, such as ``cpu`` or ``cuda``.

@@ -1,8 +1,8 @@
 """Predict a file into another file: every row, in order, in bounded memory, resumable.
 
-The output is made in parts. A part keeps the rows of the source with their predictions, and knows the
-rows that it was made from. When all parts are there, they are written as one file with one schema, and
-the target appears by rename. A resumed call keeps the parts whose rows did not change.
+The output is made in parts. A part holds rows of the source with their predictions, and records the
+rows that it was made from. When all parts exist, they are written as one file with one schema,
+which a rename moves to the target. A resumed call keeps the parts whose rows did not change.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ class FilePrediction:
         source: what to read: a file, a folder, a glob, or an address.
         target: the file to write, or an address.
         text_columns: the columns of texts.
-        answer: what the predictions depend on besides the source: run, backend and so on.
+        answer: everything besides the source that the predictions depend on, such as run and
+        backend.
         columns: the input columns to carry through, None for all.
-        prefix: what the names of the predicted columns begin with.
+        prefix: the prefix of the names of the predicted columns.
         on_error: ``raise``, or ``skip`` to leave bad rows without a prediction.
         resume: continue an interrupted call.
         overwrite: replace an existing target.
@@ -79,13 +80,13 @@ RowFunction = Callable[[list[str], CutTexts], list[dict[str, Any]]]
 
 @dataclass
 class Tally:
-    """What a call counts.
+    """The counts of a call.
 
     Attributes:
         texts: the texts that were predicted.
-        truncated: those of them that were truncated.
+        truncated: how many of these were truncated.
         limit: the most tokens of a text that the model reads.
-        skipped: the rows without a prediction, and what is wrong with the first of them.
+        skipped: the number of rows without a prediction.
         first_error: the row number, counted from 0, and the error of the first skipped row.
     """
 
@@ -109,7 +110,7 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
 
     target = open_target(job.target)
     if not job.resume:
-        # The source may take long to look through.
+        # Reading through the source may take long.
         target.refuse(job.source, job.overwrite)
     source = with_export_texts(open_rows(job.source, job.reading), job.text_columns)
     require_columns(source, job.text_columns, "columns of texts")

@@ -1,4 +1,4 @@
-"""From texts to rows of an output: the columns of the source with those of the predictions."""
+"""Make rows of an output from texts: the columns of the source with those of the predictions."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ ERROR = "error"
 
 @dataclass(frozen=True)
 class Columns:
-    """How the columns of an output are named.
+    """The names of the columns of an output.
 
     Attributes:
         carried: the columns of the source, in order.
-        prefix: what the names of the predicted columns begin with.
+        prefix: the prefix of the names of the predicted columns.
         with_errors: whether there is a column for errors.
     """
 
@@ -33,7 +33,7 @@ class Columns:
     with_errors: bool
 
     def names(self, predicted: Sequence[str]) -> dict[str, str]:
-        """Return the output's name of each predicted column.
+        """Return the name that each predicted column has in the output.
 
         Raises:
             DataFormatError: the source has columns of these names.
@@ -92,7 +92,7 @@ def predict_rows(
 
 
 def _is_about_a_text(error: Exception) -> bool:
-    """Return whether an error may be that of one text: memory, the disk and the model are not."""
+    """Return whether a single text may have caused an error, unlike memory, the disk or the model."""
     if isinstance(error, ClxError):
         return isinstance(error, DataFormatError)
     return not isinstance(error, MemoryError | OSError)

@@ -13,8 +13,9 @@ def prediction_frame(rows: Sequence[Mapping[str, Any]], index: Any) -> pd.DataFr
     """Return a frame with one row per prediction, as ``prediction_row`` returns them.
 
     Whole numbers and booleans keep their values if some rows have None, such as the label of a run that
-    abstains: the column then has the type ``Int64`` or ``boolean``, or ``object`` for numbers that do
-    not fit into 64 bits. pandas itself would make them floats, which changes large numbers.
+    abstains: the column then has the type ``Int64`` or ``boolean``, or ``object`` for numbers that
+        do not fit into 64 bits. By default, pandas would convert them to floats, which changes
+        large numbers.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The texts of Arrow rows, and which rows have none that can be predicted."""
+"""The texts of Arrow rows, and the rows that have no valid text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RowTexts:
     """The input of ``predict`` for some rows.
 
     Attributes:
-        texts: one for each row, shape (rows,). That of a bad row is empty.
+        texts: one for each row, shape (rows,). The text of a bad row is empty.
         errors: what is wrong with the bad rows, by position.
     """
 
@@ -70,7 +70,7 @@ def require_columns(rows: Rows, columns: Sequence[str], what: str) -> None:
     """Raise if the rows lack a column.
 
     Raises:
-        DataFormatError: the message lists the columns that there are.
+        DataFormatError: a column is missing; the message lists the existing columns.
     """
     present = rows.schema.names
     problems = [
@@ -140,7 +140,7 @@ def check_texts_of(rows: Rows, columns: Sequence[str], batch_rows: int) -> None:
     total = 0
     for batch in rows.parts(batch_rows):
         texts = batch.select(list(columns))
-        # Arrow's strings are valid, so only the missing ones can be wrong.
+        # Arrow's strings are always valid, so a text can only be missing.
         simple = all(pa.types.is_string(field.type) for field in texts.schema)
         if not simple or any(column.null_count for column in texts.columns):
             for position, error in row_texts(texts, columns, False).errors.items():

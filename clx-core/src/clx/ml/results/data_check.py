@@ -49,7 +49,7 @@ KINDS = {
     "leaked_texts": "Eval texts that are also in the training data",
     "nearly_leaked_texts": "Eval texts that are nearly the same as training texts",
     "duplicate_rows": "Rows that repeat the text and labels of another row",
-    "similar_labels": "Labels that differ only by case, Unicode form, or invisible characters",
+    "similar_labels": "Labels that differ only in case, Unicode form, or invisible characters",
     "joined_labels": "Labels that look like several labels",
     "rare_labels": "Labels with few rows",
     "labels_without_rows": "Labels with no rows",

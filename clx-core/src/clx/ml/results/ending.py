@@ -1,4 +1,4 @@
-"""How a training ended, in words: which model it kept, and why it stopped early."""
+"""The end of a training in words: which model it kept, and why it stopped early."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ EARLY_STOPPING, TIME_BUDGET, CALLBACK = "early_stopping", "time_budget", "callba
 """The values of ``TrainingResult.stopped``."""
 
 _STOPPED = {
-    EARLY_STOPPING: "early stopping: the eval metric did not improve any more",
+    EARLY_STOPPING: "early stopping: the eval metric stopped improving",
     TIME_BUDGET: "the time budget",
     CALLBACK: "a callback",
 }
 
 
 def kept_in_words(results: Mapping[str, Any]) -> str | None:
-    """Return which model a training kept, None if its results do not say it.
+    """Return which model a training kept, None if its results do not say so.
 
     Args:
         results: ``results.json`` or ``TrainingResult.to_dict()``.
     """
-    # Before there was "kept_model", only the entry about a better probe said it.
+    # Results without "kept_model", from earlier versions, have only the entry about a better probe.
     better = results.get("kept")
     kept = results.get("kept_model", PROBE if isinstance(better, dict) else None)
     if isinstance(kept, int | float):

@@ -19,7 +19,7 @@ MAX_DENSE_CELLS = 10_000
 """The most cells of a table that is always written in full, such as the confusion of 100 labels."""
 
 MAX_FILLED_SHARE = 1 / 4
-"""A cell takes a row, a column and a count, so only a table with fewer filled cells gets smaller."""
+"""A cell takes three numbers (row, column and count), so only a mostly empty table gets smaller."""
 
 
 def json_number(value: Any) -> Any:

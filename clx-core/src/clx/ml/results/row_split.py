@@ -1,4 +1,4 @@
-"""How the eval rows of a training were set aside, when the caller gave a share instead of eval data."""
+"""The record of how clx set eval rows aside, for a caller who gave a share instead of eval data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says about labeled data before a training: findings, and labels that look wrong."""
+"""Checks of labeled data before a training: findings, and labels that look wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CheckingRun(EvaluatingRun):
         :meth:`evaluate`.
 
         Raises:
-            ConfigError: the share is not between 0 and 1, or the columns do not go with it.
+            ConfigError: the share is not between 0 and 1, or the columns do not fit it.
             DataFormatError: the data is not in the task's format.
             ModelNotFoundError: the tokenizer cannot be found.
         """

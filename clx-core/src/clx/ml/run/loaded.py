@@ -38,7 +38,7 @@ class Loaded:
     def after_fork(self) -> None:
         """Replace the lock, and the sessions of ONNX Runtime, whose threads a forked process lacks."""
         self._lock = threading.RLock()
-        # The old sessions are kept: to free one is to wait for its threads.
+        # Keep the old sessions: freeing one would wait for its threads.
         self._left, self._onnx = [*self._left, *self._onnx.values()], {}
 
     def forget(self) -> None:
@@ -65,7 +65,7 @@ class Loaded:
             self.release()
 
     def take_from(self, other: Loaded) -> None:
-        """Use what another copy of the same run has loaded."""
+        """Share what another copy of the same run has loaded."""
         with other._lock:
             if other._identity == self._identity:
                 self._tokenizer, self._model = other._tokenizer, other._model
@@ -73,7 +73,7 @@ class Loaded:
 
     @property
     def identity(self) -> str | None:
-        """The identity of the run whose parts these are, None if it is not known yet."""
+        """The identity of the run that these parts belong to, None if it is not known yet."""
         return self._identity
 
     def opened(self, directory: RunDir) -> None:
@@ -167,7 +167,7 @@ class Loaded:
 
 @contextlib.contextmanager
 def _loading() -> Iterator[None]:
-    """Load a part with torch's defaults; a fork waits, so that the child has all of it or nothing."""
+    """Load a part with torch's defaults; a fork waits, because a child must not get half of it."""
     ready_after_fork()
     with not_forked():
         from clx.ml.machine.torch_defaults import torch_defaults

@@ -1,6 +1,6 @@
 """Copies of runs, pickled or not: a trained run travels as a reference to its directory.
 
-A reference names the content of the directory, so that a copy never predicts with another model.
+A reference identifies the content of the directory, so a copy never predicts with another model.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from clx.ml.task.json_values import tuples_as_lists
 from clx.ml.task.options import accepted_options, option_names, options_of_task
 
 _LOADED: dict[str, Loaded] = {}
-"""What the run that was unpickled last has loaded: a pool unpickles its run once per chunk of texts."""
+"""The loaded parts of the run that was unpickled last: a pool unpickles its run for each chunk of texts."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Reference:
     Attributes:
         path: the run directory.
         identity: the identity of its content.
-        device: the run's device, None if it comes from the config.
+        device: the run's device, None for the one in the config.
         trust_remote_code: whether the base model's code may run.
         changed: options whose values are not those of the config.
         metrics: the additional metrics as the caller gave them.
@@ -51,7 +51,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make a run that is not trained.
+    """The options and the state from which an untrained run is made.
 
     Attributes:
         options: the values of its options.
@@ -105,7 +105,7 @@ def _recipe(run: Run) -> Recipe:
 def _changed(run: Run, directory: RunDir) -> dict[str, Any]:
     """Return the options that were changed after the run was opened or trained."""
     if not directory.is_complete():
-        # The copy will say that the directory is gone.
+        # Opening the copy will raise an error that says that the directory is gone.
         return {}
     stored = options_of(directory.read_config())
     return {

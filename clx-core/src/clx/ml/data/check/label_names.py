@@ -13,7 +13,7 @@ from clx.problems import MAX_EXAMPLES, cell
 def similar_label_findings(
     train: Sequence[LabelSet], evaluated: Sequence[LabelSet], label_names: Iterable[str] | None
 ) -> list[Finding]:
-    """Return the finding about labels that differ only by case, Unicode form, or invisible characters.
+    """Return the finding about labels that differ only in case, Unicode form, or invisible characters.
 
     It is about ``eval_data`` if the labels look alike only there.
     """
@@ -31,7 +31,7 @@ def similar_label_findings(
     ]
     count = sum(len(group) for group in groups)
     message = (
-        f"{where}: {count} of {len(set(space))} labels differ from another one only by case, Unicode "
+        f"{where}: {count} of {len(set(space))} labels differ from another one only in case, Unicode "
         f"form, or invisible characters: {joined(parts, len(groups))}. If they mean the same, write "
         f"them in the same way."
     )

@@ -83,7 +83,7 @@ def _source(file: FoundFile, form: FileFormat) -> FileSource:
 
 
 def _format(file: FoundFile) -> FileFormat | None:
-    """Return the format that a file's name stands for; for ``rows.zip``, the name of its member counts."""
+    """Return the format that a file's name stands for; a ``.zip`` has the format of its member."""
     form = known_format(file.file_name)
     if form is not None or not file.file_name.lower().endswith(".zip"):
         return form

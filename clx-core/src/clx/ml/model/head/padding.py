@@ -1,8 +1,9 @@
 """Measure how texts of different lengths can share a batch without changing each other's scores.
 
-Most models ignore padding on one side: position ids that count from the left shift with padding there,
-and a model that reads its last token needs it there. Some models have no side to pad: they take no mask
-(FNet), or look across the end of a text (ConvBERT). The property is measured, whatever the model's name.
+Most models ignore padding on one side. Padding on the left shifts position ids that count from the
+left, but a model that reads its last token needs it there. Some models cannot be padded on either
+side: they take no mask (FNet), or look across the end of a text (ConvBERT). clx measures this
+property instead of relying on the model's name.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def settle_padding(
 ) -> None:
     """Choose the side of the padding, or batches of equal lengths if padding changes scores on both.
 
-    The tokenizer keeps the side, and the model's config the rest, so that both are saved. Nothing
-    changes for a model whose scores cannot be compared.
+    The side is stored in the tokenizer and the need for equal lengths in the model's config,
+    because both are saved. Nothing changes for a model whose scores cannot be compared.
 
     Args:
         model: the model, before or after training.
@@ -62,7 +63,7 @@ def settle_padding(
                 _differs(model, row, long, collator, side) for row in short
             )
         except Exception:
-            # Whatever it is, the training meets it too, and says what happened.
+            # Whatever the error is, the training raises it too, with its own message.
             _pad_on(tokenizer, given)
             return
         if not padding_changes_scores:
@@ -71,12 +72,12 @@ def settle_padding(
         _pad_on(tokenizer, given)
         setattr(model.config, BATCHING, EQUAL_LENGTHS)
     elif hasattr(model.config, BATCHING):
-        # The base model is one that clx has trained, maybe with another tokenizer.
+        # The base model may be one that clx has trained, perhaps with another tokenizer.
         delattr(model.config, BATCHING)
 
 
 def batched_alike(model: PreTrainedModel, measured: PreTrainedModel) -> None:
-    """Let a model's texts be batched as those of another model, which was measured."""
+    """Batch a model's texts like those of another model, which was measured."""
     if needs_equal_lengths(measured):
         setattr(model.config, BATCHING, EQUAL_LENGTHS)
 
@@ -88,7 +89,7 @@ def _pad_on(tokenizer: PreTrainedTokenizerBase, side: str) -> None:
 def _rows_to_compare(
     tokenizer: PreTrainedTokenizerBase, dataset: Dataset
 ) -> tuple[list[Row], Row | None]:
-    """Return short rows and a long one to batch each with; None for rows without tokens."""
+    """Return short rows and a long row to batch each of them with; None for rows without tokens."""
     lengths = input_lengths(dataset) if len(dataset) else None
     if lengths is None:
         return [], None
@@ -106,14 +107,14 @@ def _rows_to_compare(
 
 
 def _unequal(row: Row) -> tuple[list[Row], Row]:
-    """Return a shorter row and a longer one made of a row."""
+    """Return a shorter row and a longer row, both made from a row."""
     if len(row["input_ids"]) > 3:
         return [_resized(row, lambda values: values[:2] + values[-1:])], row
     return [row], _resized(row, lambda values: values[:1] + values[:-1][-1:] * 3 + values[1:])
 
 
 def _resized(row: Row, change: Callable[[list[Any]], list[Any]]) -> Row:
-    """Return a row with the tokens of other columns changed alike."""
+    """Return a row with the same change in all columns that have one value per token."""
     tokens = len(row["input_ids"])
     return {
         name: change(value) if isinstance(value, list) and len(value) == tokens else value

@@ -1,4 +1,4 @@
-"""The loss of a probe with many labels, in parts of the rows: all scores at once need much memory."""
+"""The loss of a probe with many labels, in parts of the rows: all scores at once need too much memory."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def loss_and_slope(scores: Tensor, targets: Tensor, weights: Tensor | None) -> t
     Args:
         scores: shape (rows, outputs).
         targets: label ids, shape (rows,), or 0 and 1, shape (rows, outputs).
-        weights: for label ids the weight of each row, shape (rows, 1); else the weight of the rows
-            with a label, shape (outputs,). None for equal weights.
+        weights: for label ids, the weight of each row, shape (rows, 1); otherwise the weight of the
+            rows with a label, shape (outputs,). None means equal weights.
     """
     if targets.ndim == 2:
         truth = targets.to(scores.dtype)

@@ -84,10 +84,10 @@ def labels_repeat(targets: Tensor, kind: Kind) -> Tensor:
 
 
 def some_labels(targets: Tensor, kind: Kind, outputs: int) -> Tensor | None:
-    """Return at most ``MANY_LABELS`` labels to make choices on, ascending; None for all labels.
+    """Return at most ``MANY_LABELS`` labels to base choices on, ascending; None for all labels.
 
-    They are the labels of rows drawn at random. Choices on few rows of each of many labels would be
-    slow and wrong: the best ``C`` depends on the number of rows per label.
+    They are the labels of randomly drawn rows. Choices based on few rows of each of many labels
+    would be slow and wrong: the best ``C`` depends on the number of rows per label.
     """
     if outputs <= MANY_LABELS or kind == "regression":
         return None
@@ -105,7 +105,7 @@ def rows_with(targets: Tensor, kind: Kind, labels: Tensor) -> Tensor:
 
 
 def restricted(examples: Examples, labels: Tensor) -> Examples:
-    """Return the rows that have one of the labels, which become the only ones."""
+    """Return the rows that have one of the labels, with these labels only."""
     chosen = examples.select(rows_with(examples.targets, examples.kind, labels))
     if examples.kind == "multi":
         targets = chosen.targets[:, labels]
@@ -140,8 +140,8 @@ def choose_c(
 ) -> Choice:
     """Return the smallest ``C`` whose loss on held-out rows is nearly the lowest.
 
-    Few rows are cross-validated. Of more rows a sample is drawn, and a fifth of it is held out. Of
-    many labels, some are drawn.
+    Few rows are cross-validated. From more rows, a sample is drawn, and a fifth of it is held out.
+    From many labels, some are drawn.
 
     Args:
         examples: the rows to fit to and to hold out.
