@@ -25,7 +25,7 @@ def make(model, **arguments):
 @pytest.mark.parametrize("limit", [{}, {"max_steps": 5}])
 def test_fewer_rows_than_a_batch_are_refused_if_incomplete_ones_are_dropped(tiny_model, limit):
     run = make(tiny_model, dataloader_drop_last=True, **limit)
-    with pytest.raises(ConfigError, match=r"3 rows are fewer than a batch, which has 16"):
+    with pytest.raises(ConfigError, match=r"3 rows do not fill a batch of 16"):
         run.train(fruit_frame(3))
     assert not run.run_dir.exists()
 

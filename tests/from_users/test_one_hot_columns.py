@@ -91,7 +91,9 @@ def test_missing_columns_are_named(tiny_model):
     less = data().drop(columns="threat")
     with pytest.raises(DataFormatError, match="no column 'threat'"):
         make(tiny_model, label_columns=NAMES).validate_data_format(less)
-    with pytest.raises(DataFormatError, match="only some are columns: toxic, insult"):
+    with pytest.raises(
+        DataFormatError, match="only some of the names in label_names are columns: toxic, insult"
+    ):
         make(tiny_model, label_names=NAMES).validate_data_format(less)
     with pytest.raises(DataFormatError, match=r"no column 'labels'.*(?s:.*)label_columns"):
         make(tiny_model).validate_data_format(data())

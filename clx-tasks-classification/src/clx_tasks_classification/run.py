@@ -55,8 +55,8 @@ class ClassificationRun(TrainingRun):
         label_type: the type of labels in frames, ``"str"``, ``"int"`` or ``"bool"``. None takes it
             from the training data.
         min_score: the score below which the run abstains. None means that it never abstains.
-        target_accuracy: choose ``min_score`` on the eval data, such that the run reaches this
-            accuracy on the rows that it decides and abstains as rarely as possible.
+        target_accuracy: choose ``min_score`` on the eval data: the run abstains as rarely as possible
+            and reaches this accuracy on the rows that it decides.
         **options: the options of :class:`clx.ml.TrainingRun`.
     """
 
@@ -262,7 +262,7 @@ class ClassificationRun(TrainingRun):
 
 
 def _label_column(data: pd.DataFrame) -> str:
-    """Return the column of labels: ``labels`` is one if it holds lists and there is no ``label``."""
+    """Return the label column: ``label``, or ``labels`` if it holds lists and there is no ``label``."""
     if "label" in data or "labels" not in data:
         return "label"
     cells = list(data["labels"])

@@ -1,4 +1,4 @@
-"""The data format of the task: what it expects, where the labels are, and sample rows."""
+"""The data format of the task: its description, the location of the labels, and sample rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXPECTED = (
 
 @dataclass(frozen=True)
 class LabelFormat:
-    """Where the labels of rows are, and how to read them; these are options of the run.
+    """The options of the run that say where the labels of rows are and how to read them.
 
     Attributes:
         label_names: the label space, None if it is not known yet.
@@ -46,8 +46,8 @@ class LabelFormat:
     def source(self, present: Collection[Any]) -> str | list[str]:
         """Return the column of lists, or the list of one-hot columns, to take the labels from.
 
-        ``label`` is accepted if there is no ``labels``. The columns are one-hot if the user named them,
-        or if they are called like all labels and there is no column of lists.
+        ``label`` is accepted if there is no ``labels``. The columns are one-hot if the user named
+        them, or if every label name is a column and there is no column of lists.
         """
         lists = next((name for name in ("labels", "label") if name in present), None)
         known = {str(name) for name in present} - {"text"}
@@ -58,7 +58,7 @@ class LabelFormat:
         return lists or "labels"
 
     def problems(self, data: pd.DataFrame) -> list[str]:
-        """Return the problems of the columns of labels."""
+        """Return the problems of the label columns."""
         source = self.source(data.columns)
         if isinstance(source, str):
             missing = column_problems(data, [source])
@@ -67,13 +67,13 @@ class LabelFormat:
         missing = column_problems(renamed, source)
         if missing and self.columns is None:
             return [
-                "there is no column 'labels', and of the labels in label_names only some are columns: "
+                "there is no column 'labels', and only some of the names in label_names are columns: "
                 + names(name for name in source if name in renamed.columns)
             ]
         return missing or one_hot_problems(renamed, source)
 
     def labels(self, data: Any) -> list[Any]:
-        """Return the labels of all rows of a validated frame, one after the other."""
+        """Return the labels of all rows of a validated frame in one sequence."""
         source = self.source(data.keys())
         if isinstance(source, list):
             return [name for row in self.lists(data) for name in row]

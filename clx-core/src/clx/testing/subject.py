@@ -215,7 +215,7 @@ class Subject:
             raise NotReachedError("the task does not train; see the check `learns`") from error
 
     def require_published(self) -> None:
-        """Fail if the training refused to publish a run that does not open with the trained model."""
+        """Fail if the training did not publish a run that does not open with its model."""
         try:
             self.train_once()
         except NotPublishedError as error:

@@ -108,7 +108,7 @@ def column_name(key: Any) -> str:
 
 
 def without_intervals(metrics: Mapping[str, Any]) -> list[str]:
-    """Return the names of the metrics that are not the interval's end or the spread of another metric."""
+    """Return the names of the metrics that are not an interval bound or the spread of another metric."""
     ends = {f"{key}{end}" for key in metrics for end in ("_low", "_high", SPREAD)}
     return [str(key) for key in metrics if key not in ends]
 

@@ -1,4 +1,4 @@
-"""What a trained run does with labeled data: evaluate, compare and report."""
+"""The use of labeled data by a trained run: evaluate, compare and report."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from clx.ml.task.json_values import tuples_as_lists
 from clx.ml.task.options import accepted_options, option_names, options_of_task
 
 _LOADED: dict[str, Loaded] = {}
-"""The loaded parts of the run that was unpickled last: a pool unpickles its run for each chunk of texts."""
+"""The loaded parts of the run that was unpickled last: a pool unpickles its run once per chunk."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Recipe:
 
 
 def reduced(run: Run, share: bool = True) -> tuple[Callable[..., Run], tuple[Any, ...]]:
-    """Return a function and its arguments that make a copy of a run, as ``__reduce__`` does.
+    """Return a function and arguments that make a copy of a run, as ``__reduce__`` does.
 
     Args:
         run: the run to copy.
@@ -119,8 +119,8 @@ def reopened(task_class: type[Run], reference: Reference, share: bool) -> Run:
     """Open the run of a reference.
 
     Raises:
-        RunNotFoundError: the directory is gone; it is a RunDirError.
-        RunDirError: it holds another run now, or is damaged.
+        RunNotFoundError: the directory is gone. It is a subclass of RunDirError.
+        RunDirError: the directory now holds another run, or is damaged.
     """
     directory = find_run(reference.path)
     if directory.identity() != reference.identity:

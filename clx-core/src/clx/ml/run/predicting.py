@@ -103,8 +103,8 @@ class PredictingRun(Run):
         """Return the predictions as a frame with the index of the data.
 
         The columns are those of the task, and ``truncated``, which says whether the text was longer
-        than the model's limit. Labels that are whole numbers or booleans stay so in rows without a
-        label: the column is then nullable (``Int64``, ``boolean``).
+        than the model's limit. If some rows have no label, labels that are whole numbers or
+        booleans keep their values in a nullable column (``Int64``, ``boolean``).
 
         Args:
             data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
@@ -154,7 +154,7 @@ class PredictingRun(Run):
         Args:
             source: what to read: a file, a folder, a glob, or an address (docs/data.md lists them).
             target: the csv, tsv, jsonl or parquet file to write, or an address; it appears when it
-                is complete. The result is its Path, for an address the str.
+                is complete. The method returns its Path, or the str of an address.
             text_column: the column of texts. An empty cell of a csv file is an empty text.
             columns: the input columns to copy to the target, by default all.
             resume: continue an interrupted call; parts whose rows did not change are kept.
@@ -163,9 +163,9 @@ class PredictingRun(Run):
             all_scores: add the score of every label, for a task that has labels.
             min_score: as for :meth:`predict_labels`.
             backend: as for :meth:`predict`.
-            on_error: ``"raise"``, or ``"skip"``: a row without a valid text keeps its place, its
-                predictions are null, and the column ``error`` says why.
-            prefix: what the names of the predicted columns begin with.
+            on_error: ``"raise"`` or ``"skip"``. With ``"skip"``, a row without a valid text keeps
+                its place, its predictions are null, and the column ``error`` says why.
+            prefix: the prefix of the names of the predicted columns.
             separator: as for :meth:`predict_frame`.
             encoding: as for :meth:`predict_frame`.
             header: as for :meth:`predict_frame`.
@@ -173,7 +173,8 @@ class PredictingRun(Run):
         Raises:
             RunExistsError: the target exists, or finished parts of an interrupted call do.
             DataFormatError: the source cannot be read, or lacks a column or a text.
-            ResumeError: the source's name, the run or arguments changed since the interrupted call.
+            ResumeError: the name of the source, the run or an argument changed since the
+            interrupted call.
         """
         from clx.ml.prediction.predict_file import FilePrediction, predict_file
 
@@ -202,11 +203,11 @@ class PredictingRun(Run):
     # ---- Copies ----------------------------------------------------------------------------------
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle a trained run as a reference to its directory, and another one as its options."""
+        """Pickle a trained run as a reference to its directory, and an untrained run as its options."""
         return reduced(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """Return a copy that loads a model of its own."""
+        """Return a copy that loads its own model."""
         make, arguments = reduced(self, share=False)
         return make(*copy.deepcopy(arguments, memo))
 
@@ -235,13 +236,13 @@ class PredictingRun(Run):
         return with_memory_named(observed(self, candidates, size, predictions), size)
 
     def _require_device(self) -> None:
-        """Refuse a device that this machine lacks, or warn if the config of another machine names it."""
+        """Raise if this machine lacks the device, or warn if only the run's config names it."""
         choose_device(self.device, stored=self._clx_state.stored_device)
 
     def _require_ready(self, backend: str = TORCH) -> None:
-        """Refuse a run without a model, and a device that this machine lacks, before data is read."""
+        """Raise before data is read if the run has no model or this machine lacks the device."""
         self._require_trained()
-        # The device in a config may be that of another machine: then there is another one.
+        # The config may name the device of another machine; the run then uses a different one.
         if self.device in (None, "cpu") or self._clx_state.stored_device:
             return
         if backend == TORCH:

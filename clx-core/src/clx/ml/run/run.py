@@ -140,7 +140,7 @@ class TrainingRun(ValidatingRun, metaclass=CheckedWhenMade):
             header: False for a csv file without a row of names, or the names of its columns.
 
         Raises:
-            ConfigError: the share is not between 0 and 1, or the columns do not go with it.
+            ConfigError: the share is not between 0 and 1, or the columns do not fit it.
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
             DataFormatError: the data is not in the task's format, or ``strict_data`` has findings.
             ConfigError: a callback is not one, or the training arguments do not fit the data.

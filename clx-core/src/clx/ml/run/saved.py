@@ -1,4 +1,4 @@
-"""Making the run that a config describes."""
+"""Make the run that a config describes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def open_saved(
         base: ``TrainingRun``.
         task_class: the class of the config's task.
         directory: the saved run.
-        device: the device of the caller, None for the one of the config.
+        device: the caller's device, None for the one in the config.
         trusted: whether the caller allows code from the directory.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Cross-validation: how good a model of these options and rows would be."""
+"""Cross-validation: estimate the quality of a model from the options and rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ValidatingRun(CheckingRun):
-    """A run that estimates, without a trained model, how good its model would be."""
+    """A run that estimates the quality of its model before the training."""
 
     def cross_validate(
         self,
@@ -46,8 +46,8 @@ class ValidatingRun(CheckingRun):
             fine_tune: False fits the last layer only, as in :meth:`train`. The base model then
                 reads the rows once, which takes seconds instead of minutes.
             group_column: the column whose equal values stay in one fold.
-            time_column: the column of times. The rows are cut into one block more than folds, and
-                each block is predicted from all older ones; the oldest block is never scored.
+            time_column: the column of times. The rows are cut into ``folds + 1`` blocks. Each block
+                except the oldest is scored by a model of all older blocks.
             text_column: as for :meth:`evaluate`.
             label_column: as for :meth:`evaluate`.
             separator: as for :meth:`train`.

@@ -106,7 +106,7 @@ def _pieces(value: Any, newline: str) -> Iterator[str]:
         yield f",{inner}" if number else inner
         if not is_list:
             key, item = item
-            # Only JSON knows how it writes a key that is not a text.
+            # Leave keys that are not text to the json module.
             yield json.dumps({key: 0}, ensure_ascii=False)[1:-2]
         yield from _pieces(item, inner)
     yield newline + ("]" if is_list else "}")

@@ -66,7 +66,7 @@ class RunDir:
 
     @property
     def unchecked(self) -> Path:
-        """The folder of new content while it is checked; nobody opens what a kill leaves here."""
+        """The folder of new content while it is checked; no reader opens it, even after a kill."""
         return self.path.with_name(f".{self.path.name}.unchecked")
 
     @property

@@ -65,7 +65,7 @@ def _checked(new: RunDir, run: RunDir, check: Callable[[RunDir], None]) -> None:
 
 
 def set_aside(new: RunDir, run: RunDir) -> Path:
-    """Keep a new directory that must not take the place of ``run``, and return where it is now."""
+    """Keep a new directory that must not take the place of ``run``, and return its new location."""
     remove(run.rejected)
     (new.path / MANIFEST).unlink(missing_ok=True)
     new.path.rename(run.rejected)

@@ -28,19 +28,19 @@ STD = "_std"
 """The end of a metric's name for its standard deviation over the folds."""
 
 PADDING = -100
-"""Fills rows of tokens to the same length, as the Trainer does."""
+"""The value that pads rows of tokens to the same length, as in the Trainer."""
 
 
 @dataclass(frozen=True)
 class FoldResult:
-    """The predictions of one fold, and what they amount to under its own decisions.
+    """The predictions of one fold, and their metrics under the fold's own decisions.
 
     Attributes:
         rows: the positions of the rows that were held out.
         predicted: their predictions.
         options: the task's options, with the decisions of the fold.
         metrics: the metrics of these rows.
-        examples: what the task says about each of these rows, None for a task without such rows.
+        examples: the task's examples for these rows, None for a task without examples.
     """
 
     rows: np.ndarray[Any, Any]
@@ -84,7 +84,7 @@ def combined(
     if _use_mean_options(task, results):
         evaluation = evaluate_predictions(task, held_out, _joined_predictions(results), Path())
     else:
-        # Such as a score to abstain below, which only some of the folds have.
+        # For example, only some of the folds have a score below which they abstain.
         evaluation = EvaluationResult({}, rows=len(held_out))
     if not same:
         examples = _joined_examples(task, held_out, results)
@@ -120,7 +120,7 @@ def _mean_metrics(results: Sequence[FoldResult]) -> dict[str, float]:
 
 
 def _use_mean_options(task: Task, results: Sequence[FoldResult]) -> bool:
-    """Give the task the mean of the folds' options; return False if there is no mean of one."""
+    """Give the task the mean of the folds' options; return False if an option has no mean."""
     means = {}
     for name in results[0].options:
         try:
@@ -133,7 +133,7 @@ def _use_mean_options(task: Task, results: Sequence[FoldResult]) -> bool:
 
 
 def mean_value(values: Sequence[Any]) -> Any:
-    """Return the value that all have, or the mean of numbers and of numbers in dicts or lists.
+    """Return the common value, or the mean of numbers and of numbers in dicts or lists.
 
     Raises:
         ValueError: the values differ in more than numbers.

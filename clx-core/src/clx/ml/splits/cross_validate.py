@@ -71,7 +71,7 @@ def cross_validate(task: Task, request: FoldRequest) -> EvaluationResult:
 
 
 class _Predictor:
-    """Predicts the rows that a fold holds out, with a probe on shared features where that is enough."""
+    """Predicts the rows that a fold holds out, if possible with a probe on shared features."""
 
     def __init__(self, start: Start, split: Split, fine_tune: bool) -> None:
         self.start, self.fine_tune = start, fine_tune
@@ -87,7 +87,7 @@ class _Predictor:
 
 @contextlib.contextmanager
 def _work_folder() -> Iterator[Path]:
-    """Provide a folder for one training that disappears with it; all processes get the same one."""
+    """Provide a folder that is removed after one training; all processes get the same folder."""
     with tempfile.TemporaryDirectory(prefix="clx-fold-") as own:
         yield Path(broadcast(own))
         wait()

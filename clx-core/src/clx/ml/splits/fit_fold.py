@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Start:
-    """What all folds start from.
+    """The common starting point of all folds.
 
     Attributes:
         task: the task, whose config was inferred from all rows.
@@ -48,7 +48,7 @@ def predict_after_training(
     """Train on a fold's rows, and return the predictions of the rows that it holds out.
 
     Args:
-        start: what all folds start from; the task's decisions are set to the fold's.
+        start: the common starting point; the task's decisions are set to the fold's.
         frame: all rows.
         fold: the rows to train on and to hold out.
         fine_tune: whether to train all weights; false fits the head only.

@@ -1,4 +1,4 @@
-"""The folds of a cross-validation: which rows each one fits, chooses by, and holds out."""
+"""The folds of a cross-validation: the rows that each one fits, chooses by, and holds out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVAL_SHARE = 0.2
 """The share of a fold's training rows that choose the epoch, the temperature and the decisions."""
 
 MIN_ROWS = 10
-"""Fewer training rows have no share to choose by."""
+"""With fewer training rows, no share is set aside to choose by."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Fold:
 
 
 def check_request(request: FoldRequest) -> None:
-    """Refuse arguments that are wrong whatever the data is.
+    """Raise for arguments that no data can make valid.
 
     Raises:
         ConfigError: ``folds`` is not a whole number of at least 2, or the columns exclude each other.
@@ -104,15 +104,15 @@ def make_folds(task: Task, frame: pd.DataFrame, request: FoldRequest) -> list[Fo
 
 
 def _rows_to_choose_by(task: Task, frame: pd.DataFrame, share: RowSplit) -> Array:
-    """Return which training rows of a fold are not fitted, but choose; none if there are too few."""
+    """Return the training rows of a fold that are not fitted but choose; no row if there are too few."""
     if len(frame) >= MIN_ROWS:
         rows: Rows = rows_of(task, frame, "data")
         for split in (share, RowSplit(share.share, share.seed)):
             try:
                 return eval_rows(rows, split)[0]
             except DataFormatError:
-                # A group may be larger than the share. These rows are not scored, so that the
-                # next best split will do.
+                # A group may be larger than the share. These rows are not scored, so the next best
+                # split is good enough.
                 continue
     return np.zeros(len(frame), dtype=bool)
 
@@ -121,7 +121,7 @@ def _report(unlearned: list[str], strict: bool) -> None:
     if not unlearned:
         return
     message = (
-        f"Some labels have no training rows in a fold, so that it cannot predict them: "
+        f"Some labels have no training rows in a fold, which cannot predict them: "
         f"{_first(unlearned)}"
     )
     if strict:

@@ -64,10 +64,10 @@ class Features:
 
 
 def shared_features(start: Start, split: Split) -> Features | None:
-    """Return the features of tokenized rows, None if each fold needs a training of its own.
+    """Return the features of tokenized rows, None if each fold needs its own training.
 
-    That is so if the task has a Trainer of its own, if no probe fits its labels, or if a row has
-    several results that are not windows of one text.
+    Each fold needs its own training if the task has its own Trainer, if no probe fits its labels,
+    or if a row has several results that are not windows of one text.
     """
     task, rows = start.task, split.dataset
     windows = windows_of_split(task, split)
@@ -121,7 +121,7 @@ def shared_features(start: Start, split: Split) -> Features | None:
 
 
 def _weights_fit(task: Task, kind: str, names: list[str]) -> bool:
-    """Return whether the option ``class_weights`` suits the labels; a training says why it does not."""
+    """Return whether the option ``class_weights`` suits the labels; if not, a training says why."""
     if task.class_weights is None:
         return True
     return kind != "regression" and not unknown_labels("class_weights", task.class_weights, names)
@@ -186,7 +186,7 @@ def predict_with_probe(task: Task, features: Features, fold: Fold) -> Predicted:
 
 
 def _sample(rows: Tensor) -> Tensor:
-    """Return the rows, or a sample of very many."""
+    """Return the rows, or a sample if there are very many."""
     if len(rows) <= MAX_PROBE_ROWS:
         return rows
     generator = torch.Generator().manual_seed(0)

@@ -69,7 +69,7 @@ def metrics(task: Task, option: str) -> list[str]:
 
 
 def text_column(task: Task, option: str) -> list[str]:
-    """Check the name of the column of texts."""
+    """Check the name of the text column."""
     problems = _column_problems(task, option)
     if getattr(task, option) is not None and len(task.text_columns) != 1:
         problems.append(
@@ -80,7 +80,7 @@ def text_column(task: Task, option: str) -> list[str]:
 
 
 def label_column(task: Task, option: str) -> list[str]:
-    """Check the name of the column of labels."""
+    """Check the name of the label column."""
     value = getattr(task, option)
     problems = _column_problems(task, option)
     texts = task.text_columns if task.text_column is None else (task.text_column,)

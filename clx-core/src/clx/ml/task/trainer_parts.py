@@ -1,6 +1,7 @@
-"""What the Trainer makes of ``training_args`` only when it trains, made when a run is created.
+"""Create the parts that the Trainer makes from ``training_args``, already when a run is created.
 
-Otherwise a missing package or a wrong keyword shows after the data is tokenized and the probe fitted.
+Otherwise, a missing package or a wrong keyword raises only after the data is tokenized and the
+probe is fitted.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
     from transformers import TrainingArguments
 
 STEPS = 1_000_000
-"""The length of the training for which a schedule is tried, if ``max_steps`` does not say it."""
+"""The number of steps for which a schedule is tried if ``max_steps`` is not set."""
 
 OF_THE_MODEL = ("galore", "apollo", "lomo")
 """Optimizers that look for their layers in the model, which is not loaded yet."""
 
 
 def part_problems(args: TrainingArguments, given: Collection[str]) -> list[str]:
-    """Return what is wrong with the parts of the Trainer that arguments describe, as sentences.
+    """Return the problems of the Trainer's parts that the arguments describe, as sentences.
 
     Args:
         args: the arguments.
@@ -86,7 +87,7 @@ def _checkpointing(args: TrainingArguments) -> None:
     from torch.utils.checkpoint import checkpoint
 
     given = getattr(args, "activation_checkpointing_kwargs", None)
-    # transformers before 5.20 knows the old name only.
+    # transformers before 5.20 knows only the old name.
     given = given or args.gradient_checkpointing_kwargs or {}
     parameters = inspect.signature(checkpoint).parameters.values()
     known = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
@@ -147,7 +148,7 @@ PARTS: Mapping[tuple[str, ...], Callable[[TrainingArguments], None]] = {
     ("torch_compile_backend", "torch_compile_mode"): _compilation,
     ("dataloader_multiprocessing_context",): _start_method,
 }
-"""The arguments that describe a part, and the function that raises if it cannot be made."""
+"""The arguments that describe each part, and the function that raises if the part cannot be made."""
 
 
 def _reporter_problems(reporters: Iterable[Any]) -> list[str]:
@@ -172,7 +173,7 @@ def _reporter_problems(reporters: Iterable[Any]) -> list[str]:
 
 
 def callback_problems(callbacks: Any) -> list[str]:
-    """Return what is wrong with callbacks for the Trainer, as sentences."""
+    """Return the problems of callbacks for the Trainer, as sentences."""
     from transformers import TrainerCallback
 
     events = [name for name in vars(TrainerCallback) if name.startswith("on_")]

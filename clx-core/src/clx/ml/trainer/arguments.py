@@ -16,7 +16,7 @@ _DEVICE = "ACCELERATE_TORCH_DEVICE"
 
 
 class OnOneGpu(TrainingArguments):  # type: ignore[misc]
-    """Arguments for one GPU of several; by itself, the Trainer takes the first one or all of them."""
+    """Arguments for one GPU of several; by default, the Trainer uses the first one or all of them."""
 
     gpu: Any = None
 
@@ -45,7 +45,7 @@ def training_arguments(
     gpu = None if arguments.get("use_cpu") else training_gpu(device)
     if gpu is None:
         return TrainingArguments(output_dir=str(output_dir), **arguments)
-    # accelerate, which moves batches to the device, reads the variable when it is set up.
+    # accelerate moves batches to the device, and reads this variable when it is set up.
     before = os.environ.get(_DEVICE)
     os.environ[_DEVICE] = str(gpu)
     try:

@@ -17,7 +17,7 @@ from clx.ml.run_directory.safe_weights import weight_shapes
 
 
 class CheckpointWeights:
-    """Mixed into a task's Trainer."""
+    """A mixin for a task's Trainer."""
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
@@ -29,7 +29,7 @@ class CheckpointWeights:
 
 
 def _read_renamed(model: Any, folder: str) -> None:
-    """Read the weights again, if some of the model's are not in the folder under their own names."""
+    """Read the weights again if the folder lacks the names of some of the model's weights."""
     if not isinstance(model, PreTrainedModel):
         return
     try:

@@ -1,7 +1,7 @@
 """A Trainer for a model in which padding changes a text's score: it splits batches by length.
 
-The model's ``forward`` is replaced, so that training, evaluation and a task's own loss still see one
-batch. The collator passes the lengths of its rows on, as one more input.
+The model's ``forward`` is replaced. Training, evaluation and a task's own loss still see one batch.
+The collator passes on the lengths of its rows as an additional input.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LENGTHS = "clx_lengths"
 
 
 def split_by_length(trainer: Trainer, side: str) -> None:
-    """Let the Trainer compute rows of different lengths apart, if its model needs that.
+    """Let the Trainer compute rows of different lengths separately, if its model needs that.
 
     The caller restores the model's ``forward``.
 
@@ -54,7 +54,7 @@ class _WithLengths:
 
 
 def _split(forward: Callable[..., Any], side: str) -> Callable[..., Any]:
-    """Return a ``forward`` that computes rows of different lengths apart."""
+    """Return a ``forward`` that computes rows of different lengths separately."""
 
     @functools.wraps(forward)
     def split(*args: Any, **inputs: Any) -> Any:
@@ -84,14 +84,14 @@ def _cut(value: Any, rows: torch.Tensor, width: int, length: int, side: str) -> 
     if not isinstance(value, torch.Tensor) or not value.ndim:
         return value
     some = value[rows]
-    # Numbers that are not whole are a label for each class, which may be as many as there are tokens.
+    # Floats are one label per class, and the number of classes may equal the number of tokens.
     if some.ndim < 2 or some.shape[1] != width or some.is_floating_point():
         return some
     return some[:, :length] if side == "right" else some[:, width - length :]
 
 
 def _widened(logits: torch.Tensor, length: int, width: int, side: str) -> torch.Tensor:
-    """Return logits of tokens with room for the padding; logits of rows pass unchanged."""
+    """Return logits of tokens, padded to the full length; logits of rows pass unchanged."""
     if logits.ndim < 3 or logits.shape[1] != length:
         return logits
     missing = width - length

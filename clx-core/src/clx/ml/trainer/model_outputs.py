@@ -15,11 +15,11 @@ INTERNAL_NAMES = frozenset({"mems", "pooler_output"})
 
 
 class ScoresOnly:
-    """Mixed into a task's Trainer.
+    """A mixin for a task's Trainer.
 
-    BART and T5 return the states of their encoder beside the logits, and any model returns its hidden
-    states if its config asks for them. Kept for all rows, they need many times the memory of the
-    logits. A task that has metrics of them passes ``ignore_keys=[]`` in its Trainer's
+    BART and T5 return the states of their encoder besides the logits, and any model returns its
+    hidden states if its config asks for them. For all rows, these need many times the memory of the
+    logits. A task whose metrics need them passes ``ignore_keys=[]`` in its Trainer's
     ``prediction_step``.
     """
 

@@ -76,18 +76,18 @@ class RowOrder:
         return None if lengths is None else length_order(lengths)
 
     def get_eval_dataloader(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the batches of an evaluation, of all rows."""
+        """Return the batches of an evaluation, which cover all rows."""
         with self._all_rows():
             return super().get_eval_dataloader(*args, **kwargs)  # type: ignore[misc]
 
     def get_test_dataloader(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the batches of a prediction, of all rows."""
+        """Return the batches of a prediction, which cover all rows."""
         with self._all_rows():
             return super().get_test_dataloader(*args, **kwargs)  # type: ignore[misc]
 
     @contextmanager
     def _all_rows(self) -> Iterator[None]:
-        """Leave ``dataloader_drop_last`` to training: metrics are of all rows."""
+        """Apply ``dataloader_drop_last`` to training only: metrics need all rows."""
         args = self.args  # type: ignore[attr-defined]
         before, args.dataloader_drop_last = args.dataloader_drop_last, False
         try:

@@ -120,7 +120,7 @@ def same_random_numbers(trainer: Trainer) -> AbstractContextManager[None]:
 
 
 def sample_of(dataset: Dataset, rows: int = 64) -> Dataset:
-    """Return about so many rows, spread over the dataset; all of them if it has fewer."""
+    """Return about the given number of rows, spread over the dataset, or all rows if it has fewer."""
     return dataset.select(range(0, len(dataset), max(1, len(dataset) // rows)))
 
 

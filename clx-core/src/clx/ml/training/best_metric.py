@@ -24,9 +24,9 @@ SPEED = ("runtime", "_per_second", "preparation_time")
 def with_direction(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return complete training arguments with the direction of their metric.
 
-    transformers takes every metric as better the higher, unless its name ends in ``loss``, and its
-    schedules take every metric as better the lower. A :class:`ClxWarning` says what is assumed about a
-    metric of unknown direction, or that the user's direction is the wrong one.
+    transformers assumes that higher is better unless a metric's name ends in ``loss``, and its
+    schedules always assume that lower is better. A :class:`ClxWarning` states the assumption about
+    a metric of unknown direction, or says that the user's direction is wrong.
     """
     chosen = dict(arguments)
     metric, given = chosen.get("metric_for_best_model"), chosen.get("greater_is_better")
@@ -52,8 +52,8 @@ def _direction(metric: str, given: bool | None) -> bool:
         return known is not False
     if known is not None and known != given:
         warnings.warn(
-            f"greater_is_better={given} keeps the worst model by {metric!r}, which is better the "
-            f"{'higher' if known else 'lower'}; leave it out of training_args",
+            f"greater_is_better={given} keeps the worst model by {metric!r}, for which "
+            f"{'higher' if known else 'lower'} is better; leave it out of training_args",
             ClxWarning,
             stacklevel=6,
         )
@@ -61,7 +61,7 @@ def _direction(metric: str, given: bool | None) -> bool:
 
 
 def refuse_unknown_metric(trainer: Trainer, dataset: Any) -> None:
-    """Refuse ``metric_for_best_model`` if an evaluation does not return it.
+    """Raise if an evaluation does not return ``metric_for_best_model``.
 
     Evaluates a sample of the rows, then all of them if the sample lacks the metric.
 
@@ -90,7 +90,7 @@ def _metrics_of_sample(trainer: Trainer, dataset: Any) -> list[str]:
     try:
         return _metrics(trainer, sample_of(dataset))
     except Exception:
-        # A metric may need all rows, such as those of every label.
+        # A metric may need all rows, for example rows of every label.
         return []
 
 

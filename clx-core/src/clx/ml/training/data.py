@@ -38,7 +38,7 @@ class Data:
         group_column: the column whose equal values stay on one side of a split.
         time_column: the column of times by which the newest rows are set aside.
         reading: how to read text files.
-        columns: what the data calls the task's columns. None takes the run's names.
+        columns: the data's names for the task's columns. None means the run's names.
     """
 
     train_data: Any
@@ -53,7 +53,7 @@ def validated_frames(task: Task, data: Data) -> tuple[dict[str, pd.DataFrame], R
     """Return the validated frames ``train`` and, if there is eval data, ``eval``.
 
     The task infers its config from the training data before the eval frame is validated. If the
-    eval rows are a share of the training data, it infers it from all of them.
+    eval rows are a share of the training data, the task infers its config from all rows.
 
     Returns:
         The frames, and how they were split, None unless ``eval_data`` is a share.
@@ -107,7 +107,7 @@ def check_or_warn(
         task: the task to train.
         splits: the training split, and the eval split if there is one.
         limit: the most tokens that the model reads, None if texts are not truncated.
-        made: how clx split the data, None if it did not.
+        made: the split that clx made, None if it made none.
 
     Raises:
         DataFormatError: there are findings, and the run has ``strict_data``.

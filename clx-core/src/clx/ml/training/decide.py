@@ -1,4 +1,4 @@
-"""What a fitted model learns from eval rows after its training: a temperature and decisions."""
+"""Fit a temperature and the task's decisions on eval rows, after the training."""
 
 from __future__ import annotations
 

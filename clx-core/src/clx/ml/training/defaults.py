@@ -38,7 +38,7 @@ RATES = ((512, 2e-4), (768, 5e-5), (math.inf, 2e-5))
 
 @dataclass(frozen=True)
 class Setting:
-    """What the defaults depend on.
+    """The facts that the defaults depend on.
 
     Attributes:
         rows: the number of training rows.
@@ -66,8 +66,8 @@ def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any
     the model.
 
     Raises:
-        ConfigError: the user asks for evaluation, but there is no eval data; or no batch is complete,
-            and incomplete ones are dropped.
+        ConfigError: the user asks for evaluation without eval data, or no batch is complete and
+            incomplete batches are dropped.
     """
     _refuse_evaluation_without_data(user, setting.has_eval)
     batch = int(user.get("per_device_train_batch_size", 16))
@@ -109,7 +109,7 @@ def _batches(user: Mapping[str, Any], rows: int, batch: int) -> int:
     """Return the number of batches of an epoch.
 
     Raises:
-        ConfigError: there is none, because the only batch is incomplete and dropped.
+        ConfigError: there is no batch, because the only one is incomplete and dropped.
     """
     if not user.get("dataloader_drop_last"):
         return math.ceil(rows / batch)
@@ -117,7 +117,7 @@ def _batches(user: Mapping[str, Any], rows: int, batch: int) -> int:
     if rows < needed:
         raise ConfigError(
             f"training_args: with dataloader_drop_last=True there is nothing to train on: {rows} rows "
-            f"are fewer than a batch, which has {needed}. Leave dataloader_drop_last out, or set a "
+            f"do not fill a batch of {needed}. Leave dataloader_drop_last out, or set a "
             f"smaller per_device_train_batch_size."
         )
     return rows // needed

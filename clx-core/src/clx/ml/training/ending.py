@@ -1,4 +1,4 @@
-"""How a fine-tuning ended: the epoch that it kept, and what stopped it early."""
+"""The end of a fine-tuning: the epoch that it kept, and the cause if it stopped early."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stopped_by(trainer: Trainer, budget: Budget | None, limited: bool) -> str | 
 
 
 def _patience(trainer: Trainer) -> Iterator[Mapping[str, Any]]:
-    """Yield the state of each callback that stops early, also that of a restored training."""
+    """Yield the state of each callback that stops early, including callbacks of a restored training."""
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, EarlyStoppingCallback):
             yield callback.state()

@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
 
 KEPT = "kept"
-"""The entry of the results about a probe that is better than the fine-tuned model."""
+"""The entry in the results about a probe that is better than the fine-tuned model."""
 
 
 @dataclass
 class Fitted:
-    """A fitted model and how it was made.
+    """A fitted model, and the record of how it was made.
 
     Attributes:
         model: the model, in evaluation mode.
@@ -59,7 +59,7 @@ class Fitted:
         trainer: the Trainer that fine-tuned it, None without fine-tuning.
         calibration: its calibration, None if it was not calibrated.
         stopped: why the training ended early, None if it ran to its end.
-        notes: more entries of the results.
+        notes: additional entries of the results.
     """
 
     model: PreTrainedModel
@@ -141,7 +141,7 @@ def _label_texts(job: Job, model: PreTrainedModel) -> LabelTexts | None:
 
 @dataclass(frozen=True)
 class _Watch:
-    """The callbacks that say how a training went."""
+    """The callbacks that record how a training went."""
 
     interrupt: StopOnInterrupt = field(default_factory=StopOnInterrupt)
     rate: HighestRate = field(default_factory=HighestRate)

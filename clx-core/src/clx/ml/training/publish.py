@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from clx.ml.training.job import Job
 
 OF_TRAINING = frozenset({IDENTITY, plan.FILE, keep_probe.WEIGHTS})
-"""What clx keeps beside the checkpoints of a training."""
+"""The files that clx keeps beside the checkpoints of a training."""
 
 PACKAGES = (
     "clx-core",
@@ -72,7 +72,7 @@ def write_run(
         data: the fingerprints of the data.
 
     Raises:
-        NotPublishedError: plain transformers reads another model than the trained one.
+        NotPublishedError: plain transformers reads a model that differs from the trained one.
     """
     task, work_dir = job.task, job.work_dir
     write_json(new.path / CONFIG, config)
@@ -92,9 +92,9 @@ def write_run(
 
 
 def _copy_logs(work_dir: Path, target: Path) -> None:
-    """Copy the logs of a training, and what callbacks wrote beside them.
+    """Copy the logs of a training, and the files that callbacks wrote beside them.
 
-    Callbacks such as codecarbon's write into the Trainer's output folder, which is removed.
+    Callbacks such as codecarbon's write to the Trainer's output folder, which is removed later.
     """
     for path in sorted(work_dir.iterdir()):
         if path.name in OF_TRAINING or path.name.startswith("checkpoint-"):

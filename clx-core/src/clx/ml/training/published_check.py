@@ -1,4 +1,4 @@
-"""Check a written run before it takes the old one's place: it opens, and scores like the trained model.
+"""Check a written run before it replaces the old one: it must open, and score like the trained model.
 
 A model that cannot be loaded again would otherwise replace a good run.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ROWS = 16
 LIMIT = 1e-3
-"""The largest difference of a probability, or of a score relative to its size."""
+"""The largest allowed difference of a probability, or of a score relative to its size."""
 
 Reopen = Callable[[RunDir, str], Any]
 """Opens a run directory on a device, as a user would: returns the run, a task with its model."""
@@ -38,7 +38,7 @@ Reopen = Callable[[RunDir, str], Any]
 
 @contextlib.contextmanager
 def refused(new: RunDir, place: RunDir, job: Job) -> Iterator[None]:
-    """If the block raises, set the new run aside and say where it is.
+    """If the block raises, set the new run aside and report where it is.
 
     Args:
         new: the written run.
@@ -84,7 +84,7 @@ def check_opens(new: RunDir, job: Job, model: PreTrainedModel, reopen: Reopen) -
     try:
         expected = _scores(job.task, job.tokenizer, model, sample)
     except Exception:
-        # A model that needs more than its inputs, such as labels, cannot be compared like this.
+        # A model that needs more than its inputs, such as labels, cannot be compared this way.
         expected = None
     with quiet_transformers():
         run, loaded = _loaded(new, model.device, reopen)
@@ -92,7 +92,9 @@ def check_opens(new: RunDir, job: Job, model: PreTrainedModel, reopen: Reopen) -
         return
     found = _scores(run, run.tokenizer, loaded, sample)
     if [each.shape for each in found] != [each.shape for each in expected]:
-        raise ModelError("the opened model has scores of another shape than the trained model")
+        raise ModelError(
+            "the opened model returns scores of a different shape than the trained model"
+        )
     for one, two in zip(expected, found, strict=True):
         if not torch.allclose(one, two, rtol=LIMIT, atol=LIMIT, equal_nan=True):
             raise ModelError(
@@ -116,7 +118,7 @@ def _scores(
 ) -> list[torch.Tensor]:
     """Return the model's scores for rows, one tensor per batch."""
     rows = tokenised_split(task, tokenizer, "train", frame).dataset
-    # A long text may be hundreds of windows.
+    # A long text may have hundreds of windows.
     rows = rows.select(range(min(len(rows), ROWS)))
     found = []
     with torch.no_grad():

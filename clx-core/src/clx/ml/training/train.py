@@ -82,10 +82,11 @@ def train_run(
     """Train a task and publish it; see ``TrainingRun.train``.
 
     Args:
-        task: the task, with the options of this training. The data and the training may set more.
+        task: the task, with the options of this training. The data and the training may set more
+        options.
         place: the directory to publish the run in.
         request: the arguments of the call.
-        origin: the content of the config besides the options.
+        origin: the content of the config other than the options.
         reopen: opens the written run, to check it before it is published.
 
     Returns:
@@ -162,7 +163,7 @@ def _checked_callbacks(callbacks: Any) -> list[Any]:
     """Return the user's callbacks, as objects.
 
     Raises:
-        ConfigError: something is not a callback, or a class cannot be called without arguments.
+        ConfigError: an item is not a callback, or a class cannot be called without arguments.
     """
     callbacks = list(callbacks) if isinstance(callbacks, Iterator) else callbacks
     problems, made = callback_problems(callbacks), []

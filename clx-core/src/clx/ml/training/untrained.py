@@ -1,6 +1,6 @@
-"""Refuse a fine-tuning that changed nothing: no step was taken, or each at a learning rate of 0.
+"""Refuse a fine-tuning that changed nothing: no step, or only steps at a learning rate of 0.
 
-The Trainer of transformers calls both a success, and a random head would be published.
+The Trainer of transformers reports both as a success, and clx would publish a random head.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class HighestRate(TrainerCallback):  # type: ignore[misc]
         self.rate: float | None = None
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Look at the rates of this step."""
+        """Record the rates of this step."""
         groups = getattr(kwargs.get("optimizer"), "param_groups", ())
         rates = [float(group["lr"]) for group in groups if "lr" in group]
         self.rate = max([*rates, *([] if self.rate is None else [self.rate])], default=None)
@@ -34,7 +34,7 @@ def refuse_untrained(trainer: Any, highest: HighestRate, has_probe: bool) -> Non
 
     Args:
         trainer: the Trainer, after its training.
-        highest: the callback that watched the training.
+        highest: the callback that recorded the learning rates.
         has_probe: whether the head was trained before the fine-tuning.
 
     Raises:
@@ -42,7 +42,7 @@ def refuse_untrained(trainer: Any, highest: HighestRate, has_probe: bool) -> Non
     """
     args = trainer.args
     if not trainer.state.global_step:
-        reason, remedy = "took no step", "Is a callback stopping it, or are batches dropped?"
+        reason, remedy = "took no step", "Check for callbacks that stop it and for dropped batches."
     elif highest.rate == 0 and not has_probe:
         reason = f"took {trainer.state.global_step} step(s), all with a learning rate of 0"
         remedy = (

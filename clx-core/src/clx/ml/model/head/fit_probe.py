@@ -88,7 +88,7 @@ def fit_probe(
 
 
 def _gentle_c(examples: Examples, C: float) -> float:
-    """Return a ``C`` that is not too steep, chosen on some of many labels: a fit to all takes minutes."""
+    """Return a ``C`` that is not too steep; of many labels, some are used, as a fit to all is slow."""
     labels = some_labels(examples.targets, examples.kind, examples.outputs)
     if labels is None:
         return C

@@ -1,4 +1,4 @@
-"""The loss of a probe with many labels, in parts of the rows: all scores at once need too much memory."""
+"""The loss of a probe with many labels, in parts of the rows: all scores at once need much memory."""
 
 from __future__ import annotations
 
