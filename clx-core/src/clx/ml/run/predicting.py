@@ -174,7 +174,7 @@ class PredictingRun(Run):
             RunExistsError: the target exists, or finished parts of an interrupted call do.
             DataFormatError: the source cannot be read, or lacks a column or a text.
             ResumeError: the name of the source, the run or an argument changed since the
-            interrupted call.
+                interrupted call.
         """
         from clx.ml.prediction.predict_file import FilePrediction, predict_file
 

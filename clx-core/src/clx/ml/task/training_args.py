@@ -25,7 +25,7 @@ OURS = {
         "model's class says which columns are labels"
     ),
     "include_for_metrics": (
-        "compute_metrics() gets only predictions and label ids (this includes the old name, "
+        "compute_metrics() gets only predictions and label ids (also with the old name, "
         "include_inputs_for_metrics)"
     ),
     "eval_do_concat_batches": "metrics need all rows in one array",

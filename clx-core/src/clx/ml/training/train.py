@@ -82,8 +82,7 @@ def train_run(
     """Train a task and publish it; see ``TrainingRun.train``.
 
     Args:
-        task: the task, with the options of this training. The data and the training may set more
-        options.
+        task: the task, with the options of this training. The data and the training may set more.
         place: the directory to publish the run in.
         request: the arguments of the call.
         origin: the content of the config other than the options.

@@ -48,8 +48,7 @@ def source_name(source: str | os.PathLike[str]) -> str:
     """Return a source as text, with the slash that ``Path("s3://…")`` drops.
 
     Raises:
-        DataFormatError: a Path holds the address of a database, where the number of slashes
-        matters.
+        DataFormatError: a Path holds the address of a database, whose slashes matter.
     """
     name = os.fspath(source)
     lost = LOST_SLASH.match(name)

@@ -106,8 +106,7 @@ def rows_of_stream(
 
     Args:
         name: the source in messages.
-        objects: yields the rows from the beginning at each call, each from column to a value of
-        JSON.
+        objects: yields the rows anew at each call, each from column to a value of JSON.
         columns: columns that are there even if no row has them.
         keep: keep the rows in memory, and read the objects only once.
     """

@@ -42,8 +42,7 @@ class PartFolder:
             overwrite: whether to remove them.
 
         Raises:
-            RunExistsError: there are finished parts, and neither ``resume`` nor ``overwrite`` is
-            set.
+            RunExistsError: there are finished parts, and neither ``resume`` nor ``overwrite`` is set.
             ResumeError: the interrupted call had another identity.
         """
         state = self.path / STATE

@@ -21,8 +21,7 @@ class Rows:
     Attributes:
         name: the source in messages.
         schema: the columns of all rows, whichever part of the source they are in.
-        read: yields the rows in order from the beginning at each call, as record batches of any
-        size.
+        read: yields the rows anew at each call, in order, as record batches of any size.
         count: the number of rows, None if it is not known before they are read.
         text_cells: whether every cell is text, as in a csv file. An empty cell is null there.
     """

@@ -39,8 +39,7 @@ def open_rows(
         source: a file, a folder, a glob, a query such as ``sqlite:///file.db?query=select …``, or an
             address that fsspec opens, such as ``s3://…``.
         reading: how the caller wants text files to be read.
-        keep: keep rows in memory if that avoids reading them twice, for a caller that needs them
-        all.
+        keep: keep rows in memory if that avoids reading them twice, for a caller that needs all.
 
     Raises:
         DataFormatError: there is no such source, or it is not valid.
