@@ -83,7 +83,7 @@ def difference(some: list[Any], others: list[Any]) -> float:
 
 def by_batch(run: Any, texts: Sequence[str] = TEXTS, **arguments: Any) -> float:
     """Return how much scores differ between texts alone, in one batch, and in pairs."""
-    alone = [run.predict([text], **arguments)[0] for text in texts]
+    alone = run.predict(texts, batch_size=1, **arguments)
     return max(
         difference(alone, run.predict(texts, batch_size=size, **arguments))
         for size in (None, len(texts), 2)
@@ -94,7 +94,7 @@ def by_evaluation(run: Any, data: pd.DataFrame | None = None) -> float:
     """Return how much an evaluation's scores differ from those of texts alone."""
     data = frame() if data is None else data
     rows = run.evaluate(data).examples
-    alone = [run.predict([text])[0] for text in data["text"]]
+    alone = run.predict(data["text"], batch_size=1)
     return max(
         abs(max(scores.values()) - seen) for scores, seen in zip(alone, rows["score"], strict=True)
     )

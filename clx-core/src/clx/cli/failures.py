@@ -28,6 +28,10 @@ class OutputClosedError(Exception):
     """The reader of stdout is gone, as when ``head`` has enough lines."""
 
 
+class InterruptedCommandError(Exception):
+    """Ctrl-C, with what the user can do next. typer drops the message of a KeyboardInterrupt."""
+
+
 @contextlib.contextmanager
 def output_may_close() -> Iterator[None]:
     """Raise :class:`OutputClosedError` if code that writes to stdout finds it closed."""
@@ -41,7 +45,7 @@ def exit_status(error: BaseException, debug: bool) -> int:
     """Report an error on stderr and return its exit status."""
     if isinstance(error, OutputClosedError):
         return OUTPUT_CLOSED
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
+    if isinstance(error, KeyboardInterrupt | typer.Abort | InterruptedCommandError):
         complain(_with_cli_options(str(error)) or "interrupted")
         return INTERRUPTED
     if debug:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TextIO
 
-from clx.cli.failures import output_may_close
+from clx.cli.failures import InterruptedCommandError, output_may_close
 
 _NAMED = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 # Characters that end a line or control a terminal, and halves of surrogate pairs.
@@ -52,6 +52,8 @@ class Output:
         self._others.__exit__(kind, error, trace)
         if kind is None:
             self._write("")
+        if isinstance(error, KeyboardInterrupt) and str(error):
+            raise InterruptedCommandError(str(error)) from error
 
     def json(self, value: Any) -> None:
         """Write the command's one JSON document."""

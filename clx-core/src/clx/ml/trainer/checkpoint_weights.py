@@ -28,6 +28,11 @@ class CheckpointWeights:
         _read_renamed(self.model, self.state.best_model_checkpoint)  # type: ignore[attr-defined]
 
 
+def restore_weights(trainer: Any, folder: Path) -> None:
+    """Give the Trainer's model the weights of a checkpoint."""
+    trainer._load_from_checkpoint(str(folder))
+
+
 def _read_renamed(model: Any, folder: str) -> None:
     """Read the weights again if the folder lacks the names of some of the model's weights."""
     if not isinstance(model, PreTrainedModel):

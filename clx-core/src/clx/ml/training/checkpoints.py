@@ -21,6 +21,7 @@ from clx.errors import ResumeError
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import LOGS, METRICS_LOG
 from clx.ml.run_directory.staging import remove
+from clx.ml.trainer.checkpoint_weights import restore_weights
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.problems import cell, raise_problems
 
@@ -98,7 +99,7 @@ def restore(trainer: Any, folder: Path) -> None:
     """
     state = TrainerState.load_from_json(str(folder / STATE))
     best = _best_beside(folder) if trainer.args.load_best_model_at_end else None
-    trainer._load_from_checkpoint(str(best or folder))
+    restore_weights(trainer, best or folder)
     trainer.state = state
     # A callback may change the model when a training ends, for example to average its weights.
     handler = trainer.callback_handler
