@@ -1,4 +1,4 @@
-"""A user trained on a csv with a comma at the end of every row: texts became labels, without a word."""
+"""A user trained on a csv with a comma at the end of every row: texts silently became labels."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A user's csv came from Excel in cp1252: the error named a byte, not the row or the way out."""
+"""A user's csv came from Excel in cp1252: the error named a byte, but neither the row nor a remedy."""
 
 import codecs
 import gzip

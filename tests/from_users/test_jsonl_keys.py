@@ -1,4 +1,4 @@
-"""A user predicted a jsonl whose keys change after some thousand rows: cells changed their columns."""
+"""A user predicted a jsonl whose keys change after a few thousand rows: cells moved to other columns."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A user's labels came as ``['fruit']`` or ``{"choices": [...]}``: each spelling became a label name."""
+"""A user's labels were ``['fruit']`` or ``{"choices": [...]}``: each spelling became a label name."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A user had 1,500 labels: results.json had 34 MB, and probes for a short training took two minutes."""
+"""A user had 1,500 labels: results.json took 34 MB, and probes for a short training took two minutes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A user trained with device="cuda" without a GPU: it ran on the CPU without a word; predict raised."""
+"""A user trained with device="cuda" without a GPU: it silently ran on the CPU; predict raised."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A user ran clx predict RUN train.xlsx where there was no such file: the file's name was classified."""
+"""A user ran clx predict RUN train.xlsx without such a file: clx classified the file name."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""A user had rows such as ``[1, 0, 1]`` in ``labels``: clx took them for two labels, ``0`` and ``1``."""
+"""A user had rows such as ``[1, 0, 1]`` in ``labels``: clx read them as two labels, ``0`` and ``1``."""
 
 import pandas as pd
 import pytest

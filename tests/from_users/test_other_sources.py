@@ -1,4 +1,4 @@
-"""A user's folder had ``.csv.gz``, ``.json`` and subfolders: these rows were left out without a word."""
+"""A user's folder had ``.csv.gz``, ``.json`` and subfolders: these rows were silently left out."""
 
 import gzip
 import json

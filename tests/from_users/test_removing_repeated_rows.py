@@ -1,4 +1,4 @@
-"""A user was told to call ``drop_duplicates()``, which pandas refuses for columns of lists."""
+"""clx told a user to call ``drop_duplicates()``, which pandas refuses for columns of lists."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A user passed eval_data=0.2, as to scikit-learn: an error said that a float is no DataFrame."""
+"""A user passed eval_data=0.2, as in scikit-learn: the error said that a float is not a DataFrame."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A user set ``report_to="tensorboard"``: the event files were deleted at the end of the training."""
+"""A user set ``report_to="tensorboard"``: clx deleted the event files at the end of the training."""
 
 from pathlib import Path
 

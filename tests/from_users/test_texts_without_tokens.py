@@ -1,4 +1,4 @@
-"""A user predicted "" with a tokenizer that adds no special tokens: a RuntimeError of torch."""
+"""A user predicted "" with a tokenizer that adds no special tokens: torch raised a RuntimeError."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""A user's other library had set torch.set_default_dtype(float64): train() and predict() raised."""
+"""A user's other library called torch.set_default_dtype(float64): train() and predict() raised."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A user trained on a tsv whose texts begin with a quote: one row in twenty vanished, without a word."""
+"""A user trained on a tsv whose texts begin with a quote: one row in twenty silently vanished."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A user pressed Ctrl-C in clx train and ran it again: it began at step 0 and swept the checkpoint."""
+"""A user pressed Ctrl-C in clx train and ran it again: it began at step 0 and deleted the checkpoint."""
 
 import pandas as pd
 import pytest

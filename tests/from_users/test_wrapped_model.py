@@ -1,4 +1,4 @@
-"""A user wrapped the model (LoRA): train(overwrite=True) replaced a good run by an unreadable one."""
+"""A user wrapped the model (LoRA): train(overwrite=True) replaced a good run with an unreadable one."""
 
 from pathlib import Path
 

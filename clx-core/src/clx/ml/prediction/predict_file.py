@@ -52,7 +52,7 @@ class FilePrediction:
         source: what to read: a file, a folder, a glob, or an address.
         target: the file to write, or an address.
         text_columns: the columns of texts.
-        answer: everything besides the source that the predictions depend on, such as the run and the backend.
+        answer: everything that the predictions depend on besides the source, such as run and backend.
         columns: the input columns to carry through, None for all.
         prefix: the prefix of the names of the predicted columns.
         on_error: ``raise``, or ``skip`` to leave bad rows without a prediction.
