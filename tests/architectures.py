@@ -1,4 +1,4 @@
-"""Measures what clx does with many architectures, and writes the table in docs/architectures.md."""
+"""Measure clx with many architectures, and write the table in docs/architectures.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of pyarrow, polars and ``datasets``, their columns, splits, and ids of the Hub."""
+"""Tables of pyarrow, polars and ``datasets``, their columns and splits, and ids on the Hub."""
 
 import sys
 import time

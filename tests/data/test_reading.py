@@ -1,4 +1,4 @@
-"""How to read a file: the arguments of a call are checked, and reach the hook that opens the source."""
+"""Reading options: clx checks the arguments of a call and passes them to the hook that opens the source."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where predict_file writes: addresses, compressed files, and names that are refused before any work."""
+"""Targets of predict_file: addresses, compressed files, and names that are refused before any work."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Every field of ``TrainingArguments``: a training with it ends well, or it is refused at construction.
+"""Every field of ``TrainingArguments``: a training with it succeeds, or construction refuses it.
 
 A field that a new transformers adds fails ``test_somebody_decided_on_every_field``. Try it in a training
 with eval data, then put it into one of the tables.

@@ -1,4 +1,4 @@
-"""A batch that is computed by length gives what its rows give alone, whatever a row's output is."""
+"""A batch that is computed by length gives the same outputs as its rows alone, for any kind of output."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""What is written can be read again: format × type → the same, or what the table below says.
+"""Written values can be read again: format × type → the same value, or the one in the table below.
 
 csv and tsv have text cells only; an empty text is missing there. Parquet and jsonl keep values.
 """

@@ -1,4 +1,4 @@
-"""Files are read as they are walked through, and not at once."""
+"""Files are read in parts while a caller iterates over them, not all at once."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq

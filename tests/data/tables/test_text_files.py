@@ -1,4 +1,4 @@
-"""Txt files: a text per line of a file, a text per file of a folder, with its label."""
+"""Txt files: one text per line of a file, or one text per file of a folder, with its label."""
 
 import gzip
 

@@ -29,7 +29,7 @@ class OutputClosedError(Exception):
 
 
 class InterruptedCommandError(Exception):
-    """Ctrl-C, with what the user can do next. typer drops the message of a KeyboardInterrupt."""
+    """Ctrl-C, with the user's next step. typer drops the message of a KeyboardInterrupt."""
 
 
 @contextlib.contextmanager

@@ -258,7 +258,7 @@ def _cats(frame: pd.DataFrame) -> list[list[str]] | None:
     return [[str(name) for name, value in row.items() if bit(value)] for row in given]
 
 
-# ---- What they share ------------------------------------------------------------------------------
+# ---- Shared functions ----------------------------------------------------------------------------
 
 
 def _labeled(frame: pd.DataFrame, labels: Sequence[list[Any]], named: str | None) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def batches(
     Args:
         lengths: the number of tokens of each text, shape (texts,).
         device: the device type, such as ``cpu`` or ``cuda``.
-        batch_size: texts per batch. None fits as many as the device's token budget allows.
+        batch_size: texts per batch. None fills the device's token budget.
         most_tokens: an upper limit for the token budget. None uses the device's budget.
         equal: whether the texts of a batch must have equal lengths.
     """

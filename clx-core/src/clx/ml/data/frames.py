@@ -31,8 +31,8 @@ def to_frame(
 
     Args:
         data: a DataFrame, a table of pyarrow, polars or another library that supports Arrow, a
-            ``datasets.Dataset``, or a source as :func:`open_source` takes it. Class labels become
-            their names.
+            ``datasets.Dataset``, or a source for :func:`open_source`. Class labels become their
+            names.
         what: the name of the data in messages, such as ``train_data``.
         reading: how to read a text file.
         split: the split to take of a ``DatasetDict``. None raises an error that names the splits.
@@ -82,8 +82,8 @@ def training_sources(
 ) -> tuple[Any, Any]:
     """Return the data to train on and the data to evaluate on, from the arguments of a call.
 
-    A ``DatasetDict`` gives its split ``train`` and, unless ``eval_data`` is given, its split
-    ``validation`` if there is one. Its other splits are not touched.
+    From a ``DatasetDict``, this is the split ``train`` and, unless ``eval_data`` is given, the
+    split ``validation`` if there is one. Other splits are not read.
 
     Raises:
         DataFormatError: the source cannot be opened, or has splits but none called ``train``.

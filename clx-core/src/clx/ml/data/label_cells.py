@@ -1,4 +1,4 @@
-"""The labels in one cell: lists, and the texts that programs write in place of lists.
+"""The labels in one cell: lists, and the texts that programs write instead of lists.
 
 A list that goes through a csv file comes back as text: JSON, or what Python, NumPy, PyTorch, or
 PostgreSQL prints. These forms are parsed here. Anything else in a cell is left to the caller.

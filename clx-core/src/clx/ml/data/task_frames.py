@@ -67,7 +67,7 @@ def validated_frame(
 
     Args:
         task: the task, with the options of the run.
-        data: the data, as :func:`to_frame` takes it.
+        data: the data, as for :func:`to_frame`.
         what: the name of the data in messages.
         reading: how to read a text file.
         columns: the names of the columns. None takes the run's.

@@ -1,4 +1,4 @@
-"""Forked processes: what a child of ``os.fork`` can use of its parent's threads, locks and memory.
+"""Forked processes: make a child of ``os.fork`` independent of its parent's threads and locks.
 
 Only the forking thread exists in the child. A lock that another thread held stays locked there, and
 a thread pool has no threads: torch would wait forever for those of OpenMP.
@@ -127,7 +127,7 @@ def ready_after_fork(device: str = "cpu") -> None:
     """Make torch usable by this thread if the process was forked after torch was imported.
 
     torch gets one thread, as in the worker processes of its ``DataLoader``. Only the thread that came
-    from the parent needs it: others have thread pools of their own.
+    from the parent needs it: others have their own thread pools.
 
     Args:
         device: the kind of device to compute on, such as ``cpu`` or ``cuda``.

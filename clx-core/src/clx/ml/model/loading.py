@@ -33,7 +33,7 @@ def load_base_tokenizer(task: Task) -> PreTrainedTokenizerBase:
     Raises:
         ModelNotFoundError: there is no such tokenizer.
         ModelError: the folder has no tokenizer, or needs its own code.
-        ConfigError: the base model cannot read as many tokens as the task's options give it.
+        ConfigError: the task's options give the base model more tokens than it can read.
     """
     base = resolve_base_model(task.base_model_name, weights=False)
     name = task.tokenizer_name

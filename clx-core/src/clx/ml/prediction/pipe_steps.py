@@ -36,7 +36,7 @@ class Batching:
 
     Attributes:
         device: the kind of device, such as ``cpu`` or ``cuda``.
-        size: rows per batch. None takes as many as fit the token budget of the device.
+        size: rows per batch. None fills the token budget of the device.
         equal: whether the rows of a batch must have equal lengths.
     """
 

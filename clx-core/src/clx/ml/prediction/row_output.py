@@ -65,7 +65,7 @@ def predict_rows(
         texts: what to predict.
         cut: records which texts were truncated.
         rows: predicts some texts.
-        skip: whether a text that fails is left out. It is found by predicting the texts one by one.
+        skip: whether to leave out a text that fails, which is found by predicting the texts singly.
     """
     if not texts:
         return [], {}

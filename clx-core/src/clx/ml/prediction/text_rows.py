@@ -26,7 +26,7 @@ class RowTexts:
 
     Attributes:
         texts: one for each row, shape (rows,). The text of a bad row is empty.
-        errors: what is wrong with the bad rows, by position.
+        errors: the errors of the bad rows, by position.
     """
 
     texts: list[str]
@@ -88,7 +88,7 @@ def row_texts(batch: pa.RecordBatch, columns: Sequence[str], text_cells: bool) -
     Args:
         batch: the rows.
         columns: the columns of texts.
-        text_cells: whether every cell is text, so that an empty one is an empty text.
+        text_cells: whether every cell is text; then an empty cell is an empty text.
     """
     errors: dict[int, str] = {}
     by_column = []
@@ -156,7 +156,7 @@ def raise_for_rows(errors: dict[int, str], first: int, columns: Sequence[str]) -
     """Raise if some rows cannot be predicted.
 
     Args:
-        errors: what is wrong, by position.
+        errors: the errors of the bad rows, by position.
         first: the number of the first row in its file.
         columns: the columns of texts.
 

@@ -86,7 +86,7 @@ def _large(metrics: Mapping[str, Any], key: str) -> str:
 
 
 def _spread(metrics: Mapping[str, Any], key: str, shown: bool) -> str:
-    """Return the cell with a metric's standard deviation, an empty text if there is no such column."""
+    """Return the cell with a metric's standard deviation, or an empty string without that column."""
     value = metrics.get(f"{key}{SPREAD}")
     return f"<td class=n>{'' if value is None else inline(value)}</td>" if shown else ""
 

@@ -14,7 +14,7 @@ class RowSplit:
     Attributes:
         share: the share of the rows to evaluate on, above 0 and below 1.
         seed: the seed of the random choice; a split by time does not use it.
-        group_column: the column whose equal values stay on one side, None for no groups.
+        group_column: the column of groups, each of which stays on one side; None for no groups.
         time_column: the column whose newest rows are set aside, None for a random choice.
         stratified: whether each label has its share of rows on both sides, as far as possible.
     """

@@ -32,7 +32,7 @@ class CheckingRun(EvaluatingRun):
         encoding: str | None = None,
         header: bool | Sequence[str] = True,
     ) -> DataCheck:
-        """Return findings about the data, such as leaked texts; nothing is trained.
+        """Return findings about the data, such as leaked texts, without training.
 
         The check finds eval texts that are also (nearly) in the training data, equal texts with
         different labels, repeated rows, labels with few or no rows, empty texts, and truncated

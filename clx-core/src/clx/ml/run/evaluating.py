@@ -36,7 +36,8 @@ class EvaluatingRun(PredictingRun):
         """Return the metrics of the trained model on labeled data; nothing is written.
 
         Args:
-            data: labeled data, as for :meth:`train`. A ``DatasetDict`` gives its split ``test``.
+            data: labeled data, as for :meth:`train`. From a ``DatasetDict``, the split ``test`` is
+                read.
             text_column: the column of texts; ``"text"`` stands for the run's own.
             label_column: the column of labels; None stands for the run's own.
             separator: as for :meth:`train`.
@@ -76,7 +77,7 @@ class EvaluatingRun(PredictingRun):
         The data and how to read it are given as for :meth:`evaluate`.
 
         Raises:
-            ConfigError: the runs are of different tasks or have different labels.
+            ConfigError: the runs have different tasks or different labels.
             NotTrainedError: one of the runs has no trained model.
         """
         from clx.ml.evaluation.compare import Contender, compare_runs, refuse_unlike

@@ -65,7 +65,7 @@ class Loaded:
             self.release()
 
     def take_from(self, other: Loaded) -> None:
-        """Share what another copy of the same run has loaded."""
+        """Share the loaded parts of another copy of the same run."""
         with other._lock:
             if other._identity == self._identity:
                 self._tokenizer, self._model = other._tokenizer, other._model

@@ -55,7 +55,7 @@ class Recipe:
 
     Attributes:
         options: the values of its options.
-        state: its state, without what it has loaded.
+        state: its state, without the loaded parts.
     """
 
     options: Mapping[str, Any]
@@ -143,7 +143,7 @@ def reopened(task_class: type[Run], reference: Reference, share: bool) -> Run:
 
 
 def _share(run: Run, reference: Reference) -> None:
-    """Use what the last copy of the same reference has loaded."""
+    """Share the loaded parts of the last copy of the same reference."""
     values = {**vars(reference), "path": str(reference.path), "metrics": None}
     key = f"{code_of(type(run))} {json.dumps(values, sort_keys=True, default=repr)}"
     last = _LOADED.get(key)

@@ -121,9 +121,9 @@ class TrainingRun(ValidatingRun, metaclass=CheckedWhenMade):
 
         Args:
             train_data: a DataFrame in the task's format, a table of pyarrow or polars, a
-                ``datasets.Dataset``, a path to csv, tsv, jsonl or parquet (also a folder or glob), or
-                the id of a data set on the Hub. A ``DatasetDict`` gives its split ``train`` and,
-                without ``eval_data``, its ``validation``.
+                ``datasets.Dataset``, a path to csv, tsv, jsonl or parquet (also a folder or glob),
+                or the id of a data set on the Hub. From a ``DatasetDict``, ``train`` reads the
+                split ``train`` and, without ``eval_data``, ``validation``.
             eval_data: data of the same kinds, or the share of ``train_data`` to set aside, such as
                 0.2, stratified by label. Training evaluates on it, and keeps the best model.
             overwrite: replace a trained run of this name.
@@ -133,7 +133,7 @@ class TrainingRun(ValidatingRun, metaclass=CheckedWhenMade):
                 seconds; it needs ``head_init="probe"``.
             time_budget: the time limit of the whole call, in seconds or as text such as ``"5m"``. A
                 measured step time determines the number of steps.
-            group_column: with a share, the column whose equal values stay on one side.
+            group_column: with a share, the column of groups, each of which stays on one side.
             time_column: with a share, the column of times whose newest rows are set aside.
             separator: the character between the cells of a csv file.
             encoding: the encoding of a text file.

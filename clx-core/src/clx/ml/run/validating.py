@@ -35,17 +35,17 @@ class ValidatingRun(CheckingRun):
         """Return the metrics of models that did not see the rows that they are scored on.
 
         The rows are divided into folds, each with its share of every label. For each fold, a model
-        is made from the base model and the rows of the other folds, as by
-        ``train(rows, eval_data=0.2)``; it predicts the rows of the fold. ``{key}_std`` is the
-        sample standard deviation (``ddof=1``) of a metric over the folds. The run does not change,
-        and nothing is written into its directory.
+        is trained on the rows of the other folds, as with ``train(rows, eval_data=0.2)``, and
+        predicts the rows of the fold. ``{key}_std`` is the sample standard deviation (``ddof=1``)
+        of a metric over the folds. The run does not change, and nothing is written into its
+        directory.
 
         Args:
             data: labeled data, as for :meth:`train`.
             folds: the number of folds, and of models.
             fine_tune: False fits the last layer only, as in :meth:`train`. The base model then
                 reads the rows once, which takes seconds instead of minutes.
-            group_column: the column whose equal values stay in one fold.
+            group_column: the column of groups, each of which stays in one fold.
             time_column: the column of times. The rows are cut into ``folds + 1`` blocks. Each block
                 except the oldest is scored by a model of all older blocks.
             text_column: as for :meth:`evaluate`.

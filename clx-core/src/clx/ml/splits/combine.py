@@ -147,7 +147,7 @@ def mean_value(values: Sequence[Any]) -> Any:
         return {key: mean_value([value[key] for value in values]) for key in first}
     if all(isinstance(value, list) and len(value) == len(first) for value in values):
         return [mean_value(column) for column in zip(*values, strict=True)]
-    raise ValueError("there is no mean")
+    raise ValueError("the values have no mean")
 
 
 def _joined_predictions(results: Sequence[FoldResult]) -> Predicted:

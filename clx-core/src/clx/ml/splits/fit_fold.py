@@ -1,4 +1,4 @@
-"""One fold as a training of its own: a base model, fitted to the fold's rows, scores the others."""
+"""One fold as a separate training: a base model, fitted to the fold's rows, scores the others."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Data:
     Attributes:
         train_data: the data of the call. A ``DatasetDict`` may have the eval data too.
         eval_data: the eval data, a share of the rows, or None.
-        group_column: the column whose equal values stay on one side of a split.
+        group_column: the column of groups, each of which stays on one side of a split.
         time_column: the column of times by which the newest rows are set aside.
         reading: how to read text files.
         columns: the data's names for the task's columns. None means the run's names.

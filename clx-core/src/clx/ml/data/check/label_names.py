@@ -33,15 +33,15 @@ def similar_label_findings(
     message = (
         f"{where}: {count} of {len(set(space))} labels differ from another one only in case, Unicode "
         f"form, or invisible characters: {joined(parts, len(groups))}. If they mean the same, write "
-        f"them in the same way."
+        f"them the same way."
     )
     return [Finding("similar_labels", where, message, count, (), tuple(parts))]
 
 
 def joined_label_findings(train: Sequence[LabelSet], is_list: bool) -> list[Finding]:
-    """Return the finding about labels that are probably several labels with a separator between them.
+    """Return the finding about labels that probably join several labels with a separator.
 
-    Either all their parts are labels too, or the rows could have several labels, but none has.
+    Either all their parts are labels too, or rows may have several labels and no row has.
 
     Args:
         train: the label names of each training row, shape (rows,).

@@ -57,7 +57,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the rows of a file begin and what their columns are.
+    """The layout of a file: where its rows begin, and their columns.
 
     Attributes:
         text: the file.
@@ -90,7 +90,7 @@ def open_delimited(source: FileSource, reading: Reading, keep: bool = False) -> 
 
     Args:
         source: the file.
-        reading: what the caller says about it.
+        reading: the caller's options for reading it.
         keep: keep the rows in memory, which saves one pass if the caller reads them all.
 
     Raises:

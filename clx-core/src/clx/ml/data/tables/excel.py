@@ -30,7 +30,7 @@ def open_sheet(source: FileSource, reading: Reading) -> Rows:
 
     Args:
         source: the workbook. It is read into memory.
-        reading: what the caller says about the heading.
+        reading: the caller's options, of which only the heading is used.
 
     Raises:
         DataFormatError: the file is not a workbook, or has no such sheet.

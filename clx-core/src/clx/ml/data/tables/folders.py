@@ -40,7 +40,7 @@ def data_files(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
     A ``DataWarning`` names files that clx does not read, and txt files beside other formats.
 
     Raises:
-        DataFormatError: there are none, or the folder holds several splits.
+        DataFormatError: there are no such files, or the folder holds several splits.
     """
     saved = _saved_dataset(source, found)
     if saved:

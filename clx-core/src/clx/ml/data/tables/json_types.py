@@ -1,7 +1,7 @@
 """Convert Python values to Arrow arrays without changing them.
 
 Arrow needs one type for a column. Values that have none, such as a number in one row and a string in
-another, become JSON text in Arrow's own JSON type, so that nothing is converted.
+another, become JSON text in Arrow's own JSON type. No value is converted.
 """
 
 from __future__ import annotations

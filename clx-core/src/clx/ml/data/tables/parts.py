@@ -37,7 +37,7 @@ class PartFolder:
         """Make the folder, or take over the parts of an interrupted call.
 
         Args:
-            identity: what all parts depend on besides their input, as JSON.
+            identity: everything besides their input that all parts depend on, as JSON.
             resume: whether to keep finished parts.
             overwrite: whether to remove them.
 

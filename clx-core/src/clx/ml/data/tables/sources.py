@@ -1,4 +1,4 @@
-"""What a path, a folder, a glob or an address stands for, opened as rows."""
+"""Open the rows that a path, a folder, a glob or an address stands for."""
 
 from __future__ import annotations
 

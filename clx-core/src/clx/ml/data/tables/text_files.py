@@ -59,7 +59,7 @@ def open_text_folder(name: str, files: Sequence[FileSource], reading: Reading) -
     Args:
         name: the folder in messages.
         files: the txt files.
-        reading: what the caller says about them.
+        reading: the caller's options for reading them.
 
     Raises:
         DataFormatError: the folder holds several splits, or a file is not text.
