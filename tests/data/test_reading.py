@@ -1,4 +1,4 @@
-"""Reading options: clx checks the arguments of a call and passes them to the hook that opens the source."""
+"""Reading options: clx checks the arguments of a call and passes them to the hook."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The user's names for a task's columns: which column is read, which is ignored, and which names are refused."""
+"""The user's names for a task's columns: which columns are read, ignored, or refused."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""A batch that is computed by length gives the same outputs as its rows alone, for any kind of output."""
+"""A batch that is computed by length gives the same outputs as its rows alone, of any kind."""
 
 from types import SimpleNamespace
 

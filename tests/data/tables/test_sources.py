@@ -1,4 +1,4 @@
-"""The rows that a path stands for: file names of every kind, folders, globs, saved Datasets, partitions."""
+"""The rows that a path stands for: files of any name, folders, globs, saved Datasets, partitions."""
 
 import gzip
 import json
