@@ -59,9 +59,9 @@ def to_frame(
 def open_source(data: Any, reading: Reading = DEFAULT_READING) -> Any:
     """Open what a path or string stands for, and return any other object unchanged.
 
-    A source goes to the plugins' ``clx_open_data`` hooks. clx itself reads csv, tsv, jsonl and
-    parquet files, folders of them, and globs. A string that no hook can open may be the id of a
-    data set on the Hub; the result then has all its splits.
+    A source goes to the plugins' ``clx_open_data`` hooks. clx itself reads files, folders, globs,
+    queries and addresses. A string that no hook can open may be the id of a data set on the Hub;
+    the result then has all its splits.
 
     Raises:
         DataFormatError: the source cannot be opened.

@@ -39,7 +39,7 @@ def settle_padding(
     dataset: Dataset,
     collator: Collator,
 ) -> None:
-    """Choose the side of the padding, or batches of equal lengths if neither side leaves scores unchanged.
+    """Choose the padding side, or batches of equal lengths if padding changes scores on both sides.
 
     The side is stored in the tokenizer and the need for equal lengths in the model's config,
     because both are saved. Nothing changes for a model whose scores cannot be compared.
