@@ -208,7 +208,7 @@ WRONG_FRAMES = {
         frame(label=[True, 1, False, 0]),
         "mixes labels of the types bool, int",
     ),
-    "lists as labels": (frame(label=[["x"], "y", "x", "y"]), "must be a str, int or bool"),
+    "lists as labels": (frame(label=[["x", "z"], "y", "x", "y"]), "not exactly one label"),
     "dates as labels": (
         frame(label=[datetime.date(2026, 1, 1)] * 4),
         "must be a str, int or bool",

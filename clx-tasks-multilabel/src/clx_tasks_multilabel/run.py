@@ -47,8 +47,7 @@ class MultiLabelRun(TrainingRun):
     """Any number of labels for each text, including none.
 
     Data: a column ``text`` of strings and a column ``labels`` (or ``label``) with a list, tuple, set
-    or array of names per row, or a column of 0 and 1 for each label. An empty list is valid; a name
-    that is repeated in a row counts once.
+    or array of names per row, or a column of 0 and 1 for each label. An empty list is valid.
     Predictions: ``{label name: score}`` in the order of ``label_names``. Each score is a sigmoid,
     from 0 to 1.
 

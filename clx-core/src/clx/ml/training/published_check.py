@@ -122,7 +122,7 @@ def _scores(
     rows = rows.select(range(min(len(rows), ROWS)))
     found = []
     with torch.no_grad():
-        for _, fed in model_batches(rows, task.load_data_collator(), model.device):
+        for _, fed in model_batches(model, rows, task.load_data_collator()):
             outputs = model(**fed)
             scores = outputs.logits if hasattr(outputs, "logits") else outputs[0]
             found.append(scores.float().cpu())
