@@ -26,8 +26,7 @@ def export(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File of typical texts to compare the predictions on: csv, tsv, jsonl or parquet "
-            "[default: English sentences]",
+            help="File of typical texts to compare the predictions on [default: English sentences]",
         ),
     ] = None,
     text_column: TextColumnOption = None,

@@ -25,7 +25,7 @@ LabelledDataArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="Labeled data: csv, tsv, jsonl or parquet; a file, a folder or a quoted glob.",
+        help="Labeled data: a file, a folder, a quoted glob, a query or an address.",
     ),
 ]
 TextColumnOption = Annotated[

@@ -51,7 +51,7 @@ def train(
         str,
         typer.Argument(
             metavar="TRAIN",
-            help="Training data: csv, tsv, jsonl or parquet; a file, a folder or a quoted glob.",
+            help="Training data: a file, a folder, a quoted glob, a query or an address.",
         ),
     ],
     eval_data: Annotated[

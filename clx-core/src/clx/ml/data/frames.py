@@ -106,7 +106,7 @@ def _as_frame(data: Any, what: str) -> pd.DataFrame:
     if frame is None:
         raise DataFormatError(
             f"{what} must be a pandas DataFrame, a datasets.Dataset, a table of pyarrow or polars, or "
-            f"a path to csv, tsv, jsonl or parquet, but is a {type(data).__name__}"
+            f"a path to files, but is a {type(data).__name__}"
             + (". Convert it with pd.DataFrame(...)" if isinstance(data, dict | list) else "")
         )
     return frame

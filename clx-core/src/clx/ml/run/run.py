@@ -121,7 +121,7 @@ class TrainingRun(ValidatingRun, metaclass=CheckedWhenMade):
 
         Args:
             train_data: a DataFrame in the task's format, a table of pyarrow or polars, a
-                ``datasets.Dataset``, a path to csv, tsv, jsonl or parquet (also a folder or glob),
+                ``datasets.Dataset``, a source (docs/data.md lists what may be read),
                 or the id of a data set on the Hub. From a ``DatasetDict``, ``train`` reads the
                 split ``train`` and, without ``eval_data``, ``validation``.
             eval_data: data of the same kinds, or the share of ``train_data`` to set aside, such as
