@@ -98,3 +98,18 @@ def test_columns_may_be_one_name_and_are_carried_once(run, tmp_path):
             write(tmp_path), tmp_path / "out.csv", columns=columns, overwrite=True
         )
         assert pd.read_csv(done).columns.tolist()[:2] == ["id", "label"]
+
+
+def test_a_file_of_several_without_a_heading_is_named(run, tmp_path):
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    write(folder)
+    # As "split" cuts a csv file.
+    (folder / "more.csv").write_text("a cat,3\na dog,4\n")
+    with pytest.raises(
+        DataFormatError, match=r"no column 'text' in .*more\.csv, but in other files"
+    ):
+        run.predict_file(folder, tmp_path / "out.csv")
+    with pytest.raises(DataFormatError, match="the text is missing in 1 of 3 rows"):
+        run.predict_frame(folder)
+    assert [path.name for path in tmp_path.glob("*out*")] == []

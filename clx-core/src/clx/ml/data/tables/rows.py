@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clx.errors import DataFormatError
@@ -24,6 +24,7 @@ class Rows:
         read: starts over, and yields the rows in order as record batches of any sizes.
         count: the number of rows, None if it is not known before they are read.
         text_cells: whether every cell is text, as in a csv file. An empty cell is null there.
+        lacking: the columns that some of the files lack, each with the first such file.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Rows:
     read: Callable[[], Iterator[pa.RecordBatch]]
     count: int | None = None
     text_cells: bool = False
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     def table(self) -> pa.Table:
         """Return all rows."""
@@ -98,6 +100,12 @@ def joined_rows(name: str, sources: Sequence[Rows]) -> Rows:
         read,
         None if None in counts else sum(count or 0 for count in counts),
         all(each.text_cells for each in sources),
+        {
+            column: each.name
+            for each in reversed(sources)
+            for column in schema.names
+            if column not in each.schema.names
+        },
     )
 
 
@@ -117,18 +125,18 @@ def _different_types(before: Sequence[Rows], source: Rows) -> str:
     """Return the message for a source with a column that has another type in an earlier one."""
     import pyarrow as pa
 
-    for field in source.schema:
-        for earlier in (each for each in before if field.name in each.schema.names):
-            other = earlier.schema.field(field.name)
+    for column in source.schema:
+        for earlier in (each for each in before if column.name in each.schema.names):
+            other = earlier.schema.field(column.name)
             try:
                 pa.unify_schemas(
-                    [pa.schema([other]), pa.schema([field])], promote_options="permissive"
+                    [pa.schema([other]), pa.schema([column])], promote_options="permissive"
                 )
             except pa.ArrowException:
                 return (
                     f"{earlier.name} and {source.name} do not go together: the column "
-                    f"{field.name!r} has {_called(other.type)} in the former, and "
-                    f"{_called(field.type)} in the latter. Convert one of them, or read them one by "
+                    f"{column.name!r} has {_called(other.type)} in the former, and "
+                    f"{_called(column.type)} in the latter. Convert one of them, or read them one by "
                     f"one."
                 )
     return f"{source.name} and {names([each.name for each in before])} do not go together"
