@@ -125,9 +125,13 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
             return _result(target)
         target.refuse(job.source, job.overwrite)
         parts.begin(identity, job.resume, job.overwrite)
-        if job.on_error == "raise":
-            check_texts_of(source, job.text_columns, PART_ROWS)
-        done = list(_parts(job, source, parts, rows, tally))
+        try:
+            if job.on_error == "raise":
+                check_texts_of(source, job.text_columns, PART_ROWS)
+            done = list(_parts(job, source, parts, rows, tally))
+        except Exception:
+            parts.remove_if_empty()
+            raise
         carried = [source.schema.field(name) for name in _carried(job, source)]
         _publish(target, parts, done, pa.schema(carried), _source_identity(job))
     _tell(job, tally)
