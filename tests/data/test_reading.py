@@ -30,6 +30,7 @@ def test_arguments_of_a_call_become_one_value(arguments, reading):
         {"separator": ";;"},
         {"separator": '"'},
         {"separator": "\n"},
+        {"separator": "¦"},
         {"separator": 1},
         {"encoding": "utf-9"},
         {"encoding": "hex"},

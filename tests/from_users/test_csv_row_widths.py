@@ -1,10 +1,14 @@
 """A user trained on a csv with a comma at the end of every row: texts silently became labels."""
 
+import io
+
 import pytest
 
-from clx.errors import DataFormatError
+from clx.errors import DataFormatError, DataWarning
 from clx.ml import training_run
-from clx.ml.data import to_frame
+from clx.ml.data import Reading, to_frame
+from clx.ml.data.tables.quoting import only_quotes_escaped
+from clx.ml.data.tables.streams import BLOCK
 
 TRAILING = "text,label,lang\nripe apple,fruit,en,\nold dog,animal,en,\n"
 UNQUOTED = {
@@ -106,3 +110,44 @@ def test_quotes_that_would_swallow_rows_are_an_error(tmp_path, content, message)
 def test_quotes_within_an_unquoted_cell_are_part_of_the_text(tmp_path):
     frame = to_frame(write(tmp_path, 'text,label\n5" pipe,fruit\nthe "old" dog,animal\n'))
     assert frame["text"].tolist() == ['5" pipe', 'the "old" dog']
+
+
+@pytest.mark.parametrize(
+    "heading", ['text,size",label', 'text,si"ze,label', '"text","si""ze","label"', '"a\ntext",b,c']
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_begin_behind_the_heading_whatever_quotes_are_in_it(tmp_path, heading, end):
+    content = end.join([heading, "plum,5,fruit", 'old dog,5",animal', "fig,5,fruit", ""])
+    path = tmp_path / "a.csv"
+    path.write_bytes(content.encode())
+    assert to_frame(path).iloc[:, 0].tolist() == ["plum", "old dog", "fig"]
+
+
+def test_a_line_of_too_many_or_few_empty_cells_is_an_error(tmp_path):
+    for blank in ("\t\t\t", "\t"):
+        path = write(
+            tmp_path, f"text\tlabel\tid\nplum\tfruit\t1\n{blank}\ndog\tanimal\t2\n", "a.tsv"
+        )
+        with pytest.raises(DataFormatError, match=r"a\.tsv, line 3: \d fields"):
+            to_frame(path)
+
+
+def test_the_first_row_of_a_file_without_a_heading_has_a_line(tmp_path):
+    path = write(tmp_path, "plum\ndog,animal\n")
+    with pytest.raises(DataFormatError, match=r"a\.csv, line 1: 1 fields"):
+        to_frame(path, reading=Reading(header=["text", "label"]))
+
+
+def test_a_backslash_that_escapes_no_quote_belongs_to_the_text(tmp_path):
+    rows = [r'"he said \"apple, ripe\"",fruit', r"C:\new,\N", r'"a \\ b",c\\', "d,e\\"]
+    path = write(tmp_path, "\n".join(["text,label", *rows, ""]))
+    with pytest.warns(DataWarning, match="escaped with backslashes"):
+        frame = to_frame(path)
+    assert frame["text"].tolist() == ['he said "apple, ripe"', r"C:\new", r"a \ b", "d"]
+    assert frame["label"].tolist() == ["fruit", r"\N", "c\\", "e\\"]
+
+
+def test_backslashes_at_the_end_of_a_block_keep_what_they_escape():
+    content = b"a" * (BLOCK - 2) + rb"\\\"b" + b"a" * (BLOCK - 4) + rb"\n"
+    stream = only_quotes_escaped(io.BytesIO(content))
+    assert stream.read() == content[:-2] + rb"\\n"

@@ -61,3 +61,31 @@ def test_one_damaged_row_of_a_utf8_file_is_named(tmp_path, compressed):
 def test_a_file_cut_within_a_character_is_named(tmp_path):
     with pytest.raises(DataFormatError, match="line 2: a byte is not valid utf-8"):
         to_frame(write(tmp_path, "text,label\nça,é".encode()[:-1]))
+
+
+@pytest.mark.parametrize(
+    "text", ["äpple", "Müller", "café au lait", "straße", "niño", "ação", "It’s good", "Æble rød"]
+)
+def test_a_few_letters_with_accents_are_not_chinese(tmp_path, text):
+    # Big5 would also take the letter behind the accent, or a separator, into its character.
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"text,label\n{text},fruit\nold dog,animal\n".encode("cp1252"))
+    with pytest.warns(DataWarning, match="read as cp1252"):
+        frame = to_frame(path)
+    assert frame["text"].tolist() == [text, "old dog"]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("這部電影非常精彩，值得一看。手機收到了，包裝完整，很滿意", "big5"),
+        ("これは日本語のテキストです。", "cp932"),
+        ("Привет, как дела? Сегодня хорошая погода", "cp1251"),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy. Včera večer jsme šli domů.", "cp1250"),
+    ],
+)
+def test_other_scripts_and_alphabets_are_still_detected(tmp_path, text, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"text,label\n{text},fruit\n".encode(encoding).replace(b", ", b" "))
+    with pytest.warns(DataWarning, match=f"read as {encoding}"):
+        assert to_frame(path)["text"].tolist() == [text.replace(", ", " ")]

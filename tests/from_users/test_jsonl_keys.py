@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from clx.errors import DataFormatError
 from clx.ml import training_run
 from clx.ml.data import to_frame
 from clx.ml.prediction import predict_file as module
@@ -55,3 +56,10 @@ def test_training_frames_have_the_same_values(tmp_path):
     frame = to_frame(write(tmp_path))
     assert frame["more"].tolist()[2:4] == [{"a": [1, None]}, 5]
     assert int(frame["id"].iloc[2]) == 9007199254740993
+
+
+def test_a_key_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "a plum"}\n{"text": "a pear", "n\\ud83d": 1}\n')
+    with pytest.raises(DataFormatError, match=r"in\.jsonl has a key with half of a surrogate pair"):
+        to_frame(path)

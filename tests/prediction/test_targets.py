@@ -64,3 +64,52 @@ def test_formats_that_are_not_written_are_refused(run, tmp_path, name):
     with pytest.raises(DataFormatError):
         run.predict_file(write(tmp_path), tmp_path / name)
     assert sorted(path.name for path in tmp_path.glob("*out*")) == []
+
+
+def test_a_target_is_no_file_of_the_source_under_another_name(run, tmp_path, memory):
+    source = write(tmp_path)
+    memory.pipe("/clx-test/in.csv", source.read_bytes())
+    pairs = [
+        ("memory://clx-test/in.csv", "memory:///clx-test/in.csv"),
+        (source, f"file://{source}"),
+        (f"file://{source}", source),
+    ]
+    for each, target in pairs:
+        with pytest.raises(DataFormatError, match="both the source and the target"):
+            run.predict_file(each, target, overwrite=True)
+    assert memory.cat("/clx-test/in.csv") == source.read_bytes()
+
+
+def test_an_earlier_output_in_the_source_folder_is_not_read_as_rows(run, tmp_path):
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    write(folder)
+    done = run.predict_file(folder, folder / "out.csv")
+    before = done.read_bytes()
+    for each in (folder, folder / "*.csv"):
+        with pytest.raises(DataFormatError, match=r"out\.csv is one of the files of"):
+            run.predict_file(each, done, overwrite=True)
+    assert done.read_bytes() == before
+
+
+def test_columns_may_be_one_name_and_are_carried_once(run, tmp_path):
+    for columns in ("id", ["id", "id"]):
+        done = run.predict_file(
+            write(tmp_path), tmp_path / "out.csv", columns=columns, overwrite=True
+        )
+        assert pd.read_csv(done).columns.tolist()[:2] == ["id", "label"]
+
+
+def test_a_file_of_several_without_a_heading_is_named(run, tmp_path):
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    write(folder)
+    # As "split" cuts a csv file.
+    (folder / "more.csv").write_text("a cat,3\na dog,4\n")
+    with pytest.raises(
+        DataFormatError, match=r"no column 'text' in .*more\.csv, but in other files"
+    ):
+        run.predict_file(folder, tmp_path / "out.csv")
+    with pytest.raises(DataFormatError, match="the text is missing in 1 of 3 rows"):
+        run.predict_frame(folder)
+    assert [path.name for path in tmp_path.glob("*out*")] == []

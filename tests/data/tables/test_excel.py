@@ -108,7 +108,9 @@ def test_the_first_sheet_with_rows_is_read_and_the_others_are_named(tmp_path):
     with pytest.warns(DataWarning, match=r"'Train' was read, not 'Test'\. Pass 'a.xlsx#Test'"):
         assert rows_of(path) == [{"text": "a"}]
     assert rows_of(f"{path}#Test") == [{"text": "b"}]
-    with pytest.raises(DataFormatError, match=r"no sheet 'Tess'; did you mean 'Test'\?.*Train"):
+    with pytest.raises(
+        DataFormatError, match=r"no sheet 'Tess'; its .*Train.*; did you mean 'Test'\?$"
+    ):
         open_rows(f"{path}#Tess")
 
 
@@ -132,6 +134,14 @@ def test_header_names_the_columns_of_a_sheet_without_a_heading(tmp_path):
     named = rows_of(path, Reading(header=("text", "label")))
     assert named == [{"text": "a", "label": 1}, {"text": "b", "label": 2}]
     assert list(rows_of(path, Reading(header=False))[0]) == ["column_1", "column_2"]
+
+
+@pytest.mark.parametrize("header", [("text",), ("id", "text", "label")])
+def test_header_names_each_column_with_values(tmp_path, header):
+    # The first column is empty. Names for three columns would be those of other columns.
+    path = workbook(tmp_path / "a.xlsx", Rows=[[None, "a", 1], [None, "b", 2]])
+    with pytest.raises(DataFormatError, match=rf"2 columns with values, .* names {len(header)} "):
+        open_rows(path, Reading(header=header))
 
 
 def test_open_document(tmp_path):

@@ -285,3 +285,58 @@ def test_which_words_can_only_mean_data(tmp_path, monkeypatch):
         assert not is_source(word), word
     write(tmp_path / "a.db", "")
     assert matching_files("sqlite:///a.db?query=select 1") == []
+
+
+@pytest.mark.parametrize("source", ["", "  "])
+def test_an_empty_text_is_not_the_working_directory(tmp_path, monkeypatch, source):
+    write(tmp_path / "a.csv", "text,label\nplum,fruit\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataFormatError, match=r"The source is '.*': pass a file"):
+        texts_of(source)
+
+
+def test_links_to_folders_and_to_nothing_are_named(tmp_path):
+    folder, other = tmp_path / "rows", tmp_path / "other"
+    write(folder / "a.csv", "text,label\nplum,fruit\n")
+    write(other / "b.csv", "text,label\ndog,animal\n")
+    (folder / "b.csv").symlink_to(other / "b.csv")
+    (folder / "lost.csv").symlink_to(tmp_path / "nothing.csv")
+    (folder / "more").symlink_to(other)
+    (folder / ".hidden").symlink_to(other)
+    with pytest.warns(DataWarning, match="2 links in .* 'lost.csv', 'more'") as warned:
+        assert texts_of(folder) == ["plum", "dog"]
+    assert len(warned) == 1
+    with pytest.warns(DataWarning, match="1 links in .* 'lost.csv'"):
+        assert texts_of(folder / "*.csv") == ["plum", "dog"]
+
+
+def test_a_glob_takes_hidden_files_only_if_it_asks_for_them(tmp_path):
+    for name in ("a", ".b", "_c"):
+        write(tmp_path / f"{name}.csv", f"text\n{name}\n")
+    assert texts_of(tmp_path / "*.csv") == ["a"]
+    assert texts_of(tmp_path / "_*.csv") == ["_c"]
+    assert texts_of(tmp_path / ".*.csv") == [".b"]
+
+
+@pytest.mark.parametrize("kinds", [("int64", "string"), ("bool", "json")])
+def test_files_whose_types_differ_are_named_with_both_types(tmp_path, kinds):
+    rows = {
+        "int64": '{"id": 1}\n',
+        "string": '{"id": "x"}\n',
+        "bool": '{"id": true}\n',
+        "json": '{"id": 1}\n{"id": "x"}\n',
+    }
+    write(tmp_path / "0.jsonl", '{"text": "plum"}\n')
+    for number, kind in enumerate(kinds, 1):
+        write(tmp_path / f"{number}.jsonl", rows[kind])
+    last = "values of several types" if kinds[1] == "json" else "the type string"
+    match = rf"1\.jsonl and .*2\.jsonl .* 'id' has the type {kinds[0]} .* {last} in the latter"
+    with pytest.raises(DataFormatError, match=match):
+        texts_of(tmp_path)
+
+
+def test_an_integer_that_is_no_exact_float_is_named(tmp_path):
+    pq.write_table(pa.table({"text": ["plum"], "id": [2**53 + 1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"text": ["dog"], "id": [0.5]}), tmp_path / "b.parquet")
+    with pytest.raises(DataFormatError, match=r"a\.parquet: column 'id' has the type int64, and d"):
+        texts_of(tmp_path)

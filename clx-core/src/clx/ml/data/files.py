@@ -20,5 +20,6 @@ def clx_open_data(source: str, reading: Reading) -> pd.DataFrame:
 
     rows = open_rows(source, reading, keep=True)
     frame = table_to_frame(rows.table())
-    frame.attrs[TEXT_CELLS] = rows.text_cells
+    # What a file lacks is no empty text.
+    frame.attrs[TEXT_CELLS] = rows.text_cells and not rows.lacking
     return frame

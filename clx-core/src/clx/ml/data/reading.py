@@ -43,7 +43,7 @@ def reading_of(separator: Any = None, encoding: Any = None, header: Any = True) 
     problems = []
     if separator is not None and not _is_separator(separator):
         problems.append(
-            f"separator must be one character, such as ';', but not a quote or line break; it is "
+            f"separator must be one ASCII character, such as ';', but not a quote or line break; it is "
             f"{cell(separator)}"
         )
     if encoding is not None and not _is_encoding(encoding):
@@ -61,7 +61,7 @@ def reading_of(separator: Any = None, encoding: Any = None, header: Any = True) 
 
 
 def _is_separator(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 1 and value not in '"\r\n'
+    return isinstance(value, str) and len(value) == 1 and value.isascii() and value not in '"\r\n'
 
 
 def _is_encoding(value: Any) -> bool:

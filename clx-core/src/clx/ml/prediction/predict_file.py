@@ -31,6 +31,7 @@ from clx.ml.prediction.text_rows import (
     check_texts_of,
     raise_for_rows,
     require_columns,
+    require_in_all_files,
     row_texts,
     with_export_texts,
 )
@@ -113,6 +114,7 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
         target.refuse(job.source, job.overwrite)
     source = with_export_texts(open_rows(job.source, job.reading), job.text_columns)
     require_columns(source, job.text_columns, "columns of texts")
+    require_in_all_files(source, job.text_columns)
     require_columns(source, job.columns or (), "the columns to carry through")
     parts, identity = PartFolder(target.parts), _identity(job)
     tally = Tally()
@@ -123,9 +125,13 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
             return _result(target)
         target.refuse(job.source, job.overwrite)
         parts.begin(identity, job.resume, job.overwrite)
-        if job.on_error == "raise":
-            check_texts_of(source, job.text_columns, PART_ROWS)
-        done = list(_parts(job, source, parts, rows, tally))
+        try:
+            if job.on_error == "raise":
+                check_texts_of(source, job.text_columns, PART_ROWS)
+            done = list(_parts(job, source, parts, rows, tally))
+        except Exception:
+            parts.remove_if_empty()
+            raise
         carried = [source.schema.field(name) for name in _carried(job, source)]
         _publish(target, parts, done, pa.schema(carried), _source_identity(job))
     _tell(job, tally)

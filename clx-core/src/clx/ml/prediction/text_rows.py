@@ -82,6 +82,24 @@ def require_columns(rows: Rows, columns: Sequence[str], what: str) -> None:
     raise_data_problems(problems, what)
 
 
+def require_in_all_files(rows: Rows, columns: Sequence[str]) -> None:
+    """Raise if a csv file of several lacks a column of texts, as one without a heading does.
+
+    Raises:
+        DataFormatError: the message names the file.
+    """
+    if rows.text_cells:
+        raise_data_problems(
+            [
+                f"there is no column {column!r} in {rows.lacking[column]}, but in other files: "
+                f"correct its heading, or leave it out"
+                for column in columns
+                if column in rows.lacking
+            ],
+            f"{_of_columns(columns)} of texts in every file",
+        )
+
+
 def row_texts(batch: pa.RecordBatch, columns: Sequence[str], text_cells: bool) -> RowTexts:
     """Return the texts of some rows.
 

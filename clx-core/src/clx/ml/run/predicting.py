@@ -180,6 +180,7 @@ class PredictingRun(Run):
 
         self._require_ready(check_backend(backend))
         directory = self._trained_directory()
+        columns = [columns] if isinstance(columns, str) else columns
         job = FilePrediction(
             source,
             target,
@@ -190,7 +191,7 @@ class PredictingRun(Run):
                 "min_score": check_min_score(min_score),
                 "backend": check_backend(backend),
             },
-            columns=None if columns is None else tuple(columns),
+            columns=None if columns is None else tuple(dict.fromkeys(columns)),
             prefix=prefix,
             on_error=on_error,
             resume=resume,

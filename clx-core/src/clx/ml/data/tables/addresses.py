@@ -48,9 +48,15 @@ def source_name(source: str | os.PathLike[str]) -> str:
     """Return a source as text, with the slash that ``Path("s3://…")`` drops.
 
     Raises:
-        DataFormatError: a Path holds the address of a database, whose slashes matter.
+        DataFormatError: it is empty, or a Path holds the address of a database, whose slashes
+            matter.
     """
     name = os.fspath(source)
+    if not name.strip():
+        # pathlib takes an empty path for the working directory.
+        raise DataFormatError(
+            f"The source is {name!r}: pass a file, a folder, a glob or an address"
+        )
     lost = LOST_SLASH.match(name)
     if lost is None or Path(name).exists():
         return name
@@ -110,7 +116,7 @@ def _listed(address: str) -> tuple[list[FoundFile], bool]:
     located = []
     for each in sorted(found):
         inside = each.removeprefix(base)
-        if kind != "directory" or not is_hidden(inside):
+        if not is_hidden(inside) or (kind is None and is_hidden(path.removeprefix(base))):
             name = files.unstrip_protocol(each)
             located.append(FoundFile(name, name, each, inside))
     return located, True

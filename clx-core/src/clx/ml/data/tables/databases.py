@@ -189,6 +189,17 @@ def _open_duckdb(query: Query) -> Rows:
     return Rows(query.name, schema, read)
 
 
+def _refuse_wrapped(query: Query, relation: Any) -> None:
+    """Raise if a column has a type whose values DuckDB changes where Arrow has none for them."""
+    types = zip(relation.columns, map(str, relation.types), strict=True)
+    changed = [column for column, kind in types if "UHUGEINT" in kind]
+    if changed:
+        raise DataFormatError(
+            f"{query.name}: columns have the type UHUGEINT, which Arrow lacks: {names(changed)}. Cast "
+            f"them in the query, such as {changed[0]}::varchar"
+        )
+
+
 @contextlib.contextmanager
 def _duckdb_reader(query: Query) -> Iterator[pa.RecordBatchReader]:
     try:
@@ -202,6 +213,7 @@ def _duckdb_reader(query: Query) -> Iterator[pa.RecordBatchReader]:
             relation = connection.sql(query.sql)
             if relation is None:
                 raise DataFormatError(f"{query.name} returns no rows: pass a select statement")
+            _refuse_wrapped(query, relation)
             yield relation.to_arrow_reader(BATCH_ROWS)
     except duckdb.Error as error:
         raise _failed(query, error) from error

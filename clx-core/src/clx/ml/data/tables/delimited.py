@@ -18,6 +18,8 @@ from clx.ml.data.tables.encodings import TextFile, text_file
 from clx.ml.data.tables.formats import SEPARATORS
 from clx.ml.data.tables.quoting import (
     has_escaped_quotes,
+    heading_bytes,
+    only_quotes_escaped,
     quotes_look_regular,
     quoting_error,
     rows_with_lines,
@@ -167,7 +169,7 @@ def _layout(
         raise DataFormatError(f"{name} is empty")
     if reading.header is True:
         columns, body = sample[0], sample[1:]
-        start = skipped + _row_bytes(head[skipped:], dialect)
+        start = skipped + heading_bytes(head[skipped:], dialect.separator, dialect.quoted)
     else:
         given = reading.header or [f"column_{i}" for i in range(1, len(sample[0]) + 1)]
         columns, body, start = list(given), sample, skipped
@@ -178,21 +180,6 @@ def _layout(
     named = [column or f"Unnamed: {place}" for place, column in enumerate(columns)]
     refuse_repeated(named, name)
     return Layout(text, start, tuple(named), ends_open)
-
-
-def _row_bytes(head: bytes, dialect: Dialect) -> int:
-    """Return the bytes of the first row that is not blank, with the blank lines before it."""
-    begun, inside = False, False
-    for place, byte in enumerate(head):
-        if byte == 0x22 and dialect.quoted:
-            inside = not inside
-        if byte in b"\r\n" and not inside:
-            if begun:
-                both = head[place : place + 2] == b"\r\n"
-                return place + (2 if both else 1)
-        else:
-            begun = True
-    return len(head)
 
 
 def _scan(layout: Layout, dialect: Dialect, keep: bool) -> Rows | BadRow:
@@ -243,8 +230,8 @@ def _batches(
     single = len(names) == 1
 
     def unfit(row: Any) -> str:
-        # A line of blanks is not a row, unless a row can consist of blanks only.
-        if row.text.strip():
+        # A line of blanks is not a row. A line of separators is.
+        if row.text.strip() or row.actual_columns > 1:
             bad.append(BadRow(row.actual_columns, row.text))
         return "skip"
 
@@ -253,7 +240,7 @@ def _batches(
         if not stream.peek(1):  # type: ignore[attr-defined]
             return
         reader = csv.open_csv(
-            stream,
+            only_quotes_escaped(stream) if dialect.escaped else stream,
             read_options=csv.ReadOptions(use_threads=False, column_names=names, block_size=block),
             parse_options=csv.ParseOptions(
                 delimiter=dialect.separator,
@@ -284,7 +271,8 @@ def _wrong_fields(layout: Layout, dialect: Dialect, bad: BadRow) -> str:
     width = layout.width
     line = 0
     for first, row in rows_with_lines(layout.text, dialect.separator, dialect.quoted):
-        if len(row) != width and any(value.strip() for value in row) and first > 1:
+        is_row = len(row) > 1 or any(value.strip() for value in row)
+        if len(row) != width and is_row and first > (1 if layout.start else 0):
             line = first
             break
     where = f", line {line}" if line else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,14 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """Byte order marks. UTF-32 comes first, because its mark begins like that of UTF-16."""
+
+LATIN = ("cp1252", "cp1250", "cp1254", "cp1257", "mac_roman", "cp850")
+"""The encodings of texts in Latin script."""
+
+WORDS = re.compile(rb"[A-Za-z0-9\x80-\xff]*[\x80-\xff][A-Za-z0-9\x80-\xff]*")
+"""The words of a sample that are not ASCII."""
+
+LONG_RUNS = re.compile(rb"[\x80-\xff]{4}")
 
 SAMPLE = 1 << 16
 """The number of bytes of non-ASCII lines from which the encoding is detected."""
@@ -151,34 +160,53 @@ def _first_bad_byte(source: FileSource, encoding: str) -> int | None:
 def _detected(source: FileSource) -> str | None:
     """Return the most likely encoding of a file that is not UTF-8.
 
-    Returns None if most non-ASCII lines are valid UTF-8, because then only single bytes are
-    damaged.
+    Returns None if most lines or bytes beyond ASCII are valid UTF-8, because then only single
+    bytes are damaged.
     """
     valid, invalid, sample = 0, 0, bytearray()
+    kept, lost = 0, 0
     with source.open() as stream:
         for line in stream:
             if line.isascii():
                 continue
-            # Bytes in other encodings hardly ever form a UTF-8 character by chance.
-            valid += not line.decode(UTF8, "ignore").isascii()
             try:
                 line.decode(UTF8)
+                valid += 1
             except UnicodeDecodeError:
                 invalid += 1
                 sample += line
+                # Chinese and Japanese encodings make some characters of UTF-8 by chance.
+                right = _beyond_ascii(line.decode(UTF8, "ignore").encode())
+                kept, lost = kept + right, lost + _beyond_ascii(line) - right
             if len(sample) > SAMPLE:
                 break
-    return None if valid >= invalid else encoding_like(bytes(sample))
+    return None if valid >= invalid or kept >= lost else encoding_like(bytes(sample))
+
+
+def _beyond_ascii(line: bytes) -> int:
+    """Return the number of bytes that are not ASCII."""
+    return len(line.translate(None, bytes(range(0x80))))
 
 
 def encoding_like(sample: bytes) -> str | None:
     """Return the most likely encoding of bytes that are not UTF-8, None if no encoding fits."""
     from charset_normalizer import from_bytes
 
-    found = from_bytes(sample)
+    found = from_bytes(sample, cp_isolation=list(LATIN) if _is_latin(sample) else None)
     best = found.best()
     if best is None:
         return None
     # Short samples fit many code pages of Europe alike; this one is by far the most common.
     alike = {name for each in found for name in (each.encoding, *each.could_be_from_charset)}
     return "cp1252" if "cp1252" in alike and best.encoding.startswith("cp125") else best.encoding
+
+
+def _is_latin(sample: bytes) -> bool:
+    """Return whether few bytes of each word are beyond ASCII, as in Latin script with accents.
+
+    For a few such words, the detection by likelihood would choose Chinese or Urdu.
+    """
+    words = WORDS.findall(sample)
+    beyond = sum(map(_beyond_ascii, words))
+    long_runs = LONG_RUNS.search(sample)
+    return bool(words) and 2 * beyond <= sum(map(len, words)) and long_runs is None

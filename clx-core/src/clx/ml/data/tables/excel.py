@@ -64,7 +64,7 @@ def _chosen(workbook: Any, source: FileSource) -> tuple[str, list[Cells]]:
         if source.sheet not in sheets:
             hint = did_you_mean(source.sheet, sheets)
             raise DataFormatError(
-                f"{source.name} has no sheet {source.sheet!r}{hint}. Its sheets are {names(sheets)}"
+                f"{source.name} has no sheet {source.sheet!r}; its sheets are {names(sheets)}{hint}"
             )
         return source.sheet, _cells(workbook, source.sheet)
     with_rows = [each for each in _visible(workbook) if workbook.get_sheet_by_name(each).height]
@@ -101,8 +101,13 @@ def _rows(name: str, cells: list[Cells], reading: Reading) -> Rows:
     if reading.header is True:
         heading, body = [_title(value) for value in cells[0]], cells[1:]
     else:
-        given = reading.header or [f"column_{place}" for place in range(1, width + 1)]
-        heading, body = [*given, *[""] * (width - len(given))][:width], cells
+        heading = list(reading.header or [f"column_{place}" for place in range(1, width + 1)])
+        body = cells
+        if len(heading) != width:
+            raise DataFormatError(
+                f"{name} has {width} columns with values, but header names {len(heading)} "
+                f"({names(heading)}): name each column"
+            )
     columns = [_unified([row[place] for row in body]) for place in range(width)]
     # A format or a note beside the table creates columns without a title and often without values.
     used = [

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from clx.errors import DataFormatError, DataWarning
+from clx.ml.data.tables.addresses import is_address
 from clx.ml.data.tables.formats import COMPRESSIONS, FORMATS, FileFormat, file_format, known_format
 from clx.ml.data.tables.found import FoundFile
 from clx.ml.data.tables.rows import Rows
@@ -70,9 +71,10 @@ def no_data(source: str, others: Sequence[str] = ()) -> DataFormatError:
         source: the source.
         others: existing files that clx does not read.
     """
+    where = "" if is_address(source) else f" (looked in {Path.cwd()})"
     also = f" The files there have other suffixes: {examples(others)}." if others else ""
     return DataFormatError(
-        f"There is no data at {source!r} (looked in {Path.cwd()}).{also} Pass a file "
+        f"There is no data at {source!r}{where}.{also} Pass a file "
         f"({', '.join(FORMATS)}; also with {', '.join(COMPRESSIONS)}), a folder or glob of such "
         f"files, or a DataFrame."
     )

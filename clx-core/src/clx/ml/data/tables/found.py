@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import glob
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from clx.errors import DataWarning
+from clx.problems import examples
 
 
 @dataclass(frozen=True)
@@ -26,24 +31,42 @@ class FoundFile:
 
 
 def local_files(source: str) -> tuple[list[FoundFile], bool]:
-    """Return the files that a local path stands for, and whether it is a folder or a glob."""
+    """Return the files that a local path stands for, and whether it is a folder or a glob.
+
+    Links to folders and to nothing are named in a ``DataWarning``.
+    """
     path = Path(source)
     try:
         path = path if path.exists() else path.expanduser()
         if path.is_dir():
-            below = sorted(file for file in path.rglob("*") if file.is_file())
-            inside = [(file, _printable(file.relative_to(path))) for file in below]
-            return [_found(*each) for each in inside if not is_hidden(each[1])], True
+            below = [(file, _printable(file.relative_to(path))) for file in sorted(path.rglob("*"))]
+            inside = [each for each in below if not is_hidden(each[1])]
+            _tell_links(source, (each for each in inside if not each[0].is_file()))
+            return [_found(*each) for each in inside if each[0].is_file()], True
         if path.exists():
             return [_found(path)], False
     except (OSError, RuntimeError):
         # The text cannot be a path: it is longer than a name may be, or begins with a tilde.
         return [], False
     fixed, pattern = _fixed_folder(path)
-    matches = sorted(
-        file for match in glob.glob(pattern, recursive=True) if (file := Path(match)).is_file()
-    )
-    return [_found(file, _printable(file.relative_to(fixed))) for file in matches], True
+    matches = sorted(map(Path, glob.glob(pattern, recursive=True)))
+    below = [(file, _printable(file.relative_to(fixed))) for file in matches]
+    wants_hidden = is_hidden(_printable(Path(pattern).relative_to(glob.escape(str(fixed)))))
+    inside = [each for each in below if wants_hidden or not is_hidden(each[1])]
+    _tell_links(source, (each for each in inside if not each[0].exists()))
+    return [_found(*each) for each in inside if each[0].is_file()], True
+
+
+def _tell_links(source: str, others: Iterable[tuple[Path, str]]) -> None:
+    """Warn of links among what is no file."""
+    links = [inside for file, inside in others if file.is_symlink()]
+    if links:
+        warnings.warn(
+            f"{len(links)} links in {source!r} were left out, because they lead to folders or to "
+            f"nothing: {examples(links)}",
+            DataWarning,
+            stacklevel=2,
+        )
 
 
 def _fixed_folder(path: Path) -> tuple[Path, str]:

@@ -14,10 +14,18 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import DataFormatError
 from clx.ml.data.reading import Reading
 from clx.ml.data.tables.encodings import TextFile, text_file
-from clx.ml.data.tables.json_types import NULL, Shape, array_of, arrow_type, checked_shape, together
+from clx.ml.data.tables.json_types import (
+    NULL,
+    Shape,
+    array_of,
+    arrow_type,
+    checked_shape,
+    holds_surrogate,
+    together,
+)
 from clx.ml.data.tables.rows import Rows, fitted
 from clx.ml.data.tables.streams import FileSource
-from clx.problems import cell
+from clx.problems import cell, examples
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -115,6 +123,11 @@ def rows_of_stream(
     kept = []
     for chunk in _chunks(objects()):
         found = _shapes(chunk)
+        if holds_surrogate(list(found)):
+            raise DataFormatError(
+                f"{name} has a key with half of a surrogate pair, which is no name of a column: "
+                f"{examples([key for key in found if holds_surrogate([key])])}"
+            )
         for key, shape in found.items():
             shapes[key] = together(shapes.get(key, NULL), shape)
         count += len(chunk)

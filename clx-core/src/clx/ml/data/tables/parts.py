@@ -130,6 +130,11 @@ class PartFolder:
         """Remove the folder."""
         remove(self.path)
 
+    def remove_if_empty(self) -> None:
+        """Remove the folder if no part is finished."""
+        if not any(self.path.glob("*.arrow")):
+            self.remove()
+
     def _file(self, number: int, fingerprint: str) -> Path:
         return self.path / f"{number:08d}.{fingerprint}.arrow"
 

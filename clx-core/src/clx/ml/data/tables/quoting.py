@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from clx.ml.data.tables.streams import blocks
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from clx.ml.data.tables.encodings import TextFile
 
 QUOTE, LINE_FEED, RETURN = b'"\n\r'
+
+BACKSLASHES = re.compile(rb'\\["\\]?')
+"""A backslash, with the quote or the backslash that it escapes."""
 
 
 def quotes_look_regular(text: TextFile, separator: str) -> bool:
@@ -87,3 +91,63 @@ def rows_with_lines(
                 first = reader.line_num + 1
         except csv.Error:
             return
+
+
+def heading_bytes(head: bytes, separator: str, quoted: bool) -> int:
+    """Return the bytes of the first row that is not blank, with the blank lines before it.
+
+    Args:
+        head: the beginning of the file, which may end within a character.
+        separator: the character between cells.
+        quoted: whether quotes around a cell belong to the format.
+    """
+    taken = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal taken
+        for line in io.StringIO(head.decode("utf-8", "ignore"), newline=""):
+            taken += len(line.encode())
+            yield line
+
+    style: Any = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    next(filter(None, csv.reader(lines(), delimiter=separator, quoting=style)), None)
+    return taken
+
+
+def only_quotes_escaped(stream: IO[bytes]) -> IO[bytes]:
+    r"""Return the text of a csv file in which a backslash escapes only a quote or another backslash.
+
+    Arrow would also drop the backslash of ``C:\new``. Here it is doubled.
+    """
+    escaped: Any = _Escaped(stream)
+    return io.BufferedReader(escaped)
+
+
+class _Escaped(io.RawIOBase):
+    """The bytes of a stream with every backslash doubled that escapes nothing."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._blocks = blocks(stream)
+        self._before = b""
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        while not self._rest:
+            block = next(self._blocks, b"")
+            if not block and not self._before:
+                return 0
+            data = self._before + block
+            # What the backslashes at the end escape is in the next block.
+            known = len(data.rstrip(b"\\")) if block else len(data)
+            self._before = data[known:]
+            self._rest = BACKSLASHES.sub(_doubled, data[:known])
+        data, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _doubled(match: re.Match[bytes]) -> bytes:
+    return match[0] if len(match[0]) > 1 else b"\\\\"

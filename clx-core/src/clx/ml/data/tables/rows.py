@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clx.errors import DataFormatError
 from clx.ml.data.tables.json_types import array_of, is_json, plain
-from clx.problems import cell, names
+from clx.problems import names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +24,7 @@ class Rows:
         read: yields the rows anew at each call, in order, as record batches of any size.
         count: the number of rows, None if it is not known before they are read.
         text_cells: whether every cell is text, as in a csv file. An empty cell is null there.
+        lacking: the columns that some of the files lack, each with the first such file.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Rows:
     read: Callable[[], Iterator[pa.RecordBatch]]
     count: int | None = None
     text_cells: bool = False
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     def table(self) -> pa.Table:
         """Return all rows."""
@@ -76,7 +78,7 @@ def joined_rows(name: str, sources: Sequence[Rows]) -> Rows:
     A column that a source lacks is null there.
 
     Raises:
-        DataFormatError: a column has types that cannot be combined; the message names two sources.
+        DataFormatError: a column has types that cannot be combined; the message names the sources.
     """
     if len(sources) == 1:
         return sources[0]
@@ -86,7 +88,11 @@ def joined_rows(name: str, sources: Sequence[Rows]) -> Rows:
     def read() -> Iterator[pa.RecordBatch]:
         for source in sources:
             for batch in source.read():
-                yield fitted(batch, schema)
+                try:
+                    rows = fitted(batch, schema)
+                except DataFormatError as error:
+                    raise DataFormatError(f"{source.name}: {error}") from error
+                yield rows
 
     return Rows(
         name,
@@ -94,6 +100,12 @@ def joined_rows(name: str, sources: Sequence[Rows]) -> Rows:
         read,
         None if None in counts else sum(count or 0 for count in counts),
         all(each.text_cells for each in sources),
+        {
+            column: each.name
+            for each in reversed(sources)
+            for column in schema.names
+            if column not in each.schema.names
+        },
     )
 
 
@@ -101,15 +113,37 @@ def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
     import pyarrow as pa
 
     schema = sources[0].schema
-    for source in sources[1:]:
+    for place, source in enumerate(sources):
         try:
             schema = pa.unify_schemas([schema, source.schema], promote_options="permissive")
         except pa.ArrowException as error:
-            raise DataFormatError(
-                f"{sources[0].name} and {source.name} cannot be combined: {cell(str(error))}. "
-                f"Convert one of them, or read them one by one."
-            ) from error
+            raise DataFormatError(_different_types(sources[:place], source)) from error
     return schema
+
+
+def _different_types(before: Sequence[Rows], source: Rows) -> str:
+    """Return the message for a source with a column that has another type in an earlier one."""
+    import pyarrow as pa
+
+    for column in source.schema:
+        for earlier in (each for each in before if column.name in each.schema.names):
+            other = earlier.schema.field(column.name)
+            try:
+                pa.unify_schemas(
+                    [pa.schema([other]), pa.schema([column])], promote_options="permissive"
+                )
+            except pa.ArrowException:
+                return (
+                    f"{earlier.name} and {source.name} cannot be combined: the column "
+                    f"{column.name!r} has {_called(other.type)} in the former, and "
+                    f"{_called(column.type)} in the latter. Convert one of them, or read them one by "
+                    f"one."
+                )
+    return f"{source.name} and {names([each.name for each in before])} cannot be combined"
+
+
+def _called(kind: pa.DataType) -> str:
+    return "values of several types" if is_json(kind) else f"the type {kind}"
 
 
 def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType:
@@ -135,7 +169,7 @@ def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         return batch
     present = set(batch.schema.names)
     arrays = [
-        _converted(batch.column(field.name), field.type)
+        _converted(batch.column(field.name), field)
         if field.name in present
         else pa.nulls(batch.num_rows, field.type)
         for field in schema
@@ -143,9 +177,19 @@ def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _converted(array: pa.Array, kind: pa.DataType) -> pa.Array:
+def _converted(array: pa.Array, field: pa.Field) -> pa.Array:
+    import pyarrow as pa
+
+    kind = field.type
     if array.type.equals(kind):
         return array
     if is_json(kind):
         return array_of([plain(value) for value in array.to_pylist()], kind)
-    return array.cast(kind)
+    try:
+        return array.cast(kind)
+    except pa.ArrowInvalid as error:
+        # Such as an integer beyond 2**53 beside floats.
+        raise DataFormatError(
+            f"column {field.name!r} has the type {array.type}, and {kind} elsewhere, but not all "
+            f"values can be converted: {error}"
+        ) from error

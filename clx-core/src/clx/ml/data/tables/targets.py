@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import DataFormatError, RunExistsError
-from clx.ml.data.tables.addresses import is_address
+from clx.ml.data.tables.addresses import files_at, is_address, scheme_of, source_name
+from clx.ml.data.tables.databases import is_query
 from clx.ml.data.tables.formats import FileFormat, target_format
+from clx.ml.data.tables.found import local_files
 from clx.ml.run_directory.files import fsync
 from clx.settings import local_data_dir
 
@@ -47,24 +49,34 @@ class Target:
 
         Raises:
             RunExistsError: it exists, and ``overwrite`` is not set.
-            DataFormatError: it is a folder, or the source itself.
+            DataFormatError: it is a folder, or a file of the source.
         """
         if self.address is not None:
             exists = _file_system(self.address).exists(self.address)
-            same = self.address == str(source)
         else:
             exists = self.local.exists()
             if self.local.is_dir():
                 raise DataFormatError(f"{self.name} is a folder: name a file to write")
-            here = Path(source)
-            same = exists and not is_address(str(source)) and here.exists()
-            same = same and self.local.samefile(here)
         if exists and not overwrite:
             raise RunExistsError(
                 f"{self.name} exists: pass overwrite=True or choose another target"
             )
-        if same:
-            raise DataFormatError(f"{source} cannot be both the source and the target")
+        if exists:
+            self._refuse_source(source_name(source))
+
+    def _refuse_source(self, source: str) -> None:
+        """Raise if the target is one of the files that the source stands for."""
+        if is_query(source) or scheme_of(source) in ("http", "https"):
+            return
+        found, several = files_at(source) if is_address(source) else local_files(source)
+        own = _place(self.address or self.local)
+        if all(_place(file.path) != own for file in found):
+            return
+        if several:
+            raise DataFormatError(
+                f"{self.name} is one of the files of {source}: choose a target that is not read"
+            )
+        raise DataFormatError(f"{source} cannot be both the source and the target")
 
     def publish(self) -> None:
         """Move the complete file to its place."""
@@ -109,6 +121,20 @@ def open_target(target: str | Path) -> Target:
         raise DataFormatError(f"{name} cannot be opened: {error}") from error
     folder = local_data_dir() / "predictions" / hashlib.sha256(name.encode()).hexdigest()[:16]
     return Target(name, form, folder / name.rpartition("/")[2], name)
+
+
+def _place(file: Path | str) -> tuple[object, ...]:
+    """Return what is equal for two names of one file."""
+    from fsspec.core import url_to_fs
+    from fsspec.implementations.local import LocalFileSystem
+
+    if isinstance(file, str):
+        files, path = url_to_fs(file)
+        if not isinstance(files, LocalFileSystem):
+            return files.protocol, path
+        file = Path(path)
+    status = file.stat()
+    return status.st_dev, status.st_ino
 
 
 def _file_system(address: str) -> Any:
