@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test test-shuffled lint fix template options architectures wheels crash endurance cleanroom check bench bench-gpu clean
+.PHONY: help install demo test test-slow test-shuffled lint fix template options architectures wheels crash endurance cleanroom check bench bench-gpu clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -39,8 +39,11 @@ demo: $(VENV)/installed ## Train a classifier of Reuters news, evaluate it, pred
 	@$(BIN)/python examples/reuters_r8/get_data.py $(DEMO)
 	@CLX=$(BIN)/clx LOCAL_DATA_DIR=$(DEMO) sh examples/reuters_r8/demo.sh $(DEMO)
 
-test: $(VENV)/installed-dev ## Run every test, offline
+test: $(VENV)/installed-dev ## Run every test that is not marked as slow, offline
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+test-slow: $(VENV)/installed-dev ## Run the tests that are marked as slow
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --slow -m slow $(PYTEST_ARGS)
 
 SEED ?= $(shell date +%s)
 test-shuffled: $(VENV)/installed-dev ## Run every test in a random order; SEED=… repeats one

@@ -25,15 +25,26 @@ ANIMALS = "cat dog horse cow sheep goat".split()
 
 
 def pytest_addoption(parser):
-    """Add ``--shuffle SEED``."""
+    """Add ``--shuffle SEED`` and ``--slow``."""
+    parser.addoption(
+        "--slow", action="store_true", help="run the tests that are marked as slow too"
+    )
     parser.addoption(
         "--shuffle", metavar="SEED", help="run the tests in the random order of a seed"
     )
 
 
 def pytest_collection_modifyitems(config, items):
-    """With ``--shuffle``, shuffle the modules, and the tests of each; module fixtures are made once."""
-    seed = config.getoption("shuffle")
+    """Leave out slow tests unless ``--slow`` is given, and with ``--shuffle``, shuffle the tests."""
+    if not config.getoption("slow"):
+        left_out = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    _shuffle(config.getoption("shuffle"), items)
+
+
+def _shuffle(seed, items):
+    """Shuffle the modules, and the tests of each; module fixtures are made once."""
     if seed is None:
         return
     modules = {}

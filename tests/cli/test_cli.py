@@ -563,11 +563,12 @@ def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
             "label_column": "kind",
         },
     )
-    used = {"overwrite": True, "resume": True, **AS_SAID}
+    split = {"group_column": None, "time_column": None}
+    used = {"overwrite": True, "resume": True, **split, **AS_SAID}
     assert Recorder.last.used == (("d.csv", "e.csv"), used)
     cli("train", "classification", "new", "d.csv")
     assert Recorder.last.made == (("classification", "new"), {})
-    used = {"overwrite": False, "resume": False, **AS_IT_IS}
+    used = {"overwrite": False, "resume": False, **split, **AS_IT_IS}
     assert Recorder.last.used == (("d.csv", None), used)
 
 

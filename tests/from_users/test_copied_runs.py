@@ -214,6 +214,7 @@ def test_joblib_maps_a_runs_predict(trained):
     assert joblib.hash(run) == joblib.hash(pickle.loads(pickle.dumps(run)))
 
 
+@pytest.mark.slow
 def test_what_the_verbs_return_is_pickled(trained, fruit):
     run = training_run(load=trained)
     evaluation = run.evaluate(fruit)

@@ -151,3 +151,10 @@ def test_backslashes_at_the_end_of_a_block_keep_what_they_escape():
     content = b"a" * (BLOCK - 2) + rb"\\\"b" + b"a" * (BLOCK - 4) + rb"\n"
     stream = only_quotes_escaped(io.BytesIO(content))
     assert stream.read() == content[:-2] + rb"\\n"
+
+
+@pytest.mark.parametrize("size", [600_000, 10_000_000])
+def test_a_cell_may_be_larger_than_a_block(tmp_path, size):
+    long = "word " * (size // 5)
+    frame = to_frame(write(tmp_path, f'text,label\n"{long}",fruit\nold dog,animal\n'))
+    assert frame["text"].tolist() == [long, "old dog"]

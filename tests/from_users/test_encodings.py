@@ -89,3 +89,10 @@ def test_other_scripts_and_alphabets_are_still_detected(tmp_path, text, encoding
     path.write_bytes(f"text,label\n{text},fruit\n".encode(encoding).replace(b", ", b" "))
     with pytest.warns(DataWarning, match=f"read as {encoding}"):
         assert to_frame(path)["text"].tolist() == [text.replace(", ", " ")]
+
+
+@pytest.mark.parametrize("text", ["5 – 7", "10 £ only", "niño", "café"])
+def test_a_few_bytes_of_cp1252_are_enough(tmp_path, text):
+    with pytest.warns(DataWarning, match="cp1252"):
+        frame = to_frame(write(tmp_path, f"text,label\n{text},x\n".encode("cp1252")))
+    assert frame["text"].tolist() == [text]

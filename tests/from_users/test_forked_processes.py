@@ -125,6 +125,7 @@ POOLS = """
 """
 
 
+@pytest.mark.slow
 def test_pools_of_every_kind_map_a_runs_predict(wide, tmp_path):
     assert outcome(tmp_path, POOLS, wide, "|".join(TEXTS)) == ["True"] * 3
 

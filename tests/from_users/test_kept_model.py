@@ -83,6 +83,7 @@ def test_a_time_budget_that_ends_a_training_is_named(tiny_model, monkeypatch):
     assert result.kept == 2
 
 
+@pytest.mark.slow
 def test_the_command_line_says_it(tiny_model, fruit, tmp_path, capsys, monkeypatch):
     fruit.to_csv(tmp_path / "train.csv", index=False)
     told = Cli(capsys, monkeypatch)(

@@ -47,6 +47,7 @@ def test_nothing_is_printed_and_the_status_is_2(trained, tmp_path):
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_with_text_it_is_one(trained, tmp_path):
     done = predict(trained, "--text", "train.xlsx", cwd=tmp_path)
     assert done.returncode == 0

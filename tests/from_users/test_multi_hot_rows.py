@@ -58,6 +58,7 @@ def test_without_names_they_are_an_error_that_says_so(form):
             method(frame)
 
 
+@pytest.mark.slow
 def test_every_method_reads_them(run):
     named = data(LISTS)
     assert run.results["data_check"]["label_counts"]["train_data"] == {

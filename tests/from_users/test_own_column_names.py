@@ -27,6 +27,7 @@ def run(tiny_model):
     return run
 
 
+@pytest.mark.slow
 def test_a_run_reads_its_own_columns_in_every_call(run, tmp_path):
     opened = training_run(load=run.run_dir)
     assert {name: opened.config[name] for name in OWN} == OWN

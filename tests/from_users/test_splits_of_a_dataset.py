@@ -5,7 +5,7 @@ import pytest
 
 from clx.errors import DataFormatError
 from clx.ml import training_run
-from clx.ml.training.data import validated_frames
+from clx.ml.training.data import Data, validated_frames
 from conftest import fruit_frame
 
 QUICK = {"training_args": {"max_steps": 1, "disable_tqdm": True}, "head_init": "random"}
@@ -51,11 +51,11 @@ def test_train_takes_train_and_validation_and_never_test(run):
 def test_eval_data_may_have_splits_too(run):
     given = splits(train=40, validation=12, test=20)
     given.forbidden = ("train", "test")
-    assert len(validated_frames(run, fruit_frame(40), given)["eval"]) == 12
+    assert len(validated_frames(run, Data(fruit_frame(40), given))[0]["eval"]) == 12
 
 
 def test_without_validation_nothing_is_evaluated(run):
-    frames = validated_frames(run, splits(train=40, test=20), None)
+    frames, _ = validated_frames(run, Data(splits(train=40, test=20)))
     assert {name: len(frame) for name, frame in frames.items()} == {"train": 40}
 
 

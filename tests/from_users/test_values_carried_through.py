@@ -93,3 +93,19 @@ def test_a_second_prediction_of_a_file_takes_a_prefix(trained, tmp_path):
     done = training_run(load=trained).predict_file(first, tmp_path / "two.csv", prefix="second_")
     rows = pd.read_csv(done)
     assert {"label", "predicted_label", "second_label", "second_score"} <= set(rows.columns)
+
+
+def test_class_names_in_another_order_are_not_mixed_up(tmp_path):
+    import datasets
+
+    from clx.ml.data import to_frame
+
+    for name, names in (("a", ["n", "p"]), ("b", ["p", "n"])):
+        features = datasets.Features(
+            {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)}
+        )
+        rows = datasets.Dataset.from_dict({"text": ["x"], "label": [0]}, features=features)
+        rows.to_parquet(str(tmp_path / f"{name}.parquet"))
+    with pytest.raises(DataFormatError, match="class ids of the column 'label'"):
+        to_frame(tmp_path)
+    assert to_frame(tmp_path / "b.parquet")["label"].tolist() == ["p"]

@@ -273,7 +273,9 @@ def test_nothing_is_tokenised_twice(mean_model, fruit, monkeypatch):
         type(run), "tokenize", lambda self, rows: seen.extend(rows["text"]) or original(self, rows)
     )
     run.train(fruit, fine_tune=False)
-    assert sorted(seen) == sorted(fruit["text"])
+    assert sorted(seen[: len(fruit)]) == sorted(fruit["text"])
+    # The check before the publication scores a few rows, of the trained and of the opened model.
+    assert len(seen) <= len(fruit) + 2 * 16
 
 
 def test_several_labels_a_row(mean_model):

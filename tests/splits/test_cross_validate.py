@@ -150,6 +150,7 @@ def test_a_trained_run_stays_as_it_is(trained, rows):
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == files
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*shared threshold")
 def test_thresholds_of_each_fold(tiny_model, rows):
     rows["labels"] = [[label, "red"][: 1 + n % 2] for n, label in enumerate(rows["label"])]

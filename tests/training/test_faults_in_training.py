@@ -146,6 +146,7 @@ def test_a_training_broken_off_after_its_last_step_takes_no_further_step(
     assert same(weights(run), weights(whole))
 
 
+@pytest.mark.filterwarnings("ignore:greater_is_better:clx.errors.ClxWarning")
 def test_the_best_checkpoint_is_found_again_after_a_move(tiny_model, fruit, tmp_path):
     evaluated = fruit_frame(12)
     arguments = {"max_steps": 6, "learning_rate": 1e-2, "eval_strategy": "steps", "eval_steps": 1}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import EvalPrediction, Trainer
 
-from clx.errors import PluginError
+from clx.errors import ConfigError, PluginError
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.trainer.arguments import training_arguments
 from clx.ml.trainer.callbacks import TrimHeap, use_our_progress
@@ -157,6 +157,9 @@ def predict_dataset(trainer: Trainer, dataset: Dataset) -> tuple[EvalPrediction,
 
     Rows go through the model sorted by length. A Trainer with its own order of evaluation gets a
     sorted dataset.
+
+    Raises:
+        ConfigError: the Trainer returns fewer or more rows than the dataset has.
     """
     where = None
     if not trainer.sort_evaluation:
@@ -164,9 +167,21 @@ def predict_dataset(trainer: Trainer, dataset: Dataset) -> tuple[EvalPrediction,
     output = trainer.predict(dataset, metric_key_prefix="eval")
     predictions, label_ids = output.predictions, output.label_ids
     if where is not None:
+        _require_all_rows(predictions, len(dataset))
         predictions, label_ids = restored(predictions, where), restored(label_ids, where)
     prediction = EvalPrediction(predictions=predictions, label_ids=label_ids)
     return prediction, output.metrics.get("eval_loss")
+
+
+def _require_all_rows(predictions: Any, rows: int) -> None:
+    first = predictions
+    while isinstance(first, tuple | list | dict) and first:
+        first = next(iter(first.values() if isinstance(first, dict) else first))
+    if first is not None and len(first) != rows:
+        raise ConfigError(
+            f"The evaluation is not complete: its Trainer leaves rows out (it predicted {len(first)} "
+            f"of {rows} rows). The task's trainer_class must predict every row once."
+        )
 
 
 def checked_metrics(task: Task) -> Callable[[EvalPrediction], dict[str, float]]:

@@ -197,10 +197,13 @@ def _scan(layout: Layout, dialect: Dialect, keep: bool) -> Rows | BadRow:
                     return bad[0]
                 if keep:
                     kept.append(batch)
-        except pa.ArrowInvalid as error:
-            if "straddl" in str(error) and block < LARGEST_BLOCK:
+        except (pa.ArrowInvalid, DataFormatError) as error:
+            # The source names the file in Arrow's errors.
+            if "straddl" in str(error.__cause__ or error) and block < LARGEST_BLOCK:
                 block *= 8
                 continue
+            if isinstance(error, DataFormatError):
+                raise
             raise DataFormatError(layout.text.source.unreadable(error)) from error
         if bad:
             return bad[0]

@@ -209,4 +209,5 @@ def _is_latin(sample: bytes) -> bool:
     words = WORDS.findall(sample)
     beyond = sum(map(_beyond_ascii, words))
     long_runs = LONG_RUNS.search(sample)
-    return bool(words) and 2 * beyond <= sum(map(len, words)) and long_runs is None
+    alone = all(len(word) == 1 for word in words)
+    return bool(words) and (alone or 2 * beyond <= sum(map(len, words))) and long_runs is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clx.errors import DataFormatError
+from clx.ml.data.arrow_values import features_of
 from clx.ml.data.tables.json_types import array_of, is_json, plain
 from clx.problems import names
 
@@ -118,7 +120,25 @@ def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
             schema = pa.unify_schemas([schema, source.schema], promote_options="permissive")
         except pa.ArrowException as error:
             raise DataFormatError(_different_types(sources[:place], source)) from error
+    _refuse_other_names(sources)
     return schema
+
+
+def _refuse_other_names(sources: Sequence[Rows]) -> None:
+    """Refuse files that give the same class id different names: one list of names decodes all rows."""
+    first: dict[str, tuple[str, str]] = {}
+    for source in sources:
+        features = features_of(source.schema)
+        for column in source.schema.names:
+            stored = json.dumps(features.get(column), sort_keys=True)
+            named = stored if "ClassLabel" in stored else ""
+            before, other = first.setdefault(column, (named, source.name))
+            if named != before:
+                raise DataFormatError(
+                    f"{other} and {source.name} cannot be combined: the class ids of the column "
+                    f"{column!r} have different names, or names in one of them only. Write the names "
+                    f"instead of the ids, or read the files one by one."
+                )
 
 
 def _different_types(before: Sequence[Rows], source: Rows) -> str:

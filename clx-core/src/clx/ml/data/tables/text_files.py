@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from clx.errors import DataFormatError, DataWarning
@@ -142,10 +142,11 @@ def _encodings(name: str, files: Sequence[FileSource], given: str | None) -> dic
             # If no encoding was detected, this error names the line.
             text_file(files[place], detected or UTF8)
             found[place] = str(detected)
+        called = [Path(files[place].name).name for place in unknown]
         warnings.warn(
             f"{len(unknown)} files of {name} are not UTF-8. They were read as {detected}, the most "
             f"likely encoding. Pass encoding={detected!r} to confirm it, or the correct one: "
-            f"{examples([files[place].name for place in unknown])}",
+            f"{examples(called)}",
             DataWarning,
             stacklevel=2,
         )
