@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from clx.cli.evaluate import NOT_PRINTED
 from clx.cli.failures import complain
-from clx.cli.metric_tables import write_frame, write_metrics
+from clx.cli.metric_tables import write_evaluation
 from clx.cli.options_of_run import (
     AssignmentsOption,
     BaseModelOption,
@@ -92,7 +91,4 @@ def cv(
             out.json({"task": run.config["task"], "folds": folds, **result.to_dict()})
             return
         title = f"{folds} folds, {result.rows} rows, {result.seconds:.1f} s"
-        write_metrics(out, result.metrics, title)
-        for name, frame in result.tables.items():
-            if name not in NOT_PRINTED:
-                write_frame(out, name, frame)
+        write_evaluation(out, result, title)

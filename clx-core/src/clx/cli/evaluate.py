@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from clx.cli.failures import complain
-from clx.cli.metric_tables import write_frame, write_metrics
+from clx.cli.metric_tables import write_evaluation
 from clx.cli.output import Output
 from clx.cli.parameters import (
     DeviceOption,
@@ -22,9 +22,6 @@ from clx.cli.parameters import (
     reading_options,
     save_option,
 )
-
-NOT_PRINTED = ("confusion", "co_occurrence", "calibration")
-"""Tables with one column per label, or for plots: only ``--json`` and ``--save`` write them."""
 
 
 def evaluate(
@@ -61,7 +58,4 @@ def evaluate(
             out.json({"run": run.run_name, "run_dir": run.run_dir, **result.to_dict()})
             return
         title = f"{run.run_name} on {result.rows} rows, {result.seconds:.1f} s"
-        write_metrics(out, result.metrics, title)
-        for name, frame in result.tables.items():
-            if name not in NOT_PRINTED:
-                write_frame(out, name, frame)
+        write_evaluation(out, result, title)

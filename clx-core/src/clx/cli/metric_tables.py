@@ -10,9 +10,23 @@ from clx.cli.output import Output
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clx.ml.results.outcome import EvaluationResult
+
 HEADLINES = ("accuracy", "subset_accuracy", "f1_macro", "f1_micro", "f1", "loss")
 MAX_ROWS = 40
 """How many rows of a table a terminal shows; a pipe gets all of them."""
+
+
+NOT_PRINTED = ("confusion", "co_occurrence", "calibration")
+"""Tables with one column per label, or for plots: only ``--json`` and ``--save`` write them."""
+
+
+def write_evaluation(out: Output, result: EvaluationResult, title: str) -> None:
+    """Write the metrics of an evaluation and the tables that fit a terminal."""
+    write_metrics(out, result.metrics, title)
+    for name, frame in result.tables.items():
+        if name not in NOT_PRINTED:
+            write_frame(out, name, frame)
 
 
 def headline(metrics: Mapping[str, Any]) -> tuple[str, float] | None:

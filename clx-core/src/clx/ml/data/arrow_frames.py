@@ -7,12 +7,11 @@ a column that was an index out of the data.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
-from clx.ml.data.arrow_values import Decode, decoder, features_of, is_list
-from clx.ml.data.problems import has_surrogate
+from clx.ml.data.arrow_values import Decode, decoder, features_of, is_list, stored_ranges
+from clx.ml.data.problems import has_surrogate, repeated_names
 from clx.problems import names
 
 if TYPE_CHECKING:
@@ -37,15 +36,14 @@ def table_to_frame(table: pa.Table) -> pd.DataFrame:
     """
     import pandas as pd
 
-    repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
-    if repeated:
+    if repeated := repeated_names(table.column_names):
         raise DataFormatError(f"there is more than one column called {names(repeated)}")
     features = features_of(table.schema)
     columns = {
         field.name: _series(column, field, features.get(field.name))
         for field, column in zip(table.schema, table.columns, strict=True)
     }
-    ranges = _stored_ranges(table)
+    ranges = stored_ranges(table.schema, table.num_rows)
     columns |= {name: values for name, values in ranges.items() if name is not None}
     frame = pd.DataFrame(columns, index=None if columns else range(table.num_rows))
     index = [name for name in _stored_index(table) if UNNAMED_INDEX.fullmatch(name)]
@@ -127,15 +125,3 @@ def _stored_index(table: pa.Table) -> list[str]:
     """Return the columns of the table that pandas stored for an index."""
     stored = (table.schema.pandas_metadata or {}).get("index_columns", [])
     return [name for name in stored if isinstance(name, str) and name in table.column_names]
-
-
-def _stored_ranges(table: pa.Table) -> dict[str | None, range]:
-    """Return the indexes that pandas stored as a range, by name; None for one without a name."""
-    found: dict[str | None, range] = {}
-    for stored in (table.schema.pandas_metadata or {}).get("index_columns", []):
-        if isinstance(stored, Mapping) and stored.get("name") not in table.column_names:
-            values = range(stored["start"], stored["stop"], stored["step"])
-            # A part of a table has the metadata of the whole.
-            if len(values) == table.num_rows:
-                found[stored.get("name")] = values
-    return found

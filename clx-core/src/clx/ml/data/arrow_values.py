@@ -31,6 +31,22 @@ def features_of(schema: pa.Schema) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def stored_ranges(schema: pa.Schema, rows: int) -> dict[str | None, range]:
+    """Return the indexes that pandas stored as a range, by name; None for one without a name.
+
+    Args:
+        schema: the schema of the table, with the metadata of pandas.
+        rows: the number of rows. A part of a table has the metadata of the whole, which does not fit.
+    """
+    found: dict[str | None, range] = {}
+    for stored in (schema.pandas_metadata or {}).get("index_columns", []):
+        if isinstance(stored, Mapping) and stored.get("name") not in schema.names:
+            values = range(stored["start"], stored["stop"], stored["step"])
+            if len(values) == rows:
+                found[stored.get("name")] = values
+    return found
+
+
 def decoder(kind: pa.DataType, feature: Any) -> Decode | None:
     """Return a function for values of an Arrow type, or None if they need no change.
 
@@ -43,7 +59,7 @@ def decoder(kind: pa.DataType, feature: Any) -> Decode | None:
     names = _label_names(feature)
     if names is not None:
         return lambda value: _name(value, names)
-    if _extension_name(kind) == JSON_TYPE:
+    if is_json(kind):
         return _from_json
     if pa.types.is_map(kind):
         return _map_decoder(decoder(kind.item_type, None))
@@ -62,8 +78,9 @@ def is_list(kind: pa.DataType) -> bool:
     return any(getattr(pa.types, f"is_{name}")(kind) for name in tests)
 
 
-def _extension_name(kind: pa.DataType) -> str:
-    return str(getattr(kind, "extension_name", ""))
+def is_json(kind: pa.DataType) -> bool:
+    """Return whether this is Arrow's JSON type."""
+    return str(getattr(kind, "extension_name", "")) == JSON_TYPE
 
 
 def _kind_of(feature: Any) -> str:

@@ -9,6 +9,7 @@ from clx.errors import DataFormatError
 from clx.ml.data.annotations import labeled_rows, texts_of_export
 from clx.ml.data.hub_datasets import load_hub_dataset, may_be_dataset_id
 from clx.ml.data.objects import has_splits, object_to_frame, take_split
+from clx.ml.data.problems import repeated_names
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.plugins.manager import plugins
 from clx.problems import names
@@ -48,8 +49,7 @@ def to_frame(
             f"{what} has columns with {frame.columns.nlevels} levels: give them single names, such "
             f"as data.columns = ['text', 'label']"
         )
-    repeated = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
-    if repeated:
+    if repeated := repeated_names(frame.columns):
         raise DataFormatError(f"{what} has more than one column called {names(repeated)}")
     if frame.empty:
         raise DataFormatError(f"{what} has no rows")

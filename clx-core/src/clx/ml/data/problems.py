@@ -6,6 +6,7 @@ A task's ``validate_data_format`` collects what the ``*_problems`` functions ret
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,23 @@ if TYPE_CHECKING:
 
 def column_problems(data: pd.DataFrame, required: Sequence[str]) -> list[str]:
     """Return a problem for each required column that the frame lacks."""
-    present = [str(name) for name in data.columns]
+    return missing_columns(list(data.columns), required)
+
+
+def missing_columns(present: Sequence[Any], required: Sequence[str]) -> list[str]:
+    """Return a problem for each required column that is not among the present ones."""
+    shown = [str(name) for name in present]
     return [
-        f"there is no column {column!r}; the columns are {names(present)}"
-        f"{did_you_mean(column, present)}"
+        f"there is no column {column!r}; the columns are {names(shown)}"
+        f"{did_you_mean(column, shown)}"
         for column in required
-        if column not in data.columns
+        if column not in present
     ]
+
+
+def repeated_names(columns: Iterable[Any]) -> list[str]:
+    """Return the names that more than one column has, sorted."""
+    return sorted(str(name) for name, count in Counter(columns).items() if count > 1)
 
 
 def text_problems(data: pd.DataFrame, column: str = "text") -> list[str]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.annotations import texts_of_export
 from clx.ml.data.arrow_frames import table_to_frame
-from clx.ml.data.problems import has_surrogate, raise_data_problems
-from clx.ml.data.tables.json_types import array_of, is_json
+from clx.ml.data.arrow_values import is_json
+from clx.ml.data.problems import has_surrogate, missing_columns, raise_data_problems
+from clx.ml.data.tables.json_types import array_of
 from clx.ml.data.tables.rows import Rows
 from clx.ml.data.texts import TextRow
-from clx.problems import cell, did_you_mean, examples, names
+from clx.problems import cell, examples, names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,10 +44,9 @@ def with_export_texts(rows: Rows, columns: Sequence[str]) -> Rows:
     import pyarrow as pa
 
     missing = [column for column in columns if column not in rows.schema.names]
-    first = next(rows.parts(1), None)
-    if not missing or first is None:
-        return rows
-    if not set(missing) <= set(_export_frame(first).columns):
+    # Most sources have the columns, and need not be read for this.
+    first = next(rows.parts(1), None) if missing else None
+    if first is None or not set(missing) <= set(_export_frame(first).columns):
         return rows
     added = [pa.field(column, pa.json_(pa.string())) for column in missing]
     schema = pa.schema([*rows.schema, *added])
@@ -72,14 +72,7 @@ def require_columns(rows: Rows, columns: Sequence[str], what: str) -> None:
     Raises:
         DataFormatError: a column is missing; the message lists the existing columns.
     """
-    present = rows.schema.names
-    problems = [
-        f"there is no column {column!r}; the columns are {names(present)}"
-        f"{did_you_mean(column, present)}"
-        for column in columns
-        if column not in present
-    ]
-    raise_data_problems(problems, what)
+    raise_data_problems(missing_columns(rows.schema.names, columns), what)
 
 
 def require_in_all_files(rows: Rows, columns: Sequence[str]) -> None:

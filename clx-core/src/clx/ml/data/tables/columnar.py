@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
+from clx.ml.data.arrow_values import stored_ranges
 from clx.ml.data.tables.rows import Rows, refuse_repeated
 from clx.ml.data.tables.streams import FileSource
 
@@ -29,7 +30,8 @@ def open_parquet(source: FileSource) -> Rows:
 
     with _opened(source) as stream, pq.ParquetFile(stream) as file:
         schema, count = file.schema_arrow, file.metadata.num_rows
-    index = _named_ranges(schema, count)
+    ranges = stored_ranges(schema, count)
+    index = {str(name): values for name, values in ranges.items() if name is not None}
     for name in index:
         schema = schema.append(pa.field(name, pa.int64()))
     refuse_repeated(schema.names, source.name)
@@ -56,40 +58,25 @@ def open_arrow(source: FileSource) -> Rows:
     """
     import pyarrow as pa
 
-    def batches(stream: IO[bytes]) -> Iterator[pa.RecordBatch]:
+    def reader(stream: IO[bytes]) -> Any:
         try:
-            file = pa.ipc.open_file(stream)
+            return pa.ipc.open_file(stream)
         except pa.ArrowInvalid:
             stream.seek(0)
-            yield from pa.ipc.open_stream(stream)
-            return
-        for number in range(file.num_record_batches):
-            yield file.get_batch(number)
+            return pa.ipc.open_stream(stream)
 
     def read() -> Iterator[pa.RecordBatch]:
         with _opened(source) as stream:
-            yield from batches(stream)
+            opened = reader(stream)
+            if isinstance(opened, pa.RecordBatchFileReader):
+                yield from map(opened.get_batch, range(opened.num_record_batches))
+            else:
+                yield from opened
 
     with _opened(source) as stream:
-        try:
-            schema = pa.ipc.open_file(stream).schema
-        except pa.ArrowInvalid:
-            stream.seek(0)
-            schema = pa.ipc.open_stream(stream).schema
+        schema = reader(stream).schema
     refuse_repeated(schema.names, source.name)
     return Rows(source.name, schema, read)
-
-
-def _named_ranges(schema: pa.Schema, count: int) -> dict[str, range]:
-    """Return the named indexes that pandas stored as a range, not as a column."""
-    found = {}
-    for stored in (schema.pandas_metadata or {}).get("index_columns", []):
-        name = stored.get("name") if isinstance(stored, dict) else None
-        if name is not None and name not in schema.names:
-            values = range(stored["start"], stored["stop"], stored["step"])
-            if len(values) == count:
-                found[str(name)] = values
-    return found
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data.tables.json_types import is_json, plain
+from clx.ml.data.arrow_values import is_json
+from clx.ml.data.tables.json_types import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa

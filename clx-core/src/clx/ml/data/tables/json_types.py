@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.data.arrow_values import is_json
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -124,11 +126,6 @@ def arrow_type(shape: Shape) -> pa.DataType:
         "str": pa.string(),
         "json": pa.json_(pa.string()),
     }[shape.kind]
-
-
-def is_json(kind: pa.DataType) -> bool:
-    """Return whether this is Arrow's JSON type."""
-    return getattr(kind, "extension_name", "") == "arrow.json"
 
 
 def array_of(values: Sequence[Any], kind: pa.DataType) -> pa.Array:

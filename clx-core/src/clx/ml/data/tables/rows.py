@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clx.errors import DataFormatError
-from clx.ml.data.arrow_values import features_of
-from clx.ml.data.tables.json_types import array_of, is_json, plain
+from clx.ml.data.arrow_values import features_of, is_json
+from clx.ml.data.problems import repeated_names
+from clx.ml.data.tables.json_types import array_of, plain
 from clx.problems import names
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ def refuse_repeated(columns: Sequence[str], where: str) -> None:
     Raises:
         DataFormatError: a column name occurs more than once.
     """
-    repeated = sorted({name for name in columns if columns.count(name) > 1})
-    if repeated:
+    if repeated := repeated_names(columns):
         raise DataFormatError(f"{where} has more than one column called {names(repeated)}")
 
 

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from clx.ml.data.arrow_values import is_json
 from clx.ml.data.tables.formats import SEPARATORS, FileFormat
 from clx.ml.data.tables.json_text import json_lines
-from clx.ml.data.tables.json_types import is_json, plain
+from clx.ml.data.tables.json_types import plain
 from clx.ml.run_directory.files import fsync
 
 if TYPE_CHECKING:
