@@ -12,7 +12,7 @@ from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training
 from clx.ml.run.making import make_run
 from clx.ml.run.saved import opener_of
-from clx.ml.run.validating import ValidatingRun
+from clx.ml.run.sharing import SharingRun
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
@@ -31,7 +31,7 @@ class CheckedWhenMade(type):
         return make_run(TrainingRun, cls, super().__call__, args, options)
 
 
-class TrainingRun(ValidatingRun, metaclass=CheckedWhenMade):
+class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
     """A task's model from data to predictions. Subclass it to write a task.
 
     ::

@@ -1,0 +1,1 @@
+"""Train a published run further: from its weights, with its labels, and with new ones."""

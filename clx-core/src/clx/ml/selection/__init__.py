@@ -1,0 +1,1 @@
+"""Choose a base model and the options of a training by measurement."""

@@ -1,0 +1,1 @@
+"""Publish a run directory on the Hub, and open one from there."""
