@@ -104,6 +104,9 @@ def compare_bases(task: Task, request: BasesRequest, with_base: WithBase) -> pd.
     frame = training_frame(task, request.folds.data, "data")
     arguments, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The comparison of base models for {task.run_name!r}")
+    if task.label_texts == "names":
+        # To judge label names by validation takes longer than all the rest, and they favor no base.
+        task.label_texts = None
     folds = [_without_choice(fold) for fold in make_folds(task, frame, request.folds)]
     first = (task.imbalanced_metric,) if is_imbalanced(task, frame) else ()
     preferred = tuple(name for name in first if name) + PREFERRED
