@@ -596,7 +596,7 @@ def test_bases_in_a_pipe_and_as_json(cli, tiny_model, fruit_csv, own_data_dir):
     assert row[0] == str(tiny_model)
     assert empty == [""]
     assert last == ["recommended", str(tiny_model)]
-    assert "warning: 1 of the base models could not be measured" in cli.err
+    assert "warning: Base models that could not be measured are left out: - no/such" in cli.err
     document = json.loads(cli(*words, "--json").out)
     assert document["recommended"] == document["bases"][0]["base"] == str(tiny_model)
     assert list(document["left_out"]) == ["no/such"]

@@ -175,7 +175,7 @@ def test_a_folder_comes_before_a_preset_and_a_preset_before_a_run(
 
 
 def test_the_default_is_the_runs_base_model_and_the_presets(tiny_model, rows):
-    with pytest.warns(BaseModelWarning, match="4 of the base models could not be measured") as seen:
+    with pytest.warns(BaseModelWarning, match="Base models that could not be measured") as seen:
         frame = make(tiny_model).compare_bases(rows)
     assert list(frame["base"]) == [str(tiny_model)]
     assert list(frame.attrs["left_out"]) == ["small", "fast", "best", "multilingual"]
@@ -186,9 +186,7 @@ def test_a_base_that_cannot_be_had_does_not_lose_the_others(tiny_model, shallow,
     strange = shutil.copytree(tiny_model, tmp_path / "strange")
     (strange / "model.safetensors").write_bytes(b"nothing")
     bases = ["no/such-model", strange, shallow]
-    with pytest.warns(
-        BaseModelWarning, match=r"2 of the base models(.|\n)*no/such-model: There is"
-    ):
+    with pytest.warns(BaseModelWarning, match=r"left out:(.|\n)*no/such-model: There is"):
         frame = make(tiny_model).compare_bases(rows, bases=bases)
     assert list(frame["base"]) == [str(shallow)]
     assert set(frame.attrs["left_out"]) == {"no/such-model", str(strange)}

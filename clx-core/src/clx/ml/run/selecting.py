@@ -40,7 +40,7 @@ class SelectingRun(ValidatingRun):
 
         Each base model reads the texts once. A linear layer is fitted to its features, and scored
         by cross-validation. Nothing is trained, and the run does not change. The features are kept
-        in the cache folder, so that a second comparison takes seconds.
+        in the cache folder, so that a second comparison only fits the linear layers.
 
         The columns are ``base``, the metric with ``_low`` and ``_high`` (its 95 % bootstrap
         interval), ``seconds_per_1000`` (the seconds in which the model reads 1,000 of the texts),

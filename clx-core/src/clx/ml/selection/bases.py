@@ -254,8 +254,8 @@ def _reason(error: Exception) -> str:
 def _warn(notes: dict[str, list[str]], failures: dict[str, Exception]) -> None:
     left_out = [f"{name}: {_reason(error)}" for name, error in failures.items()]
     if left_out:
-        heading = f"{len(left_out)} of the base models could not be measured and are left out:"
-        warnings.warn(report(heading, left_out), BaseModelWarning, stacklevel=4)
+        message = report("Base models that could not be measured are left out:", left_out)
+        warnings.warn(message, BaseModelWarning, stacklevel=4)
     for name, reasons in notes.items():
         for reason in reasons:
             message = f"The base model {name}: {reason}."
