@@ -9,12 +9,19 @@ from transformers import AutoModel, AutoModelForTokenClassification
 
 from clx.errors import BaseModelWarning, ConfigError, ModelError, ModelNotFoundError
 from clx.ml import hookimpl, register_plugin, training_run, unregister_plugin
+from clx.ml.model.head import fit_probe
 from clx.ml.selection.parameters import count_parameters
 from clx.ml.splits import folds
 from conftest import fruit_frame, make_tiny_model
 from strangers import Minimal, Numbers
 
 QUIET = {"disable_tqdm": True}
+
+
+@pytest.fixture(autouse=True)
+def quick_probe(monkeypatch):
+    """Fit the probe with a fixed regularization: to choose it takes most of the time of small data."""
+    monkeypatch.setattr(fit_probe, "MIN_COMPARED_ROWS", 1000)
 
 
 @pytest.fixture(scope="module")

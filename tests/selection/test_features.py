@@ -7,12 +7,19 @@ import torch
 
 from clx.errors import ClxWarning
 from clx.ml import training_run
+from clx.ml.model.head import fit_probe
 from clx.ml.selection import features as module
 from clx.ml.selection.features import Entry, FeatureCache
 from clx.settings import cache_dir
 from conftest import fruit_frame, make_tiny_model
 
 COLUMNS = ["base", "accuracy", "accuracy_low", "accuracy_high", "seconds_per_1000", "parameters"]
+
+
+@pytest.fixture(autouse=True)
+def quick_probe(monkeypatch):
+    """Fit the probe with a fixed regularization: to choose it takes most of the time of small data."""
+    monkeypatch.setattr(fit_probe, "MIN_COMPARED_ROWS", 1000)
 
 
 @pytest.fixture
@@ -73,11 +80,11 @@ def test_other_rows_weights_or_poolings_are_read_again(tiny_model, tmp_path, rea
 def test_the_pooling_that_was_chosen_is_remembered(tiny_model, read, monkeypatch):
     from clx.ml.model.head import pooling_choice
 
-    rows = fruit_frame(60)
+    rows = fruit_frame(30)
     first = compare(tiny_model, rows)
     monkeypatch.delattr(pooling_choice, "token_features")
     assert compare(tiny_model, rows).equals(first)
-    assert read == [60]
+    assert read == [30]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04N.", b"half"], ids=["empty", "pickle", "cut"])
