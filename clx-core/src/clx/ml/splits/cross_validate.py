@@ -16,6 +16,7 @@ from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.distributed import broadcast, is_main_process, join, wait
 from clx.ml.model.base_models import resolve_base_model
+from clx.ml.model.base_notes import warn_about_base
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.run_directory.config import raise_config_problems
 from clx.ml.splits.combine import combined, result_of_fold
@@ -49,6 +50,7 @@ def cross_validate(task: Task, request: FoldRequest) -> EvaluationResult:
     folds = make_folds(task, frame, request)
     join(on_cpu=trains_on_cpu(task.device, arguments))
     start = Start(task, resolve_base_model(task.base_model_name), task.tokenizer, arguments)
+    warn_about_base(task, start.base, start.tokenizer)
     (split,) = tokenized_splits(task, start.tokenizer, {"data": frame})
     limit = input_limit(task, start.tokenizer)
     warn_truncated(limit, split.truncated, len(frame), "data", stacklevel=5)

@@ -70,7 +70,8 @@ OPTIONS = (
     Option(
         "base_model_name",
         DEFAULT_BASE_MODEL,
-        "Hub id or local folder of the model to fine-tune.",
+        "The model to fine-tune: a local folder, a preset (`small`, `fast`, `best`, `multilingual`), or "
+        "a Hub id.",
         check.model_name,
         convert=_plain_path,
     ),

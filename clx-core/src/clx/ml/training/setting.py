@@ -37,7 +37,7 @@ def setting_of(
         cuda=torch.cuda.is_available() and not trains_on_cpu(task.device, arguments),
         probe=task.head_init == "probe",
         several=_has_several_labels(train),
-        metric=task.imbalanced_metric if _is_imbalanced(task, train.frame) else None,
+        metric=task.imbalanced_metric if is_imbalanced(task, train.frame) else None,
     )
 
 
@@ -53,7 +53,7 @@ def _has_several_labels(split: Split) -> bool:
     return isinstance(first, list) and len(first) > 0 and isinstance(first[0], float)
 
 
-def _is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:
+def is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:
     """Return whether the most common label has several times the rows of the rarest."""
     with author_code(task, "row_labels"):
         labels = task.row_labels(frame)

@@ -25,6 +25,7 @@ from clx.ml.machine.distributed import (
 )
 from clx.ml.machine.memory import memory_for_training
 from clx.ml.model.base_models import resolve_base_model
+from clx.ml.model.base_notes import warn_about_base
 from clx.ml.plugins.calls import before_training, proposed_arguments
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import (
@@ -108,6 +109,7 @@ def train_run(
         proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
         base = resolve_base_model(task.base_model_name)
         tokenizer = task.tokenizer
+        warn_about_base(task, base, tokenizer)
         splits = tokenized_splits(task, tokenizer, frames)
         complete = choose_arguments(proposed, setting_of(task, base, splits, proposed))
         identity = _identity(task, origin, frames, complete)

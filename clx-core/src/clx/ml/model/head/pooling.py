@@ -124,6 +124,12 @@ def installed_pooling(model: PreTrainedModel) -> str | None:
     return pooling if pooling in POOLINGS and type(model).__name__ in FAMILIES else None
 
 
+def pooling_of(model: PreTrainedModel) -> str:
+    """Return the pooling that a model computes, ``model`` for that of its class."""
+    installed = installed_pooling(model) or getattr(model.config, "classifier_pooling", None)
+    return str(installed or "model")
+
+
 def possible_poolings(model: PreTrainedModel, model_args: dict[str, Any]) -> tuple[str, ...]:
     """Return the poolings that the model's class can compute; ``model`` is always the first.
 
