@@ -16,17 +16,20 @@ from clx.ml.model.head.initialize import Head
 from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
 from clx.ml.model.head.layer import model_columns
 from clx.ml.model.head.padding import settle_padding
+from clx.ml.model.lora.files import AdapterFiles
 from clx.ml.plugins.calls import trainer_callbacks
 from clx.ml.results.ending import PROBE, TIME_BUDGET
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.run_directory.layout import LOGS
 from clx.ml.task.author_code import author_code
+from clx.ml.task.lora_options import require_peft
 from clx.ml.task.task import Task
 from clx.ml.trainer.callbacks import report_into
 from clx.ml.trainer.equal_lengths import split_by_length
 from clx.ml.trainer.loss_guard import refuse_not_finite
 from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, preserve_forward
 from clx.ml.training import checkpoints
+from clx.ml.training.adapt import LORA, adapt, settle
 from clx.ml.training.attention_dropout import is_left_out, restore_dropout
 from clx.ml.training.defaults import PATIENCE
 from clx.ml.training.ending import kept_epoch, stopped_by
@@ -60,6 +63,7 @@ class Fitted:
         calibration: its calibration, None if it was not calibrated.
         stopped: why the training ended early, None if it ran to its end.
         notes: additional entries of the results.
+        adapter: what the files of its adapter are written from, None if there are none to write.
     """
 
     model: PreTrainedModel
@@ -68,6 +72,7 @@ class Fitted:
     calibration: Calibration | None = None
     stopped: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    adapter: AdapterFiles | None = None
 
     @property
     def learned(self) -> dict[str, Any]:
@@ -107,7 +112,9 @@ def fit(job: Job) -> Fitted:
 
     Raises:
         ConfigError: the model or the labels do not support an option.
+        MissingDependencyError: the task trains an adapter, and PEFT is not installed.
     """
+    require_peft(job.task)
     # Seed before the model is loaded, because its new head is random too.
     set_seed(job.seed)
     resumed = read_plan(job)
@@ -124,8 +131,11 @@ def fit(job: Job) -> Fitted:
             _require_probe(job.task, fitted.head)
         else:
             heads.add_label_texts(fitted.head)
+            adapter = adapt(job, trainer, fitted.head)
             plan = resumed or make_plan(job, trainer, fitted.head, dropout)
             _fine_tune(job, plan, trainer, watch, fitted)
+            if adapter is not None:
+                fitted.notes[LORA], fitted.adapter = settle(job, adapter, fitted.steps > 0)
             if fitted.trainer is not None:
                 _keep_better(job, plan, fitted, heads)
     fitted.model.eval()
@@ -181,6 +191,7 @@ def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: Heads) -> None:
     with quiet_transformers():
         fitted.model = restored_probe(lambda: heads.fresh(head.pooling), head, job.work_dir)
     best = trainer.state.best_metric
+    fitted.adapter = None
     fitted.notes[KEPT] = {"model": "probe", "score": score, "best_of_training": best}
 
 
