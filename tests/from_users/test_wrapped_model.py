@@ -185,7 +185,7 @@ def test_a_model_of_peft_is_refused(tiny_model, fruit):
     lora = peft.LoraConfig(task_type="SEQ_CLS", target_modules=["query", "value"])
     task = wrapping(lambda model: peft.get_peft_model(model, lora))
     run = task("new", base_model_name=tiny_model, training_args=FAST)
-    with pytest.raises(ModelError, match="saves only its adapter.*the option lora"):
+    with pytest.raises(ModelError, match=r"saves only its adapter.*the option lora"):
         run.train(fruit)
     assert not run.run_dir.exists()
 
@@ -196,7 +196,7 @@ def test_a_model_with_an_adapter_inside_is_refused(tiny_model, fruit):
         return peft.inject_adapter_in_model(lora, model)
 
     run = wrapping(adapted)("new", base_model_name=tiny_model, training_args=FAST)
-    with pytest.raises(ModelError, match="saves only its adapter.*the option lora"):
+    with pytest.raises(ModelError, match=r"saves only its adapter.*the option lora"):
         run.train(fruit)
     assert not run.run_dir.exists()
 

@@ -1,11 +1,17 @@
 """The layers that an adapter changes, and the weights that are trained with it."""
 
+import shutil
+
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, FNetConfig
-from transformers import FNetForSequenceClassification
+from transformers import (
+    AutoModelForSequenceClassification,
+    FNetConfig,
+    FNetForSequenceClassification,
+)
 
-from clx.errors import ConfigError
+from clx.errors import ConfigError, ModelError
+from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.head.pooling import install_pooling
 from clx.ml.model.lora.adapter import add_adapter
 
@@ -105,3 +111,14 @@ def test_a_model_without_attention(tiny_model):
     ):
         adapted(model, tiny_model)
     assert adapted(model, tiny_model, target_modules=["dense"]).layers
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_base_model_that_is_an_adapter_is_refused(tiny_model, tmp_path, whole):
+    folder = tmp_path / "adapter"
+    shutil.copytree(tiny_model, folder)
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "someone/base"}')
+    if not whole:
+        (folder / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"holds an adapter of PEFT.*merge_and_unload"):
+        resolve_base_model(str(folder))

@@ -2,15 +2,21 @@
 
 import importlib.util
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-from transformers import TrainerCallback
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    TrainerCallback,
+)
 
-from clx.errors import MissingDependencyError, RunDirError
+from clx.errors import ClxWarning, MissingDependencyError, RunDirError
 from clx.ml import training_run
 from conftest import fruit_frame
 
@@ -32,6 +38,7 @@ def kept(tiny_model, tmp_path_factory):
         tiny_model,
         run_dir_parent=tmp_path_factory.mktemp("runs"),
         lora_merge=False,
+        head_init="random",
         pooling="mean",
         class_weights="balanced",
         training_args={"max_steps": 6, "eval_strategy": "steps", "eval_steps": 3},
@@ -108,8 +115,6 @@ def test_the_results_say_what_was_trained(kept):
 
 
 def test_the_manifest_covers_the_adapter(kept, tmp_path):
-    import shutil
-
     copy = shutil.copytree(kept.run_dir, tmp_path / "copy")
     training_run(load=copy, verify=True)
     weights = copy / "adapter" / "adapter_model.safetensors"
@@ -126,7 +131,7 @@ def test_opening_and_predicting_need_no_peft_and_training_says_so(kept, monkeypa
     opened = training_run(load=kept.run_dir)
     assert opened.predict(TEXTS) == kept.predict(TEXTS)
     with pytest.raises(MissingDependencyError, match="clx-core"):
-        opened.train(fruit, overwrite=True)
+        opened.train(fruit, fruit_frame(12), overwrite=True)
     assert opened.predict(TEXTS) == kept.predict(TEXTS)
 
 
@@ -138,7 +143,7 @@ class StopAt(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         if state.global_step == self.step:
             folder = f"{args.output_dir}/checkpoint-{self.step - 1}"
-            self.files = sorted(path.name for path in __import__("pathlib").Path(folder).iterdir())
+            self.files = sorted(path.name for path in Path(folder).iterdir())
             raise KeyboardInterrupt
 
 
@@ -195,6 +200,7 @@ def test_too_little_time_gives_the_probe_without_an_adapter(tiny_model, fruit):
     assert changed(run, tiny_model) == set()
 
 
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing:FutureWarning")
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_gradient_checkpointing_and_bf16_train_the_adapter(tiny_model, fruit, reentrant):
     arguments = {
@@ -209,7 +215,8 @@ def test_gradient_checkpointing_and_bf16_train_the_adapter(tiny_model, fruit, re
 
 def test_a_base_model_in_half_precision_is_merged_and_opens(tiny_model, fruit):
     run = make(tiny_model, model_args={"dtype": "bfloat16"}, pooling="model", lora_merge=False)
-    run.train(fruit)
+    with pytest.warns(ClxWarning, match="Merging the adapter changed a score.*bfloat16"):
+        run.train(fruit)
     assert run.model.dtype is torch.bfloat16
     adapter = load_file(run.run_dir / "adapter" / "adapter_model.safetensors")
     assert {value.dtype for name, value in adapter.items() if "lora_" in name} == {torch.float32}
@@ -217,7 +224,7 @@ def test_a_base_model_in_half_precision_is_merged_and_opens(tiny_model, fruit):
 
 def test_several_labels_and_a_cross_validation(tiny_model, fruit):
     rows = fruit.assign(labels=[[label, "red"] for label in fruit["label"]])[["text", "labels"]]
-    run = make(tiny_model, task="multilabel-classification", lora={"r": 2})
+    run = make(tiny_model, task="multi-label-classification", lora={"r": 2})
     run.train(rows, fruit_frame(12).assign(labels=[["fruit"], ["animal"]] * 6)[["text", "labels"]])
     assert len(changed(run, tiny_model)) == 4
     result = make(tiny_model, "folds").cross_validate(fruit, folds=2)

@@ -32,6 +32,10 @@ LARGE = 1e-3
 """A difference of a score, relative to the largest one, that rounding to fp32 does not explain."""
 
 
+CHECKPOINTING = ("activation_checkpointing", "gradient_checkpointing")
+"""Today's name, and the name in earlier versions of transformers, of the argument."""
+
+
 def adapt(job: Job, trainer: Trainer, head: Head) -> Adapter | None:
     """Put the adapter that the task asks for into the Trainer's model; return None if there is none.
 
@@ -43,11 +47,15 @@ def adapt(job: Job, trainer: Trainer, head: Head) -> Adapter | None:
     model = trainer.model
     with quiet_transformers():
         adapter = add_adapter(model, lora_settings(job.task), head.layer, job.base)
-    if job.arguments.get("gradient_checkpointing"):
+    if _checkpoints_activations(job):
         # Otherwise no gradient reaches the adapter: the inputs of its layers come from frozen weights.
         model.enable_input_require_grads()
     trainer.trained_weights = adapter.trained
     return adapter
+
+
+def _checkpoints_activations(job: Job) -> bool:
+    return any(job.arguments.get(name) for name in CHECKPOINTING)
 
 
 def settle(job: Job, adapter: Adapter, trained: bool) -> tuple[dict[str, Any], AdapterFiles | None]:
@@ -69,7 +77,7 @@ def settle(job: Job, adapter: Adapter, trained: bool) -> tuple[dict[str, Any], A
         "layers": sorted({name.rpartition(".")[2] for name in adapter.layers}),
         **adapter.size(),
     }
-    if job.arguments.get("gradient_checkpointing"):
+    if _checkpoints_activations(job):
         model.disable_input_require_grads()
     if not trained:
         adapter.remove()
