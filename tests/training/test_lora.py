@@ -43,7 +43,7 @@ def kept(tiny_model, tmp_path_factory):
         class_weights="balanced",
         training_args={"max_steps": 6, "eval_strategy": "steps", "eval_steps": 3},
     )
-    run.train(fruit_frame(), fruit_frame(12))
+    run.train(fruit_frame(), fruit_frame(64))
     return run
 
 
@@ -112,6 +112,7 @@ def test_the_results_say_what_was_trained(kept):
     assert lora["merge_difference"] < 1e-5
     assert kept.config["lora"] is True
     assert kept.config["lora_merge"] is False
+    assert "A LoRA adapter of rank 8" in (kept.run_dir / "model" / "README.md").read_text()
 
 
 def test_the_manifest_covers_the_adapter(kept, tmp_path):
@@ -131,7 +132,7 @@ def test_opening_and_predicting_need_no_peft_and_training_says_so(kept, monkeypa
     opened = training_run(load=kept.run_dir)
     assert opened.predict(TEXTS) == kept.predict(TEXTS)
     with pytest.raises(MissingDependencyError, match="clx-core"):
-        opened.train(fruit, fruit_frame(12), overwrite=True)
+        opened.train(fruit, fruit, overwrite=True)
     assert opened.predict(TEXTS) == kept.predict(TEXTS)
 
 
@@ -225,7 +226,7 @@ def test_a_base_model_in_half_precision_is_merged_and_opens(tiny_model, fruit):
 def test_several_labels_and_a_cross_validation(tiny_model, fruit):
     rows = fruit.assign(labels=[[label, "red"] for label in fruit["label"]])[["text", "labels"]]
     run = make(tiny_model, task="multi-label-classification", lora={"r": 2})
-    run.train(rows, fruit_frame(12).assign(labels=[["fruit"], ["animal"]] * 6)[["text", "labels"]])
+    run.train(rows)
     assert len(changed(run, tiny_model)) == 4
     result = make(tiny_model, "folds").cross_validate(fruit, folds=2)
     assert 0 <= result.metrics["accuracy"] <= 1

@@ -149,6 +149,7 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
             ModelNotFoundError: the base model cannot be found.
             ResumeError: there is nothing to resume, or it was started with other data or arguments.
             RunBusyError: another process is training into this run.
+            MissingDependencyError: the run trains an adapter (``lora``) without PEFT.
             NotPublishedError: the written run does not open, or does not have the trained model.
         """
         reading = reading_of(separator, encoding, header)

@@ -58,13 +58,15 @@ def _checkpoints_activations(job: Job) -> bool:
     return any(job.arguments.get(name) for name in CHECKPOINTING)
 
 
-def settle(job: Job, adapter: Adapter, trained: bool) -> tuple[dict[str, Any], AdapterFiles | None]:
-    """Merge a trained adapter into its model, which is a plain one afterwards.
+def settle(
+    job: Job, adapter: Adapter, published: bool
+) -> tuple[dict[str, Any], AdapterFiles | None]:
+    """Merge an adapter into its model, or remove it; the model is a plain one afterwards.
 
     Args:
         job: the training.
         adapter: the adapter within the model.
-        trained: whether it was trained; else it is removed.
+        published: whether the model is published; else the adapter is removed.
 
     Returns:
         The entry of the results, and what the adapter's files are written from, None if the task
@@ -79,7 +81,7 @@ def settle(job: Job, adapter: Adapter, trained: bool) -> tuple[dict[str, Any], A
     }
     if _checkpoints_activations(job):
         model.disable_input_require_grads()
-    if not trained:
+    if not published:
         adapter.remove()
         return notes, None
     files = None if job.task.lora_merge else files_of(adapter)

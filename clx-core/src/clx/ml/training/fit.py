@@ -22,7 +22,6 @@ from clx.ml.results.ending import PROBE, TIME_BUDGET
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.run_directory.layout import LOGS
 from clx.ml.task.author_code import author_code
-from clx.ml.task.lora_options import require_peft
 from clx.ml.task.task import Task
 from clx.ml.trainer.callbacks import report_into
 from clx.ml.trainer.equal_lengths import split_by_length
@@ -112,15 +111,13 @@ def fit(job: Job) -> Fitted:
 
     Raises:
         ConfigError: the model or the labels do not support an option.
-        MissingDependencyError: the task trains an adapter, and PEFT is not installed.
     """
-    require_peft(job.task)
     # Seed before the model is loaded, because its new head is random too.
     set_seed(job.seed)
     resumed = read_plan(job)
     dropout = dropout_to_leave_out(job, resumed)
     model = base_model(job, dropout)
-    watch = _Watch()
+    watch, adapter = _Watch(), None
     with preserve_forward(model):
         trainer = _make_trainer(job, model, watch)
         settle_padding(model, job.tokenizer, job.train.dataset, trainer.data_collator)
@@ -134,10 +131,12 @@ def fit(job: Job) -> Fitted:
             adapter = adapt(job, trainer, fitted.head)
             plan = resumed or make_plan(job, trainer, fitted.head, dropout)
             _fine_tune(job, plan, trainer, watch, fitted)
-            if adapter is not None:
-                fitted.notes[LORA], fitted.adapter = settle(job, adapter, fitted.steps > 0)
             if fitted.trainer is not None:
                 _keep_better(job, plan, fitted, heads)
+    if adapter is not None:
+        # Merged here, where the model has its own forward again, without the autocast of bf16.
+        published = fitted.steps > 0 and KEPT not in fitted.notes
+        fitted.notes[LORA], fitted.adapter = settle(job, adapter, published)
     fitted.model.eval()
     restore_dropout(fitted.model.config, dropout)
     return fitted
@@ -191,7 +190,6 @@ def _keep_better(job: Job, plan: Plan, fitted: Fitted, heads: Heads) -> None:
     with quiet_transformers():
         fitted.model = restored_probe(lambda: heads.fresh(head.pooling), head, job.work_dir)
     best = trainer.state.best_metric
-    fitted.adapter = None
     fitted.notes[KEPT] = {"model": "probe", "score": score, "best_of_training": best}
 
 

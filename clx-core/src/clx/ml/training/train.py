@@ -36,7 +36,7 @@ from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
-from clx.ml.task.lora_options import uses_lora
+from clx.ml.task.lora_options import require_peft, uses_lora
 from clx.ml.task.options import option_names
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
@@ -99,6 +99,8 @@ def train_run(
     frames, made = validated_frames(task, request.data)
     # A saved run was opened without this check: another transformers may have written its config.
     given, problems = check_training_args(task.training_args, task.device)
+    if request.fine_tune:
+        require_peft(task)
     raise_config_problems(problems, f"The training of {task.run_name!r}")
     join(on_cpu=trains_on_cpu(task.device, given))
     with on_main_process(only_writer(place)):
