@@ -46,6 +46,13 @@ def _checked(folder: Path, weights: bool) -> Path:
     config = folder / "config.json"
     if not weights:
         return folder
+    if (folder / "adapter_config.json").is_file():
+        # transformers would add it to a base model that it may fetch, and save the adapter only.
+        raise ModelError(
+            f"{folder} holds an adapter of PEFT, not a whole model. Merge it into its base model first: "
+            f"AutoPeftModelForSequenceClassification.from_pretrained(...).merge_and_unload(), then "
+            f"save_pretrained with the tokenizer."
+        )
     if not config.is_file():
         raise ModelError(f"{folder} is not a model folder: it has no config.json")
     if not any(folder.glob("*.safetensors")):

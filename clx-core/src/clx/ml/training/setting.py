@@ -12,6 +12,7 @@ import torch
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.model.base_models import read_model_config
 from clx.ml.task.author_code import author_code
+from clx.ml.task.lora_options import uses_lora
 from clx.ml.training.defaults import Setting
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def setting_of(
         probe=task.head_init == "probe",
         several=_has_several_labels(train),
         metric=task.imbalanced_metric if is_imbalanced(task, train.frame) else None,
+        lora=uses_lora(task),
     )
 
 

@@ -37,6 +37,7 @@ from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
+from clx.ml.task.lora_options import require_peft, uses_lora
 from clx.ml.task.options import option_names
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
@@ -99,6 +100,8 @@ def train_run(
     frames, made = validated_frames(task, request.data)
     # A saved run was opened without this check: another transformers may have written its config.
     given, problems = check_training_args(task.training_args, task.device)
+    if request.fine_tune:
+        require_peft(task)
     raise_config_problems(problems, f"The training of {task.run_name!r}")
     join(on_cpu=trains_on_cpu(task.device, given))
     with on_main_process(only_writer(place)):
@@ -115,9 +118,10 @@ def train_run(
         identity = _identity(task, origin, frames, complete)
         if made is not None:
             identity["split"] = made.to_dict()
-        needed = training_bytes(base, complete)
+        all_weights = not uses_lora(task)
+        needed = training_bytes(base, complete, all_weights)
         warn_if_short(place.path.parent, needed)
-        with full_disk_named(place.path.parent, needed), memory_for_training(complete):
+        with full_disk_named(place.path.parent, needed), memory_for_training(complete, all_weights):
             # The other processes find what the main process found or began, and resume it.
             resume_from = main_process_first(
                 lambda: checkpoints.enter(
