@@ -21,6 +21,7 @@ from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, argument_docs
 if TYPE_CHECKING:
     from clx.ml.prediction.onnx_export import ExportReport
     from clx.ml.results.outcome import TrainingResult
+    from clx.ml.training.train import Request
 
 
 class CheckedWhenMade(type):
@@ -150,17 +151,26 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
             NotPublishedError: the written run does not open, or does not have the trained model.
         """
         reading = reading_of(separator, encoding, header)
-        place = RunDir(self.run_dir)
-        refuse_existing(place, overwrite, resume)
+        refuse_existing(RunDir(self.run_dir), overwrite, resume)
         self._require_device()
         from clx.ml.training.data import Data
-        from clx.ml.training.train import Request, train_run
+        from clx.ml.training.train import Request
 
         data = Data(train_data, eval_data, group_column, time_column, reading)
-        request = Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget)
+        return self._train(
+            Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget)
+        )
+
+    def _train(self, request: Request) -> TrainingResult:
+        """Train, publish and call the plugins; from the base model, or from an earlier run."""
+        from clx.ml.training.train import train_run
+
+        place, earlier = RunDir(self.run_dir), request.earlier
+        start = None if earlier is None else earlier.directory
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
-        with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True, keep=True):
+        transaction = self._transaction(afresh=True, keep=True, start=start)
+        with caller_state_kept(), new_garbage_only(), transaction:
             self._resolve_metrics()
             opener, origin = opener_of(TrainingRun, self), self._origin()
             result, config = train_run(self, place, request, origin, opener)

@@ -13,6 +13,7 @@ from clx.settings import runs_dir
 
 if TYPE_CHECKING:
     from clx.ml.evaluate_metrics import ExtraMetric
+    from clx.ml.run_directory.layout import RunDir
 
 
 @dataclass
@@ -28,6 +29,7 @@ class State:
         adopted: whether the options are those of the trained run in ``place``.
         stored_device: whether the device comes from the config, which may be from another machine.
         from_base: whether a training or data check, which uses the base model, is in progress.
+        start: the trained run that a training in progress continues.
         metric_sources: the metrics as the caller gave them; a config cannot hold objects.
         metrics: the loaded metrics; None until they are needed.
     """
@@ -39,6 +41,7 @@ class State:
     adopted: bool = False
     stored_device: bool = False
     from_base: bool = False
+    start: RunDir | None = None
     metric_sources: tuple[Any, ...] = ()
     metrics: list[ExtraMetric] | None = None
 

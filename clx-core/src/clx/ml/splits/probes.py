@@ -29,7 +29,7 @@ from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_text
 from clx.ml.model.head.layer import collect_features, model_columns
 from clx.ml.model.head.probe import Examples, fit_head
 from clx.ml.model.head.request import MAX_PROBE_ROWS, HeadRequest
-from clx.ml.model.loading import load_model
+from clx.ml.model.loading import load_base_model
 from clx.ml.task.author_code import author_code
 from clx.ml.task.option_checks import unknown_labels
 
@@ -76,7 +76,7 @@ def shared_features(start: Start, split: Split) -> Features | None:
         return None
     if not one_each and (windows is None or task.window_pooling == "max"):
         return None
-    model = load_model(task, start.base, start.tokenizer).float()
+    model = load_base_model(task, start.base, start.tokenizer).float()
     on_cpu = trains_on_cpu(task.device, start.arguments)
     model.to("cpu" if on_cpu else choose_device(task.device))
     request = HeadRequest(

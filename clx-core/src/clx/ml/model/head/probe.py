@@ -140,7 +140,7 @@ def solve(basis: Basis, examples: Examples, C: float, max_steps: int = MAX_STEPS
     curvature = 0.25 if kind == "multi" else (outputs - 1) / outputs**2
     shrink = (1 + C * curvature * basis.values).rsqrt()
     inputs, penalty = rows * shrink, shrink.pow(2)[:, None]
-    weights = _loss_weights(examples, rows.dtype)
+    weights = label_loss_weights(examples, rows.dtype)
     many = outputs > MANY_LABELS
     truth = examples.targets if many else _indicators(examples, rows.dtype)
     solution = torch.zeros(inputs.shape[1] + 1, outputs, dtype=rows.dtype)
@@ -186,7 +186,7 @@ def _indicators(examples: Examples, dtype: torch.dtype) -> Tensor:
     return torch.nn.functional.one_hot(examples.targets.long(), examples.outputs).to(dtype)
 
 
-def _loss_weights(examples: Examples, dtype: torch.dtype) -> Tensor | None:
+def label_loss_weights(examples: Examples, dtype: torch.dtype) -> Tensor | None:
     """Return a weight for each row, shape (rows, 1), or for the rows with a label, shape (outputs,)."""
     if examples.weights is None:
         return None
@@ -244,7 +244,11 @@ def mean_loss(head: LinearHead, examples: Examples) -> float:
             for part in parts(len(examples), examples.outputs)
         ]
         return sum(losses) / len(examples)
-    scores = head(examples.features)
+    return mean_loss_of_scores(head(examples.features), examples)
+
+
+def mean_loss_of_scores(scores: Tensor, examples: Examples) -> float:
+    """Return the mean loss of scores, shape (rows, outputs); see :func:`mean_loss`."""
     if examples.kind == "regression":
         numbers = examples.targets.to(scores).reshape(scores.shape)
         return float((scores - numbers).pow(2).mean())

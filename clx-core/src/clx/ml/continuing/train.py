@@ -1,0 +1,169 @@
+"""Continue a published run: its options, its rows, the training, and the comparison, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import ConfigError, RunDirError
+from clx.ml.continuing.compare import Opponents, compare_continued
+from clx.ml.continuing.options import LABEL_LISTS, Predecessor, fresh_name, new_options
+from clx.ml.continuing.rows import JoinedRows, Readers, Replay, all_labels, joined_rows
+from clx.ml.data.frames import training_sources
+from clx.ml.data.holdout.arguments import seed_of
+from clx.ml.evaluation.compare import Contender
+from clx.ml.results.continued import ContinuedTraining
+from clx.ml.results.outcome import TrainingResult
+from clx.ml.run_directory.finding import refuse_existing
+from clx.ml.run_directory.layout import RunDir
+from clx.ml.training.earlier import Earlier
+from clx.ml.training.train import Request
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from clx.ml.training.job import Job
+
+Make = Callable[[str, Mapping[str, Any]], Any]
+"""Makes a run of the task, from its name and its options."""
+
+Train = Callable[[Any, Request], TrainingResult]
+"""Trains a run that was made."""
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """The arguments of ``continue_training``, which describes them.
+
+    Attributes:
+        request: the arguments that ``train`` has too.
+        name: the name of the new run.
+        replay: the old rows to mix in.
+        options: the options of the new run that are given anew.
+    """
+
+    request: Request
+    name: str | None = None
+    replay: Replay = field(default_factory=Replay)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def continue_run(
+    predecessor: Predecessor,
+    continuation: Continuation,
+    load: Callable[[], Contender],
+    make: Make,
+    train: Train,
+) -> ContinuedTraining:
+    """Train a run further, as a new run; see ``TrainingRun.continue_training``.
+
+    Args:
+        predecessor: the run to continue.
+        continuation: the arguments of the call.
+        load: returns the run with its model.
+        make: makes the new run.
+        train: trains it.
+    """
+    request, replay = continuation.request, continuation.replay
+    replay.check()
+    options = new_options(predecessor, continuation.options)
+    parent = Path(options.pop("run_dir_parent", predecessor.directory.path.parent))
+    name = _name(predecessor, continuation, parent)
+    options["run_dir_parent"] = parent
+    known = make(name, {**options, **predecessor.learned, **continuation.options})
+    refuse_existing(RunDir(known.run_dir), request.overwrite, request.resume)
+    unlabeled = {key: None for key in LABEL_LISTS if key in options}
+    blank = make(name, {**options, **unlabeled})
+    readers = Readers(known, blank, request.data.reading)
+    data = request.data
+    more, eval_data = training_sources(data.train_data, data.eval_data, data.reading)
+    joined = joined_rows(readers, more, replay, seed_of(known.training_args))
+    labels = all_labels(readers, joined.frame)
+    # What the task takes from the rows, such as the type of labels, stays as it was. The decisions
+    # are fitted anew.
+    inferred = {
+        key: value
+        for key, value in predecessor.learned.items()
+        if key in ("label_names", "label_columns", "label_type")
+        or getattr(blank, key, None) != options.get(key)
+    }
+    decisions = {k: v for k, v in predecessor.learned.items() if k not in inferred}
+    named = {"label_names": labels} if labels else {}
+    run = make(name, {**options, **inferred, **named, **continuation.options, **named})
+    old = load()
+    story = _Story(predecessor, old, labels, joined, decisions)
+    earlier = Earlier(
+        predecessor.directory, old.model, predecessor.recorded, joined.replay_from, story.complete
+    )
+    data = replace(data, train_data=joined.frame, eval_data=eval_data)
+    result = train(run, replace(request, data=data, earlier=earlier))
+    assert isinstance(result, ContinuedTraining)
+    return result
+
+
+def _name(predecessor: Predecessor, continuation: Continuation, parent: Path) -> str:
+    name = continuation.name
+    if name is None and continuation.request.resume:
+        raise ConfigError("resume=True needs name=, the name of the run whose training to continue")
+    if name is None:
+        return fresh_name(predecessor, parent)
+    return name
+
+
+@dataclass(frozen=True)
+class _Story:
+    """What a continued training adds to its result.
+
+    Attributes:
+        predecessor: the earlier run.
+        old: the earlier run with its model.
+        labels: the labels of the new run; empty for a task without label names.
+        joined: the training rows.
+        decisions: the options of the earlier run that its training fitted, such as thresholds.
+    """
+
+    predecessor: Predecessor
+    old: Contender
+    labels: list[str]
+    joined: JoinedRows
+    decisions: Mapping[str, Any]
+
+    def complete(self, result: TrainingResult, job: Job, model: PreTrainedModel) -> TrainingResult:
+        """Return the result with the comparison, or take over the decisions without eval data."""
+        predecessor, task = self.predecessor, job.task
+        self._refuse_replaced()
+        comparison, carried = None, []
+        if job.evaluated is None:
+            # There is nothing to fit the decisions on.
+            carried = [k for k, v in self.decisions.items() if getattr(task, k) != v]
+            for key in carried:
+                setattr(task, key, self.decisions[key])
+        else:
+            new = Contender(task, job.tokenizer, model, result.run_dir)
+            opponents = Opponents(self.old, new, self.decisions)
+            comparison = compare_continued(opponents, job.evaluated.frame)
+        known = getattr(self.old.task, "label_names", None) or ()
+        base = {name: getattr(result, name) for name in TrainingResult.__dataclass_fields__}
+        return ContinuedTraining(
+            **base,
+            continued_from=predecessor.name,
+            new_labels=self.labels[len(known) :],
+            replayed=self.joined.replayed,
+            comparison=comparison,
+            carried=carried,
+        )
+
+    def _refuse_replaced(self) -> None:
+        """Refuse to publish a mix of two runs.
+
+        Raises:
+            RunDirError: the earlier run was replaced after it was opened.
+        """
+        directory = self.predecessor.directory
+        if directory.identity() != self.predecessor.fingerprint:
+            raise RunDirError(
+                f"The run in {directory.path} was replaced while it was continued, so nothing was "
+                f"published: continue the run that is there now."
+            )
