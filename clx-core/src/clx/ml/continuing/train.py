@@ -1,4 +1,4 @@
-"""Continue a published run: its options, its rows, the training, and the comparison, in this order."""
+"""Continue a published run: the new run and its training, which compares both runs at its end."""
 
 from __future__ import annotations
 
@@ -18,19 +18,14 @@ from clx.ml.results.continued import ContinuedTraining
 from clx.ml.results.outcome import TrainingResult
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
-from clx.ml.training.earlier import Earlier
+from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.train import Request
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from clx.ml.training.job import Job
+    pass
 
 Make = Callable[[str, Mapping[str, Any]], Any]
 """Makes a run of the task, from its name and its options."""
-
-Train = Callable[[Any, Request], TrainingResult]
-"""Trains a run that was made."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +45,22 @@ class Continuation:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def continue_run(
+def prepared(
     predecessor: Predecessor,
     continuation: Continuation,
     load: Callable[[], Contender],
     make: Make,
-    train: Train,
-) -> ContinuedTraining:
-    """Train a run further, as a new run; see ``TrainingRun.continue_training``.
+) -> tuple[Any, Request]:
+    """Return the new run and the request to train it; see ``TrainingRun.continue_training``.
 
     Args:
         predecessor: the run to continue.
         continuation: the arguments of the call.
         load: returns the run with its model.
         make: makes the new run.
-        train: trains it.
+
+    Returns:
+        The run, and the request; its result is a :class:`ContinuedTraining`.
     """
     request, replay = continuation.request, continuation.replay
     replay.check()
@@ -98,9 +94,7 @@ def continue_run(
         predecessor.directory, old.model, predecessor.recorded, joined.replay_from, story.complete
     )
     data = replace(data, train_data=joined.frame, eval_data=eval_data)
-    result = train(run, replace(request, data=data, earlier=earlier))
-    assert isinstance(result, ContinuedTraining)
-    return result
+    return run, replace(request, data=data, earlier=earlier)
 
 
 def _name(predecessor: Predecessor, continuation: Continuation, parent: Path) -> str:
@@ -130,20 +124,20 @@ class _Story:
     joined: JoinedRows
     decisions: Mapping[str, Any]
 
-    def complete(self, result: TrainingResult, job: Job, model: PreTrainedModel) -> TrainingResult:
+    def complete(self, result: TrainingResult, finished: Finished) -> TrainingResult:
         """Return the result with the comparison, or take over the decisions without eval data."""
-        predecessor, task = self.predecessor, job.task
+        predecessor, task = self.predecessor, finished.task
         self._refuse_replaced()
         comparison, carried = None, []
-        if job.evaluated is None:
+        if finished.eval_frame is None:
             # There is nothing to fit the decisions on.
             carried = [k for k, v in self.decisions.items() if getattr(task, k) != v]
             for key in carried:
                 setattr(task, key, self.decisions[key])
         else:
-            new = Contender(task, job.tokenizer, model, result.run_dir)
+            new = Contender(task, finished.tokenizer, finished.model, result.run_dir)
             opponents = Opponents(self.old, new, self.decisions)
-            comparison = compare_continued(opponents, job.evaluated.frame)
+            comparison = compare_continued(opponents, finished.eval_frame)
         known = getattr(self.old.task, "label_names", None) or ()
         base = {name: getattr(result, name) for name in TrainingResult.__dataclass_fields__}
         return ContinuedTraining(

@@ -13,8 +13,6 @@ from clx.ml.task.options import accepted_options, option_names
 if TYPE_CHECKING:
     from clx.ml.evaluation.compare import Contender
     from clx.ml.results.continued import ContinuedTraining
-    from clx.ml.results.outcome import TrainingResult
-    from clx.ml.training.train import Request
 
 
 class ContinuingRun(EditingRun):
@@ -79,9 +77,10 @@ class ContinuingRun(EditingRun):
         self._require_ready()
         from clx.ml.continuing.options import Predecessor
         from clx.ml.continuing.rows import Replay
-        from clx.ml.continuing.train import Continuation, continue_run
+        from clx.ml.continuing.train import Continuation, prepared
+        from clx.ml.results.continued import ContinuedTraining
         from clx.ml.training.data import Data
-        from clx.ml.training.train import Request
+        from clx.ml.training.train import Request, train_run
 
         directory = RunDir(self.run_dir)
         identity = self._clx_loaded.identity or directory.identity()
@@ -90,9 +89,15 @@ class ContinuingRun(EditingRun):
         request = Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget)
         given = {key: value for key, value in options.items() if value is not None}
         continuation = Continuation(request, name, Replay(replay, replay_rows), given)
-        return continue_run(
-            predecessor, continuation, self._contender, self._made_like, _train_further
-        )
+        run, request = prepared(predecessor, continuation, self._contender, self._made_like)
+        run._require_device()
+        with run._training(start=directory) as training:
+            result, training.config = train_run(
+                run, training.place, request, training.origin, training.reopen
+            )
+            training.result = result
+        assert isinstance(result, ContinuedTraining)
+        return result
 
     def _contender(self) -> Contender:
         from clx.ml.evaluation.compare import Contender
@@ -120,11 +125,3 @@ class ContinuingRun(EditingRun):
         """Return the run's device, None if only its config names it and this machine lacks it."""
         stored = self._clx_state.stored_device
         return None if stored and self.device != "cpu" else self.device
-
-    def _train(self, request: Request) -> TrainingResult:
-        raise NotImplementedError("TrainingRun trains")
-
-
-def _train_further(run: ContinuingRun, request: Request) -> TrainingResult:
-    run._require_device()
-    return run._train(request)

@@ -12,12 +12,30 @@ import torch
 from clx.ml.model.head.label_texts import label_names_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.results.outcome import TrainingResult
     from clx.ml.run_directory.layout import RunDir
-    from clx.ml.training.job import Job
+    from clx.ml.task.task import Task
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished training before its run is published.
+
+    Attributes:
+        task: the trained task, whose options may still be changed.
+        tokenizer: its tokenizer.
+        model: the trained model.
+        eval_frame: the validated eval rows, None without eval data.
+    """
+
+    task: Task
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
+    eval_frame: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
@@ -30,15 +48,14 @@ class Earlier:
         recorded: the config entries that say where the new run comes from.
         replay_from: rows of the training frame whose index label is at least this number were
             training rows of the earlier run. None if there are no such rows.
-        complete: adds to the result of the training; called with the result, the training, and the
-            trained model before the run is published.
+        complete: adds to the result of the training, before the run is published.
     """
 
     directory: RunDir
     model: PreTrainedModel
     recorded: Mapping[str, Any]
     replay_from: int | None
-    complete: Callable[[TrainingResult, Job, PreTrainedModel], TrainingResult]
+    complete: Callable[[TrainingResult, Finished], TrainingResult]
 
     def label_rows(self, model: PreTrainedModel) -> dict[int, int]:
         """Return the id of each label in ``model`` that the earlier model has, with its id there."""

@@ -51,6 +51,7 @@ from clx.ml.training.data import (
 )
 from clx.ml.training.decide import decided
 from clx.ml.training.defaults import choose_arguments
+from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.fit import Fitted, fit
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from clx.ml.task.task import Task
-    from clx.ml.training.earlier import Earlier
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def train_run(
                     split=made,
                 )
                 if start is not None:
-                    result = start.complete(result, job, fitted.model)
+                    result = start.complete(result, _finished(job, fitted))
                 extra = {**origin.extra, **_recorded(task, fitted)}
                 config = config_to_write(task, replace(origin, extra=extra))
                 if is_main_process():
@@ -186,6 +186,11 @@ def _ancestors(request: Request, base: Path) -> Mapping[str, Any]:
 def _check(place: RunDir, job: Job, model: PreTrainedModel, reopen: Reopen, new: RunDir) -> None:
     with refused(new, place, job):
         check_opens(new, job, model, reopen)
+
+
+def _finished(job: Job, fitted: Fitted) -> Finished:
+    frame = None if job.evaluated is None else job.evaluated.frame
+    return Finished(job.task, job.tokenizer, fitted.model, frame)
 
 
 def _checked_callbacks(callbacks: Any) -> list[Any]:

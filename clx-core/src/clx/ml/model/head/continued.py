@@ -20,6 +20,7 @@ from clx.ml.model.head.probe import (
     label_loss_weights,
     mean_loss,
     mean_loss_of_scores,
+    steepness,
 )
 from clx.ml.model.head.request import labeled_rows
 from clx.ml.model.head.validation import MAX_CHOICE_ROWS, labels_repeat, out_of_fold
@@ -113,6 +114,7 @@ def continue_head(
         head,
         init="probe",
         C=probe.C,
+        steepness=round(steepness(fitted, features), 3),
         rows=len(examples),
         label_texts=probe.extra if continued.head != EARLIER else 0,
         train_loss=round(mean_loss(fitted, examples), 5),
