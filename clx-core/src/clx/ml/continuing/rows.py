@@ -6,7 +6,7 @@ import contextlib
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ import numpy as np
 from clx.errors import ConfigError, DataFormatError, DataWarning
 from clx.ml.data.frames import to_frame, training_sources
 from clx.ml.data.reading import Reading
-from clx.ml.data.task_frames import validated_frame
-from clx.ml.task.author_code import author_code, validate_frame
+from clx.ml.data.task_frames import named_frame, validated_frame
+from clx.ml.task.author_code import author_code
 from clx.problems import cell, examples
 
 if TYPE_CHECKING:
@@ -160,35 +160,52 @@ def _sample(
 def all_labels(readers: Readers, frame: pd.DataFrame) -> list[str]:
     """Return the labels of the earlier run, and after them those that only the rows have.
 
-    The blank task has inferred its config from the rows afterwards, if it accepts them. Warns if
-    rows of earlier labels are missing, because the training will unlearn these labels.
+    The blank task has inferred its config from the rows afterwards, if it can. Warns if rows of
+    earlier labels are missing, because the training may unlearn these labels.
 
     Raises:
         DataFormatError: the rows are not in the task's format.
     """
     own = [str(name) for name in getattr(readers.known, "label_names", None) or ()]
-    task, validated = readers.validated(frame, "train_data")
-    found: Iterable[Any] = ()
-    with contextlib.suppress(DataFormatError):
-        blank = readers.blank
-        validate_frame(blank, validated, "train_data")
-        with author_code(blank, "infer_config"):
-            blank.infer_config(validated)
-        found = getattr(blank, "label_names", None) or ()
-    if task is readers.known:
-        found = ()
-    labels = _row_labels(task, validated)
-    if own and labels is not None:
-        seen = {str(name) for label in labels for name in _as_list(label)}
-        missing = [name for name in own if name not in seen]
-        if missing:
-            warnings.warn(
-                f"The training rows have no row of {len(missing)} of the {len(own)} labels of the run "
-                f"({examples(missing)}): the training may unlearn them. Pass replay= with old rows.",
-                DataWarning,
-                stacklevel=4,
-            )
-    return [*own, *(str(name) for name in found if str(name) not in own)]
+    named = named_frame(readers.blank, frame, what="train_data")
+    found = _inferred(readers.blank, named)
+    new: list[str] = []
+    try:
+        validated_frame(readers.known, frame, "train_data", readers.reading)
+    except DataFormatError:
+        new = [name for name in found if name not in own]
+        # Without new labels, something else is wrong with the rows.
+        if not own or not new:
+            raise
+    _warn_of_missing(readers.blank, named, own)
+    return [*own, *new]
+
+
+def _inferred(task: Task, frame: pd.DataFrame) -> list[str]:
+    """Let a task take its config from rows that may be invalid, and return its label names.
+
+    The rows are not validated, because rows of a single new label are no data for a run of its own.
+    """
+    with contextlib.suppress(Exception):
+        task.infer_config(frame)
+    return [str(name) for name in getattr(task, "label_names", None) or ()]
+
+
+def _warn_of_missing(task: Task, frame: pd.DataFrame, own: Sequence[str]) -> None:
+    labels = None
+    with contextlib.suppress(Exception):
+        labels = task.row_labels(frame)
+    if labels is None:
+        return
+    seen = {str(name) for label in labels for name in _as_list(label)}
+    missing = [name for name in own if name not in seen]
+    if missing:
+        warnings.warn(
+            f"The training rows have no row of {len(missing)} of the {len(own)} labels of the run "
+            f"({examples(missing)}): the training may unlearn them. Pass replay= with old rows.",
+            DataWarning,
+            stacklevel=5,
+        )
 
 
 def _as_list(label: Any) -> Sequence[Any]:

@@ -13,6 +13,7 @@ from clx.ml.continuing.options import LABEL_LISTS, Predecessor, fresh_name, new_
 from clx.ml.continuing.rows import JoinedRows, Readers, Replay, all_labels, joined_rows
 from clx.ml.data.frames import training_sources
 from clx.ml.data.holdout.arguments import seed_of
+from clx.ml.data.task_frames import validated_frame
 from clx.ml.evaluation.compare import Contender
 from clx.ml.results.continued import ContinuedTraining
 from clx.ml.results.outcome import TrainingResult
@@ -88,6 +89,9 @@ def prepared(
     decisions = {k: v for k, v in predecessor.learned.items() if k not in inferred}
     named = {"label_names": labels} if labels else {}
     run = make(name, {**options, **inferred, **named, **continuation.options, **named})
+    if len(labels) > len(getattr(known, "label_names", None) or ()):
+        # Before the model is loaded, as the earlier run could not accept the rows.
+        validated_frame(run, joined.frame, "train_data", data.reading)
     old = load()
     story = _Story(predecessor, old, labels, joined, decisions)
     earlier = Earlier(

@@ -83,7 +83,7 @@ class ContinuingRun(EditingRun):
         from clx.ml.training.train import Request, train_run
 
         directory = RunDir(self.run_dir)
-        identity = self._clx_loaded.identity or directory.identity()
+        identity = self._clx_loaded.same_identity(directory)
         predecessor = Predecessor(directory, directory.read_config(), option_names(self), identity)
         data = Data(more, eval_data, group_column, time_column, reading)
         request = Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget)

@@ -140,7 +140,8 @@ def _measured(
     if unseen is None or examples.outputs > MANY_LABELS or len(examples) < MIN_COMPARED_ROWS:
         return Continued(EARLIER)
     if examples.kind != "regression":
-        counted = examples.targets if examples.kind == "multi" else _one_hot(examples)
+        own = examples.select(unseen)
+        counted = own.targets if own.kind == "multi" else _one_hot(own)
         if int(counted.sum(dim=0).min()) < 2:
             return Continued(EARLIER)
     generator = torch.Generator().manual_seed(0)
