@@ -23,15 +23,22 @@ pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.DataWarning")
 
 
 def rows_of(*labels, start="the", several=False):
-    rows = [(f"{start} {word} is a {other}", label) for label in labels for word in WORDS[label]
-            for other in ("big", "red", "small")]
+    rows = [
+        (f"{start} {word} is a {other}", label)
+        for label in labels
+        for word in WORDS[label]
+        for other in ("big", "red", "small")
+    ]
     frame = pd.DataFrame(rows, columns=["text", "label"])
     return frame.assign(label=[[label] for label in frame["label"]]) if several else frame
 
 
 def contents(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +52,9 @@ def made(parent, tiny_model):
 
     def make(task, name, **options):
         options = {"training_args": ARGS, "label_texts": None, **options}
-        return training_run(task, name, run_dir_parent=parent, base_model_name=tiny_model, **options)
+        return training_run(
+            task, name, run_dir_parent=parent, base_model_name=tiny_model, **options
+        )
 
     return make
 
@@ -116,7 +125,11 @@ def test_old_and_new_are_compared_on_rows_that_the_old_run_can_answer(grown):
     assert table.loc["accuracy", "difference"] == pytest.approx(
         table.loc["accuracy", "other"] - table.loc["accuracy", "own"]
     )
-    assert table.loc["accuracy", "low"] <= table.loc["accuracy", "difference"] <= table.loc["accuracy", "high"]
+    assert (
+        table.loc["accuracy", "low"]
+        <= table.loc["accuracy", "difference"]
+        <= table.loc["accuracy", "high"]
+    )
     stored = training_run(load=result.run_dir).results["continued"]
     assert stored["comparison"]["rows"] == 36
     assert stored["from"] == "old"
@@ -139,14 +152,19 @@ def test_several_labels_per_row(made):
     both = rows_of("fruit", "animal", several=True)
     run.train(both, rows_of("fruit", "animal", start="a", several=True), **QUICK)
     result = run.continue_training(
-        rows_of("number", several=True), rows_of(*WORDS, start="a", several=True), replay=both, **QUICK
+        rows_of("number", several=True),
+        rows_of(*WORDS, start="a", several=True),
+        replay=both,
+        **QUICK,
     )
     new = training_run(load=result.run_dir)
     assert new.label_names == ["animal", "fruit", "number"]
     assert set(new.thresholds) == set(new.label_names)
     assert result.comparison.rows == 36
     assert new.predict_labels(["the two is a big"]) == [["number"]]
-    without = run.continue_training(rows_of("number", "fruit", several=True), name="no-eval", **QUICK)
+    without = run.continue_training(
+        rows_of("number", "fruit", several=True), name="no-eval", **QUICK
+    )
     assert without.carried == ["thresholds"]
     assert training_run(load=without.run_dir).thresholds == run.thresholds
 
@@ -247,7 +265,7 @@ def test_a_run_that_is_replaced_meanwhile_is_not_mixed(made, monkeypatch):
 
     def replaced(*args, **kwargs):
         made("classification", "meanwhile").train(rows_of(*WORDS), overwrite=True, **QUICK)
-        return None
+        return
 
     monkeypatch.setattr("clx.ml.continuing.train.compare_continued", replaced)
     monkeypatch.setattr(compare, "compare_continued", replaced)

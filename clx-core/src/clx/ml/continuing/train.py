@@ -65,11 +65,14 @@ def prepared(
     """
     request, replay = continuation.request, continuation.replay
     replay.check()
-    options = new_options(predecessor, continuation.options)
+    given = dict(continuation.options)
+    if "label_columns" in given:
+        given.setdefault("label_names", list(given["label_columns"]))
+    options = new_options(predecessor, given)
     parent = Path(options.pop("run_dir_parent", predecessor.directory.path.parent))
     name = _name(predecessor, continuation, parent)
     options["run_dir_parent"] = parent
-    known = make(name, {**options, **predecessor.learned, **continuation.options})
+    known = make(name, {**options, **predecessor.learned, **given})
     refuse_existing(RunDir(known.run_dir), request.overwrite, request.resume)
     unlabeled = {key: None for key in LABEL_LISTS if key in options}
     blank = make(name, {**options, **unlabeled})
@@ -88,7 +91,7 @@ def prepared(
     }
     decisions = {k: v for k, v in predecessor.learned.items() if k not in inferred}
     named = {"label_names": labels} if labels else {}
-    run = make(name, {**options, **inferred, **named, **continuation.options, **named})
+    run = make(name, {**options, **inferred, **given, **named})
     if len(labels) > len(getattr(known, "label_names", None) or ()):
         # Before the model is loaded, as the earlier run could not accept the rows.
         validated_frame(run, joined.frame, "train_data", data.reading)

@@ -158,7 +158,6 @@ class Loaded:
         refuse_unsafe(directory, task.trust_remote_code)
         return directory
 
-
     def same_identity(self, directory: RunDir) -> str:
         """Return the identity of a directory's content.
 
