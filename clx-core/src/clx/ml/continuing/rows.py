@@ -128,7 +128,7 @@ def joined_rows(readers: Readers, more: Any, replay: Replay, seed: int) -> Joine
     source, _ = training_sources(replay.data, None, readers.reading)
     old = to_frame(source, "replay", readers.reading)
     task, validated = readers.validated(old, "replay")
-    chosen = _sample(_row_labels(task, validated), len(old), replay.wanted(len(old)), seed)
+    chosen = sample_rows(_row_labels(task, validated), len(old), replay.wanted(len(old)), seed)
     frame = pd.concat([new, old.iloc[chosen]], ignore_index=True)
     return JoinedRows(frame, len(new), len(chosen))
 
@@ -138,7 +138,7 @@ def _row_labels(task: Task, frame: pd.DataFrame) -> list[Any] | None:
         return task.row_labels(frame)
 
 
-def _sample(
+def sample_rows(
     labels: Sequence[Any] | None, count: int, wanted: int, seed: int
 ) -> np.ndarray[Any, Any]:
     """Return the positions of a random sample, ascending, in which each label keeps its share."""

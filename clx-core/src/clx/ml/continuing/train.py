@@ -23,7 +23,7 @@ from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.train import Request
 
 if TYPE_CHECKING:
-    pass
+    from clx.ml.task.task import Task
 
 Make = Callable[[str, Mapping[str, Any]], Any]
 """Makes a run of the task, from its name and its options."""
@@ -81,14 +81,7 @@ def prepared(
     more, eval_data = training_sources(data.train_data, data.eval_data, data.reading)
     joined = joined_rows(readers, more, replay, seed_of(known.training_args))
     labels = all_labels(readers, joined.frame)
-    # What the task takes from the rows, such as the type of labels, stays as it was. The decisions
-    # are fitted anew.
-    inferred = {
-        key: value
-        for key, value in predecessor.learned.items()
-        if key in ("label_names", "label_columns", "label_type")
-        or getattr(blank, key, None) != options.get(key)
-    }
+    inferred = _inferred(predecessor, blank, options)
     decisions = {k: v for k, v in predecessor.learned.items() if k not in inferred}
     named = {"label_names": labels} if labels else {}
     run = make(name, {**options, **inferred, **given, **named})
@@ -102,6 +95,24 @@ def prepared(
     )
     data = replace(data, train_data=joined.frame, eval_data=eval_data)
     return run, replace(request, data=data, earlier=earlier)
+
+
+def _inferred(predecessor: Predecessor, blank: Task, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that the earlier task took from its rows; they stay as they were.
+
+    Its other learned options are decisions, which are fitted anew.
+
+    Args:
+        predecessor: the run to continue.
+        blank: the task as it was made, after it has inferred its config.
+        options: the options that both were made with.
+    """
+    return {
+        key: value
+        for key, value in predecessor.learned.items()
+        if key in ("label_names", "label_columns", "label_type")
+        or getattr(blank, key, None) != options.get(key)
+    }
 
 
 def _name(predecessor: Predecessor, continuation: Continuation, parent: Path) -> str:
