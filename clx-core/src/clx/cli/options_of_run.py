@@ -45,7 +45,8 @@ BaseModelOption = Annotated[
     str | None,
     typer.Option(
         metavar="M",
-        help="Model to fine-tune: a folder, small, fast, best, multilingual, or a Hub id.",
+        help="Model to fine-tune: a folder, a preset (small, fast, best, multilingual), a trained run, "
+        "or a Hub id.",
     ),
 ]
 TokenizerOption = Annotated[

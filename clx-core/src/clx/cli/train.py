@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clx.cli.metric_tables import write_metrics
+from clx.cli.metric_tables import write_frame, write_metrics
 from clx.cli.options_of_run import (
     AssignmentsOption,
     BaseModelOption,
@@ -34,6 +34,8 @@ from clx.cli.parameters import (
     TimeColumnOption,
     reading_options,
 )
+from clx.errors import ConfigError
+from clx.problems import cell
 from clx.settings import runs_dir as default_runs_dir
 
 if TYPE_CHECKING:
@@ -83,6 +85,27 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted training run.")
     ] = False,
+    earlier: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Continue the training of this run, as the new run NAME: start from its weights, and "
+            "keep its labels and options.",
+        ),
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="With --from: old data to mix in, so that it is not unlearned."
+        ),
+    ] = None,
+    replay_rows: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|SHARE", help="With --replay: how many of its rows, such as 500 or 0.3."
+        ),
+    ] = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,16 +127,24 @@ def train(
             "label_names": label_names,
             "label_columns": label_columns,
         }
-        run = training_run(task, name, **run_options(task, given, assignments))
-        result = run.train(
-            train_data,
-            None if eval_data is None else data_or_share(eval_data),
-            overwrite=overwrite,
-            resume=resume,
-            group_column=group_column,
-            time_column=time_column,
+        options = run_options(task, given, assignments)
+        call: dict[str, Any] = {
+            "eval_data": None if eval_data is None else data_or_share(eval_data),
+            "overwrite": overwrite,
+            "resume": resume,
+            "group_column": group_column,
+            "time_column": time_column,
             **reading_options(separator, encoding, header, no_header),
-        )
+        }
+        old_rows = replayed(earlier, replay, replay_rows)
+        result: TrainingResult
+        if earlier is None:
+            run = training_run(task, name, **options)
+            result = run.train(train_data, **call)
+        else:
+            run = training_run(task, load=earlier, device=device)
+            result = run.continue_training(train_data, name=name, **call, **old_rows, **options)
+            run = training_run(load=result.run_dir)
         if as_json:
             out.json(_document(run, result))
         else:
@@ -123,6 +154,23 @@ def train(
 def data_or_share(text: str) -> str | float:
     """Return a number as the share of eval rows, and any other value as the name of data."""
     return float(text) if _NUMBER.fullmatch(text.strip()) else text
+
+
+def replayed(earlier: str | None, replay: str | None, replay_rows: str | None) -> dict[str, Any]:
+    """Return the arguments of ``continue_training`` about old rows.
+
+    Raises:
+        ConfigError: there are old rows but no ``--from``, or their number is not a number.
+    """
+    if earlier is None and (replay is not None or replay_rows is not None):
+        raise ConfigError("--replay and --replay-rows need --from RUN, the run to continue")
+    if replay_rows is not None and not _NUMBER.fullmatch(replay_rows.strip()):
+        raise ConfigError(f"--replay-rows must be a number, but is {cell(replay_rows)}")
+    found: dict[str, Any] = {} if replay is None else {"replay": replay}
+    if replay_rows is not None:
+        whole = replay_rows.strip().isdecimal()
+        found["replay_rows"] = int(replay_rows) if whole else float(replay_rows)
+    return found
 
 
 def _document(run: TrainingRun, result: TrainingResult) -> dict[str, Any]:
@@ -142,6 +190,11 @@ def _write(out: Output, run: TrainingRun, result: TrainingResult) -> None:
 
     ending = result.to_dict()
     words = [("kept", kept_in_words(ending)), ("stopped by", stopped_in_words(ending))]
+    comparison = getattr(result, "comparison", None)
+    if comparison is not None:
+        own, other = comparison.names
+        title = f"own: {own}, other: {other}, on {comparison.rows} rows of labels that both have"
+        write_frame(out, title, comparison.metrics)
     out.fields(
         [
             ("train rows", result.rows.get("train", 0)),

@@ -77,12 +77,23 @@ def validated_frame(
         DataFormatError: the data cannot be read, or is not in the task's format.
     """
     columns = column_names(task) if columns is None else columns
-    frame = to_frame(data, what, reading, split)
     sources = _sources(task, columns)
-    renamed = _renamed(task, frame, sources, what)
+    renamed = named_frame(task, to_frame(data, what, reading, split), columns, what)
     read_as = " and ".join(f"{old!r} as {new!r}" for new, old in sources.items() if old != new)
     validate_frame(task, renamed, f"{what}, read with {read_as}" if read_as else what)
     return renamed
+
+
+def named_frame(
+    task: Task, frame: pd.DataFrame, columns: ColumnNames | None = None, what: str = "data"
+) -> pd.DataFrame:
+    """Return a frame with the task's names for its columns; see :func:`validated_frame`.
+
+    Raises:
+        DataFormatError: a column that the user named is missing.
+    """
+    columns = column_names(task) if columns is None else columns
+    return _renamed(task, frame, _sources(task, columns), what)
 
 
 def _sources(task: Task, columns: ColumnNames) -> dict[str, str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from clx.ml.evaluation.evaluate import Predicted
     from clx.ml.task.task import Task
 
 
@@ -39,10 +40,17 @@ class Contender:
 
 def compare_runs(one: Contender, two: Contender, frame: pd.DataFrame) -> Comparison:
     """Compare two runs on a validated frame; differences are the second run minus the first."""
-    import pandas as pd
-
     own = predict_frame_rows(one.task, one.tokenizer, one.model, frame)
     other = predict_frame_rows(two.task, two.tokenizer, two.model, frame)
+    return compare_predictions(one, own, two, other, frame)
+
+
+def compare_predictions(
+    one: Contender, own: Predicted, two: Contender, other: Predicted, frame: pd.DataFrame
+) -> Comparison:
+    """Compare the predictions of two runs for a validated frame; see :func:`compare_runs`."""
+    import pandas as pd
+
     own_result = evaluate_predictions(one.task, frame, own, one.run_dir)
     other_result = evaluate_predictions(two.task, frame, other, two.run_dir)
     with author_code(one.task, "metric_differences"):

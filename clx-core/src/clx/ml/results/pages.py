@@ -11,6 +11,7 @@ from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_r
 from clx.ml.results.ending import kept_in_words, stopped_in_words
 from clx.ml.results.json_tables import table_from_json
 from clx.ml.results.row_split import split_sentence
+from clx.ml.run_directory.config import CONTINUED_FROM
 from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
 
@@ -42,6 +43,7 @@ def run_report(
     facts = {
         "Task": config["task"],
         "Base model": config.get("base_model_name"),
+        "Continued from": _mapping(config.get(CONTINUED_FROM)).get("run_name"),
         "Training rows": _mapping(results.get("rows")).get("train"),
         "Steps": results.get("steps"),
         "Kept": kept_in_words(results),
@@ -59,6 +61,7 @@ def run_report(
             sections=sections,
             environment=environment,
             config={key: value for key, value in config.items() if key not in _NOT_SHOWN},
+            comparison=_with_earlier(results),
             **_evaluated(found),
         )
     )
@@ -122,6 +125,22 @@ def comparison_report(
                 mcnemar=test | ({"fixed": len(fixed), "broken": len(broken)} if test else {}),
             ),
         )
+    )
+
+
+def _with_earlier(results: Mapping[str, Any]) -> Comparison | None:
+    """Return the comparison with the run that was continued, None if there is none."""
+    values = _mapping(_mapping(results.get("continued")).get("comparison"))
+    metrics = table_from_json(values.get("metrics"))
+    if metrics is None:
+        return None
+    counts = {key: values.get(key) for key in ("p_value", "fixed", "broken")}
+    return Comparison(
+        names=(str(values.get("other")), str(values.get("own"))),
+        metrics=metrics.rename(columns={"other": "this", "own": "other"})[
+            ["this", "other", "difference", "low", "high"]
+        ],
+        mcnemar=counts if counts["p_value"] is not None else {},
     )
 
 

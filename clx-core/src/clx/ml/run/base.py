@@ -15,8 +15,7 @@ from clx.ml.plugins.entry_points import distribution_of
 from clx.ml.run.loaded import Loaded
 from clx.ml.run.state import State, default_name, metric_name, parent_folder
 from clx.ml.run_directory.config import (
-    LEARNED,
-    TEMPERATURE,
+    OF_TRAINING,
     Origin,
     config_to_write,
     contradictions,
@@ -242,6 +241,8 @@ class Run(Task):
         return RunDir(self.run_dir)
 
     def _directory_if_trained(self) -> RunDir | None:
+        if self._clx_state.start is not None:
+            return self._clx_state.start
         trained = not self._clx_state.from_base and self.is_trained
         return self._trained_directory() if trained else None
 
@@ -257,19 +258,22 @@ class Run(Task):
             self._clx_state.metrics = resolve_metrics(self._clx_state.metric_sources)
 
     @contextlib.contextmanager
-    def _transaction(self, *, afresh: bool, keep: bool = False) -> Iterator[None]:
+    def _transaction(
+        self, *, afresh: bool, keep: bool = False, start: RunDir | None = None
+    ) -> Iterator[None]:
         """Let the block change options and load parts of the base model, then undo the changes.
 
         Args:
             afresh: start with the options that the run was made with, before data or a saved config
                 changed any of them.
             keep: keep the changed options, unless the block raises.
+            start: the trained run to start from instead of the base model.
         """
         state, options = self._clx_state, copy.deepcopy(options_of_task(self))
-        self._clx_state = replace(state, from_base=True)
+        self._clx_state = replace(state, from_base=True, start=start)
         if afresh:
             self._set_options(self._clx_state.made_with)
-            extra = {key: value for key, value in state.extra.items() if key != TEMPERATURE}
+            extra = {key: value for key, value in state.extra.items() if key not in OF_TRAINING}
             self._clx_state.extra, self._clx_state.adopted = extra, False
         self._clx_loaded.free()
         kept = False
@@ -278,7 +282,7 @@ class Run(Task):
             kept = keep
         finally:
             if kept:
-                self._clx_state.from_base = False
+                self._clx_state.from_base, self._clx_state.start = False, None
             else:
                 # A training may have failed after it published the run, so read the disk again.
                 adopted = state.adopted and not keep
@@ -289,9 +293,3 @@ class Run(Task):
     def _set_options(self, options: Mapping[str, Any]) -> None:
         for name, value in copy.deepcopy(dict(options)).items():
             setattr(self, name, value)
-
-
-def learned_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options that training determined, with their values before it; may be empty."""
-    learned = config.get(LEARNED)
-    return learned if isinstance(learned, dict) else {}

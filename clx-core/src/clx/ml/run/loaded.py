@@ -153,16 +153,24 @@ class Loaded:
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:
         """Return the directory after checking that it is safe and still holds the opened run."""
+        self._identity = self.same_identity(directory)
+        directory.check()
+        refuse_unsafe(directory, task.trust_remote_code)
+        return directory
+
+    def same_identity(self, directory: RunDir) -> str:
+        """Return the identity of a directory's content.
+
+        Raises:
+            RunDirError: it is not the run that was opened.
+        """
         identity = directory.identity()
         if self._identity not in (None, identity):
             raise RunDirError(
                 f"The run in {directory.path} was replaced since it was opened: open it again with "
                 f"training_run(load=...) to use the new one."
             )
-        self._identity = identity
-        directory.check()
-        refuse_unsafe(directory, task.trust_remote_code)
-        return directory
+        return identity
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clx.errors import ConfigError, PluginError
+from clx.ml.model.base_runs import portable_name
 from clx.ml.task.checks import check_task, private_names
 from clx.ml.task.lora_options import require_peft
 from clx.ml.task.options import accepted_options
@@ -49,6 +50,8 @@ def make_run(
             f"The __init__ of {task.__qualname__} sets {names(shadowed)}, which is private to clx: give "
             f"the attribute another name"
         )
+    if hasattr(run, "run_dir_parent"):
+        run.base_model_name = portable_name(run.base_model_name, run.run_dir_parent)
     run._finish(unknown, {name for name, value in options.items() if value is not None})
     require_peft(run)
     return run

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from clx.ml.plugins.calls import after_evaluation, after_training
 from clx.ml.run.making import make_run
 from clx.ml.run.saved import opener_of
 from clx.ml.run.sharing import SharingRun
+from clx.ml.run.state import Training
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
@@ -153,25 +155,40 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
             NotPublishedError: the written run does not open, or does not have the trained model.
         """
         reading = reading_of(separator, encoding, header)
-        place = RunDir(self.run_dir)
-        refuse_existing(place, overwrite, resume)
+        refuse_existing(RunDir(self.run_dir), overwrite, resume)
         self._require_device()
         from clx.ml.training.data import Data
         from clx.ml.training.train import Request, train_run
 
         data = Data(train_data, eval_data, group_column, time_column, reading)
         request = Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget)
+        with self._training() as training:
+            result, training.config = train_run(
+                self, training.place, request, training.origin, training.reopen
+            )
+            training.result = result
+        return result
+
+    @contextlib.contextmanager
+    def _training(self, start: RunDir | None = None) -> Iterator[Training]:
+        """Prepare a training in the block; then use the published run, and call the plugins.
+
+        Args:
+            start: the trained run to start from, None for the base model.
+        """
+        place = RunDir(self.run_dir)
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
-        with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True, keep=True):
+        transaction = self._transaction(afresh=True, keep=True, start=start)
+        with caller_state_kept(), new_garbage_only(), transaction:
             self._resolve_metrics()
-            opener, origin = opener_of(TrainingRun, self), self._origin()
-            result, config = train_run(self, place, request, origin, opener)
-            self._take_over(config)
+            training = Training(place, self._origin(), opener_of(TrainingRun, self))
+            yield training
+            self._take_over(training.config)
         self._clx_loaded.opened(place)
-        after_evaluation(self, result.evaluation)
-        after_training(self, result)
-        return result
+        assert training.result is not None
+        after_evaluation(self, training.result.evaluation)
+        after_training(self, training.result)
 
     def export(
         self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from clx.errors import ClxError, RunDirError
 from clx.ml.plugins.registry import code_of
-from clx.ml.run.base import Run, learned_of
-from clx.ml.run_directory.config import options_of
+from clx.ml.run.base import Run
+from clx.ml.run_directory.config import learned_of, options_of
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
 from clx.ml.task.checks import check_task

@@ -13,6 +13,10 @@ from clx.settings import runs_dir
 
 if TYPE_CHECKING:
     from clx.ml.evaluate_metrics import ExtraMetric
+    from clx.ml.results.outcome import TrainingResult
+    from clx.ml.run_directory.config import Origin
+    from clx.ml.run_directory.layout import RunDir
+    from clx.ml.training.published_check import Reopen
 
 
 @dataclass
@@ -28,6 +32,7 @@ class State:
         adopted: whether the options are those of the trained run in ``place``.
         stored_device: whether the device comes from the config, which may be from another machine.
         from_base: whether a training or data check, which uses the base model, is in progress.
+        start: the trained run that a training in progress continues.
         metric_sources: the metrics as the caller gave them; a config cannot hold objects.
         metrics: the loaded metrics; None until they are needed.
     """
@@ -39,8 +44,28 @@ class State:
     adopted: bool = False
     stored_device: bool = False
     from_base: bool = False
+    start: RunDir | None = None
     metric_sources: tuple[Any, ...] = ()
     metrics: list[ExtraMetric] | None = None
+
+
+@dataclass
+class Training:
+    """One training of a run.
+
+    Attributes:
+        place: the directory to publish the run in.
+        origin: the content of the config other than the options.
+        reopen: opens the written run, to check it before it is published.
+        config: the published config.
+        result: the result of the training.
+    """
+
+    place: RunDir
+    origin: Origin
+    reopen: Reopen
+    config: Mapping[str, Any] = field(default_factory=dict)
+    result: TrainingResult | None = None
 
 
 def default_name(task: str) -> str:

@@ -26,6 +26,15 @@ LEARNED = "learned"
 TEMPERATURE = "temperature"
 """The key for the temperature folded into the saved head. It is information for readers only."""
 
+CONTINUED_FROM = "continued_from"
+"""The key for the name and content of the run that a training continued."""
+
+BASE_RUN = "base_run"
+"""The key for the name and content of the run whose model is the base model."""
+
+OF_TRAINING = frozenset({TEMPERATURE, CONTINUED_FROM, BASE_RUN})
+"""The keys that are not options and that each training writes anew."""
+
 BOOKKEEPING = (
     "schema_version",
     "clx_version",
@@ -139,6 +148,12 @@ def read_config(text: str, where: str) -> dict[str, Any]:
 def options_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options in a config: everything but bookkeeping and place keys."""
     return {key: value for key, value in config.items() if key not in (*BOOKKEEPING, *PLACE_KEYS)}
+
+
+def learned_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options that training determined, with their values before it; may be empty."""
+    learned = config.get(LEARNED)
+    return learned if isinstance(learned, dict) else {}
 
 
 def contradictions(

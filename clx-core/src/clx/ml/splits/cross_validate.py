@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.distributed import broadcast, is_main_process, join, wait
-from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.base_notes import warn_about_base
+from clx.ml.model.loading import base_folder
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.run_directory.config import raise_config_problems
 from clx.ml.splits.combine import combined, result_of_fold
@@ -52,7 +52,7 @@ def cross_validate(task: Task, request: FoldRequest) -> EvaluationResult:
     raise_config_problems(problems, f"The cross-validation of {task.run_name!r}")
     folds = make_folds(task, frame, request)
     join(on_cpu=trains_on_cpu(task.device, arguments))
-    start = Start(task, resolve_base_model(task.base_model_name), task.tokenizer, arguments)
+    start = Start(task, base_folder(task), task.tokenizer, arguments)
     warn_about_base(task, start.base, start.tokenizer)
     (split,) = tokenized_splits(task, start.tokenizer, {"data": frame})
     limit = input_limit(task, start.tokenizer)

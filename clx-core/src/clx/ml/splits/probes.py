@@ -31,7 +31,7 @@ from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_text
 from clx.ml.model.head.layer import collect_features, model_columns
 from clx.ml.model.head.probe import Examples, fit_head
 from clx.ml.model.head.request import MAX_PROBE_ROWS, Collator, HeadRequest
-from clx.ml.model.loading import load_model
+from clx.ml.model.loading import load_base_model
 from clx.ml.task.author_code import author_code
 from clx.ml.task.option_checks import unknown_labels
 
@@ -146,7 +146,7 @@ def probe_features(
 
 def _base_model(start: Start) -> PreTrainedModel:
     """Return the base model on its device, in full precision."""
-    model = load_model(start.task, start.base, start.tokenizer).float()
+    model = load_base_model(start.task, start.base, start.tokenizer).float()
     on_cpu = trains_on_cpu(start.task.device, start.arguments)
     return model.to("cpu" if on_cpu else choose_device(start.task.device))
 

@@ -71,15 +71,15 @@ OPTIONS = (
     Option(
         "base_model_name",
         DEFAULT_BASE_MODEL,
-        "The model to fine-tune: a local folder, a preset (`small`, `fast`, `best`, `multilingual`), or "
-        "a Hub id.",
+        "The model to fine-tune: a local folder, a preset (`small`, `fast`, `best`, `multilingual`), "
+        "the name or directory of a trained run, or a Hub id, in this order.",
         check.model_name,
         convert=_plain_path,
     ),
     Option(
         "tokenizer_name",
         None,
-        "Hub id or local folder of the tokenizer, by default the base model's.",
+        "Like `base_model_name`, for the tokenizer, by default the base model's.",
         check.model_name,
         convert=_plain_path,
     ),

@@ -48,6 +48,7 @@ class Task:
     if TYPE_CHECKING:
         # What a run sets: its name and its options (clx.ml.task.options).
         run_name: str
+        run_dir_parent: Path
         base_model_name: str
         tokenizer_name: str | None
         tokenize_args: dict[str, Any]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from clx.ml.data.splits import Split
     from clx.ml.task.task import Task
+    from clx.ml.training.earlier import Earlier
     from clx.ml.training.time_budget import Budget
 
 
@@ -46,6 +47,7 @@ class Job:
         work_dir: the folder of the checkpoints.
         resume_from: the checkpoint to continue from, None for a new training.
         call: the other arguments of the call.
+        earlier: the trained run to continue, None to start from the base model.
     """
 
     task: Task
@@ -56,6 +58,7 @@ class Job:
     work_dir: Path
     resume_from: Path | None
     call: Call
+    earlier: Earlier | None = None
 
     @property
     def train(self) -> Split:

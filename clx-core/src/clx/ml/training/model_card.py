@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clx import __version__
 from clx.ml.results.ending import PROBE, kept_in_words
 from clx.ml.results.outcome import TrainingResult
 from clx.ml.results.row_split import split_sentence
+from clx.ml.run_directory.config import BASE_RUN, CONTINUED_FROM
 from clx.ml.task.lora_options import lora_settings, uses_lora
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 
-def model_card(task: Task, result: TrainingResult) -> str:
-    """Return a Hugging Face model card in Markdown: base model, metrics, labels, and usage."""
+def _continued(config: Mapping[str, Any]) -> str:
+    earlier = config.get(CONTINUED_FROM)
+    return f" It continues the training of `{earlier['run_name']}`." if earlier else ""
+
+
+def model_card(task: Task, result: TrainingResult, config: Mapping[str, Any]) -> str:
+    """Return a Hugging Face model card in Markdown: base model, metrics, labels, and usage.
+
+    Args:
+        task: the trained task.
+        result: the result of its training.
+        config: the content of ``config.json``, which says which runs the training started from.
+    """
     pipeline_task = task.pipeline_args["task"]
     # The path of a local folder means nothing on another machine: the card has only its name.
-    local = Path(task.base_model_name).is_dir()
+    local = Path(task.base_model_name).is_dir() or BASE_RUN in config
     base = Path(task.base_model_name).name if local else task.base_model_name
     front = ["library_name: transformers", f"pipeline_tag: {pipeline_task}", "tags: [clx]"]
     if not local:
         front.insert(1, f"base_model: {json.dumps(base)}")
     lines = ["---", *front, "---", "", f"# {task.run_name}", ""]
     lines += [
-        f"A `{task.name}` model, fine-tuned from {base} with clx {__version__}.",
+        f"A `{task.name}` model, fine-tuned from {base} with clx {__version__}."
+        + _continued(config),
         "",
         f"Trained on {result.rows.get('train', 0)} rows in {result.steps} steps"
         f" ({result.epochs:g} epochs).",

@@ -82,7 +82,7 @@ def write_run(
         job.tokenizer.save_pretrained(new.model)
         with refused(new, RunDir(result.run_dir), job):
             fitted.head.score_difference = _score_difference(task, fitted, new, job.train.dataset)
-    (new.model / "README.md").write_text(model_card(task, result), encoding="utf-8")
+    (new.model / "README.md").write_text(model_card(task, result, config), encoding="utf-8")
     if fitted.adapter is not None:
         local = Path(task.base_model_name).is_dir()
         fitted.adapter.write(fitted.model, None if local else task.base_model_name, new.adapter)

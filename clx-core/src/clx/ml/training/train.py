@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,9 +26,11 @@ from clx.ml.machine.distributed import (
 from clx.ml.machine.memory import memory_for_training
 from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.base_notes import warn_about_base
+from clx.ml.model.base_runs import record_of, run_of_model
 from clx.ml.plugins.calls import before_training, proposed_arguments
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import (
+    BASE_RUN,
     Origin,
     config_to_write,
     raise_config_problems,
@@ -51,6 +53,7 @@ from clx.ml.training.data import (
 )
 from clx.ml.training.decide import decided
 from clx.ml.training.defaults import choose_arguments
+from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.fit import Fitted, fit
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
@@ -68,7 +71,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of ``TrainingRun.train``, which describes them."""
+    """The arguments of ``TrainingRun.train``, which describes them.
+
+    Attributes:
+        earlier: the trained run to continue, None to start from the base model.
+    """
 
     data: Data
     overwrite: bool = False
@@ -76,6 +83,7 @@ class Request:
     callbacks: Any = ()
     fine_tune: bool = True
     time_budget: Any = None
+    earlier: Earlier | None = None
 
 
 def train_run(
@@ -110,7 +118,8 @@ def train_run(
             refuse_existing(place, request.overwrite, request.resume)
         before_training(task, frames["train"], frames.get("eval"))
         proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
-        base = resolve_base_model(task.base_model_name)
+        base = _base(task, place, request)
+        origin = replace(origin, extra={**origin.extra, **_ancestors(request, base)})
         tokenizer = task.tokenizer
         warn_about_base(task, base, tokenizer)
         splits = tokenized_splits(task, tokenizer, frames)
@@ -131,8 +140,10 @@ def train_run(
             with _tidied(place):
                 check = check_or_warn(task, splits, input_limit(task, tokenizer), made)
                 call = Call(request.fine_tune, budget, callbacks)
-                work_dir = place.checkpoints
-                job = Job(task, base, tokenizer, splits, complete, work_dir, resume_from, call)
+                work_dir, start = place.checkpoints, request.earlier
+                job = Job(
+                    task, base, tokenizer, splits, complete, work_dir, resume_from, call, start
+                )
                 fitted = fit(job)
                 evaluation = _evaluation(job, fitted, place.path)
                 result = TrainingResult(
@@ -150,6 +161,8 @@ def train_run(
                     stopped=fitted.stopped,
                     split=made,
                 )
+                if start is not None:
+                    result = start.complete(result, _finished(job, fitted))
                 extra = {**origin.extra, **_recorded(task, fitted)}
                 config = config_to_write(task, replace(origin, extra=extra))
                 if is_main_process():
@@ -159,9 +172,31 @@ def train_run(
     return result, config
 
 
+def _base(task: Task, place: RunDir, request: Request) -> Path:
+    """Return the folder of the model that the training starts from."""
+    if request.earlier is not None:
+        return request.earlier.directory.model
+    return resolve_base_model(
+        task.base_model_name, near=place.path.parent, trusted=task.trust_remote_code
+    )
+
+
+def _ancestors(request: Request, base: Path) -> Mapping[str, Any]:
+    """Return the config entries about the run that the training starts from, if it does."""
+    if request.earlier is not None:
+        return request.earlier.recorded
+    run = run_of_model(base)
+    return {} if run is None else {BASE_RUN: record_of(run)}
+
+
 def _check(place: RunDir, job: Job, model: PreTrainedModel, reopen: Reopen, new: RunDir) -> None:
     with refused(new, place, job):
         check_opens(new, job, model, reopen)
+
+
+def _finished(job: Job, fitted: Fitted) -> Finished:
+    frame = None if job.evaluated is None else job.evaluated.frame
+    return Finished(job.task, job.tokenizer, fitted.model, frame)
 
 
 def _checked_callbacks(callbacks: Any) -> list[Any]:

@@ -49,6 +49,7 @@ class Head:
         score_difference: how much the saved model's scores differ from this one's.
         seconds: the time that the preparation took.
         losses: by validation, the mean loss on held-out rows for each ``C`` that was tried.
+        continued: how the head of a continued training began, None for another training.
     """
 
     layer: nn.Linear | None = None
@@ -65,6 +66,7 @@ class Head:
     score_difference: float | None = None
     seconds: float = 0.0
     losses: dict[str, dict[float, float]] = field(default_factory=dict)
+    continued: Any = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -84,6 +86,7 @@ class Head:
                 name: {str(C): round(loss, 5) for C, loss in losses.items()}
                 for name, losses in self.losses.items()
             },
+            **({} if self.continued is None else {"continued": self.continued.to_dict()}),
         }
 
 
@@ -138,11 +141,11 @@ def _with_probe(
     head: Head, layer: nn.Linear, model: PreTrainedModel, request: HeadRequest, rows: LabeledRows
 ) -> Head:
     """Write a probe into the layer and record it."""
-    features, targets = _features(model, layer, request, rows)
+    features, targets = row_features(model, layer, request, rows)
     examples = Examples(features, targets, rows.kind, layer.out_features, request.label_weights)
     probe = fit_probe(
         examples,
-        _label_examples(model, layer, request, examples),
+        label_examples(model, layer, request, examples),
         judge_extra=request.texts is not None and not request.texts.certain,
         fine_tune=request.fine_tune,
     )
@@ -159,7 +162,7 @@ def _with_probe(
     )
 
 
-def _features(
+def row_features(
     model: PreTrainedModel, layer: nn.Linear, request: HeadRequest, rows: LabeledRows
 ) -> tuple[Tensor, Tensor]:
     """Return features and targets by row, or by text if rows are windows of texts."""
@@ -172,7 +175,7 @@ def _features(
     return torch.from_numpy(windows.pooled(features.numpy())), rows.targets[windows.firsts()]
 
 
-def _label_examples(
+def label_examples(
     model: PreTrainedModel, layer: nn.Linear, request: HeadRequest, examples: Examples
 ) -> Examples | None:
     """Return the label texts as examples, None if there are none or the rows do not need them."""

@@ -30,7 +30,6 @@ from clx.errors import ConfigError, DataFormatError
 from clx.ml.labels import original
 from clx.ml.machine.devices import choose_device
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.head.initialize import prepare_head
 from clx.ml.model.head.label_texts import label_names_of
 from clx.ml.model.head.layer import collect_features
@@ -38,7 +37,7 @@ from clx.ml.model.head.padding import settle_padding
 from clx.ml.model.head.probe import Examples
 from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.head.validation import choose_c, out_of_fold
-from clx.ml.model.loading import load_model
+from clx.ml.model.loading import base_folder, load_base_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,8 +181,8 @@ def frozen_features(task: Task, tokenizer: PreTrainedTokenizerBase, dataset: Dat
     Raises:
         ConfigError: no layer of the model reads features, or the labels are not from a list.
     """
-    folder: Path = resolve_base_model(task.base_model_name)
-    model = load_model(task, folder, tokenizer).float()
+    folder: Path = base_folder(task)
+    model = load_base_model(task, folder, tokenizer).float()
     model.to(choose_device(task.device, stored=True))
     collator = task.load_data_collator()
     settle_padding(model, tokenizer, dataset, collator)

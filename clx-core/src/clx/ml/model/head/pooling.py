@@ -176,6 +176,26 @@ def install_pooling(model: PreTrainedModel, pooling: str) -> None:
     _freeze(model, family)
 
 
+def layers_without_pooling(model: PreTrainedModel) -> dict[str, int]:
+    """Return the ``model_args`` that leave a saved pooling out, ``{}`` if nothing is to be left out.
+
+    The layer of the mean gives all tokens the same vector, so a model of another class, such as one
+    that scores tokens, cannot start from it.
+    """
+    if getattr(model.config, MARK, None) != "mean" or type(model).__name__ in FAMILIES:
+        return {}
+    for key in dict.fromkeys(family.count for family in FAMILIES.values()):
+        if isinstance(count := getattr(model.config, key, None), int):
+            return {key: count - 1}
+    return {}
+
+
+def forget_pooling(model: PreTrainedModel) -> None:
+    """Remove the mark of a pooling that is not in the model's weights."""
+    if hasattr(model.config, MARK):
+        delattr(model.config, MARK)
+
+
 def _add_mean_layer(model: PreTrainedModel, family: _Family) -> None:
     layers: Any = model.get_submodule(family.layers)
     layer = copy.deepcopy(layers[-1])

@@ -146,7 +146,7 @@ def solve(basis: Basis, examples: Examples, C: float, max_steps: int = MAX_STEPS
     # The objective is divided by C · rows because the tolerances assume numbers near 1.
     unit = 1 / (C * len(rows))
     tolerance = TOLERANCE * unit**0.5
-    weights = _loss_weights(examples, rows.dtype)
+    weights = label_loss_weights(examples, rows.dtype)
     penalty = unit * shrink.pow(2)[:, None]
     problem = LogisticProblem(rows * shrink, examples.targets, weights, penalty)
     start = torch.zeros(axes + 1, outputs, dtype=rows.dtype)
@@ -159,7 +159,7 @@ def solve(basis: Basis, examples: Examples, C: float, max_steps: int = MAX_STEPS
     return basis.head((found[:-1] * shrink[:, None]).to(basis.rows), found[-1].to(basis.rows))
 
 
-def _loss_weights(examples: Examples, dtype: torch.dtype) -> Tensor | None:
+def label_loss_weights(examples: Examples, dtype: torch.dtype) -> Tensor | None:
     """Return a weight for each row, shape (rows, 1), or for the rows with a label, shape (outputs,)."""
     if examples.weights is None:
         return None
@@ -191,15 +191,21 @@ def mean_loss(head: LinearHead, examples: Examples) -> float:
 
     Label weights are ignored.
     """
-    features, targets = examples.features, examples.targets
     if examples.kind == "regression":
-        scores = head(features)
-        return float((scores - targets.to(scores).reshape(scores.shape)).pow(2).mean())
+        return mean_loss_of_scores(head(examples.features), examples)
+    features, targets = examples.features, examples.targets
     losses = [
         loss_and_slope(head(features[part]), targets[part], None)[0]
         for part in parts(len(examples), examples.outputs)
     ]
     return sum(losses) / len(examples)
+
+
+def mean_loss_of_scores(scores: Tensor, examples: Examples) -> float:
+    """Return the mean loss of scores, shape (rows, outputs); see :func:`mean_loss`."""
+    if examples.kind == "regression":
+        return float((scores - examples.targets.to(scores).reshape(scores.shape)).pow(2).mean())
+    return loss_and_slope(scores, examples.targets, None)[0] / len(examples)
 
 
 def steepness(head: LinearHead, features: Tensor) -> float:
