@@ -10,6 +10,7 @@ from transformers import AutoModel, AutoModelForTokenClassification
 from clx.errors import BaseModelWarning, ConfigError, ModelError, ModelNotFoundError
 from clx.ml import hookimpl, register_plugin, training_run, unregister_plugin
 from clx.ml.model.head import fit_probe
+from clx.ml.selection import bases
 from clx.ml.selection.parameters import count_parameters
 from clx.ml.splits import folds
 from conftest import fruit_frame, make_tiny_model
@@ -87,6 +88,19 @@ def test_the_score_is_that_of_cross_validated_probes(tiny_model, shallow, rows, 
         row = frame[frame["base"] == str(base)].iloc[0]
         for key in ("accuracy", "accuracy_low", "accuracy_high"):
             assert row[key] == pytest.approx(result.metrics[key])
+
+
+def test_a_fold_fits_all_rows_that_it_does_not_score(tiny_model, rows, monkeypatch):
+    sizes = []
+    predict = bases.predict_with_probe
+
+    def seen(task, features, fold):
+        sizes.append((len(fold.train), len(fold.eval), len(fold.held_out)))
+        return predict(task, features, fold)
+
+    monkeypatch.setattr(bases, "predict_with_probe", seen)
+    make(tiny_model).compare_bases(rows, bases=[tiny_model])
+    assert sizes == [(24, 0, 12)] * 3
 
 
 def test_by_another_metric(tiny_model, rows):
@@ -192,9 +206,9 @@ def test_the_default_is_the_runs_base_model_and_the_presets(tiny_model, rows):
 def test_a_base_that_cannot_be_had_does_not_lose_the_others(tiny_model, shallow, rows, tmp_path):
     strange = shutil.copytree(tiny_model, tmp_path / "strange")
     (strange / "model.safetensors").write_bytes(b"nothing")
-    bases = ["no/such-model", strange, shallow]
+    listed = ["no/such-model", strange, shallow]
     with pytest.warns(BaseModelWarning, match=r"left out:(.|\n)*no/such-model: There is"):
-        frame = make(tiny_model).compare_bases(rows, bases=bases)
+        frame = make(tiny_model).compare_bases(rows, bases=listed)
     assert list(frame["base"]) == [str(shallow)]
     assert set(frame.attrs["left_out"]) == {"no/such-model", str(strange)}
     assert all("\n" not in reason for reason in frame.attrs["left_out"].values())
@@ -211,10 +225,10 @@ def test_if_all_fail_the_error_has_every_reason(tiny_model, rows, tmp_path):
         run.compare_bases(rows, bases=["no/one", tmp_path / "empty"])
 
 
-@pytest.mark.parametrize("bases", [[], 5, [5], [""], {"small"}, [None]])
-def test_bases_must_be_a_list_of_names(tiny_model, rows, bases):
+@pytest.mark.parametrize("wrong", [[], 5, [5], [""], {"small"}, [None]])
+def test_bases_must_be_a_list_of_names(tiny_model, rows, wrong):
     with pytest.raises(ConfigError, match="bases must be a list of Hub ids, presets"):
-        make(tiny_model).compare_bases(rows, bases=bases)
+        make(tiny_model).compare_bases(rows, bases=wrong)
 
 
 def test_folds_are_checked_before_anything_is_read(tiny_model):
