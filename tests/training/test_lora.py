@@ -202,11 +202,11 @@ def test_too_little_time_gives_the_probe_without_an_adapter(tiny_model, fruit):
 
 
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing:FutureWarning")
-@pytest.mark.parametrize("reentrant", [True, False])
-def test_gradient_checkpointing_and_bf16_train_the_adapter(tiny_model, fruit, reentrant):
+def test_gradient_checkpointing_and_bf16_train_the_adapter(tiny_model, fruit):
     arguments = {
         "gradient_checkpointing": True,
-        "gradient_checkpointing_kwargs": {"use_reentrant": reentrant},
+        # No gradient passes through inputs without one.
+        "gradient_checkpointing_kwargs": {"use_reentrant": True},
         "bf16": True,
     }
     run = make(tiny_model, device="cpu", training_args=arguments)
