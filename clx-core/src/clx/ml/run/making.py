@@ -8,6 +8,7 @@ from typing import Any
 from clx.errors import ConfigError, PluginError
 from clx.ml.task.checks import check_task, private_names
 from clx.ml.task.options import accepted_options
+from clx.ml.task.reporting import name_problems, require_packages, settled, shape_problems
 from clx.problems import did_you_mean, names
 
 
@@ -29,6 +30,7 @@ def make_run(
 
     Raises:
         ConfigError: options have wrong names or values; all are listed before anything is loaded.
+        MissingDependencyError: a tracker of ``report_to`` has no package.
         PluginError: the class is not a valid task.
     """
     if task is base:
@@ -47,5 +49,9 @@ def make_run(
             f"The __init__ of {task.__qualname__} sets {names(shadowed)}, which is private to clx: give "
             f"the attribute another name"
         )
-    run._finish(unknown, {name for name, value in options.items() if value is not None})
+    given = {name for name, value in options.items() if value is not None}
+    is_named = not shape_problems(run.report_to)
+    reporters = settled(run.report_to, None) if is_named else ()
+    run._finish([*unknown, *name_problems(reporters)], given)
+    require_packages(settled(run.report_to, run.training_args.get("report_to")))
     return run

@@ -76,6 +76,7 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
         tokenize_args: dict[str, Any] | None = None,
         model_args: dict[str, Any] | None = None,
         training_args: dict[str, Any] | None = None,
+        report_to: str | list[str] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
         text_column: str | None = None,
@@ -144,6 +145,7 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
             DataFormatError: the data is not in the task's format, or ``strict_data`` has findings.
             ConfigError: a callback is not one, or the training arguments do not fit the data.
+            MissingDependencyError: a tracker of ``report_to`` has no package.
             ModelNotFoundError: the base model cannot be found.
             ResumeError: there is nothing to resume, or it was started with other data or arguments.
             RunBusyError: another process is training into this run.
@@ -153,6 +155,7 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
         place = RunDir(self.run_dir)
         refuse_existing(place, overwrite, resume)
         self._require_device()
+        from clx.ml.tracking.follow import followed
         from clx.ml.training.data import Data
         from clx.ml.training.train import Request, train_run
 
@@ -163,7 +166,8 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
         with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True, keep=True):
             self._resolve_metrics()
             opener, origin = opener_of(TrainingRun, self), self._origin()
-            result, config = train_run(self, place, request, origin, opener)
+            with followed(self, origin.made_with, request) as logged:
+                result, config = train_run(self, place, logged, origin, opener)
             self._take_over(config)
         self._clx_loaded.opened(place)
         after_evaluation(self, result.evaluation)

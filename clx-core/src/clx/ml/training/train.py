@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.options import option_names
+from clx.ml.task.reporting import NONE, integrations_of, settled
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
@@ -50,6 +51,7 @@ from clx.ml.training.data import (
 from clx.ml.training.decide import decided
 from clx.ml.training.defaults import choose_arguments
 from clx.ml.training.fit import Fitted, fit
+from clx.ml.training.following import Follower, NobodyFollows
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
 from clx.ml.training.published_check import Reopen, check_opens, refused
@@ -66,7 +68,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of ``TrainingRun.train``, which describes them."""
+    """The arguments of ``TrainingRun.train``, which describes them, and who logs the training."""
 
     data: Data
     overwrite: bool = False
@@ -74,6 +76,7 @@ class Request:
     callbacks: Any = ()
     fine_tune: bool = True
     time_budget: Any = None
+    follower: Follower = field(default_factory=NobodyFollows)
 
 
 def train_run(
@@ -124,8 +127,11 @@ def train_run(
             )
             with _tidied(place):
                 check = check_or_warn(task, splits, input_limit(task, tokenizer), made)
-                call = Call(request.fine_tune, budget, callbacks)
-                work_dir = place.checkpoints
+                work_dir, follower = place.checkpoints, request.follower
+                reporters = settled(task.report_to, proposed.get("report_to"))
+                callbacks += follower.begin(reporters, work_dir, resume_from)
+                others = integrations_of(reporters)
+                call = Call(request.fine_tune, budget, callbacks, reporters=others)
                 job = Job(task, base, tokenizer, splits, complete, work_dir, resume_from, call)
                 fitted = fit(job)
                 evaluation = _evaluation(job, fitted, place.path)
@@ -143,7 +149,9 @@ def train_run(
                     kept=fitted.kept,
                     stopped=fitted.stopped,
                     split=made,
+                    tracking=dict(follower.places),
                 )
+                follower.evaluated(result)
                 extra = {**origin.extra, **_recorded(task, fitted)}
                 config = config_to_write(task, replace(origin, extra=extra))
                 if is_main_process():
@@ -198,10 +206,12 @@ def _identity(
     task: Task, origin: Origin, frames: dict[str, pd.DataFrame], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Return everything that must be equal to resume an unfinished training."""
-    config = {**config_to_write(task, origin), "training_args": arguments}
-    versions = ("clx_version", "task_version")
+    # A training may continue without a tracker that failed.
+    unlogged = {**arguments, "report_to": NONE}
+    config = {**config_to_write(task, origin), "training_args": unlogged}
+    ignored = ("clx_version", "task_version", "report_to")
     return {
-        "config": {key: value for key, value in config.items() if key not in versions},
+        "config": {key: value for key, value in config.items() if key not in ignored},
         "data": fingerprints(frames),
     }
 
