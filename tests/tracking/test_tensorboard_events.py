@@ -6,6 +6,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerCallback
 
+from clx.errors import MissingDependencyError
 from clx.ml import training_run
 
 ARGUMENTS = {
@@ -17,6 +18,8 @@ ARGUMENTS = {
     "disable_tqdm": True,
 }
 
+QUICK = {"pooling": "mean", "label_texts": None}
+
 
 class StopAtThree(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
@@ -25,7 +28,7 @@ class StopAtThree(TrainerCallback):
 
 
 def make(tiny_model, **options):
-    options = {"base_model_name": tiny_model, "report_to": "tensorboard", **options}
+    options = {"base_model_name": tiny_model, "report_to": "tensorboard", **QUICK, **options}
     return training_run("classification", "run", **options)
 
 
@@ -40,10 +43,10 @@ def scalars(events, tag):
 
 
 def test_a_training_in_two_parts_has_one_curve_and_final_metrics(tiny_model, fruit):
-    run = make(tiny_model, training_args=ARGUMENTS)
+    run = make(tiny_model, head_init="random", training_args=ARGUMENTS)
     with pytest.raises(KeyboardInterrupt):
-        run.train(fruit, fruit[:12], callbacks=[StopAtThree])
-    result = run.train(fruit, fruit[:12], resume=True)
+        run.train(fruit, fruit[:4], callbacks=[StopAtThree])
+    result = run.train(fruit, fruit[:4], resume=True)
     events = read(run.run_dir / "logs")
     assert sorted(scalars(events, "train/loss")) == [1, 2, 3, 4]
     assert scalars(events, "eval/accuracy")
@@ -59,25 +62,33 @@ def test_a_training_in_two_parts_has_one_curve_and_final_metrics(tiny_model, fru
 
 def test_a_training_without_fine_tuning_has_final_metrics(tiny_model, fruit):
     run = make(tiny_model)
-    result = run.train(fruit, fruit[:12], fine_tune=False)
+    result = run.train(fruit[:8], fruit[:4], fine_tune=False)
     events = read(run.run_dir / "logs")
     assert scalars(events, "final/accuracy") == {
         0: pytest.approx(result.metrics["accuracy"], abs=1e-6)
     }
 
 
-def test_another_folder_gets_a_folder_for_the_run(tiny_model, fruit, tmp_path, monkeypatch):
+def test_a_saved_run_opens_without_the_package_but_does_not_train(tiny_model, fruit, monkeypatch):
+    run = make(tiny_model, report_to=["tensorboard"])
+    run.train(fruit[:8], fine_tune=False)
+    assert run.config["report_to"] == ["tensorboard"]
+    for module in ("tensorboard", "tensorboardX"):
+        monkeypatch.setitem(sys.modules, module, None)
+    again = training_run(load=run.run_dir)
+    assert len(again.predict(["a cat"])) == 1
+    with pytest.raises(MissingDependencyError):
+        again.train("no such file.csv", overwrite=True)
+
+
+def test_tensorboardx_writes_the_same_and_another_folder_gets_one_for_the_run(
+    tiny_model, fruit, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "events"))
-    result = make(tiny_model).train(fruit, fruit[:12], fine_tune=False)
+    result = make(tiny_model).train(fruit[:8], fruit[:4], fine_tune=False)
     place = tmp_path / "events" / "run"
     assert result.tracking == {"tensorboard": {"folder": str(place)}}
-    assert scalars(read(place), "final/accuracy")
-
-
-def test_tensorboardx_writes_the_same(tiny_model, fruit, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    run = make(tiny_model)
-    run.train(fruit, fruit[:12], fine_tune=False)
-    events = read(run.run_dir / "logs")
+    events = read(place)
     assert scalars(events, "final/accuracy")
     assert "_hparams_/session_start_info" in events.summary_metadata

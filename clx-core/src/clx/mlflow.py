@@ -22,36 +22,26 @@ class RunModel:
 
     Args:
         run: the opened run.
-        batch_size: texts per batch, None to choose it.
     """
 
-    def __init__(self, run: TrainingRun, batch_size: int | None = None) -> None:
+    def __init__(self, run: TrainingRun) -> None:
         self.run = run
-        self.batch_size = batch_size
 
-    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    def predict(self, data: Any) -> pd.DataFrame:
         """Return the predictions of ``run.predict_frame``, one row per text, in order.
 
         Args:
             data: a DataFrame with the run's text columns, whose index the result gets; or a list,
                 array or Series of texts, or one text.
-            params: arguments of ``predict_frame``: ``all_scores``, ``min_score``, ``batch_size``.
 
         Raises:
-            ConfigError: there is no such parameter.
             DataFormatError: there is no text column, or it holds something other than texts.
         """
-        from clx.errors import ConfigError
-        from clx.problems import did_you_mean, names
+        return self.run.predict_frame(_frame(self.run, data))
 
-        arguments = {"batch_size": self.batch_size, **(params or {})}
-        known = ("all_scores", "batch_size", "min_score")
-        for name in arguments:
-            if name not in known:
-                raise ConfigError(
-                    f"a logged run has no parameter {name!r} ({names(known)}){did_you_mean(name, known)}"
-                )
-        return self.run.predict_frame(_frame(self.run, data), **arguments)
+    def get_raw_model(self) -> TrainingRun:
+        """Return the run; ``mlflow.pyfunc`` has a method of this name."""
+        return self.run
 
 
 def _frame(run: TrainingRun, data: Any) -> pd.DataFrame:
@@ -75,15 +65,8 @@ def _frame(run: TrainingRun, data: Any) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=None if rows and isinstance(rows[0], Mapping) else columns)
 
 
-def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> RunModel:
-    """Open a logged run: MLflow calls this function by its name.
-
-    Args:
-        path: the run directory.
-        model_config: what ``load_model`` got: ``device`` and ``batch_size``.
-    """
+def _load_pyfunc(path: str) -> RunModel:
+    """Open a logged run, as MLflow does by this name; ``path`` is the run directory."""
     from clx.ml import training_run
 
-    chosen = dict(model_config or {})
-    run = training_run(load=path, device=chosen.get("device"))
-    return RunModel(run, chosen.get("batch_size"))
+    return RunModel(training_run(load=path))

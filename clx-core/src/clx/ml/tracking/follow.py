@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from clx.ml.results.outcome import TrainingResult
     from clx.ml.task.task import Task
     from clx.ml.training.train import Request
+
+_PASSWORD = re.compile(r"://[^/@\s]*@")
+"""The user and password in an address, which the message of a tracker may contain."""
 
 
 @contextlib.contextmanager
@@ -173,7 +177,7 @@ class Trackers:
             yield
         except Exception as error:
             self._failed.add(name)
-            said = " ".join(str(error).split()) or type(error).__name__
+            said = _PASSWORD.sub("://", " ".join(str(error).split())) or type(error).__name__
             warnings.warn(
                 f"The tracker {name} failed while {doing}: {said[:500]}. The training does not need it "
                 f"and goes on.",

@@ -85,7 +85,7 @@ class MlflowRun:
 
         for name in ARTEFACTS:
             self._client.log_artifact(self._run_id, str(run.path / name))
-        with _content(run) as folder:
+        with content_to_log(run) as folder:
             Model.log(
                 None,
                 flavor=mlflow.pyfunc,
@@ -133,7 +133,7 @@ def _place(uri: str, info: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _content(run: RunDir) -> Iterator[Path]:
+def content_to_log(run: RunDir) -> Iterator[Path]:
     """Provide a copy of what clx wrote into a run directory, without logs and the user's files."""
     with tempfile.TemporaryDirectory(prefix="clx-mlflow-") as parent:
         folder = Path(parent) / run.path.name
