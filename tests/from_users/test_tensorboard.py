@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from transformers import TrainerCallback
 
 from clx.ml import training_run
@@ -15,7 +14,6 @@ def events(run):
 
 
 def test_the_events_are_in_the_logs_of_the_run(tiny_model, fruit, monkeypatch):
-    pytest.importorskip("tensorboardX")
     monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
     arguments = {**ARGUMENTS, "report_to": "tensorboard"}
     run = training_run(

@@ -204,8 +204,6 @@ def test_a_training_with_it_ends_well(arguments, tiny_model):
         ({"optim": "adamw_anyprecision"}, "torchdistx"),
         ({"optim": "galore_adamw", "optim_target_modules": "all-linear"}, "galore"),
         ({"optim_args": "clip"}, "optim_args"),
-        ({"report_to": "mlflow"}, "pip install mlflow"),
-        ({"report_to": ["wandb"]}, "wandb"),
         ({"report_to": "tensorbord"}, "did you mean 'tensorboard'"),
         (
             {"activation_checkpointing_kwargs": {"use_reentran": True}},

@@ -132,6 +132,8 @@ class TrainingResult:
             ``"time_budget"``, or ``"callback"`` for another callback. None if it ran to its
             planned end. A training that Ctrl-C interrupts has no result.
         split: how the eval rows were split from the data, None if they were not.
+        tracking: where the training is logged: tracker → its identifiers, such as the ``run_id`` of
+            MLflow. Empty without ``report_to``.
     """
 
     run_dir: Path
@@ -147,6 +149,7 @@ class TrainingResult:
     kept: str | float | None = None
     stopped: str | None = None
     split: RowSplit | None = field(default=None, repr=False)
+    tracking: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the eval metrics as a frame with the index ``metric`` and the column ``value``."""
@@ -170,5 +173,6 @@ class TrainingResult:
             "truncated": self.truncated,
             "data_check": self.data_check.to_dict(),
             "split": None if self.split is None else self.split.to_dict(),
+            "tracking": self.tracking,
             "evaluation": None if self.evaluation is None else self.evaluation.to_dict(),
         }

@@ -33,7 +33,7 @@ from clx.problems import cell, raise_problems
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
-NOT_COMPARED = frozenset({"training_args", "device"})
+NOT_COMPARED = frozenset({"training_args", "report_to", "device"})
 """Options that may differ between a run made by name and the trained run of that name."""
 
 

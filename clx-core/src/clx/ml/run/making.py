@@ -10,6 +10,7 @@ from clx.ml.model.base_runs import portable_name
 from clx.ml.task.checks import check_task, private_names
 from clx.ml.task.lora_options import require_peft
 from clx.ml.task.options import accepted_options
+from clx.ml.task.reporting import name_problems, require_packages, settled, shape_problems
 from clx.problems import did_you_mean, names
 
 
@@ -52,6 +53,10 @@ def make_run(
         )
     if hasattr(run, "run_dir_parent"):
         run.base_model_name = portable_name(run.base_model_name, run.run_dir_parent)
-    run._finish(unknown, {name for name, value in options.items() if value is not None})
+    given = {name for name, value in options.items() if value is not None}
+    is_named = not shape_problems(run.report_to)
+    reporters = settled(run.report_to, None) if is_named else ()
+    run._finish([*unknown, *name_problems(reporters)], given)
     require_peft(run)
+    require_packages(settled(run.report_to, run.training_args.get("report_to")))
     return run

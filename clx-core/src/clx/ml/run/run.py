@@ -78,6 +78,7 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
         tokenize_args: dict[str, Any] | None = None,
         model_args: dict[str, Any] | None = None,
         training_args: dict[str, Any] | None = None,
+        report_to: str | list[str] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
         text_column: str | None = None,
@@ -148,6 +149,7 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
             RunExistsError: there is a trained run, and neither ``overwrite`` nor ``resume`` is set.
             DataFormatError: the data is not in the task's format, or ``strict_data`` has findings.
             ConfigError: a callback is not one, or the training arguments do not fit the data.
+            MissingDependencyError: a tracker of ``report_to`` has no package.
             ModelNotFoundError: the base model cannot be found.
             ResumeError: there is nothing to resume, or it was started with other data or arguments.
             RunBusyError: another process is training into this run.
@@ -157,15 +159,17 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
         reading = reading_of(separator, encoding, header)
         refuse_existing(RunDir(self.run_dir), overwrite, resume)
         self._require_device()
+        from clx.ml.tracking.follow import followed
         from clx.ml.training.data import Data
         from clx.ml.training.train import Request, train_run
 
         data = Data(train_data, eval_data, group_column, time_column, reading)
         request = Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget)
         with self._training() as training:
-            result, training.config = train_run(
-                self, training.place, request, training.origin, training.reopen
-            )
+            with followed(self, training.origin.made_with, request) as logged:
+                result, training.config = train_run(
+                    self, training.place, logged, training.origin, training.reopen
+                )
             training.result = result
         return result
 

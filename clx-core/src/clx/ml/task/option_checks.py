@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.task.reporting import contradiction_problems, shape_problems
 from clx.ml.task.windows import LONG_TEXT, WINDOW_POOLINGS, truncates
 from clx.problems import cell, choice_problems, did_you_mean, names
 
@@ -97,6 +98,13 @@ def no_label_column(task: Task) -> str:
         f"label_column cannot be set, because the task {task.name!r} does not say which column holds "
         f"its labels: rename the columns of the data, or set label_column_names in its class"
     )
+
+
+def report_to(task: Task, option: str) -> list[str]:
+    """Check the type of the trackers, and that ``training_args`` does not name others."""
+    value, arguments = getattr(task, option), task.training_args
+    entry = arguments.get(option) if isinstance(arguments, dict) else None
+    return shape_problems(value) + contradiction_problems(value, entry)
 
 
 def _column_problems(task: Task, option: str) -> list[str]:

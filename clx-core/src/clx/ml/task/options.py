@@ -103,6 +103,13 @@ OPTIONS = (
         "Arguments of `transformers.TrainingArguments`; names of transformers 4.57 are translated.",
     ),
     Option(
+        "report_to",
+        None,
+        'Where to log a training: `"tensorboard"`, `"mlflow"`, `"wandb"`, another integration of '
+        'transformers, or a list of them. `"none"` and the default log nothing.',
+        check.report_to,
+    ),
+    Option(
         "device",
         None,
         'Where to train and predict, such as `"cpu"` or `"cuda:1"`; by default the best '

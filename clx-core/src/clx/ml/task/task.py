@@ -54,6 +54,7 @@ class Task:
         tokenize_args: dict[str, Any]
         model_args: dict[str, Any]
         training_args: dict[str, Any]
+        report_to: str | list[str] | None
         device: str | None
         metrics: list[str] | None
         text_column: str | None

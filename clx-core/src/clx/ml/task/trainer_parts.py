@@ -7,9 +7,10 @@ probe is fitted.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.task.reporting import name_problems
 from clx.problems import cell, did_you_mean
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def part_problems(args: TrainingArguments, given: Collection[str]) -> list[str]:
         except Exception as error:
             what = ", ".join(f"{name} {cell(plain(getattr(args, name)))}" for name in used)
             problems.append(f"{what} cannot be used: {_line(error)}")
-    return problems + (_reporter_problems(args.report_to) if "report_to" in given else [])
+    return problems + (name_problems(args.report_to) if "report_to" in given else [])
 
 
 def plain(value: Any) -> str:
@@ -149,27 +150,6 @@ PARTS: Mapping[tuple[str, ...], Callable[[TrainingArguments], None]] = {
     ("dataloader_multiprocessing_context",): _start_method,
 }
 """The arguments that describe each part, and the function that raises if the part cannot be made."""
-
-
-def _reporter_problems(reporters: Iterable[Any]) -> list[str]:
-    from transformers.integrations import integration_utils as reporting
-
-    known, problems = reporting.INTEGRATION_TO_CALLBACK, []
-    for name in reporters:
-        if name not in known:
-            hint = did_you_mean(name, known) if isinstance(name, str) else ""
-            problems.append(f"report_to: transformers cannot report to {cell(name)}{hint}")
-            continue
-        # Such a callback prints an exception when it is freed, if its package is missing.
-        fragile = hasattr(known[name], "__del__")
-        if fragile and name not in reporting.get_available_reporting_integrations():
-            problems.append(f"report_to {name!r} needs a package: pip install {name}")
-            continue
-        try:
-            known[name]()
-        except Exception as error:
-            problems.append(f"report_to {name!r} cannot be used: {_line(error)}")
-    return problems
 
 
 def callback_problems(callbacks: Any) -> list[str]:

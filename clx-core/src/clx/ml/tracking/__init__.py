@@ -1,1 +1,4 @@
-"""Log a training to a tracker such as TensorBoard, MLflow or Weights & Biases."""
+"""Trackers of experiments: TensorBoard, MLflow, and Weights & Biases, and what clx logs to each.
+
+Entry points: ``follow.followed``.
+"""

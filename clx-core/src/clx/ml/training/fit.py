@@ -22,6 +22,7 @@ from clx.ml.results.ending import PROBE, TIME_BUDGET
 from clx.ml.run_directory.config import TEMPERATURE
 from clx.ml.run_directory.layout import LOGS
 from clx.ml.task.author_code import author_code
+from clx.ml.task.reporting import NONE
 from clx.ml.task.task import Task
 from clx.ml.trainer.callbacks import report_into
 from clx.ml.trainer.equal_lengths import split_by_length
@@ -212,7 +213,9 @@ def _make_trainer(job: Job, model: PreTrainedModel, watch: _Watch) -> Trainer:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=PATIENCE))
     metrics = _metrics_of_texts(task, job.evaluated)
     fitting = Fitting(job.train.dataset, job.eval_set, metrics, callbacks)
-    arguments = {**arguments, "save_total_limit": None}
+    # What clx logs itself is among the callbacks. A fold of a cross-validation logs nothing.
+    reporters = list(job.call.reporters) or NONE
+    arguments = {**arguments, "save_total_limit": None, "report_to": reporters}
     trainer = make_trainer(task, job.tokenizer, model, arguments, job.work_dir, fitting)
     report_into(trainer, job.work_dir / LOGS)
     return trainer

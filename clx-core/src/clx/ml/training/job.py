@@ -25,12 +25,14 @@ class Call:
         fine_tune: whether to train all weights; false fits the head only.
         budget: the time limit, None for no limit.
         callbacks: the user's callbacks for the Trainer.
+        reporters: the integrations of transformers that log the training.
         resumable: whether Ctrl-C stops the training after the step, with a checkpoint to resume.
     """
 
     fine_tune: bool = True
     budget: Budget | None = None
     callbacks: Sequence[Any] = ()
+    reporters: Sequence[str] = ()
     resumable: bool = True
 
 

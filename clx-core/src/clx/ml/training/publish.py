@@ -26,6 +26,7 @@ from clx.ml.run_directory.layout import (
 from clx.ml.task.author_code import author_code
 from clx.ml.training import keep_probe, plan
 from clx.ml.training.checkpoints import IDENTITY
+from clx.ml.training.following import FOLLOWED
 from clx.ml.training.model_card import model_card
 from clx.ml.training.published_check import refused, score_difference
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from clx.ml.training.fit import Fitted
     from clx.ml.training.job import Job
 
-OF_TRAINING = frozenset({IDENTITY, plan.FILE, keep_probe.WEIGHTS})
+OF_TRAINING = frozenset({IDENTITY, FOLLOWED, plan.FILE, keep_probe.WEIGHTS})
 """The files that clx keeps beside the checkpoints of a training."""
 
 PACKAGES = (

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.lora_options import require_peft, uses_lora
 from clx.ml.task.options import option_names
+from clx.ml.task.reporting import NONE, integrations_of, settled
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
@@ -55,6 +56,7 @@ from clx.ml.training.decide import decided
 from clx.ml.training.defaults import choose_arguments
 from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.fit import Fitted, fit
+from clx.ml.training.following import Follower, NobodyFollows
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
 from clx.ml.training.published_check import Reopen, check_opens, refused
@@ -75,6 +77,7 @@ class Request:
 
     Attributes:
         earlier: the trained run to continue, None to start from the base model.
+        follower: who logs the training.
     """
 
     data: Data
@@ -84,6 +87,7 @@ class Request:
     fine_tune: bool = True
     time_budget: Any = None
     earlier: Earlier | None = None
+    follower: Follower = field(default_factory=NobodyFollows)
 
 
 def train_run(
@@ -139,8 +143,11 @@ def train_run(
             )
             with _tidied(place):
                 check = check_or_warn(task, splits, input_limit(task, tokenizer), made)
-                call = Call(request.fine_tune, budget, callbacks)
-                work_dir, start = place.checkpoints, request.earlier
+                work_dir, start, follower = place.checkpoints, request.earlier, request.follower
+                reporters = settled(task.report_to, proposed.get("report_to"))
+                callbacks += follower.begin(reporters, work_dir, resume_from)
+                others = integrations_of(reporters)
+                call = Call(request.fine_tune, budget, callbacks, reporters=others)
                 job = Job(
                     task, base, tokenizer, splits, complete, work_dir, resume_from, call, start
                 )
@@ -160,9 +167,11 @@ def train_run(
                     kept=fitted.kept,
                     stopped=fitted.stopped,
                     split=made,
+                    tracking=dict(follower.places),
                 )
                 if start is not None:
                     result = start.complete(result, _finished(job, fitted))
+                follower.evaluated(result)
                 extra = {**origin.extra, **_recorded(task, fitted)}
                 config = config_to_write(task, replace(origin, extra=extra))
                 if is_main_process():
@@ -239,10 +248,12 @@ def _identity(
     task: Task, origin: Origin, frames: dict[str, pd.DataFrame], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Return everything that must be equal to resume an unfinished training."""
-    config = {**config_to_write(task, origin), "training_args": arguments}
-    versions = ("clx_version", "task_version")
+    # A training may continue without a tracker that failed.
+    unlogged = {**arguments, "report_to": NONE}
+    config = {**config_to_write(task, origin), "training_args": unlogged}
+    ignored = ("clx_version", "task_version", "report_to")
     return {
-        "config": {key: value for key, value in config.items() if key not in versions},
+        "config": {key: value for key, value in config.items() if key not in ignored},
         "data": fingerprints(frames),
     }
 
