@@ -22,6 +22,7 @@ from clx.cli.new_task import new_task
 from clx.cli.plugin_commands import command_name, commands_of_plugins
 from clx.cli.plugins import plugins
 from clx.cli.predict import predict
+from clx.cli.push import push
 from clx.cli.report import report
 from clx.cli.runs import runs
 from clx.cli.show import show
@@ -36,6 +37,7 @@ COMMANDS = (
     evaluate,
     predict,
     compare,
+    push,
     report,
     export,
     tasks,
