@@ -128,12 +128,14 @@ class Handler(BaseHTTPRequestHandler):
             self.server.release.wait(30)
         for (method, part), status in self.server.fail.items():
             if self.command == method and part in path:
-                return self.refuse(status)
+                self.refuse(status)
+                return
         for method, pattern, name in ROUTES:
             match = re.fullmatch(pattern, path)
             if match and self.command in method.split():
-                return getattr(self, name)(*map(unquote, match.groups()))
-        return self.refuse(404, "EntryNotFound", f"no route {path}")
+                getattr(self, name)(*map(unquote, match.groups()))
+                return
+        self.refuse(404, "EntryNotFound", f"no route {path}")
 
     do_GET = do_HEAD = do_POST = do_PUT = dispatch
 
@@ -205,7 +207,8 @@ class Handler(BaseHTTPRequestHandler):
         wanted = json.loads(self.content)
         repo = f"{wanted['organization']}/{wanted['name']}"
         if repo in self.server.repositories:
-            return self.refuse(409, message="You already created this model repo")
+            self.refuse(409, message="You already created this model repo")
+            return
         private = wanted.get("visibility") == "private" or wanted.get("private") is True
         self.server.repositories[repo] = Repository(private)
         self.answer(200, {"url": f"{self.server.endpoint}/{repo}", "id": repo})
@@ -216,7 +219,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         repository = self.server.repositories[repo]
         if name in repository.branches:
-            return self.refuse(409, message="Reference already exists")
+            self.refuse(409, message="Reference already exists")
+            return
         repository.branches[name] = repository.branches["main"]
         self.answer(200)
 
@@ -236,7 +240,9 @@ class Handler(BaseHTTPRequestHandler):
         answers = [
             {
                 "path": file["path"],
-                "uploadMode": "lfs" if file["path"].endswith((".safetensors", ".onnx")) else "regular",
+                "uploadMode": "lfs"
+                if file["path"].endswith((".safetensors", ".onnx"))
+                else "regular",
                 "shouldIgnore": False,
                 "oid": _git_oid(files[file["path"]]) if file["path"] in files else None,
             }
@@ -256,7 +262,8 @@ class Handler(BaseHTTPRequestHandler):
     def blob(self, oid: str) -> None:
         """Store a large file."""
         if hashlib.sha256(self.content).hexdigest() != oid:
-            return self.refuse(400)
+            self.refuse(400)
+            return
         self.server.blobs[oid] = self.content
         self.answer(200)
 
@@ -268,7 +275,8 @@ class Handler(BaseHTTPRequestHandler):
         lines = [json.loads(line) for line in self.content.splitlines()]
         header = lines[0]["value"]
         if header.get("parentCommit") not in (None, repository.branches[revision]):
-            return self.refuse(412, message="A commit has happened since")
+            self.refuse(412, message="A commit has happened since")
+            return
         files = dict(self.server.files(repo, revision))
         for line in lines[1:]:
             value = line["value"]
@@ -290,7 +298,8 @@ class Handler(BaseHTTPRequestHandler):
         repository, commit = found
         content = repository.commits[commit].get(path)
         if content is None:
-            return self.refuse(404, "EntryNotFound", "Entry not found")
+            self.refuse(404, "EntryNotFound", "Entry not found")
+            return
         headers = {"X-Repo-Commit": commit, "ETag": f'"{_git_oid(content)}"'}
         self.answer(200, body=content, headers=headers)
 

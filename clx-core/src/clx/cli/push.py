@@ -12,14 +12,10 @@ from clx.cli.parameters import JsonOption, RunArgument
 
 def push(
     run_name: RunArgument,
-    repo: Annotated[
-        str, typer.Argument(metavar="OWNER/NAME", help="The repository on the Hub.")
-    ],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository on the Hub.")],
     private: Annotated[
         bool | None,
-        typer.Option(
-            "--private/--public", help="Who can see a new repository [default: private]"
-        ),
+        typer.Option("--private/--public", help="Who can see a new repository [default: private]"),
     ] = None,
     revision: Annotated[
         str | None, typer.Option(metavar="BRANCH", help="Commit to this branch [default: main]")

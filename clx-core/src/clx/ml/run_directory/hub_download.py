@@ -219,7 +219,12 @@ def _entry_problem(name: str, entry: Any, sizes: dict[str, int | None]) -> str |
     allowed = name in TAKEN_BESIDE or parts[0] in IN_MANIFEST
     plain = all(part not in ("", ".", "..") for part in parts) and not _FORBIDDEN.search(name)
     is_file = parts[0] in (CONFIG, RESULTS, ENVIRONMENT)
-    if not allowed or not plain or is_file != (len(parts) == 1) or PurePosixPath(name).is_absolute():
+    if (
+        not allowed
+        or not plain
+        or is_file != (len(parts) == 1)
+        or PurePosixPath(name).is_absolute()
+    ):
         return "is not the name of a file of a run"
     size = entry.get("size") if isinstance(entry, dict) else None
     checksum = entry.get("sha256") if isinstance(entry, dict) else None

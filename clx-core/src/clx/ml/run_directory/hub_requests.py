@@ -59,12 +59,13 @@ def first_answer(request: Callable[[], T]) -> T:
 
 
 @contextlib.contextmanager
-def hub_errors(what: str, repo: str) -> Iterator[None]:
+def hub_errors(what: str, repo: str, token: str | None = None) -> Iterator[None]:
     """Turn the errors of requests into errors that name the cause and the remedy.
 
     Args:
         what: the start of the message, such as ``"The run is not shared"``.
         repo: the repository.
+        token: the token of the requests; None for the stored one, if there is one.
 
     Raises:
         RunNotFoundError: there is no such repository or revision, as far as the caller may see.
@@ -76,7 +77,7 @@ def hub_errors(what: str, repo: str) -> Iterator[None]:
         raise
     except Exception as error:
         kind = RunNotFoundError if is_missing(error) else HubError
-        raise kind(f"{what}: {_reason(error, repo)}") from error
+        raise kind(f"{what}: {_reason(error, repo, token)}") from error
 
 
 def is_missing(error: BaseException) -> bool:
@@ -96,12 +97,12 @@ def is_missing(error: BaseException) -> bool:
     return isinstance(error, missing) and _status(error) != 401
 
 
-def _reason(error: Exception, repo: str) -> str:
+def _reason(error: Exception, repo: str, token: str | None) -> str:
     from huggingface_hub import get_token
     from huggingface_hub.errors import RevisionNotFoundError
 
     status = _status(error)
-    if status == 401 and get_token() is None:
+    if status == 401 and token is None and get_token() is None:
         return (
             f"there is no repository {repo} that everybody may read, and no token to read a private "
             f"one. Log in with `hf auth login`, or set HF_TOKEN."

@@ -30,8 +30,9 @@ def clean_config(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     found: list[str] = []
     cleaned = _clean_dict(config, "", found, drop=False)
     cleaned.pop("run_dir_parent", None)
-    for values in (cleaned, cleaned.get("learned")):
-        for key in BASE_MODELS if isinstance(values, dict) else ():
+    learned = cleaned.get("learned")
+    for values in (cleaned, learned) if isinstance(learned, dict) else (cleaned,):
+        for key in BASE_MODELS:
             value = values.get(key)
             if isinstance(value, str) and is_local(value):
                 values[key] = last_part(value)

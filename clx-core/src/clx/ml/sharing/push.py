@@ -67,9 +67,7 @@ class Push:
         return self.revision or "main"
 
 
-def push_run(
-    task: Task, source: RunDir, push: Push, opener: Callable[[RunDir], Any]
-) -> PushResult:
+def push_run(task: Task, source: RunDir, push: Push, opener: Callable[[RunDir], Any]) -> PushResult:
     """Share a trained run; see :meth:`clx.ml.TrainingRun.push_to_hub`.
 
     Args:
@@ -80,7 +78,7 @@ def push_run(
     """
     _check(push)
     api = _connected(push)
-    with hub_errors(_WHAT, push.repo):
+    with hub_errors(_WHAT, push.repo, push.token):
         _existing(api, push)
     with workplace(source) as folder:
         copy = shared_copy(
@@ -93,7 +91,7 @@ def push_run(
         )
         # Whoever downloads the copy gets no better one than this.
         opener(copy.directory)
-        with hub_errors(_WHAT, push.repo):
+        with hub_errors(_WHAT, push.repo, push.token):
             revision = _commit(api, push, copy)
         files = tuple(sorted(repository_path(name) for name in uploaded_files(copy)))
     return PushResult(
@@ -183,7 +181,7 @@ def _commit(api: HfApi, push: Push, copy: SharedCopy) -> str:
     names = uploaded_files(copy)
     added = {repository_path(name): copy.directory.path / name for name in names}
     stale = (_shared_before(api, push, str(head.sha), present) & present) - set(added)
-    operations = [
+    operations: list[Any] = [
         *(CommitOperationAdd(path, str(file)) for path, file in sorted(added.items())),
         *(CommitOperationDelete(path) for path in sorted(stale)),
     ]

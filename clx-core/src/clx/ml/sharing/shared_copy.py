@@ -113,7 +113,9 @@ def shared_copy(
         _copy_file(source, copy, name)
     _note_the_rest(source, copy)
     if source.manifest() != before:
-        raise RunDirError(f"The run in {source.path} was replaced meanwhile: open and share it again")
+        raise RunDirError(
+            f"The run in {source.path} was replaced meanwhile: open and share it again"
+        )
     (copy.directory.model / CARD).write_text(card(config, results), encoding="utf-8")
     _write_manifest(copy.directory)
     page = run_report(copy.directory, name=source.path.name)
@@ -142,7 +144,9 @@ def _write_results(
     results = source.read_results()
     if not include_texts:
         names = config.get("label_names")
-        labels = {name for name in names if isinstance(name, str)} if isinstance(names, list) else ()
+        labels = (
+            {name for name in names if isinstance(name, str)} if isinstance(names, list) else ()
+        )
         results, left = results_without_texts(results, set(labels))
         copy.note(RESULTS, left)
         if left:
@@ -215,7 +219,8 @@ def _note_the_rest(source: RunDir, copy: SharedCopy) -> None:
 
 def _write_manifest(directory: RunDir) -> None:
     """List what may not change, and beside it what may. The model card may be edited on the Hub."""
-    files, beside = {}, {}
+    files: dict[str, Any] = {}
+    beside: dict[str, Any] = {}
     for path in sorted(directory.path.rglob("*")):
         name = path.relative_to(directory.path).as_posix()
         if not path.is_file() or name == f"{MODEL}/{CARD}":

@@ -121,7 +121,9 @@ def _evaluation(
             if rows:
                 left.append(f"{len(rows)} {ROWS_OF_DATA[key]}")
         elif key == "tables" and isinstance(value, Mapping):
-            tables = {name: table for name, table in value.items() if _is_of_labels(name, table, labels)}
+            tables = {
+                name: table for name, table in value.items() if _is_of_labels(name, table, labels)
+            }
             left += [f"the table {name!r}" for name in value if name not in tables]
             cleaned[key] = tables
         else:

@@ -68,7 +68,11 @@ def _metadata(
     yield f"pipeline_tag: {pipeline_task}"
     yield f"tags: {json.dumps(['clx', task.name])}"
     metrics = [
-        {"type": metric, "value": value, "name": f"{metric} (95%: {interval})" if interval else metric}
+        {
+            "type": metric,
+            "value": value,
+            "name": f"{metric} (95%: {interval})" if interval else metric,
+        }
         for metric, value, interval in _metrics(results)
     ]
     if metrics:
