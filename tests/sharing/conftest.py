@@ -13,12 +13,15 @@ from hub_stub import TOKEN, Hub
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A Hub that the real ``huggingface_hub`` of this process uses, logged in."""
-    from huggingface_hub import constants, utils
+    from huggingface_hub import constants, hf_api, utils
 
     server = Hub().start()
     template = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    # These keep the endpoint of the time when they were made.
+    monkeypatch.setattr(hf_api.api, "endpoint", server.endpoint)
+    monkeypatch.setattr("transformers.utils.hub._hf_api", None, raising=False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))

@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "sharing.md"
 BLOCK = re.compile(r"^```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 def test_the_blocks_run(hub, secrets, own_data_dir, capsys):
     shutil.copytree(secrets, own_data_dir / "runs" / "support-tickets")
     blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
