@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -241,6 +242,16 @@ def test_a_path_in_a_file_of_the_task_is_not_shared(hub, secrets):
     assert hub.repositories == {}
 
 
+def test_a_copy_that_does_not_open_is_not_uploaded(hub, secrets, monkeypatch):
+    def broken(config):
+        return {**config, "long_text": "x"}, []
+
+    monkeypatch.setattr("clx.ml.sharing.shared_copy.clean_config", broken)
+    with pytest.raises(RunDirError, match="long_text"):
+        training_run(load=secrets).push_to_hub("me/fruit")
+    assert hub.repositories == {}
+
+
 def test_a_damaged_run_is_not_shared(hub, secrets):
     run = training_run(load=secrets)
     weights = secrets / "model" / "model.safetensors"
@@ -268,6 +279,15 @@ def test_without_the_hub_there_is_an_error_within_five_seconds(hub, secrets, mon
         with pytest.raises(HubError, match=r"HF_HUB_OFFLINE|cannot be reached"):
             call()
         assert time.monotonic() - start < 5
+
+
+def test_a_request_that_hangs_outside_of_the_client_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(hub_requests, "FIRST_ANSWER_S", 0.05)
+    ended = threading.Event()
+    with pytest.raises(TimeoutError):
+        hub_requests.first_answer(lambda: ended.wait(5))
+    assert not ended.is_set()
+    ended.set()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ MACHINE_KEYS = ("_name_or_path", "name_or_path", "is_local", "local_files_only",
 LEFT_AFTER_S = 24 * 3600
 """The age in seconds from which a copy is one that a killed call left."""
 
-_SEARCHED_HEAD = 2**20
+_SEARCHED_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -245,11 +245,9 @@ def _refuse_traces(source: RunDir, directory: RunDir) -> None:
         traces[token.encode()] = "the token for the Hub"
     problems = []
     for path in sorted(directory.path.rglob("*")):
-        content = _searched(path) if path.is_file() else b""
-        for trace, what in traces.items():
-            if trace in content:
-                name = path.relative_to(directory.path).as_posix()
-                problems.append(f"{name} holds {what}")
+        for trace in _found_in(path, traces) if path.is_file() else ():
+            name = path.relative_to(directory.path).as_posix()
+            problems.append(f"{name} holds {traces[trace]}")
     raise_problems(
         ConfigError,
         "The run is not shared, because of what is in its files:",
@@ -258,10 +256,18 @@ def _refuse_traces(source: RunDir, directory: RunDir) -> None:
     )
 
 
-def _searched(path: Path) -> bytes:
-    """Return the part of a file that may hold words: of weights, only the head."""
+def _found_in(path: Path, traces: Collection[bytes]) -> list[bytes]:
+    """Return the traces in a file: of weights, only in the head, because the rest are numbers."""
+    found: set[bytes] = set()
+    overlap = max(map(len, traces), default=0)
     with path.open("rb") as file:
-        return file.read(_SEARCHED_HEAD if path.suffix == ".safetensors" else -1)
+        end = b""
+        while chunk := file.read(_SEARCHED_BYTES):
+            found |= {trace for trace in traces if trace in end + chunk}
+            if path.suffix == ".safetensors":
+                break
+            end = chunk[-overlap:]
+    return sorted(found)
 
 
 @contextlib.contextmanager
