@@ -99,5 +99,9 @@ class ExportError(ClxError, RuntimeError):
     """A model cannot be exported to that format, or its answers differ there: predict with torch."""
 
 
+class HubError(ClxError, OSError):
+    """The Hugging Face Hub cannot be reached or refuses: go online, log in, or correct the address."""
+
+
 class MissingDependencyError(ClxError, ImportError):
     """An optional package is missing: run the ``pip install`` line of the message."""

@@ -23,6 +23,7 @@ from clx.cli.new_task import new_task
 from clx.cli.plugin_commands import command_name, commands_of_plugins
 from clx.cli.plugins import plugins
 from clx.cli.predict import predict
+from clx.cli.push import push
 from clx.cli.report import report
 from clx.cli.runs import runs
 from clx.cli.show import show
@@ -38,6 +39,7 @@ COMMANDS = (
     evaluate,
     predict,
     compare,
+    push,
     report,
     export,
     tasks,

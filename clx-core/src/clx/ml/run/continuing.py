@@ -79,6 +79,7 @@ class ContinuingRun(EditingRun):
         from clx.ml.continuing.rows import Replay
         from clx.ml.continuing.train import Continuation, prepared
         from clx.ml.results.continued import ContinuedTraining
+        from clx.ml.tracking.follow import followed
         from clx.ml.training.data import Data
         from clx.ml.training.train import Request, train_run
 
@@ -92,9 +93,10 @@ class ContinuingRun(EditingRun):
         run, request = prepared(predecessor, continuation, self._contender, self._made_like)
         run._require_device()
         with run._training(start=directory) as training:
-            result, training.config = train_run(
-                run, training.place, request, training.origin, training.reopen
-            )
+            with followed(run, training.origin.made_with, request) as logged:
+                result, training.config = train_run(
+                    run, training.place, logged, training.origin, training.reopen
+                )
             training.result = result
         assert isinstance(result, ContinuedTraining)
         return result

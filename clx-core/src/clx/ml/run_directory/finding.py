@@ -13,6 +13,7 @@ from clx.errors import (
     RunExistsError,
     RunNotFoundError,
 )
+from clx.ml.run_directory.hub_address import hub_address, is_address
 from clx.ml.run_directory.layout import MANIFEST, OUR_NAMES, RunDir
 from clx.problems import cell, did_you_mean
 from clx.settings import runs_dir
@@ -55,14 +56,21 @@ def left_of(run: RunDir) -> Path | None:
 
 
 def locate(load: str | Path) -> Path:
-    """Return the path of a run, given as a path or as a name in the default folder.
+    """Return the path of a run, given as a path, as a name in the default folder, or as ``hf://…``.
+
+    A run on the Hub is downloaded if it is not on this machine yet.
 
     Raises:
-        ConfigError: ``load`` is neither a path nor a name.
+        ConfigError: ``load`` is neither a path nor a name nor an address.
         RunNotFoundError: there is no such run; the message names the run with the closest name.
+        HubError: the Hub cannot be reached, or refuses.
     """
     if not isinstance(load, str | os.PathLike):
         raise ConfigError(f"load must be a path or the name of a run, but is {cell(load)}")
+    if is_address(load):
+        from clx.ml.run_directory.hub_download import downloaded_run
+
+        return downloaded_run(hub_address(load))
     is_name = isinstance(load, str) and os.sep not in load and load not in ("", ".", "..")
     try:
         path = Path(load).expanduser().absolute()

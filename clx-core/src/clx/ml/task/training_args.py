@@ -32,8 +32,8 @@ OURS = {
     "batch_eval_metrics": "metrics are computed once, from all rows",
     "prediction_loss_only": "metrics need the predictions",
     "push_to_hub": (
-        "it would upload checkpoints and not the finished run; upload the folder model/ of the run, "
-        "for example with `hf upload`"
+        "it would upload checkpoints and not the finished run; call run.push_to_hub('owner/name') "
+        "after the training"
     ),
     "fsdp": "a run is trained and saved as a whole model; start clx with torchrun for several GPUs",
     "deepspeed": "a run is trained and saved as a whole model; start clx with torchrun for several GPUs",

@@ -1,75 +1,233 @@
-"""The model card ``model/README.md``, for readers who get only the model folder."""
+"""The model card, for readers who get only the model: what it is, how good, and how to use it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx import __version__
 from clx.ml.results.ending import PROBE, kept_in_words
-from clx.ml.results.outcome import TrainingResult
+from clx.ml.results.json_tables import table_from_json
 from clx.ml.results.row_split import split_sentence
 from clx.ml.run_directory.config import BASE_RUN, CONTINUED_FROM
 from clx.ml.task.lora_options import lora_settings, uses_lora
+from clx.ml.task.presets import PRESETS
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
+FOLDER = "path/to/this/folder"
+"""What a card calls the model's place if it is not on the Hub."""
 
-def _continued(config: Mapping[str, Any]) -> str:
-    earlier = config.get(CONTINUED_FROM)
-    return f" It continues the training of `{earlier['run_name']}`." if earlier else ""
+MAX_LABELS = 200
+"""The most labels to list."""
+
+FINGERPRINT_DIGITS = 16
 
 
-def model_card(task: Task, result: TrainingResult, config: Mapping[str, Any]) -> str:
-    """Return a Hugging Face model card in Markdown: base model, metrics, labels, and usage.
+def model_card(
+    task: Task,
+    config: Mapping[str, Any],
+    results: Mapping[str, Any],
+    place: str | None = None,
+    license: str | None = None,
+) -> str:
+    """Return a Hugging Face model card in Markdown, with metadata that the Hub reads.
 
     Args:
-        task: the trained task.
-        result: the result of its training.
-        config: the content of ``config.json``, which says which runs the training started from.
+        task: the run.
+        config: the content of ``config.json``.
+        results: the content of ``results.json``.
+        place: the repository on the Hub, ``owner/name``; None for a local folder.
+        license: the license, as the Hub spells it; None leaves it out.
     """
-    pipeline_task = task.pipeline_args["task"]
-    # The path of a local folder means nothing on another machine: the card has only its name.
-    local = Path(task.base_model_name).is_dir() or BASE_RUN in config
-    base = Path(task.base_model_name).name if local else task.base_model_name
-    front = ["library_name: transformers", f"pipeline_tag: {pipeline_task}", "tags: [clx]"]
-    if not local:
-        front.insert(1, f"base_model: {json.dumps(base)}")
-    lines = ["---", *front, "---", "", f"# {task.run_name}", ""]
-    lines += [
-        f"A `{task.name}` model, fine-tuned from {base} with clx {__version__}."
-        + _continued(config),
-        "",
-        f"Trained on {result.rows.get('train', 0)} rows in {result.steps} steps"
-        f" ({result.epochs:g} epochs).",
-    ]
-    kept = kept_in_words({"kept_model": result.kept, "steps": result.steps})
-    lines += [] if kept is None else ["", f"The published model is {kept}."]
-    if uses_lora(task) and result.kept != PROBE:
-        rank = lora_settings(task)["r"]
-        lines += ["", f"A LoRA adapter of rank {rank} was trained and merged into the weights."]
-    if result.metrics:
-        lines += ["", f"## Evaluation on {result.rows.get('eval', 0)} rows", ""]
-        if result.split is not None:
-            lines += [split_sentence(result.split.to_dict()), ""]
-        lines += ["| metric | value |", "|---|---|"]
-        lines += [f"| {name} | {value:.4f} |" for name, value in result.metrics.items()]
-    labels = getattr(task, "label_names", None)
-    if labels:
-        lines += ["", f"## Labels ({len(labels)})", ""]
-        lines += [f"- {json.dumps(name, ensure_ascii=False)}" for name in labels]
-    lines += [
-        "",
-        "## Use",
-        "",
-        "```python",
-        "from transformers import pipeline",
-        "",
-        f'pipe = pipeline("{pipeline_task}", model="path/to/this/folder")',
-        'pipe("some text", truncation=True)',
-        "```",
-    ]
+    base = _base(config)
+    name = place.partition("/")[2] if place else str(config.get("run_name") or task.run_name)
+    lines = ["---", *_metadata(task, base, results, name, license), "---", "", f"# {name}", ""]
+    lines += [*_what(task, base, config, results), *_evaluation(results), *_labels(config, results)]
+    lines += [*_limits(config, results), *_use(task, config, place)]
     return "\n".join(lines) + "\n"
+
+
+def _base(config: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the name of the base model, and whether it is on the Hub."""
+    # The path of a local folder means nothing on another machine: the card has only its name.
+    base = str(config.get("base_model_name") or "an unknown model")
+    base = PRESETS.get(base, base)
+    is_local = BASE_RUN in config or Path(base).is_dir()
+    return (Path(base).name, False) if is_local else (base, base.count("/") == 1)
+
+
+def _metadata(
+    task: Task, base: tuple[str, bool], results: Mapping[str, Any], name: str, license: str | None
+) -> Iterator[str]:
+    pipeline_task = task.pipeline_args["task"]
+    yield "library_name: transformers"
+    if license is not None:
+        yield f"license: {json.dumps(license)}"
+    if base[1]:
+        yield f"base_model: {json.dumps(base[0])}"
+    yield f"pipeline_tag: {pipeline_task}"
+    yield f"tags: {json.dumps(['clx', task.name])}"
+    metrics = [
+        {
+            "type": metric,
+            "value": value,
+            "name": f"{metric} (95%: {interval})" if interval else metric,
+        }
+        for metric, value, interval in _metrics(results)
+    ]
+    if metrics:
+        rows = _mapping(results.get("rows")).get("eval", 0)
+        result = {
+            "task": {"type": pipeline_task},
+            "dataset": {"name": f"{rows} rows of the eval data", "type": "private"},
+            "metrics": metrics,
+        }
+        yield f"model-index: {json.dumps([{'name': name, 'results': [result]}])}"
+
+
+def _what(
+    task: Task, base: tuple[str, bool], config: Mapping[str, Any], results: Mapping[str, Any]
+) -> Iterator[str]:
+    earlier = _mapping(config.get(CONTINUED_FROM)).get("run_name")
+    continued = f" It continues the training of `{earlier}`." if earlier else ""
+    yield f"A `{task.name}` model, fine-tuned from {base[0]} with clx {__version__}.{continued}"
+    yield ""
+    rows = _mapping(results.get("rows")).get("train", 0)
+    yield (
+        f"Trained on {rows} rows in {results.get('steps', 0)} steps"
+        f" ({results.get('epochs') or 0:g} epochs)."
+    )
+    kept = kept_in_words(results)
+    if kept is not None:
+        yield from ("", f"The published model is {kept}.")
+    if uses_lora(task) and results.get("kept_model") != PROBE:
+        rank = lora_settings(task)["r"]
+        yield from ("", f"A LoRA adapter of rank {rank} was trained and merged into the weights.")
+    digests = [
+        f"{part} `{value[:FINGERPRINT_DIGITS]}`"
+        for part, value in _mapping(results.get("data")).items()
+        if isinstance(value, str)
+    ]
+    if digests:
+        yield from ("", f"Fingerprint of the data: {', '.join(digests)}.")
+
+
+def _evaluation(results: Mapping[str, Any]) -> Iterator[str]:
+    metrics = _metrics(results)
+    if not metrics:
+        return
+    rows = _mapping(results.get("rows")).get("eval", 0)
+    yield from ("", f"## Evaluation on {rows} rows", "")
+    split = _mapping(results.get("split"))
+    if split:
+        yield from (split_sentence(split), "")
+    yield from ("| metric | value | 95% interval |", "|---|---|---|")
+    for name, value, interval in metrics:
+        yield f"| {name} | {value:.4f} | {interval} |"
+    tables = _mapping(_mapping(results.get("evaluation")).get("tables"))
+    table = table_from_json(tables.get("per_label"))
+    if table is None or not len(table):
+        return
+    yield from ("", "## Metrics per label", "")
+    yield "| label | " + " | ".join(map(str, table.columns)) + " |"
+    yield "|---" * (1 + len(table.columns)) + "|"
+    for label, row in list(zip(table.index, table.to_numpy().tolist(), strict=True))[:MAX_LABELS]:
+        yield "| " + " | ".join([_cell(label), *map(_number, row)]) + " |"
+
+
+def _labels(config: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[str]:
+    names = config.get("label_names")
+    names = names if isinstance(names, list) else []
+    thresholds = config.get("thresholds")
+    by_label = dict(thresholds) if isinstance(thresholds, dict) else {}
+    if isinstance(thresholds, int | float):
+        by_label = dict.fromkeys(names, thresholds)
+    if names:
+        yield from ("", f"## Labels ({len(names)})", "")
+        for name in names[:MAX_LABELS]:
+            limit = by_label.get(name)
+            suffix = f": from a score of {limit:.4f}" if isinstance(limit, int | float) else ""
+            yield f"- {json.dumps(name, ensure_ascii=False)}{suffix}"
+        if len(names) > MAX_LABELS:
+            yield f"- and {len(names) - MAX_LABELS} more"
+    least = config.get("min_score")
+    if isinstance(least, int | float):
+        yield from ("", f"Below a score of {least:.4f}, clx gives no label.")
+    temperature = config.get("temperature")
+    if isinstance(temperature, int | float):
+        how = "The scores are calibrated on the eval data"
+        yield from ("", f"{how} (temperature {temperature:.3f}, part of the weights).")
+
+
+def _limits(config: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "## Limits", "")
+    if config.get("label_names"):
+        yield "- It knows only the labels above, and gives their scores for any text."
+    if _metrics(results):
+        yield (
+            "- The metrics hold for texts like those of the eval data. Measure it on your own texts "
+            "before you rely on it."
+        )
+    else:
+        yield "- It was not evaluated. Measure it on your own texts before you rely on it."
+    if config.get("long_text") == "window":
+        yield "- clx reads long texts in windows. Plain transformers truncates them."
+    else:
+        yield "- Texts longer than the input limit are truncated."
+    if config.get("thresholds") or isinstance(config.get("min_score"), int | float):
+        yield "- Only clx applies the thresholds above. Plain transformers returns scores."
+
+
+def _use(task: Task, config: Mapping[str, Any], place: str | None) -> Iterator[str]:
+    pipeline_task = task.pipeline_args["task"]
+    model = json.dumps(place or FOLDER)
+    yield from ("", "## Use", "")
+    if place:
+        install = "pip install clx-core"
+        distribution = config.get("task_distribution")
+        install += f" {distribution}" if distribution not in (None, "clx-core") else ""
+        yield f"With clx (`{install}`):"
+        yield from ("", "```python", "from clx.ml import training_run", "")
+        yield f'run = training_run(load="hf://{place}")'
+        yield from ('run.predict_labels(["some text"])', "```", "", "With transformers alone:", "")
+    yield from ("```python", "from transformers import pipeline", "")
+    yield f'pipe = pipeline("{pipeline_task}", model={model})'
+    yield from ('pipe("some text", truncation=True)', "```")
+
+
+def _metrics(results: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    """Return name, value and interval in words of each metric that has a value."""
+    metrics = _mapping(results.get("metrics"))
+    numbers = {name: value for name, value in metrics.items() if _is_number(value)}
+    shown = []
+    for name, value in numbers.items():
+        of_interval = name.endswith(("_low", "_high"))
+        if of_interval and name.rpartition("_")[0] in numbers:
+            continue
+        low, high = numbers.get(f"{name}_low"), numbers.get(f"{name}_high")
+        interval = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+        shown.append((name, value, interval))
+    return shown
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _number(value: Any) -> str:
+    if not _is_number(value):
+        return "" if value is None else _cell(value)
+    return str(int(value)) if float(value).is_integer() and abs(value) > 1 else f"{value:.4f}"
+
+
+def _cell(value: Any) -> str:
+    return " ".join(str(value).split()).replace("|", r"\|")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
