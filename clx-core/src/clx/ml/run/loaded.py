@@ -76,6 +76,20 @@ class Loaded:
         """The identity of the run that these parts belong to, None if it is not known yet."""
         return self._identity
 
+    def require_same(self, directory: RunDir) -> None:
+        """Raise unless the directory still holds the opened run.
+
+        Raises:
+            RunDirError: another run took its place.
+        """
+        identity = directory.identity()
+        if self._identity not in (None, identity):
+            raise RunDirError(
+                f"The run in {directory.path} was replaced since it was opened: open it again with "
+                f"training_run(load=...) to use the new one."
+            )
+        self._identity = identity
+
     def opened(self, directory: RunDir) -> None:
         """Record the identity of the opened run's content."""
         self._identity = directory.identity()
@@ -153,13 +167,7 @@ class Loaded:
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:
         """Return the directory after checking that it is safe and still holds the opened run."""
-        identity = directory.identity()
-        if self._identity not in (None, identity):
-            raise RunDirError(
-                f"The run in {directory.path} was replaced since it was opened: open it again with "
-                f"training_run(load=...) to use the new one."
-            )
-        self._identity = identity
+        self.require_same(directory)
         directory.check()
         refuse_unsafe(directory, task.trust_remote_code)
         return directory

@@ -1,0 +1,269 @@
+"""Labels of a trained run that become one: the last layer is fitted again."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from clx.errors import DataFormatError, ModelError
+from clx.ml.data.lengths import input_limit, warn_truncated
+from clx.ml.editing.configs import edited_config, options_restored_on_error
+from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
+from clx.ml.editing.groups import Merging, checked_merging, merged_value
+from clx.ml.editing.names import (
+    LABEL_NAMES,
+    LABEL_TYPE,
+    label_names_of_run,
+    label_type_for,
+    options_with_labels,
+)
+from clx.ml.editing.refit import Refitted, encoded, head_to_refit, refit
+from clx.ml.editing.rename import HISTORY
+from clx.ml.evaluation.evaluate import evaluate_predictions
+from clx.ml.machine.devices import choose_device
+from clx.ml.machine.quiet import quiet_transformers
+from clx.ml.model.head.layer import model_batches
+from clx.ml.model.saved_model import load_saved_model
+from clx.ml.plugins.calls import report_sections
+from clx.ml.results.outcome import EvaluationResult, TrainingResult
+from clx.ml.results.pages import run_report
+from clx.ml.run_directory.config import LEARNED, TEMPERATURE
+from clx.ml.run_directory.files import json_text
+from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
+from clx.ml.task.author_code import author_code
+from clx.ml.task.options import option_names, options_of_task
+from clx.ml.training.data import Data, fingerprints, tokenized_splits, validated_frames
+from clx.ml.training.model_card import model_card
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+    from clx.ml.results.row_split import RowSplit
+    from clx.ml.task.task import Task
+
+LIMIT = 1e-3
+"""The largest allowed difference of a score to that of the saved model."""
+
+
+@dataclass(frozen=True)
+class MergeRequest:
+    """The arguments of ``TrainingRun.merge_labels``, which describes them.
+
+    Attributes:
+        groups: new name → the old names that it stands for.
+        data: the rows to fit and, if there are any, to evaluate on.
+    """
+
+    groups: Any
+    data: Data
+
+
+@dataclass(frozen=True)
+class _Rows:
+    frames: dict[str, pd.DataFrame]
+    made: RowSplit | None
+    names: list[str]
+
+
+def merge_labels(
+    task: Task,
+    place: RunDir,
+    tokenizer: PreTrainedTokenizerBase,
+    request: MergeRequest,
+    reopen: Reopen,
+) -> tuple[TrainingResult, dict[str, Any]]:
+    """Merge labels of a trained run; see ``TrainingRun.merge_labels``.
+
+    The caller holds the run's lock.
+
+    Args:
+        task: the run; its options are changed unless this fails.
+        place: its directory.
+        tokenizer: its tokenizer.
+        request: the arguments of the call.
+        reopen: opens the changed run, to check it.
+
+    Returns:
+        The result, and the new config.
+    """
+    started = time.monotonic()
+    merging = checked_merging(label_names_of_run(task), request.groups)
+    with options_restored_on_error(task):
+        rows = _validated(task, request.data, merging)
+        splits = tokenized_splits(task, tokenizer, rows.frames)
+        for split in splits:
+            limit = input_limit(task, tokenizer)
+            warn_truncated(limit, split.truncated, len(split.frame), split.name, stacklevel=5)
+        setattr(task, LABEL_NAMES, list(merging.old))
+        model = load_saved_model(task, place.model, tokenizer)
+        model.to(choose_device(task.device, stored=True))
+        layer, kind = head_to_refit(task, model, splits[0])
+        ids = [merging.id_of(name) for name in rows.names]
+        inputs = {
+            each.name: encoded(task, model, layer, each, ids, len(merging.new)) for each in splits
+        }
+        made_with = _set_options(task, place, merging)
+        fitted = refit(task, model, layer, kind, inputs, merging)
+        evaluation = None
+        if fitted.eval is not None:
+            with author_code(task, "fit_decisions"):
+                task.fit_decisions(fitted.eval.prediction)
+            frame = rows.frames["eval"]
+            evaluation = evaluate_predictions(task, frame, fitted.eval, place.path)
+        result = _result(place, fitted, evaluation, splits, rows.made)
+        result = replace(result, seconds=time.monotonic() - started)
+        config = _config(task, place, fitted, made_with)
+
+        def checked(new: RunDir, device: str | None) -> Any:
+            run = reopen(new, device)
+            _check_scores(run, splits[0].dataset, fitted)
+            return run
+
+        with edited(place, checked) as new:
+            _write_model(task, new, tokenizer, fitted, result)
+            results = _results(new, result, fitted, merging, rows.frames)
+            replace_text(new.path / CONFIG, json_text(config))
+            replace_text(new.path / RESULTS, json_text(results))
+            sections = report_sections(task, evaluation)
+            page = run_report(new, sections=sections, name=place.path.name)
+            replace_text(new.path / REPORT, page)
+    return result, config
+
+
+def _validated(task: Task, data: Data, merging: Merging) -> _Rows:
+    """Return validated rows, whose labels may have old names, or old and new ones."""
+    old = list(merging.old)
+    try:
+        return _Rows(*validated_frames(task, data), old)
+    except DataFormatError:
+        if not merging.added:
+            raise
+    every = [*old, *merging.added]
+    setattr(task, LABEL_NAMES, every)
+    return _Rows(*validated_frames(task, data), every)
+
+
+def _set_options(task: Task, place: RunDir, merging: Merging) -> dict[str, Any]:
+    """Give the task the options of the merged labels; return what a new training starts with."""
+    learned = place.read_config().get(LEARNED)
+    learned = learned if isinstance(learned, dict) else {}
+    made_with = {}
+    for name in options_with_labels(task):
+        made_with[name] = merged_value(learned.get(name, getattr(task, name)), merging)
+        setattr(task, name, copy.deepcopy(made_with[name]))
+    for name in task.decision_options:
+        name = name.replace("-", "_")
+        if name in learned and name not in made_with:
+            made_with[name] = learned[name]
+            setattr(task, name, learned[name])
+    setattr(task, LABEL_NAMES, list(merging.new))
+    if LABEL_TYPE in option_names(task):
+        kind = label_type_for(getattr(task, LABEL_TYPE), merging.new)
+        setattr(task, LABEL_TYPE, kind)
+    return made_with
+
+
+def _config(
+    task: Task, place: RunDir, fitted: Refitted, made_with: Mapping[str, Any]
+) -> dict[str, Any]:
+    options = options_of_task(task)
+    stored = place.read_config()
+    changed = {k: v for k, v in options.items() if k in made_with or v != stored.get(k, v)}
+    config = edited_config(place, {LABEL_NAMES: options[LABEL_NAMES], **changed}, made_with)
+    config.pop(TEMPERATURE, None)
+    if fitted.calibration is not None:
+        config[TEMPERATURE] = fitted.calibration.temperature
+    return config
+
+
+def _result(
+    place: RunDir, fitted: Refitted, evaluation: EvaluationResult | None, splits: Any, made: Any
+) -> TrainingResult:
+    """Return the result: the facts of the training that made the features, and the new metrics."""
+    known = place.read_results()
+    loss, steps, epochs = (known.get(key) for key in ("train_loss", "steps", "epochs"))
+    return TrainingResult(
+        run_dir=place.path,
+        metrics={} if evaluation is None else evaluation.metrics,
+        evaluation=evaluation,
+        train_loss=float("nan") if loss is None else float(loss),
+        steps=int(steps or 0),
+        epochs=float(epochs or 0),
+        rows={split.name: len(split.frame) for split in splits},
+        truncated={split.name: split.truncated for split in splits},
+        kept=known.get("kept_model"),
+        stopped=known.get("stopped"),
+        split=made,
+    )
+
+
+def _write_model(
+    task: Task,
+    new: RunDir,
+    tokenizer: PreTrainedTokenizerBase,
+    fitted: Refitted,
+    result: TrainingResult,
+) -> None:
+    shutil.rmtree(new.model)
+    # An export has the old labels.
+    shutil.rmtree(new.path / ONNX, ignore_errors=True)
+    with quiet_transformers():
+        fitted.model.save_pretrained(new.model)
+        tokenizer.save_pretrained(new.model)
+    replace_text(new.model / "README.md", model_card(task, result))
+
+
+def _results(
+    new: RunDir,
+    result: TrainingResult,
+    fitted: Refitted,
+    merging: Merging,
+    frames: dict[str, pd.DataFrame],
+) -> dict[str, Any]:
+    known, values = new.read_results(), result.to_dict()
+    entry = history_entry(
+        merged=merging.merged,
+        data=fingerprints(frames),
+        rows=result.rows,
+        earlier_rows=known.get("rows"),
+        earlier_metrics=known.get("metrics"),
+    )
+    head = known.get("head")
+    head = {**(head if isinstance(head, dict) else {}), "init": "probe"}
+    head |= {"strength": fitted.probe.C, "probe_train_loss": fitted.probe.train_loss}
+    calibration = None if fitted.calibration is None else fitted.calibration.to_dict()
+    fresh = {key: values[key] for key in ("metrics", "rows", "truncated", "split", "evaluation")}
+    check = known.get("data_check")
+    if isinstance(check, dict):
+        # Its counts are of the old labels, and its rows are not those of the new layer.
+        entry["earlier_data_check"] = check
+    history = [*(known.get(HISTORY) or ()), entry]
+    fresh |= {"data_check": values["data_check"], "head": head, "calibration": calibration}
+    return {**known, **fresh, HISTORY: history}
+
+
+def _check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
+    """Refuse a written model that does not score like the fitted one.
+
+    Raises:
+        ModelError: it does not, so the run is left as it was.
+    """
+    expected = fitted.sample
+    model = run.model
+    with torch.no_grad():
+        rows = dataset.select(range(len(expected)))
+        for at, batch in model_batches(model, rows, run.load_data_collator()):
+            found = model(**batch).logits.float().cpu()
+            if not torch.allclose(found, expected[at], rtol=LIMIT, atol=LIMIT):
+                raise ModelError(
+                    f"The model with merged labels does not score the same after it was saved: a score "
+                    f"differs by {float((found - expected[at]).abs().max()):.2g}. The run is unchanged"
+                )
