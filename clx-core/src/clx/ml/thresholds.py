@@ -282,7 +282,7 @@ def precision_recall_curve(labels: Any, scores: Any, label_names: Sequence[str])
         distinct, hits, count = ranked_counts(labels[:, label], scores[:, label])
         at = _thinned(len(distinct), most)[::-1]
         columns = {
-            "label": label_names[label],
+            "label": label_names[int(label)],
             "threshold": _between(distinct)[at],
             "precision": hits[at] / count[at],
             "recall": hits[at] / hits[-1],

@@ -66,7 +66,8 @@ def _copy_run(old: RunDir, new: RunDir) -> None:
 
 def _copy_file(source: str, target: str) -> str:
     """Copy a file, or link it if it is large; links stay links."""
-    if not os.path.islink(source) and os.path.getsize(source) >= LINKED_BYTES:
+    path = Path(source)
+    if not path.is_symlink() and path.stat().st_size >= LINKED_BYTES:
         # Not every file system has hard links.
         with contextlib.suppress(OSError):
             os.link(source, target)

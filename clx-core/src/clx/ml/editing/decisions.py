@@ -11,7 +11,6 @@ from clx.errors import ConfigError
 from clx.ml.editing.cards import CARD, card_with_metrics
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
-from clx.ml.evaluation.evaluate import Predicted, evaluate_predictions
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.decisions import DecisionChange
 from clx.ml.results.pages import run_report
@@ -25,6 +24,8 @@ from clx.problems import did_you_mean, names, raise_problems
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clx.ml.evaluation.evaluate import Predicted
+    from clx.ml.results.outcome import EvaluationResult
     from clx.ml.task.task import Task
 
 HISTORY = "decisions_history"
@@ -140,7 +141,10 @@ def _apply(task: Task, given: Mapping[str, Any], rows: LabeledRows | None) -> di
     return made_with
 
 
-def _evaluated(task: Task, place: RunDir, rows: LabeledRows) -> Any:
+def _evaluated(task: Task, place: RunDir, rows: LabeledRows) -> EvaluationResult:
+    # Imported here: a change without data needs no torch.
+    from clx.ml.evaluation.evaluate import evaluate_predictions
+
     return evaluate_predictions(task, rows.frame, rows.predicted, place.path)
 
 

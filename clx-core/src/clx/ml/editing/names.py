@@ -145,9 +145,7 @@ def _renamed_axes(table: Any, new: Mapping[str, str]) -> Any:
         return table
     labels = list(new)
     return table | {
-        axis: list(new.values())
-        for axis in ("index", "columns")
-        if table.get(axis) == labels
+        axis: list(new.values()) for axis in ("index", "columns") if table.get(axis) == labels
     }
 
 
@@ -160,7 +158,10 @@ def _renamed_cells(table: Any, new: Mapping[str, str]) -> Any:
     return {
         **table,
         "rows": [
-            [_renamed_cell(cell, new) if is_label else cell for cell, is_label in zip(row, holds)]
+            [
+                _renamed_cell(cell, new) if is_label else cell
+                for cell, is_label in zip(row, holds, strict=True)
+            ]
             for row in table["rows"]
         ],
     }

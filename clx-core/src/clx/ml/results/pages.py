@@ -149,6 +149,7 @@ def _evaluated(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         "confusion": table_from_json(tables.get("confusion")),
         "cooccurrence": table_from_json(tables.get("co_occurrence")),
         "calibration": table_from_json(tables.get("calibration")),
+        "decision_curve": table_from_json(tables.get("decision_curve")),
         "mistakes": table_from_json(evaluation.get("mistakes")),
         "suspicious": table_from_json(evaluation.get("suspicious_labels")),
     }

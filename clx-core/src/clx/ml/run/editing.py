@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,9 @@ class EditingRun(SelectingRun):
                 predicted = predict_frame_rows(self, self.tokenizer, self.model, frame)
             rows = LabeledRows(frame, predicted)
         directory = self._trained_directory()
-        with caller_state_kept(), only_writer(directory):
+        # Without data, nothing random happens, and torch need not be imported.
+        kept = contextlib.nullcontext() if rows is None else caller_state_kept()
+        with kept, only_writer(directory):
             self._clx_loaded.require_same(directory)
             opener = opener_of(EditingRun, self)
             change, config = set_decisions(self, directory, decisions, rows, opener)
