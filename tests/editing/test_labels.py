@@ -231,7 +231,7 @@ def test_two_labels_become_one_and_the_encoder_stays(with_three, names):
         assert [list(each) for each in run.predict(TEXTS)] == [["animal", "food"]] * 2
         assert run.predict_labels(TEXTS) == ["food", "animal"]
     after = weights(with_three)
-    changed = {name for name in before if not before[name].shape == after[name].shape}
+    changed = {name for name in before if before[name].shape != after[name].shape}
     assert changed == {"classifier.weight", "classifier.bias"}
     assert all(before[name].equal(after[name]) for name in set(before) - changed)
     config = reopened(with_three).config

@@ -37,7 +37,7 @@ def test_decisions_are_shown_set_and_verified(cli, folder, tmp_path):
     assert document["metrics"]["coverage"] == 1.0
     shown = json.loads(cli("decisions", folder, "--json").out)
     assert shown["decisions"] == document["new"]
-    assert [entry["new"]["min_score"] for entry in shown["history"]][0] == 0.75
+    assert shown["history"][0]["new"]["min_score"] == 0.75
     assert (
         training_run(load=folder, verify=True).config["min_score"] == document["new"]["min_score"]
     )

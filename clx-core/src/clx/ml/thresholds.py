@@ -281,16 +281,13 @@ def precision_recall_curve(labels: Any, scores: Any, label_names: Sequence[str])
     for label in np.flatnonzero(labels.any(axis=0)):
         distinct, hits, count = ranked_counts(labels[:, label], scores[:, label])
         at = _thinned(len(distinct), most)[::-1]
-        columns = {
-            "label": label_names[int(label)],
-            "threshold": _between(distinct)[at],
-            "precision": hits[at] / count[at],
-            "recall": hits[at] / hits[-1],
-            "f1": 2 * hits[at] / (count[at] + hits[-1]),
-            "rows": count[at],
-        }
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["label"])
+        precision, recall = hits[at] / count[at], hits[at] / hits[-1]
+        f1 = 2 * hits[at] / (count[at] + hits[-1])
+        named = np.full(len(at), label_names[int(label)], dtype=object)
+        parts.append((named, _between(distinct)[at], precision, recall, f1, count[at]))
+    names = ("label", "threshold", "precision", "recall", "f1", "rows")
+    columns = map(np.concatenate, zip(*parts, strict=True))
+    return pd.DataFrame(dict(zip(names, columns, strict=False)), columns=names)
 
 
 def _thinned(points: int, most: int) -> np.ndarray[Any, Any]:

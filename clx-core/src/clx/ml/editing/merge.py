@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+    from clx.ml.data.splits import Split
     from clx.ml.results.row_split import RowSplit
     from clx.ml.task.task import Task
 
@@ -99,33 +100,17 @@ def merge_labels(
     with options_restored_on_error(task):
         rows = _validated(task, request.data, merging)
         splits = tokenized_splits(task, tokenizer, rows.frames)
+        limit = input_limit(task, tokenizer)
         for split in splits:
-            limit = input_limit(task, tokenizer)
             warn_truncated(limit, split.truncated, len(split.frame), split.name, stacklevel=5)
-        setattr(task, LABEL_NAMES, list(merging.old))
-        model = load_saved_model(task, place.model, tokenizer)
-        model.to(choose_device(task.device, stored=True))
-        layer, kind = head_to_refit(task, model, splits[0])
-        ids = [merging.id_of(name) for name in rows.names]
-        inputs = {
-            each.name: encoded(task, model, layer, each, ids, len(merging.new)) for each in splits
-        }
-        made_with = _set_options(task, place, merging)
-        fitted = refit(task, model, layer, kind, inputs, merging)
-        evaluation = None
-        if fitted.eval is not None:
-            with author_code(task, "fit_decisions"):
-                task.fit_decisions(fitted.eval.prediction)
-            frame = rows.frames["eval"]
-            evaluation = evaluate_predictions(task, frame, fitted.eval, place.path)
+        fitted, made_with = _fit(task, place, tokenizer, splits, rows.names, merging)
+        evaluation = _evaluation(task, place, fitted, rows)
         result = _result(place, fitted, evaluation, splits, rows.made)
         result = replace(result, seconds=time.monotonic() - started)
         config = _config(task, place, fitted, made_with)
 
-        def checked(new: RunDir, device: str | None) -> Any:
-            run = reopen(new, device)
-            _check_scores(run, splits[0].dataset, fitted)
-            return run
+        def checked(new: RunDir, device: str | None) -> None:
+            _check_scores(reopen(new, device), splits[0].dataset, fitted)
 
         with edited(place, checked) as new:
             _write_model(task, new, tokenizer, fitted, result)
@@ -136,6 +121,46 @@ def merge_labels(
             page = run_report(new, sections=sections, name=place.path.name)
             replace_text(new.path / REPORT, page)
     return result, config
+
+
+def _fit(
+    task: Task,
+    place: RunDir,
+    tokenizer: PreTrainedTokenizerBase,
+    splits: Sequence[Split],
+    label_names: Sequence[str],
+    merging: Merging,
+) -> tuple[Refitted, dict[str, Any]]:
+    """Fit the new layer; return the model, and the options that a new training starts with.
+
+    Args:
+        task: the run; it gets the options of the merged labels.
+        place: its directory.
+        tokenizer: its tokenizer.
+        splits: the tokenized rows.
+        label_names: the names of their labels, by id.
+        merging: the labels.
+    """
+    # The saved model has the old labels.
+    setattr(task, LABEL_NAMES, list(merging.old))
+    model = load_saved_model(task, place.model, tokenizer)
+    model.to(choose_device(task.device, stored=True))
+    layer, kind = head_to_refit(task, model, splits[0])
+    ids = [merging.id_of(name) for name in label_names]
+    labels = len(merging.new)
+    rows = {each.name: encoded(task, model, layer, each, ids, labels) for each in splits}
+    made_with = _set_options(task, place, merging)
+    return refit(task, model, layer, kind, rows, merging), made_with
+
+
+def _evaluation(
+    task: Task, place: RunDir, fitted: Refitted, rows: _Rows
+) -> EvaluationResult | None:
+    if fitted.eval is None:
+        return None
+    with author_code(task, "fit_decisions"):
+        task.fit_decisions(fitted.eval.prediction)
+    return evaluate_predictions(task, rows.frames["eval"], fitted.eval, place.path)
 
 
 def _validated(task: Task, data: Data, merging: Merging) -> _Rows:
@@ -185,7 +210,11 @@ def _config(
 
 
 def _result(
-    place: RunDir, fitted: Refitted, evaluation: EvaluationResult | None, splits: Any, made: Any
+    place: RunDir,
+    fitted: Refitted,
+    evaluation: EvaluationResult | None,
+    splits: Sequence[Split],
+    made: RowSplit | None,
 ) -> TrainingResult:
     """Return the result: the facts of the training that made the features, and the new metrics."""
     known = place.read_results()

@@ -46,13 +46,12 @@ def _coverage(curve: pd.DataFrame) -> Part:
 
 
 def _precision(curve: pd.DataFrame) -> Part:
-    labels = list(dict.fromkeys(curve["label"]))
-    best = {label: curve.loc[curve["label"] == label, "f1"].max() for label in labels}
+    best = curve.groupby("label", sort=False)["f1"].max().sort_values(kind="stable")
     lines = [
         Line(
             str(label), sorted(zip(own["recall"].tolist(), own["precision"].tolist(), strict=True))
         )
-        for label in sorted(labels, key=lambda label: best[label])[:LINES]
+        for label in best.index[:LINES]
         for own in [curve[curve["label"] == label]]
     ]
     drawing = line_plot(
@@ -63,7 +62,7 @@ def _precision(curve: pd.DataFrame) -> Part:
         "A higher threshold gives a label to fewer rows: precision usually rises, and recall falls. "
         "Each row of the table is a possible threshold of a label."
     )
-    if len(labels) > LINES:
+    if len(best) > LINES:
         how += f" The chart shows the {LINES} labels whose best F1 is lowest."
     return Part(
         "decisions", "Precision and recall", how, figure(drawing, "") + _table(curve, "label")
