@@ -250,6 +250,7 @@ def test_several_labels_per_text_and_a_share_for_evaluation(multi):
     assert run.config["label_names"] == ["organism", "fruit"]
     assert list(run.config["thresholds"]) == ["organism", "fruit"]
     assert run.results["rows"] == {"train": 36, "eval": 12}
+    assert run.results["data_check"]["label_counts"]["train_data"]["organism"] == 36
     # With the probe's weights, the label is as likely as either of its members.
     assert run.predict("the dog is a horse")[0]["organism"] > 0.5
 
@@ -311,10 +312,10 @@ def test_data_without_rows_of_a_label_changes_nothing(with_three):
 
 
 def test_a_model_that_scores_otherwise_after_saving_is_not_published(with_three, monkeypatch):
-    from clx.ml.editing import merge
+    from clx.ml.editing import refit
 
     before = content(with_three.run_dir)
-    monkeypatch.setattr(merge, "LIMIT", -1.0)
+    monkeypatch.setattr(refit, "LIMIT", -1.0)
     with pytest.raises(ModelError, match="The run is unchanged"):
         with_three.merge_labels({"food": ["plant", "fruit"]}, three())
     assert content(with_three.run_dir) == before

@@ -50,6 +50,7 @@ def test_a_wrong_name_says_the_right_one(cli, folder):
     assert "--on DATA" in cli.err
 
 
+@pytest.mark.filterwarnings("ignore::clx.errors.TruncationWarning")
 def test_the_curve_is_in_the_results_and_in_the_report(folder, tmp_path):
     run = training_run(load=folder)
     evaluation = run.evaluate(fruit_frame(16))

@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from clx.errors import DataFormatError, ModelError
+from clx.errors import DataFormatError
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
@@ -23,14 +21,14 @@ from clx.ml.editing.names import (
     label_type_for,
     options_with_labels,
 )
-from clx.ml.editing.refit import Refitted, encoded, head_to_refit, refit
+from clx.ml.editing.refit import Refitted, check_scores, encoded, head_to_refit, refit
 from clx.ml.editing.rename import HISTORY
 from clx.ml.evaluation.evaluate import evaluate_predictions
 from clx.ml.machine.devices import choose_device
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.model.head.layer import model_batches
 from clx.ml.model.saved_model import load_saved_model
 from clx.ml.plugins.calls import report_sections
+from clx.ml.results.data_check import DataCheck
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.config import LEARNED, TEMPERATURE
@@ -43,15 +41,11 @@ from clx.ml.training.model_card import model_card
 
 if TYPE_CHECKING:
     import pandas as pd
-    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
     from clx.ml.data.splits import Split
     from clx.ml.results.row_split import RowSplit
     from clx.ml.task.task import Task
-
-LIMIT = 1e-3
-"""The largest allowed difference of a score to that of the saved model."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +104,7 @@ def merge_labels(
         config = _config(task, place, fitted, made_with)
 
         def checked(new: RunDir, device: str | None) -> None:
-            _check_scores(reopen(new, device), splits[0].dataset, fitted)
+            check_scores(reopen(new, device), splits[0].dataset, fitted)
 
         with edited(place, checked) as new:
             _write_model(task, new, tokenizer, fitted, result)
@@ -228,10 +222,17 @@ def _result(
         epochs=float(epochs or 0),
         rows={split.name: len(split.frame) for split in splits},
         truncated={split.name: split.truncated for split in splits},
+        data_check=_counted(splits, fitted),
         kept=known.get("kept_model"),
         stopped=known.get("stopped"),
         split=made,
     )
+
+
+def _counted(splits: Sequence[Split], fitted: Refitted) -> DataCheck:
+    """Return the counts of the rows; their texts were not checked."""
+    rows = {f"{split.name}_data": len(split.frame) for split in splits}
+    return DataCheck((), rows, {f"{name}_data": of for name, of in fitted.counts.items()})
 
 
 def _write_model(
@@ -277,22 +278,3 @@ def _results(
     history = [*(known.get(HISTORY) or ()), entry]
     fresh |= {"data_check": values["data_check"], "head": head, "calibration": calibration}
     return {**known, **fresh, HISTORY: history}
-
-
-def _check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
-    """Refuse a written model that does not score like the fitted one.
-
-    Raises:
-        ModelError: it does not, so the run is left as it was.
-    """
-    expected = fitted.sample
-    model = run.model
-    with torch.no_grad():
-        rows = dataset.select(range(len(expected)))
-        for at, batch in model_batches(model, rows, run.load_data_collator()):
-            found = model(**batch).logits.float().cpu()
-            if not torch.allclose(found, expected[at], rtol=LIMIT, atol=LIMIT):
-                raise ModelError(
-                    f"The model with merged labels does not score the same after it was saved: a score "
-                    f"differs by {float((found - expected[at]).abs().max()):.2g}. The run is unchanged"
-                )

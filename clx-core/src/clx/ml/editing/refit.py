@@ -21,21 +21,27 @@ from clx.ml.model.head.fit_probe import Probe, fit_probe
 from clx.ml.model.head.layer import (
     collect_features,
     divide_head,
+    evaluating,
     find_head,
     first_rows,
+    model_batches,
     set_head,
 )
 from clx.ml.model.head.probe import Examples, Kind
 from clx.problems import names
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PreTrainedModel
 
     from clx.ml.data.splits import Split
     from clx.ml.task.task import Task
 
-SAMPLE = 16
+ROWS = 16
 """The number of rows whose scores are compared with those of the saved model."""
+
+LIMIT = 1e-3
+"""The largest allowed difference of a score to that of the saved model."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +69,14 @@ class Refitted:
         probe: how the layer was fitted.
         calibration: the temperature in the layer, None if there is none.
         eval: the predictions of the eval rows, None without eval rows.
-        sample: the scores of the first training rows, to compare with the saved model's.
+        counts: for each split, the number of texts per label.
     """
 
     model: PreTrainedModel
     probe: Probe
     calibration: Calibration | None
     eval: Predicted | None
-    sample: Tensor
+    counts: dict[str, dict[str, int]]
 
 
 def head_to_refit(task: Task, model: PreTrainedModel, split: Split) -> tuple[nn.Linear, Kind]:
@@ -148,29 +154,35 @@ def refit(
         merging: the labels.
     """
     train = rows["train"]
+    counts = {name: _counts(task, each, merging) for name, each in rows.items()}
+    _refuse_missing(counts["train"])
     examples = _examples(task, train, kind, merging)
     probe = fit_probe(examples, None, judge_extra=False, fine_tune=False)
-    evaluated, found = rows.get("eval"), None
-    prediction = None if evaluated is None else _prediction(task, probe, evaluated, kind)
-    if prediction is not None and task.calibrate:
-        found = calibrate(prediction.label_ids, prediction.predictions, kind)
-    temperature = 1.0 if found is None else found.temperature
-    predicted = None
-    if evaluated is not None and prediction is not None:
-        scaled = prediction.predictions / temperature
-        scores, labels = torch.from_numpy(scaled), torch.from_numpy(prediction.label_ids)
-        windowed = windows_of_split(task, evaluated.split) is not None
-        predicted = Predicted(
-            EvalPrediction(predictions=scaled, label_ids=prediction.label_ids),
-            None if windowed else log_loss(scores, labels, kind),
-            evaluated.split.truncated,
-            0.0,
-        )
     fresh = _replace_layer(model, layer, merging)
     set_head(fresh, probe.head)
-    divide_head(fresh, temperature)
-    sample = probe.head(train.features[:SAMPLE]).float() / temperature
-    return Refitted(model, probe, found, predicted, sample)
+    evaluated, found, predicted = rows.get("eval"), None, None
+    if evaluated is not None:
+        prediction = _prediction(task, fresh, evaluated, kind)
+        if task.calibrate:
+            found = calibrate(prediction.label_ids, prediction.predictions, kind)
+        temperature = 1.0 if found is None else found.temperature
+        divide_head(fresh, temperature)
+        predicted = _predicted(task, evaluated, prediction, temperature, kind)
+    return Refitted(model, probe, found, predicted, counts)
+
+
+def _predicted(
+    task: Task, rows: Encoded, prediction: EvalPrediction, temperature: float, kind: Kind
+) -> Predicted:
+    """Return the predictions of the calibrated model with the loss that it would report."""
+    scaled = prediction.predictions / temperature
+    loss = None
+    # The Trainer's loss would be the mean over windows, not over texts.
+    if windows_of_split(task, rows.split) is None:
+        labels = torch.from_numpy(prediction.label_ids)
+        loss = log_loss(torch.from_numpy(scaled), labels, kind)
+    calibrated = EvalPrediction(predictions=scaled, label_ids=prediction.label_ids)
+    return Predicted(calibrated, loss, rows.split.truncated, 0.0)
 
 
 def _examples(task: Task, rows: Encoded, kind: Kind, merging: Merging) -> Examples:
@@ -182,32 +194,42 @@ def _examples(task: Task, rows: Encoded, kind: Kind, merging: Merging) -> Exampl
     if kind == "single":
         features, targets = features[targets >= 0], targets[targets >= 0]
     examples = Examples(features, targets, kind, len(merging.new))
-    _refuse_missing(examples, merging)
     if task.class_weights is None:
         return examples
     weights = label_weights(task.class_weights, targets.numpy(), kind, merging.new)
     return replace(examples, weights=weights)
 
 
-def _refuse_missing(examples: Examples, merging: Merging) -> None:
-    """Refuse data without a row of some label, which the new layer could not know."""
-    targets = examples.targets
-    if examples.kind == "single":
-        counts = torch.bincount(targets, minlength=examples.outputs)
+def _counts(task: Task, rows: Encoded, merging: Merging) -> dict[str, int]:
+    """Return the number of texts per label."""
+    windows, targets = windows_of_split(task, rows.split), rows.targets
+    if windows is not None:
+        targets = targets[torch.from_numpy(windows.firsts())]
+    if targets.ndim == 1:
+        counts = torch.bincount(targets[targets >= 0], minlength=len(merging.new))
     else:
         counts = (targets > 0).sum(dim=0)
-    missing = [name for name, count in zip(merging.new, counts.tolist(), strict=True) if not count]
+    return dict(zip(merging.new, counts.tolist(), strict=True))
+
+
+def _refuse_missing(counts: dict[str, int]) -> None:
+    """Refuse data without a row of some label, which the new layer could not know."""
+    missing = [repr(name) for name, count in counts.items() if not count]
     if missing:
         raise DataFormatError(
-            f"The data has no row of {names(map(repr, missing))}: the last layer is fitted again for "
-            f"all labels, so the data must have rows of each"
+            f"The data has no row of {names(missing)}: the last layer is fitted again for all labels, "
+            f"so the data must have rows of each"
         )
 
 
-def _prediction(task: Task, probe: Probe, rows: Encoded, kind: Kind) -> EvalPrediction:
+@torch.no_grad()
+def _prediction(task: Task, layer: nn.Linear, rows: Encoded, kind: Kind) -> EvalPrediction:
+    """Return the layer's scores of rows, one per text."""
+    # The layer's own numbers: a steep probe differs from them in its last digits.
+    scores = rows.features @ layer.weight.float().cpu().T + layer.bias.float().cpu()
     labels: np.ndarray[Any, Any] = rows.targets.numpy()
     prediction = EvalPrediction(
-        predictions=probe.head(rows.features).float().numpy(),
+        predictions=scores.numpy(),
         label_ids=labels if kind == "single" else labels.astype(np.float32),
     )
     return pool_windows(task, rows.split, prediction)
@@ -224,3 +246,23 @@ def _replace_layer(model: PreTrainedModel, layer: nn.Linear, merging: Merging) -
     if hasattr(model, "num_labels"):
         model.num_labels = len(merging.new)
     return fresh
+
+
+def check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
+    """Refuse a written model that does not score like the fitted one.
+
+    Raises:
+        ModelError: it does not, so the run is left as it was.
+    """
+    saved = run.model
+    fitted.model.to(saved.device)
+    rows = dataset.select(range(min(ROWS, len(dataset))))
+    with evaluating(fitted.model):
+        for _, batch in model_batches(saved, rows, run.load_data_collator()):
+            expected, found = (each(**batch).logits.float() for each in (fitted.model, saved))
+            difference = float((found - expected).abs().max())
+            if not difference <= LIMIT:
+                raise ModelError(
+                    f"The model with merged labels does not score the same after it was saved: a score "
+                    f"differs by {difference:.2g}. The run is unchanged"
+                )
