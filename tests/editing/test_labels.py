@@ -200,6 +200,7 @@ def three(rows=48):
 def _with_three(tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("merge")
     options = {"class_weights": {"fruit": 2.0, "plant": 1.0}, "target_accuracy": 0.9}
+    options["pooling"] = "mean"
     run = training_run(
         "classification", "three", run_dir_parent=folder, base_model_name=tiny_model, **options
     )
@@ -266,15 +267,17 @@ def test_without_eval_data_there_are_no_metrics(multi):
     assert run.predict_labels(TEXTS)
 
 
-def test_windows_of_long_texts_are_pooled(tiny_model, tmp_path):
-    options = {"long_text": "window", "tokenize_args": {"max_length": 8, "stride": 2}}
-    run = training_run(
-        "classification", "w", run_dir_parent=tmp_path, base_model_name=tiny_model, **options
-    )
-    run.train(three(), fine_tune=False)
+def test_windows_of_long_texts_are_pooled(with_three):
+    path = with_three.run_dir / "config.json"
+    config = json.loads(path.read_text()) | {"long_text": "window"}
+    config["tokenize_args"] = {"max_length": 8, "stride": 2}
+    path.write_text(json.dumps(config))
+    (with_three.run_dir / "manifest.json").write_text('{"files": {}}')
+    run = training_run(load=with_three.run_dir)
     result = run.merge_labels({"food": ["plant", "fruit"]}, three(), three(24))
-    scores = reopened(run).evaluate(three(24).replace({"fruit": "food", "plant": "food"})).metrics
-    assert result.metrics["log_loss"] == pytest.approx(scores["log_loss"], abs=1e-4)
+    data = three(24).replace({"fruit": "food", "plant": "food"})
+    log_loss = reopened(run).evaluate(data).metrics["log_loss"]
+    assert result.metrics["log_loss"] == pytest.approx(log_loss, abs=1e-4)
 
 
 @pytest.mark.parametrize(
