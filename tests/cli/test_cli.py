@@ -644,6 +644,7 @@ def test_evaluation_in_a_pipe_and_as_json(cli, trained, fruit_csv, tmp_path):
     assert saved == [
         "calibration.csv",
         "confusion.csv",
+        "decision_curve.csv",
         "evaluation.json",
         "per_label.csv",
         "report.html",

@@ -21,7 +21,8 @@ def parts(path):
 def test_a_training_with_eval_data_writes_its_report(trained):
     found = parts(trained / "report.html")
     assert found == [
-        "metrics", "mistakes", "labels", "confusion", "calibration", "learning", "data", "settings",
+        "metrics", "mistakes", "labels", "confusion", "calibration", "decisions", "learning", "data",
+        "settings",
     ]  # fmt: skip
     assert "report.html" not in json.loads((trained / "manifest.json").read_text())["files"]
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ClxWarning
+from clx.errors import ClxWarning, ConfigError
 from clx.ml import TrainingRun
 from clx.ml.data import column_problems, raise_data_problems, text_problems
 from clx.ml.labels import (
@@ -62,6 +62,8 @@ class ClassificationRun(TrainingRun):
 
     name = "classification"
     label_column_names = ("label", "labels")
+    label_options = ("label_names",)
+    decision_options = ("min_score", "target_accuracy")
     add_config_attrs = ["label_names", "label_type", "min_score", "target_accuracy"]
     pipeline_args = {"task": "text-classification"}
     predict_args = {"top_k": None}
@@ -173,8 +175,9 @@ class ClassificationRun(TrainingRun):
         return classification_intervals(labels, logits)
 
     def evaluation_tables(self, eval_pred: EvalPrediction) -> dict[str, pd.DataFrame]:
-        """Return ``per_label`` (precision, recall, F1, support), ``confusion``, ``calibration``."""
+        """Return ``per_label``, ``confusion``, ``calibration`` and ``decision_curve``."""
         from clx.ml.metrics import calibration_table
+        from clx.ml.thresholds import coverage_curve
 
         logits, labels = eval_pred
         predicted = logits.argmax(axis=1)
@@ -182,6 +185,7 @@ class ClassificationRun(TrainingRun):
             "per_label": per_label_table(labels, predicted, self.label_names),
             "confusion": confusion_table(labels, predicted, self.label_names),
             "calibration": calibration_table(labels, logits),
+            "decision_curve": coverage_curve(labels, _probabilities(logits)),
         }
 
     def evaluation_rows(self, eval_pred: EvalPrediction) -> pd.DataFrame:
@@ -228,6 +232,24 @@ class ClassificationRun(TrainingRun):
             )
         else:
             self.min_score = float(cut.min_score)
+
+    def apply_decisions(self, given: Mapping[str, Any]) -> bool:
+        """Set the limit of the score or the accuracy to reach; each takes the place of the other."""
+        aims = given.get("target_accuracy") is not None
+        if aims and given.get("min_score") is not None:
+            raise ConfigError(
+                "min_score and target_accuracy cannot both be set: target_accuracy chooses min_score"
+            )
+        if not given and self.target_accuracy is None:
+            raise ConfigError(
+                "The run has no target_accuracy to choose min_score by: set one of the two"
+            )
+        super().apply_decisions(given)
+        if "min_score" in given and not aims:
+            self.target_accuracy = None
+        else:
+            self.min_score = None
+        return self.target_accuracy is not None
 
     def post_process_prediction(self, prediction: Any) -> dict[str, float]:
         """Return ``{label: score}`` in the order of ``label_names``."""

@@ -16,10 +16,12 @@ from clx.ml.label_lists import (
     repeated_rows,
 )
 from clx.ml.labels import label_names_problems
+from clx.ml.multilabel_metrics import sigmoid
 from clx.problems import names
 
 if TYPE_CHECKING:
     import pandas as pd
+    from transformers import EvalPrediction
 
 EXPECTED = (
     "a column 'text' of strings and a column 'labels' with a list of names per row, such as "
@@ -127,3 +129,11 @@ def sample_frame() -> pd.DataFrame:
         ("nobody came", []),
     ]
     return pd.DataFrame(rows, columns=["text", "labels"])
+
+
+def labels_and_scores(eval_pred: EvalPrediction) -> tuple[Any, Any]:
+    """Return the 0/1 labels and the sigmoid scores, both of shape (rows, num_labels)."""
+    import numpy as np
+
+    logits, labels = eval_pred
+    return labels.astype(np.int64), sigmoid(logits)

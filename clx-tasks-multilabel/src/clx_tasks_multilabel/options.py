@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from clx.errors import ConfigError
 from clx.ml.labels import label_names_problems
 from clx.ml.thresholds import OBJECTIVES
 from clx.problems import cell, did_you_mean, examples
@@ -26,6 +27,31 @@ def given_thresholds(thresholds: Any, label_names: Sequence[str]) -> dict[str, f
     if isinstance(thresholds, dict):
         return {name: float(thresholds.get(name, DEFAULT)) for name in label_names}
     return dict.fromkeys(label_names, DEFAULT if thresholds is None else float(thresholds))
+
+
+def new_decisions(given: Mapping[str, Any], limits: Mapping[str, float]) -> dict[str, Any]:
+    """Return the options that a user's decisions set; thresholds are None if data must choose them.
+
+    Args:
+        given: the user's decisions. Thresholds by name may leave labels out.
+        limits: the threshold of each label so far.
+
+    Raises:
+        ConfigError: thresholds are given together with what chooses them.
+    """
+    values: dict[str, Any] = {"thresholds": None, **given}
+    thresholds = values["thresholds"]
+    if thresholds is not None and len(values) > 1:
+        raise ConfigError(
+            "thresholds cannot be set together with threshold_objective or threshold_target, which "
+            "choose them"
+        )
+    if isinstance(thresholds, dict):
+        changed = {str(name): value for name, value in thresholds.items()}
+        values["thresholds"] = {**limits, **changed}
+    if values.get("threshold_objective") == "f1":
+        values.setdefault("threshold_target", None)
+    return values
 
 
 def objective_option_problems(objective: Any, target: Any) -> list[str]:

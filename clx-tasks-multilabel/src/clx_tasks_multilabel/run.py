@@ -25,14 +25,20 @@ from clx.ml.multilabel_metrics import (
     multilabel_calibration_table,
     multilabel_metrics,
     multilabel_table,
-    sigmoid,
 )
-from clx.ml.thresholds import choose_thresholds
+from clx.ml.thresholds import choose_thresholds, precision_recall_curve
 from clx.problems import cell, examples
-from clx_tasks_multilabel.data import EXPECTED, LabelFormat, label_columns_problems, sample_frame
+from clx_tasks_multilabel.data import (
+    EXPECTED,
+    LabelFormat,
+    label_columns_problems,
+    labels_and_scores,
+    sample_frame,
+)
 from clx_tasks_multilabel.options import (
     given_thresholds,
     names_as_texts,
+    new_decisions,
     objective_option_problems,
     threshold_problems,
 )
@@ -70,6 +76,8 @@ class MultiLabelRun(TrainingRun):
     name = "multi-label-classification"
     aliases = ("multilabel",)
     label_column_names = ("labels", "label")
+    label_options = ("label_names", "label_columns", "thresholds")
+    decision_options = ("thresholds", "threshold_objective", "threshold_target")
     add_config_attrs = [
         "label_names",
         "label_type",
@@ -179,22 +187,23 @@ class MultiLabelRun(TrainingRun):
 
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return F1 (micro, macro, samples), subset accuracy, average precision, log loss, ECE."""
-        labels, scores = _labels_and_scores(eval_pred)
+        labels, scores = labels_and_scores(eval_pred)
         metrics = multilabel_metrics(labels, scores, self._cuts())
         chosen = (scores >= self._cuts()).astype(int)
         return metrics | self.extra_metrics(labels, chosen, metrics)
 
     def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return 95 % bootstrap intervals of the headline metrics."""
-        return multilabel_intervals(*_labels_and_scores(eval_pred), self._cuts())
+        return multilabel_intervals(*labels_and_scores(eval_pred), self._cuts())
 
     def evaluation_tables(self, eval_pred: EvalPrediction) -> dict[str, pd.DataFrame]:
-        """Return ``per_label`` (with thresholds), ``co_occurrence`` and ``calibration``."""
-        labels, scores = _labels_and_scores(eval_pred)
+        """Return ``per_label`` (with thresholds), ``co_occurrence``, ``calibration``, and the curve."""
+        labels, scores = labels_and_scores(eval_pred)
         return {
             "per_label": multilabel_table(labels, scores, self._cuts(), self.label_names),
             "co_occurrence": co_occurrence_table(labels, self.label_names),
             "calibration": multilabel_calibration_table(labels, scores),
+            "decision_curve": precision_recall_curve(labels, scores, self.label_names),
         }
 
     def evaluation_rows(self, eval_pred: EvalPrediction) -> pd.DataFrame:
@@ -202,7 +211,7 @@ class MultiLabelRun(TrainingRun):
         import numpy as np
         import pandas as pd
 
-        labels, scores = _labels_and_scores(eval_pred)
+        labels, scores = labels_and_scores(eval_pred)
         chosen = scores >= self._cuts()
         # A row is as certain as its least certain decision, for the predicted and the expected set.
         score = np.where(chosen, scores, 1 - scores).min(axis=1)
@@ -221,9 +230,9 @@ class MultiLabelRun(TrainingRun):
         self, other: Any, eval_pred: EvalPrediction, other_pred: EvalPrediction
     ) -> Mapping[str, tuple[float, float, float]]:
         """Return paired bootstrap differences of the headline metrics."""
-        labels, scores = _labels_and_scores(eval_pred)
+        labels, scores = labels_and_scores(eval_pred)
         order = [other.label_names.index(name) for name in self.label_names]
-        _, others = _labels_and_scores(other_pred)
+        _, others = labels_and_scores(other_pred)
         return multilabel_difference(
             labels, scores, self._cuts(), others[:, order], other._cuts()[order]
         )
@@ -232,7 +241,7 @@ class MultiLabelRun(TrainingRun):
         """Choose a threshold for each label on the eval data, unless the user gave thresholds."""
         if self.thresholds is not None:
             return
-        labels, scores = _labels_and_scores(eval_pred)
+        labels, scores = labels_and_scores(eval_pred)
         chosen = choose_thresholds(
             labels, scores, objective=self.threshold_objective, target=self.threshold_target
         )
@@ -246,6 +255,11 @@ class MultiLabelRun(TrainingRun):
                 ClxWarning,
                 stacklevel=2,
             )
+
+    def apply_decisions(self, given: Mapping[str, Any]) -> bool:
+        """Set the thresholds, of which others stay as they are, or what to choose them by."""
+        super().apply_decisions(new_decisions(given, self._limits()))
+        return self.thresholds is None
 
     def post_process_prediction(self, prediction: Any) -> dict[str, float]:
         """Return ``{label: score}`` in the order of ``label_names``."""
@@ -290,11 +304,3 @@ class MultiLabelRun(TrainingRun):
 
     def _names(self, chosen: np.ndarray[Any, Any]) -> list[str]:
         return [name for name, is_in in zip(self.label_names, chosen, strict=True) if is_in]
-
-
-def _labels_and_scores(eval_pred: EvalPrediction) -> tuple[Any, Any]:
-    """Return the 0/1 labels and the sigmoid scores, both of shape (rows, num_labels)."""
-    import numpy as np
-
-    logits, labels = eval_pred
-    return labels.astype(np.int64), sigmoid(logits)

@@ -16,9 +16,11 @@ from clx.cli.bases import bases
 from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.cross_validate import cv
+from clx.cli.decisions import decisions
 from clx.cli.doctor import doctor
 from clx.cli.evaluate import evaluate
 from clx.cli.export import export
+from clx.cli.labels import labels
 from clx.cli.new_task import new_task
 from clx.cli.plugin_commands import command_name, commands_of_plugins
 from clx.cli.plugins import plugins
@@ -39,6 +41,8 @@ COMMANDS = (
     evaluate,
     predict,
     compare,
+    decisions,
+    labels,
     push,
     report,
     export,

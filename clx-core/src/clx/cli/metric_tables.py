@@ -17,7 +17,7 @@ MAX_ROWS = 40
 """How many rows of a table a terminal shows; a pipe gets all of them."""
 
 
-NOT_PRINTED = ("confusion", "co_occurrence", "calibration")
+NOT_PRINTED = ("confusion", "co_occurrence", "calibration", "decision_curve")
 """Tables with one column per label, or for plots: only ``--json`` and ``--save`` write them."""
 
 

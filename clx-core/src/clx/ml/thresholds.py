@@ -7,6 +7,7 @@ errors do not change a decision. A score that equals its threshold reaches it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,12 @@ from clx.problems import cell, did_you_mean, names
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 OBJECTIVES = ("f1", "precision", "recall")
 MIN_POSITIVES = 5
 NEUTRAL = 0.5
+CURVE_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -207,17 +210,88 @@ def choose_cut(labels: Any, probabilities: Any, target_accuracy: float) -> Cut |
     sums_to_one = np.abs(probabilities.sum(axis=1) - 1) < 0.01  # loose enough for half precision
     if (probabilities < 0).any() or not sums_to_one.all():
         raise ValueError("rows of probabilities must sum to 1; are they scores before the softmax?")
-    # Predictions use float32, where scores that are equal cannot be told apart.
-    top = probabilities.max(axis=1).astype(np.float32).astype(np.float64)
-    right_rows = probabilities.argmax(axis=1) == np.asarray(labels)
-    distinct, right, count = ranked_counts(right_rows, top)
+    distinct, right, count = _ranked_by_top(labels, probabilities)
     reached = np.flatnonzero(right / count >= target_accuracy)
     if not len(reached):
         return None
     last = reached[-1]
-    keeps_all = count[last] == len(top)
+    keeps_all = count[last] == len(probabilities)
     return Cut(
         min_score=0.0 if keeps_all else float(_between(distinct)[last]),
         accuracy=float(right[last] / count[last]),
-        coverage=float(count[last] / len(top)),
+        coverage=float(count[last] / len(probabilities)),
     )
+
+
+def _ranked_by_top(labels: Any, probabilities: Any) -> Any:
+    """Return the counts of right and of all rows at each top probability, as ``ranked_counts``."""
+    import numpy as np
+
+    # Predictions use float32, where scores that are equal cannot be told apart.
+    top = probabilities.max(axis=1).astype(np.float32).astype(np.float64)
+    return ranked_counts(probabilities.argmax(axis=1) == np.asarray(labels), top)
+
+
+def coverage_curve(labels: Any, probabilities: Any) -> pd.DataFrame:
+    """Return accuracy against coverage: what each cut on the top probability keeps and gets right.
+
+    Args:
+        labels: label ids, shape (rows,).
+        probabilities: the output of the softmax, shape (rows, num_labels).
+
+    Returns:
+        Columns ``min_score`` (ascending, from 0), ``coverage``, ``accuracy`` and ``rows`` (kept).
+    """
+    import numpy as np
+    import pandas as pd
+
+    distinct, right, count = _ranked_by_top(labels, _finite(probabilities))
+    limits = _between(distinct)
+    limits[-1:] = 0.0
+    at = _thinned(len(limits), CURVE_ROWS)[::-1]
+    return pd.DataFrame(
+        {
+            "min_score": limits[at],
+            "coverage": count[at] / max(1, len(np.asarray(labels))),
+            "accuracy": right[at] / count[at],
+            "rows": count[at],
+        }
+    )
+
+
+def precision_recall_curve(labels: Any, scores: Any, label_names: Sequence[str]) -> pd.DataFrame:
+    """Return precision against recall: what each threshold of each label gives.
+
+    Args:
+        labels: 0 or 1, shape (rows, num_labels).
+        scores: sigmoid scores, shape (rows, num_labels).
+        label_names: the names of the labels, in order.
+
+    Returns:
+        Columns ``label``, ``threshold``, ``precision``, ``recall``, ``f1`` and ``rows`` (that get
+        the label), ordered by label and threshold, without labels that have no positives.
+    """
+    import numpy as np
+    import pandas as pd
+
+    labels, scores = checked_matrices(labels, scores)
+    scores = _finite(scores)
+    most = min(50, max(5, CURVE_ROWS * 10 // max(1, len(label_names))))
+    parts = []
+    for label in np.flatnonzero(labels.any(axis=0)):
+        distinct, hits, count = ranked_counts(labels[:, label], scores[:, label])
+        at = _thinned(len(distinct), most)[::-1]
+        precision, recall = hits[at] / count[at], hits[at] / hits[-1]
+        f1 = 2 * hits[at] / (count[at] + hits[-1])
+        named = np.full(len(at), label_names[int(label)], dtype=object)
+        parts.append((named, _between(distinct)[at], precision, recall, f1, count[at]))
+    names = ("label", "threshold", "precision", "recall", "f1", "rows")
+    columns = map(np.concatenate, zip(*parts, strict=True))
+    return pd.DataFrame(dict(zip(names, columns, strict=False)), columns=names)
+
+
+def _thinned(points: int, most: int) -> np.ndarray[Any, Any]:
+    """Return the positions of at most ``most`` points, with the first and the last."""
+    import numpy as np
+
+    return np.unique(np.linspace(0, points - 1, min(points, most)).round().astype(np.int64))

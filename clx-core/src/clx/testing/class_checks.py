@@ -34,6 +34,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "evaluation_rows": (("eval_pred",), {}),
     "metric_differences": (("other", "eval_pred", "other_pred"), {}),
     "fit_decisions": (("eval_pred",), {}),
+    "apply_decisions": (({},), {}),
     "decide": (("prediction",), {"min_score": None}),
     "prediction_row": (("prediction",), {"all_scores": False, "min_score": None}),
     "row_labels": (("frame",), {}),

@@ -25,7 +25,7 @@ class NerRun(TrainingRun):
 
     name = "ner"
     label_column_names = ("spans",)
-    add_config_attrs = ["label_names"]
+    add_config_attrs = label_options = ["label_names"]
     pipeline_args = {"task": "token-classification"}
     predict_args = {"aggregation_strategy": "first", "stride": STRIDE}
 

@@ -96,6 +96,8 @@ class ReportData:
             a single label per row.
         cooccurrence: counts of the rows that have both labels, for tasks with several labels per
             row; the diagonal counts all rows of a label.
+        decision_curve: what each limit of the score gives; columns ``coverage`` and ``accuracy``, or
+            ``label``, ``threshold``, ``precision`` and ``recall``.
         calibration: one row per bin; columns ``confidence``, ``accuracy`` and ``count``.
         mistakes: the columns ``text``, ``label``, ``predicted``, ``score`` and any others, in the
             order in which to show the rows; labels may be sequences of names.
@@ -118,6 +120,7 @@ class ReportData:
     confusion: pd.DataFrame | None = None
     cooccurrence: pd.DataFrame | None = None
     calibration: pd.DataFrame | None = None
+    decision_curve: pd.DataFrame | None = None
     mistakes: pd.DataFrame | None = None
     suspicious: pd.DataFrame | None = None
     data: DataSummary | None = None

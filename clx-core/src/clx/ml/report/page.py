@@ -9,6 +9,7 @@ from importlib import resources
 
 from clx.ml.report.confusion import confusion_part, cooccurrence_part
 from clx.ml.report.data import ReportData
+from clx.ml.report.decisions import decisions_part
 from clx.ml.report.evidence import (
     data_part,
     mistakes_part,
@@ -85,6 +86,7 @@ def _parts(data: ReportData) -> list[Part]:
         confusion_part(data.confusion),
         cooccurrence_part(data.cooccurrence),
         calibration_part(data),
+        decisions_part(data.decision_curve),
         learning_part(data),
         suspicious_part(data.suspicious),
         data_part(data.data),

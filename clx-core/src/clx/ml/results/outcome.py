@@ -62,6 +62,15 @@ class EvaluationResult:
         """Counts by given label (rows) and predicted label (columns), None for a task without them."""
         return self.tables.get("confusion")
 
+    @property
+    def decision_curve(self) -> pd.DataFrame | None:
+        """What each limit of the score would give, to choose one by; None for a task without it.
+
+        Classification: ``min_score``, ``coverage``, ``accuracy``, ``rows``. Several labels:
+        ``label``, ``threshold``, ``precision``, ``recall``, ``f1``, ``rows``.
+        """
+        return self.tables.get("decision_curve")
+
     def to_frame(self) -> pd.DataFrame:
         """Return the metrics as a frame with the index ``metric`` and the column ``value``."""
         return metrics_frame(self.metrics)

@@ -49,6 +49,8 @@ def run_report(
         "Kept": kept_in_words(results),
         "Stopped by": stopped_in_words(results),
         "Trained": results.get("finished"),
+        "Decisions set": _changed(results.get("decisions_history")),
+        "Labels changed": _changed(results.get("labels_history")),
         "clx": config.get("clx_version"),
     }
     return render_report(
@@ -166,6 +168,7 @@ def _evaluated(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         "confusion": table_from_json(tables.get("confusion")),
         "cooccurrence": table_from_json(tables.get("co_occurrence")),
         "calibration": table_from_json(tables.get("calibration")),
+        "decision_curve": table_from_json(tables.get("decision_curve")),
         "mistakes": table_from_json(evaluation.get("mistakes")),
         "suspicious": table_from_json(evaluation.get("suspicious_labels")),
     }
@@ -186,6 +189,16 @@ def _data_summary(results: Mapping[str, Any]) -> DataSummary:
         findings=[finding for finding in check.get("findings") or () if isinstance(finding, dict)],
         split=split_sentence(results["split"]) if _mapping(results.get("split")) else "",
     )
+
+
+def _changed(history: Any) -> str | None:
+    """Return when a run was last changed, and how if that is short; None if it never was."""
+    if not isinstance(history, list) or not history or not isinstance(history[-1], dict):
+        return None
+    last = history[-1]
+    said = [f"{old} is now {new}" for old, new in _mapping(last.get("renamed")).items()]
+    said += [f"{', '.join(of)} are now {new}" for new, of in _mapping(last.get("merged")).items()]
+    return ": ".join([str(last.get("when")), *(["; ".join(said)] if 0 < len(said) <= 4 else [])])
 
 
 def _log(directory: RunDir) -> list[dict[str, Any]]:

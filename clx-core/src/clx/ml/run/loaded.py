@@ -76,6 +76,14 @@ class Loaded:
         """The identity of the run that these parts belong to, None if it is not known yet."""
         return self._identity
 
+    def require_same(self, directory: RunDir) -> None:
+        """Raise unless the directory still holds the opened run.
+
+        Raises:
+            RunDirError: another run took its place.
+        """
+        self._identity = self.same_identity(directory)
+
     def opened(self, directory: RunDir) -> None:
         """Record the identity of the opened run's content."""
         self._identity = directory.identity()

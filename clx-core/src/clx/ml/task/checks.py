@@ -56,12 +56,17 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
             f'text_columns must be a tuple of one or two column names, such as ("text",), but is '
             f"{_shown(columns)}"
         )
-    labels = candidate.label_column_names
-    if not _are_strings(labels):
-        problems.append(
-            f'label_column_names must be a tuple of column names, such as ("label",), but is '
-            f"{_shown(labels)}"
-        )
+    for attribute, of, example in (
+        ("label_column_names", "column", "label"),
+        ("label_options", "option", "label_names"),
+        ("decision_options", "option", "thresholds"),
+    ):
+        listed = getattr(candidate, attribute)
+        if not _are_strings(listed):
+            problems.append(
+                f'{attribute} must be a tuple of {of} names, such as ("{example}",), but is '
+                f"{_shown(listed)}"
+            )
     if not _are_strings(candidate.dataset_cols) or not candidate.dataset_cols:
         problems.append(
             f"dataset_cols must be a list of column names, but is {_shown(candidate.dataset_cols)}"

@@ -39,6 +39,8 @@ class Task:
     predict_args: ClassVar[dict[str, Any]] = {}
     text_columns: ClassVar[tuple[str, ...]] = ("text",)
     label_column_names: ClassVar[tuple[str, ...]] = ()
+    label_options: ClassVar[tuple[str, ...]] = ()
+    decision_options: ClassVar[tuple[str, ...]] = ()
     trainer_class: Any = _StockTrainer()
     head_init: Any = "random"
     pooling: Any = "model"
@@ -196,6 +198,16 @@ class Task:
 
         Called once by ``train`` when there is eval data, with the predictions of the finished model.
         """
+
+    def apply_decisions(self, given: Mapping[str, Any]) -> bool:
+        """Set ``decision_options`` to a user's values; return whether data must choose other ones.
+
+        Called by ``set_decisions`` on a trained run, before :meth:`fit_decisions` if this returns
+        True. The base sets an attribute for each value. Without values, everything is chosen again.
+        """
+        for name, value in given.items():
+            setattr(self, name, value)
+        return not given
 
     def decide(self, prediction: Any, min_score: float | None = None) -> Any:
         """Return the decision: a label's name, a list of names, or None to abstain.

@@ -52,6 +52,17 @@ def model_card(
     return "\n".join(lines) + "\n"
 
 
+def measured_parts(config: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    """Return the parts of a card with metrics, labels and thresholds, in Markdown.
+
+    Args:
+        config: the content of ``config.json``.
+        results: the content of ``results.json``.
+    """
+    lines = [*_evaluation(results), *_labels(config, results)]
+    return "\n".join(lines[1:]) + "\n" if lines else ""
+
+
 def _base(config: Mapping[str, Any]) -> tuple[str, bool]:
     """Return the name of the base model, and whether it is on the Hub."""
     # The path of a local folder means nothing on another machine: the card has only its name.

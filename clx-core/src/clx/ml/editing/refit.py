@@ -1,0 +1,268 @@
+"""A new last layer for merged labels, fitted to the frozen features of a trained model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import EvalPrediction
+
+from clx.errors import DataFormatError, ModelError
+from clx.ml.data.splits import windows_of_split
+from clx.ml.editing.groups import Merging
+from clx.ml.evaluation.evaluate import Predicted, pool_windows
+from clx.ml.labels import label_maps
+from clx.ml.model.head.calibration import Calibration, calibrate, log_loss
+from clx.ml.model.head.class_weights import label_weights
+from clx.ml.model.head.fit_probe import Probe, fit_probe
+from clx.ml.model.head.layer import (
+    collect_features,
+    divide_head,
+    evaluating,
+    find_head,
+    first_rows,
+    model_batches,
+    set_head,
+)
+from clx.ml.model.head.probe import Examples, Kind
+from clx.problems import names
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+    from clx.ml.data.splits import Split
+    from clx.ml.task.task import Task
+
+ROWS = 16
+"""The number of rows whose scores are compared with those of the saved model."""
+
+LIMIT = 1e-3
+"""The largest allowed difference of a score to that of the saved model."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Rows as the last layer reads them.
+
+    Attributes:
+        split: the tokenized rows.
+        features: shape (rows of the dataset, features).
+        targets: with the new labels: ids, shape (rows of the dataset,), or 0 and 1, shape (rows of
+            the dataset, labels).
+    """
+
+    split: Split
+    features: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """A model with a new last layer.
+
+    Attributes:
+        model: the model, which was changed in place.
+        probe: how the layer was fitted.
+        calibration: the temperature in the layer, None if there is none.
+        eval: the predictions of the eval rows, None without eval rows.
+        counts: for each split, the number of texts per label.
+    """
+
+    model: PreTrainedModel
+    probe: Probe
+    calibration: Calibration | None
+    eval: Predicted | None
+    counts: dict[str, dict[str, int]]
+
+
+def head_to_refit(task: Task, model: PreTrainedModel, split: Split) -> tuple[nn.Linear, Kind]:
+    """Return the last layer of a model, and the kind of its labels.
+
+    Raises:
+        ModelError: no linear layer scores the labels, so it cannot be fitted again.
+    """
+    collator = task.load_data_collator()
+    layer = find_head(model, first_rows(model, split.dataset, collator))
+    if layer is None:
+        raise ModelError(
+            f"The labels of the task {task.name!r} cannot be merged: no linear layer with a bias "
+            f"computes the scores of {type(model).__name__}. Change the labels in the data, and train"
+        )
+    kind = _kind(model, split)
+    if kind is None:
+        raise ModelError(
+            f"The labels of the task {task.name!r} cannot be merged: its rows do not have one label "
+            f"or several labels each"
+        )
+    return layer, kind
+
+
+def _kind(model: PreTrainedModel, split: Split) -> Kind | None:
+    """Return the kind of the labels, whose number may differ from that of the model's outputs."""
+    targets = np.asarray(split.dataset["labels"][:])
+    if model.config.problem_type == "regression":
+        return None
+    if targets.ndim == 1 and targets.dtype.kind in "iu":
+        return "single"
+    return "multi" if targets.ndim == 2 and targets.dtype.kind in "iufb" else None
+
+
+def encoded(
+    task: Task, model: PreTrainedModel, layer: nn.Linear, split: Split, ids: list[int], labels: int
+) -> Encoded:
+    """Return the features and the new targets of tokenized rows.
+
+    Args:
+        task: the run.
+        model: its model.
+        layer: the model's last layer.
+        split: the rows, with the labels that ``ids`` maps.
+        ids: the new id of each label of the rows.
+        labels: the number of new labels.
+    """
+    features = collect_features(model, layer, split.dataset, task.load_data_collator())
+    targets = torch.as_tensor(split.dataset["labels"][:])
+    if targets.ndim == 1:
+        new = torch.tensor(ids)[targets.long().clamp(min=0)]
+        return Encoded(split, features, torch.where(targets < 0, targets.long(), new))
+    merged = torch.zeros(len(targets), labels, dtype=targets.dtype)
+    for old, at in enumerate(ids):
+        merged[:, at] = torch.maximum(merged[:, at], targets[:, old])
+    return Encoded(split, features, merged)
+
+
+def refit(
+    task: Task,
+    model: PreTrainedModel,
+    layer: nn.Linear,
+    kind: Kind,
+    rows: dict[str, Encoded],
+    merging: Merging,
+) -> Refitted:
+    """Fit a new last layer to rows, calibrate it, and put it into the model.
+
+    Args:
+        task: the run, with the new label names.
+        model: its model.
+        layer: the model's last layer.
+        kind: the kind of its labels.
+        rows: the rows ``train`` and, if there are any, ``eval``.
+        merging: the labels.
+    """
+    train = rows["train"]
+    counts = {name: _counts(task, each, merging) for name, each in rows.items()}
+    _refuse_missing(counts["train"])
+    examples = _examples(task, train, kind, merging)
+    probe = fit_probe(examples, None, judge_extra=False, fine_tune=False)
+    fresh = _replace_layer(model, layer, merging)
+    set_head(fresh, probe.head)
+    evaluated, found, predicted = rows.get("eval"), None, None
+    if evaluated is not None:
+        prediction = _prediction(task, fresh, evaluated, kind)
+        if task.calibrate:
+            found = calibrate(prediction.label_ids, prediction.predictions, kind)
+        temperature = 1.0 if found is None else found.temperature
+        divide_head(fresh, temperature)
+        predicted = _predicted(task, evaluated, prediction, temperature, kind)
+    return Refitted(model, probe, found, predicted, counts)
+
+
+def _predicted(
+    task: Task, rows: Encoded, prediction: EvalPrediction, temperature: float, kind: Kind
+) -> Predicted:
+    """Return the predictions of the calibrated model with the loss that it would report."""
+    scaled = prediction.predictions / temperature
+    loss = None
+    # The Trainer's loss would be the mean over windows, not over texts.
+    if windows_of_split(task, rows.split) is None:
+        labels = torch.from_numpy(prediction.label_ids)
+        loss = log_loss(torch.from_numpy(scaled), labels, kind)
+    calibrated = EvalPrediction(predictions=scaled, label_ids=prediction.label_ids)
+    return Predicted(calibrated, loss, rows.split.truncated, 0.0)
+
+
+def _examples(task: Task, rows: Encoded, kind: Kind, merging: Merging) -> Examples:
+    windows = windows_of_split(task, rows.split)
+    features, targets = rows.features, rows.targets
+    if windows is not None and task.window_pooling != "max":
+        features = torch.from_numpy(windows.pooled(features.numpy()))
+        targets = targets[torch.from_numpy(windows.firsts())]
+    if kind == "single":
+        features, targets = features[targets >= 0], targets[targets >= 0]
+    examples = Examples(features, targets, kind, len(merging.new))
+    if task.class_weights is None:
+        return examples
+    weights = label_weights(task.class_weights, targets.numpy(), kind, merging.new)
+    return replace(examples, weights=weights)
+
+
+def _counts(task: Task, rows: Encoded, merging: Merging) -> dict[str, int]:
+    """Return the number of texts per label."""
+    windows, targets = windows_of_split(task, rows.split), rows.targets
+    if windows is not None:
+        targets = targets[torch.from_numpy(windows.firsts())]
+    if targets.ndim == 1:
+        counts = torch.bincount(targets[targets >= 0], minlength=len(merging.new))
+    else:
+        counts = (targets > 0).sum(dim=0)
+    return dict(zip(merging.new, counts.tolist(), strict=True))
+
+
+def _refuse_missing(counts: dict[str, int]) -> None:
+    """Refuse data without a row of some label, which the new layer could not know."""
+    missing = [repr(name) for name, count in counts.items() if not count]
+    if missing:
+        raise DataFormatError(
+            f"The data has no row of {names(missing)}: the last layer is fitted again for all labels, "
+            f"so the data must have rows of each"
+        )
+
+
+@torch.no_grad()
+def _prediction(task: Task, layer: nn.Linear, rows: Encoded, kind: Kind) -> EvalPrediction:
+    """Return the layer's scores of rows, one per text."""
+    # The layer's own numbers: a steep probe differs from them in its last digits.
+    scores = rows.features @ layer.weight.float().cpu().T + layer.bias.float().cpu()
+    labels: np.ndarray[Any, Any] = rows.targets.numpy()
+    prediction = EvalPrediction(
+        predictions=scores.numpy(),
+        label_ids=labels if kind == "single" else labels.astype(np.float32),
+    )
+    return pool_windows(task, rows.split, prediction)
+
+
+def _replace_layer(model: PreTrainedModel, layer: nn.Linear, merging: Merging) -> nn.Linear:
+    """Put a new layer for the new labels into the place of the last layer."""
+    name = next(name for name, module in model.named_modules() if module is layer)
+    parent, _, own = name.rpartition(".")
+    fresh = nn.Linear(layer.in_features, len(merging.new)).to(layer.weight)
+    setattr(model.get_submodule(parent), own, fresh)
+    for key, value in label_maps(list(merging.new)).items():
+        setattr(model.config, key, value)
+    if hasattr(model, "num_labels"):
+        model.num_labels = len(merging.new)
+    return fresh
+
+
+def check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
+    """Refuse a written model that does not score like the fitted one.
+
+    Raises:
+        ModelError: it does not, so the run is left as it was.
+    """
+    saved = run.model
+    fitted.model.to(saved.device)
+    rows = dataset.select(range(min(ROWS, len(dataset))))
+    with evaluating(fitted.model):
+        for _, batch in model_batches(saved, rows, run.load_data_collator()):
+            expected, found = (each(**batch).logits.float() for each in (fitted.model, saved))
+            difference = float((found - expected).abs().max())
+            if not difference <= LIMIT:
+                raise ModelError(
+                    f"The model with merged labels does not score the same after it was saved: a score "
+                    f"differs by {difference:.2g}. The run is unchanged"
+                )

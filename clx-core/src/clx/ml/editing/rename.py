@@ -1,0 +1,118 @@
+"""New names for the labels of a trained run, without a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from clx.errors import ModelError
+from clx.ml.editing.cards import CARD, card_with_parts
+from clx.ml.editing.configs import edited_config
+from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
+from clx.ml.editing.decisions import HISTORY as DECISIONS
+from clx.ml.editing.names import (
+    LABEL_TYPE,
+    checked_renaming,
+    label_names_of_run,
+    label_type_for,
+    options_with_labels,
+    renamed_results,
+    renamed_tags,
+    renamed_value,
+)
+from clx.ml.plugins.calls import report_sections
+from clx.ml.results.pages import run_report
+from clx.ml.run_directory.config import LEARNED
+from clx.ml.run_directory.files import json_text, read_json
+from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
+from clx.problems import examples
+
+if TYPE_CHECKING:
+    from clx.ml.task.task import Task
+
+HISTORY = "labels_history"
+"""The key of ``results.json`` for the changes of labels, oldest first."""
+
+
+def rename_labels(
+    task: Task, place: RunDir, renamed: Mapping[Any, Any], reopen: Reopen
+) -> dict[str, Any]:
+    """Rename labels in every file of a run; see ``TrainingRun.rename_labels``.
+
+    The caller holds the run's lock.
+
+    Returns:
+        The new config. The options of the task are unchanged.
+    """
+    new = checked_renaming(label_names_of_run(task), renamed)
+    model = _renamed_model(place, new)
+    config = _renamed_config(task, place, new)
+    with edited(place, reopen) as copy:
+        _write(copy, CONFIG, config)
+        _write(copy, "model/config.json", model)
+        settings = copy.path / ONNX / "settings.json"
+        if settings.is_file():
+            exported = read_json(settings)
+            exported["labels"] = renamed_value(exported.get("labels"), new)
+            replace_text(settings, json_text(exported))
+        results = _renamed_history(task, copy, new)
+        _write(copy, RESULTS, results)
+        card = copy.model / CARD
+        if card.is_file():
+            text = card.read_text(encoding="utf-8")
+            replace_text(card, card_with_parts(text, config, results))
+        sections = report_sections(task, None)
+        replace_text(copy.path / REPORT, run_report(copy, sections=sections, name=place.path.name))
+    return config
+
+
+def _write(copy: RunDir, name: str, value: Any) -> None:
+    replace_text(copy.path / name, json_text(value))
+
+
+def _renamed_model(place: RunDir, new: Mapping[str, str]) -> dict[str, Any]:
+    """Return the model's config with new names.
+
+    Raises:
+        ModelError: the model's labels are not those of the run.
+    """
+    config = read_json(place.model / "config.json")
+    tags = config.get("id2label")
+    named = {str(n): str(tag) for n, tag in tags.items()} if isinstance(tags, dict) else {}
+    after = renamed_tags(named, new)
+    if after is None:
+        raise ModelError(
+            f"The labels of the model in {place.model} are {examples(list(named.values()))}, not the "
+            f"run's label_names: they cannot be renamed"
+        )
+    if after:
+        config |= {"id2label": after, "label2id": {tag: int(n) for n, tag in after.items()}}
+    return config
+
+
+def _renamed_config(task: Task, place: RunDir, new: Mapping[str, str]) -> dict[str, Any]:
+    config = place.read_config()
+    holding = options_with_labels(task)
+    values = {name: renamed_value(config[name], new) for name in holding if name in config}
+    if LABEL_TYPE in config:
+        values[LABEL_TYPE] = label_type_for(config[LABEL_TYPE], list(new.values()))
+    config = edited_config(place, values, {})
+    first = config[LEARNED]
+    config[LEARNED] = first | {n: renamed_value(first[n], new) for n in holding if n in first}
+    return config
+
+
+def _renamed_history(task: Task, copy: RunDir, new: Mapping[str, str]) -> dict[str, Any]:
+    """Return the results with new names, also in earlier decisions, and with the change."""
+    results = renamed_results(copy.read_results(), new)
+    holding = options_with_labels(task)
+    for entry in results.get(DECISIONS) or ():
+        for when in ("old", "new"):
+            values = entry.get(when)
+            if isinstance(values, dict):
+                entry[when] = values | {
+                    name: renamed_value(values[name], new) for name in holding if name in values
+                }
+    changed = {old: name for old, name in new.items() if old != name}
+    entry = history_entry(renamed=changed)
+    return {**results, HISTORY: [*(results.get(HISTORY) or ()), entry]}
