@@ -11,6 +11,8 @@ from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import column_names, validated_frame
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.plugins.calls import after_evaluation, report_sections
+from clx.ml.results.cards import card_html
+from clx.ml.run.card import run_card
 from clx.ml.run.predicting import PredictingRun
 from clx.ml.run_directory.files import writing
 from clx.ml.run_directory.layout import REPORT, RunDir
@@ -141,3 +143,6 @@ class EvaluatingRun(PredictingRun):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(page, encoding="utf-8")
         return path
+
+    def _repr_html_(self) -> str:
+        return card_html(self, lambda: run_card(self.run_name, self.run_dir, self.config))
