@@ -74,9 +74,8 @@ class ExportReport:
     def _card(self) -> Card:
         columns = ["Backend", "Weights", "Equal decisions", "Largest difference", "MB"]
         cells = [
-            [name, check.how, f"{100 * check.equal_decisions:.4g} %"]
-            + [check.largest_difference, check.megabytes]
-            for name, check in self.checks.items()
+            (name, c.how, f"{100 * c.equal_decisions:.4g} %", c.largest_difference, c.megabytes)
+            for name, c in self.checks.items()
         ]
         whose = "" if self.own_texts else " of Python's documentation"
         facts = {"Compared with torch on": f"{self.texts:,} texts{whose}", "Folder": self.folder}

@@ -85,10 +85,10 @@ class Comparison:
 
     def _card(self) -> Card:
         own, other = self.names
+        columns = ["own", "other", "difference", "low", "high"]
         cells = [
-            [metric_name(str(key)), row["own"], row["other"], row["difference"]]
-            + [interval(row["low"], row["high"])]
-            for key, row in self.metrics.iterrows()
+            (metric_name(str(key)), one, two, difference, interval(low, high))
+            for key, one, two, difference, low, high in self.metrics[columns].itertuples()
         ]
         facts = {
             "Rows": self.rows,
