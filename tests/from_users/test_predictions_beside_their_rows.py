@@ -97,7 +97,7 @@ def test_a_second_prediction_needs_other_names(run, frame):
 
 
 def test_wrong_values_of_keep_are_refused(run, frame):
-    with pytest.raises(DataFormatError, match="no column 'idd'.*did you mean 'id'"):
+    with pytest.raises(DataFormatError, match=r"no column 'idd'.*did you mean 'id'"):
         run.predict_frame(frame, keep=["idd"])
     with pytest.raises(ConfigError, match="keep must be True, False or a list of columns"):
         run.predict_frame(frame, keep=3)

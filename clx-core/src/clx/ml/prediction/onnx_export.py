@@ -80,7 +80,9 @@ class ExportReport:
         whose = "" if self.own_texts else " of Python's documentation"
         facts = {"Compared with torch on": f"{self.texts:,} texts{whose}", "Folder": self.folder}
         if len(self.tried) > 1:
-            facts["Tried"] = ", ".join(f"{name} ({100 * v:.4g} %)" for name, v in self.tried.items())
+            facts["Tried"] = ", ".join(
+                f"{name} ({100 * v:.4g} %)" for name, v in self.tried.items()
+            )
         return Card("ONNX", "Export", facts, [rows_table(columns, cells)])
 
 

@@ -181,7 +181,11 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], caption: str) 
 
 
 def _tagged(tag: str, content: str, is_numeric: bool) -> str:
-    return f'<{tag} class="clx-number">{content}</{tag}>' if is_numeric else f"<{tag}>{content}</{tag}>"
+    return (
+        f'<{tag} class="clx-number">{content}</{tag}>'
+        if is_numeric
+        else f"<{tag}>{content}</{tag}>"
+    )
 
 
 def _cell(value: Any) -> str:

@@ -53,7 +53,7 @@ def _pooling(head: Any) -> str | None:
     if not isinstance(head, Mapping) or not isinstance(head.get("pooling"), str):
         return None
     why = head.get("pooling_chosen_by")
-    return head["pooling"] + (f" ({_WHY.get(why, why)})" if isinstance(why, str) else "")
+    return str(head["pooling"]) + (f" ({_WHY.get(why, why)})" if isinstance(why, str) else "")
 
 
 def _temperature(value: Any) -> str | None:
@@ -90,7 +90,9 @@ def _value(name: str, config: Mapping[str, Any]) -> str:
 def _aim(name: str, config: Mapping[str, Any]) -> str:
     """Return what a decision was chosen for, such as the accuracy that the user asked for."""
     if name == "min_score" and isinstance(config.get("target_accuracy"), int | float):
-        return f" to reach an accuracy of {number(config['target_accuracy'])}; below, the run abstains"
+        return (
+            f" to reach an accuracy of {number(config['target_accuracy'])}; below, the run abstains"
+        )
     if name == "thresholds" and config.get("threshold_objective"):
         return f" for the objective {config['threshold_objective']}"
     return ""

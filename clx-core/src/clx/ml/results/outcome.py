@@ -218,7 +218,9 @@ class TrainingResult:
     def _brief(self) -> dict[str, Any]:
         """Return the entries of :meth:`to_dict` that say how the training ended."""
         values = replace(self, evaluation=None).to_dict()
-        return {name: values[name] for name in ("metrics", "steps", "kept_model", "stopped", "split")}
+        return {
+            name: values[name] for name in ("metrics", "steps", "kept_model", "stopped", "split")
+        }
 
     def _still_there(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return the config and the results of the run; empty if another training has replaced it."""
