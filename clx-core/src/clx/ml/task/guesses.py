@@ -11,6 +11,15 @@ from typing import Any
 
 from clx.problems import MAX_CELL, did_you_mean
 
+
+def _each(words: str, meaning: str) -> dict[str, str]:
+    return dict.fromkeys(words.split(), meaning)
+
+
+def _same(words: str) -> dict[str, str]:
+    return {word: word for word in words.split()}
+
+
 ENTRIES: Mapping[str, Mapping[str, str]] = {
     "training_args": {
         "batch_size": "per_device_train_batch_size",
@@ -40,16 +49,15 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
         "label_smoothing": "label_smoothing_factor",
         "num_workers": "dataloader_num_workers",
         "no_cuda": "use_cpu",
-        **{
-            name: name
-            for name in """bf16 eval_delay eval_steps eval_strategy evaluation_strategy fp16
+        **_same(
+            """bf16 eval_delay eval_steps eval_strategy evaluation_strategy fp16
             gradient_accumulation_steps gradient_checkpointing group_by_length
             label_smoothing_factor learning_rate load_best_model_at_end logging_steps
             lr_scheduler_type max_grad_norm max_steps metric_for_best_model num_train_epochs optim
             per_device_eval_batch_size per_device_train_batch_size report_to save_steps
             save_strategy save_total_limit seed tf32 torch_compile use_cpu warmup_steps
-            weight_decay dataloader_num_workers disable_tqdm""".split()
-        },
+            weight_decay dataloader_num_workers disable_tqdm"""
+        ),
     },
     "tokenize_args": {
         "max_len": "max_length",
@@ -58,40 +66,38 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
         "max_sequence_length": "max_length",
         "max_tokens": "max_length",
         "doc_stride": "stride",
-        **{name: name for name in ("max_length", "padding", "stride", "truncation")},
+        **_same("max_length padding stride truncation"),
     },
     "model_args": {
         "torch_dtype": "dtype",
         "dropout": "hidden_dropout_prob",
-        **{name: name for name in ("attn_implementation", "dtype", "hidden_dropout_prob")},
+        **_same("attn_implementation dtype hidden_dropout_prob"),
     },
 }
 """Option whose value is a dict → guess → the entry that it means."""
 
 OPTION_GUESSES: Mapping[str, str] = {
-    **dict.fromkeys(
+    **_each(
         """backbone base_model checkpoint encoder model model_checkpoint model_id model_name
         model_name_or_path model_path pretrained_model pretrained_model_name
-        pretrained_model_name_or_path""".split(),
+        pretrained_model_name_or_path""",
         "base_model_name",
     ),
-    **dict.fromkeys(["tokenizer", "tokenizer_name_or_path"], "tokenizer_name"),
-    **dict.fromkeys(
-        "class_names classes id2label label_list label_names labels target_names".split(),
+    **_each("tokenizer tokenizer_name_or_path", "tokenizer_name"),
+    **_each(
+        "class_names classes id2label label_list label_names labels target_names",
         "label_names",
     ),
-    **dict.fromkeys(
-        "dir folder out_dir output_dir output_path parent root root_dir runs_dir save_dir".split(),
+    **_each(
+        "dir folder out_dir output_dir output_path parent root root_dir runs_dir save_dir",
         "run_dir_parent",
     ),
-    **dict.fromkeys(["name", "run", "experiment_name"], "run_name"),
-    **dict.fromkeys(["text_col", "text_field", "text_key", "input_column"], "text_column"),
-    **dict.fromkeys(
-        ["label_col", "label_field", "target", "target_col", "target_column"], "label_column"
-    ),
-    **dict.fromkeys(["class_weight", "weights"], "class_weights"),
-    **dict.fromkeys(["gpu", "cuda", "accelerator"], "device"),
-    **dict.fromkeys(["threshold", "cutoff"], "min_score"),
+    **_each("name run experiment_name", "run_name"),
+    **_each("text_col text_field text_key input_column", "text_column"),
+    **_each("label_col label_field target target_col target_column", "label_column"),
+    **_each("class_weight weights", "class_weights"),
+    **_each("gpu cuda accelerator", "device"),
+    **_each("threshold cutoff", "min_score"),
     "calibration": "calibrate",
     "metric": "metrics",
     "strict": "strict_data",
@@ -99,29 +105,29 @@ OPTION_GUESSES: Mapping[str, str] = {
 """Guess → the option that it means."""
 
 CALL_GUESSES: Mapping[str, str] = {
-    **dict.fromkeys(["train_data", "train_df", "train_dataset", "df"], "run.train(train_data)"),
-    **dict.fromkeys(
+    **_each("train_data train_df train_dataset df", "run.train(train_data)"),
+    **_each(
         """dev_data eval_data eval_dataset eval_df val_data val_dataset val_df valid_data
-        validation_data validation_df""".split(),
+        validation_data validation_df""",
         "run.train(train_data, eval_data)",
     ),
-    **dict.fromkeys(
-        ["eval_size", "test_size", "validation_split", "val_size"],
+    **_each(
+        "eval_size test_size validation_split val_size",
         "run.train(train_data, eval_data=0.2)",
     ),
-    **dict.fromkeys(["overwrite", "overwrite_output_dir"], "run.train(..., overwrite=True)"),
-    **dict.fromkeys(["resume", "resume_from_checkpoint"], "run.train(..., resume=True)"),
-    **dict.fromkeys(["fine_tune", "finetune"], "run.train(..., fine_tune=False)"),
-    **dict.fromkeys(["time_budget", "max_time", "time_limit"], "run.train(..., time_budget='5m')"),
-    **dict.fromkeys(["callback", "callbacks"], "run.train(..., callbacks=[...])"),
+    **_each("overwrite overwrite_output_dir", "run.train(..., overwrite=True)"),
+    **_each("resume resume_from_checkpoint", "run.train(..., resume=True)"),
+    **_each("fine_tune finetune", "run.train(..., fine_tune=False)"),
+    **_each("time_budget max_time time_limit", "run.train(..., time_budget='5m')"),
+    **_each("callback callbacks", "run.train(..., callbacks=[...])"),
     "group_column": "run.train(..., group_column=...)",
     "time_column": "run.train(..., time_column=...)",
 }
 """Guess → the call that takes it."""
 
 NOT_NEEDED: Mapping[str, str] = {
-    **dict.fromkeys(
-        ["n_classes", "num_classes", "num_labels"],
+    **_each(
+        "n_classes num_classes num_labels",
         "leave it out: the labels come from the data, or from label_names",
     ),
     "problem_type": "leave it out: the task determines it",
