@@ -16,6 +16,7 @@ from clx.ml.data.batches import needs_equal_lengths
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.no_tokens import stand_in
 from clx.ml.data.texts import as_text_rows, as_texts, check_texts
+from clx.ml.machine.callers import user_level
 from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
 from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, Settings
@@ -136,7 +137,7 @@ def export_run(
             "The export was compared with torch on sentences from Python's documentation. To see "
             "how it compares on your data, pass texts=",
             ClxWarning,
-            stacklevel=3,
+            stacklevel=user_level(),
         )
     return report
 

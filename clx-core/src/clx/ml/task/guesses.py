@@ -6,7 +6,7 @@ better than a list of names.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from clx.problems import MAX_CELL, did_you_mean
@@ -125,6 +125,34 @@ CALL_GUESSES: Mapping[str, str] = {
 }
 """Guess → the call that takes it."""
 
+ARGUMENT_GUESSES: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(
+        """dev_data eval_dataset eval_df eval_size test_size val_data val_dataset val_df valid_data
+        validation_data validation_df validation_split""".split(),  # noqa: SIM905
+        ("eval_data",),
+    ),
+    **dict.fromkeys(("train_df", "train_dataset", "df"), ("train_data", "data")),
+    **dict.fromkeys(("dataset", "frame", "test_data", "test_df", "eval_data"), ("data",)),
+    **dict.fromkeys(("inputs", "sentences", "text", "X", "x"), ("texts", "data")),
+    **dict.fromkeys(("batch", "bs", "per_device_eval_batch_size"), ("batch_size",)),
+    **dict.fromkeys(("threshold", "cutoff", "min_confidence"), ("min_score",)),
+    **dict.fromkeys(("text_col", "text_field"), ("text_column",)),
+    **dict.fromkeys(("label_col", "label_field", "target"), ("label_column",)),
+    **dict.fromkeys(("sep", "delimiter"), ("separator",)),
+    **dict.fromkeys(("k", "cv", "n_folds", "n_splits", "splits"), ("folds",)),
+    **dict.fromkeys(("max_time", "time_limit", "timeout"), ("time_budget",)),
+    **dict.fromkeys(("input", "input_file", "path"), ("source", "data")),
+    **dict.fromkeys(("output", "output_file", "output_path", "out"), ("target",)),
+    **dict.fromkeys(("top_k", "return_all_scores"), ("all_scores",)),
+    "finetune": ("fine_tune",),
+    "force": ("overwrite",),
+    "overwrite_output_dir": ("overwrite",),
+    "resume_from_checkpoint": ("resume",),
+    "callback": ("callbacks",),
+    "engine": ("backend",),
+}
+"""Guess → the arguments of methods that it may mean; a method has one of them at most."""
+
 NOT_NEEDED: Mapping[str, str] = {
     **_each(
         "n_classes num_classes num_labels",
@@ -156,6 +184,30 @@ def option_hint(name: str, given: Mapping[str, Any], accepted: Collection[str]) 
     if name in NOT_NEEDED:
         return f"; {NOT_NEEDED[name]}"
     return did_you_mean(name, accepted)
+
+
+def argument_hint(
+    name: str, given: Mapping[str, Any], known: Collection[str], options: Collection[str]
+) -> str:
+    """Return what to write instead of an argument that a method does not have.
+
+    Args:
+        name: the name that the user gave.
+        given: all keyword arguments that the user gave, with their values.
+        known: the names of the method's arguments.
+        options: the names of the run's options.
+    """
+    meant = next((each for each in ARGUMENT_GUESSES.get(name, ()) if each in known), None)
+    if meant is not None:
+        return f"; write {meant}={_shown(given[name])}"
+    if name in options:
+        own = f"{name}={_shown(given[name])}"
+        return f"; write training_run(task, name, {own}): it is an option of the run"
+    if name not in CALL_GUESSES and name not in NOT_NEEDED:
+        hint = option_hint(name, {k: v for k, v in given.items() if k not in known}, options)
+        if hint.startswith("; write "):
+            return f"; write training_run(task, name, {hint[8:]}): it is an option of the run"
+    return did_you_mean(name, known)
 
 
 def entry_hint(option: str, name: str, known: Collection[str]) -> str:
