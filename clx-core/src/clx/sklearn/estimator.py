@@ -20,6 +20,7 @@ from clx.ml import TrainingRun, task_registry, training_run
 from clx.ml.data.objects import is_table
 from clx.ml.data.texts import column_to_frame
 from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, accepted_options
+from clx.problems import cell
 from clx.sklearn.folder import TemporaryFolder, read_files, write_files
 from clx.sklearn.targets import INDICATOR, LISTS, SINGLE, targets_of
 
@@ -115,6 +116,11 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
             )
         kind, classes, labels = targets_of(y)
+        if kind == SINGLE and len(classes) == 1:
+            raise DataFormatError(
+                f"y has 1 class, {cell(classes[0])}, but a classifier needs at least two: add rows of "
+                f"another class"
+            )
         default = "classification" if kind == SINGLE else "multi-label-classification"
         task = task_registry[self.task or default]
         names = [str(name) for name in classes]
