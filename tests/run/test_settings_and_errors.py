@@ -17,6 +17,7 @@ BUILTIN = {
     "PluginError": Exception,
     "DuplicateTaskError": errors.PluginError,
     "ConfigError": ValueError,
+    "UnknownArgumentError": TypeError,
     "DataFormatError": ValueError,
     "RunDirError": OSError,
     "RunNotFoundError": FileNotFoundError,
@@ -86,7 +87,7 @@ def leaves():
 
 def test_every_error_is_in_the_table():
     assert {kind.__name__ for kind in leaves()} == set(BUILTIN)
-    assert len(BUILTIN) == 19
+    assert len(BUILTIN) == 20
 
 
 @pytest.mark.parametrize("name", BUILTIN)
