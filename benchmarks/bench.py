@@ -26,6 +26,7 @@ BENCHMARKS = (
     "cost",
     "data_doors",
     "many_labels",
+    "small_probe",
 )
 ON_GPU = ("gpu", "cost")
 

@@ -18,12 +18,13 @@ CASE = """
 import resource, sys, time
 import numpy as np
 import torch
-from clx.ml.model.head import fit_probe, probe, validation
+from clx.ml.model.head import fit_probe, parts, probe, validation
 from clx.ml.model.head.probe import Examples
 labels, rows, at_once = {labels}, {rows}, {at_once}
 if at_once:
     for module in (probe, validation):
         module.MANY_LABELS = 10**9
+    parts.MAX_SCORES = 10**12
 generator = torch.Generator().manual_seed(0)
 groups = torch.randn(max(2, labels // 20), 60, generator=generator)
 centers = groups[torch.arange(labels) % len(groups)]

@@ -26,7 +26,7 @@ from clx.errors import ClxWarning, ConfigError
 from clx.ml import training_run
 
 HEAVY = {"torch", "transformers", "datasets", "pandas", "numpy", "rich"}
-COMMANDS = ("train", "evaluate", "predict", "tasks", "runs", "show", "verify", "doctor")
+COMMANDS = ("train", "bases", "evaluate", "predict", "tasks", "runs", "show", "verify", "doctor")
 
 TEXTS = ["the apple is a lemon", "the cow is a dog", "a red sheep"]
 
@@ -535,7 +535,7 @@ class Recorder:
         self.used = arguments, options
         raise ConfigError("that is all")
 
-    train = predict_file = evaluate = compare = report = _stop
+    train = predict_file = evaluate = compare = report = compare_bases = _stop
 
 
 AS_IT_IS = {"separator": None, "encoding": None, "header": True}
@@ -570,6 +570,38 @@ def test_every_option_of_a_training_reaches_the_run(cli, monkeypatch, tmp_path):
     assert Recorder.last.made == (("classification", "new"), {})
     used = {"overwrite": False, "resume": False, **split, **AS_IT_IS}
     assert Recorder.last.used == (("d.csv", None), used)
+
+
+def test_every_option_of_a_comparison_of_bases_reaches_the_run(cli, monkeypatch):
+    monkeypatch.setattr("clx.ml.training_run", Recorder)
+    options = ["--bases", "small, acme/model", "--task", "multilabel", "--folds", "4", "--metric"]
+    options += ["f1_macro", "--group-column", "g", "--device", "cpu", "--label-names", "x,y", *HOW]
+    assert cli("bases", "d.csv", *options, "--set", "pooling=mean").status == 2
+    given = {"device": "cpu", "label_names": ["x", "y"], "pooling": "mean"}
+    assert Recorder.last.made == (("multilabel", "bases"), given)
+    used = ("d.csv", ["small", "acme/model"], 4, "f1_macro", "g", None)
+    assert Recorder.last.used == (used, AS_SAID)
+    cli("bases", "d.csv")
+    assert Recorder.last.made == (("classification", "bases"), {})
+    assert Recorder.last.used == (("d.csv", None, 3, None, None, None), AS_IT_IS)
+
+
+def test_bases_in_a_pipe_and_as_json(cli, tiny_model, fruit_csv, own_data_dir):
+    words = ["bases", fruit_csv, "--bases", f"{tiny_model},no/such", "--set", "pooling=mean"]
+    words += ["--set", "training_args.disable_tqdm=true", "--folds", "2"]
+    assert cli(*words).status == 0
+    heading, row, empty, last = cli.lines
+    assert heading[:2] == ["base", "accuracy"]
+    assert heading[4:] == ["seconds_per_1000", "parameters"]
+    assert row[0] == str(tiny_model)
+    assert empty == [""]
+    assert last == ["recommended", str(tiny_model)]
+    assert "warning: Base models that could not be measured are left out: - no/such" in cli.err
+    document = json.loads(cli(*words, "--json").out)
+    assert document["recommended"] == document["bases"][0]["base"] == str(tiny_model)
+    assert list(document["left_out"]) == ["no/such"]
+    assert document["folds"] == 2
+    assert not (own_data_dir / "runs").exists()
 
 
 @pytest.mark.parametrize("words", [["evaluate", "r"], ["compare", "r", "other"], ["report", "r"]])

@@ -9,6 +9,9 @@ from architectures import SAME, TEXTS, Subject, by_batch, by_evaluation, differe
 from clx.ml import training_run
 from zoo import ARCHITECTURES, NARROW, TYPED, Architecture
 
+# Decoders are among the models.
+pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.BaseModelWarning")
+
 TINY = {**NARROW, "num_hidden_layers": 1}
 XLNET = {"d_model": 32, "n_layer": 1, "n_head": 2, "d_inner": 64}
 FNET = Architecture("fnet", "wordpiece", TINY, inputs=("input_ids", "token_type_ids"))

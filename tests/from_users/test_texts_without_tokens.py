@@ -11,6 +11,9 @@ from clx.ml import training_run
 from clx.ml.data.no_tokens import stand_in, with_tokens
 from zoo import GPT, NARROW, Architecture
 
+# Decoders are among the models.
+pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.BaseModelWarning")
+
 EMPTY = ["", " ", "Яблоко", "日本"]
 BERT = Architecture("bert", "gpt", {**NARROW, "num_hidden_layers": 1})
 

@@ -6,6 +6,9 @@ from clx.errors import ConfigError, TruncationWarning
 from clx.ml import training_run
 from zoo import NARROW, Architecture, make_model
 
+# Decoders are among the models.
+pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.BaseModelWarning")
+
 POSITIONS = 64
 
 

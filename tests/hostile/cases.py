@@ -230,6 +230,33 @@ def adapter_of_a_base_on_the_hub(folder):
     (folder / "model" / "adapter_config.json").write_text(text)
 
 
+def our_adapter(folder, **changes):
+    (folder / "adapter").mkdir()
+    config = {"peft_type": "LORA", "base_model_name_or_path": "attacker/base", **changes}
+    (folder / "adapter" / "adapter_config.json").write_text(json.dumps(config))
+
+
+@case(None)
+def kept_adapter_of_a_base_on_the_hub(folder):
+    our_adapter(folder)
+
+
+@case("adapter_config.json has auto_mapping, which names code to import")
+def kept_adapter_that_imports_a_module(folder):
+    our_adapter(folder, auto_mapping={"base_model_class": "C", "parent_library": "evil"})
+
+
+@case("adapter/adapter_model.bin is not a file of an adapter")
+def kept_adapter_with_a_pickle(folder):
+    our_adapter(folder)
+    (folder / "adapter" / "adapter_model.bin").write_bytes(pickle.dumps(Evil()))
+
+
+@case("has peft_type 'XLORA', not 'LORA'")
+def kept_adapter_that_names_other_adapters(folder):
+    our_adapter(folder, peft_type="XLORA")
+
+
 @case(None)
 def names_of_places_in_the_config(folder):
     our_config(

@@ -5,6 +5,9 @@ import pytest
 from architectures import SAME, Subject, by_batch, by_evaluation
 from zoo import ARCHITECTURES
 
+# Decoders are among the models.
+pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.BaseModelWarning")
+
 RELATIVES = "camembert ernie flaubert mbart mistral mt5 rembert xlm-roberta".split()
 """Their code is that of another model type here; `make architectures` tries them too."""
 

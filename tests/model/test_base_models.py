@@ -20,6 +20,7 @@ from clx.ml.model.base_models import (
 )
 from clx.ml.model.positions import set_input_limit
 from clx.ml.plugins import Plugins
+from clx.ml.task.presets import PRESETS
 
 WEIGHTS = b"these are weights"
 
@@ -138,6 +139,40 @@ def test_a_plugin_that_raises_is_named(plugins):
     plugins.register(Plugin(), name="acme")
     with pytest.raises(PluginError, match=r"'acme'.*OSError in clx_resolve_base_model: disk"):
         resolve_base_model("acme/model")
+
+
+# ---- Presets ---------------------------------------------------------------------------------------
+
+
+def test_a_preset_is_its_model_in_the_hub_cache(hub_cache, network):
+    cached = hub_cache(PRESETS["fast"])
+    assert resolve_base_model("fast") == cached
+    assert network["attempts"] == []
+
+
+def test_a_folder_comes_before_a_preset(tmp_path, monkeypatch, hub_cache, network):
+    hub_cache(PRESETS["fast"])
+    monkeypatch.chdir(tmp_path)
+    folder = model_folder(tmp_path / "fast")
+    assert resolve_base_model("fast") == folder
+
+
+@pytest.mark.parametrize("offline", [True, False])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_offline_a_preset_names_its_model_at_once(preset, offline, monkeypatch, hub_cache, network):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", offline)
+    with pytest.raises(ModelNotFoundError) as caught:
+        resolve_base_model(preset)
+    first, *ways = str(caught.value).splitlines()
+    assert repr(preset) in first
+    assert f"`hf download {PRESETS[preset]}`" in first
+    assert any("go online" in way for way in ways)
+    assert network["slept"] < 1
+
+
+def test_a_misspelled_preset(hub_cache, network):
+    with pytest.raises(ModelNotFoundError, match="did you mean 'small'"):
+        resolve_base_model("samll")
 
 
 # ---- Models that are not found -----------------------------------------------------------------------

@@ -274,10 +274,33 @@ def test_many_labels_are_fitted_in_parts_to_the_same_solution(request, kind, wei
     assert torch.allclose(fit_head(examples, 3.0).weight, whole.weight, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["single", "multi"])
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 2.0, 0.5, 1.0])])
+@pytest.mark.parametrize("C", [0.3, 100.0])
+def test_both_methods_find_the_same_minimum(monkeypatch, kind, weights, C):
+    features, ids = blobs()
+    targets = torch.nn.functional.one_hot(ids, 4) if kind == "multi" else ids
+    # Some wrong labels, because a minimum of separable data is far away and flat.
+    targets = targets.roll(1, dims=0) if kind == "multi" else torch.where(ids % 3 == 0, 1, ids)
+    examples = Examples(features[:60, :8], targets[:60], kind, 4, weights)
+    by_newton = fit_head(examples, C)
+    monkeypatch.setattr(probe, "is_small", lambda *size: False)
+    by_lbfgs = fit_head(examples, C)
+    assert not torch.equal(by_newton.weight, by_lbfgs.weight)
+    assert torch.allclose(by_newton.weight, by_lbfgs.weight, atol=2e-2)
+    assert mean_loss(by_newton, examples) == pytest.approx(mean_loss(by_lbfgs, examples), rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_separable_rows_and_no_axes_have_a_minimum(kind):
+    for features in (torch.tensor([[1.0], [-1.0]]), torch.ones(2, 3)):
+        targets = torch.eye(2) if kind == "multi" else torch.tensor([0, 1])
+        head = fit_head(Examples(features, targets, kind, 2), 300.0)
+        assert head(features).isfinite().all()
+
+
 def test_up_to_200_labels_are_fitted_as_ever(monkeypatch):
-    """Not in parts, and not by a choice on some labels: results are those of earlier versions."""
-    monkeypatch.setattr(probe, "loss_and_gradient", None)
-    monkeypatch.setattr(probe, "loss_and_slope", None)
+    """Not by a choice on some labels: results are those of earlier versions."""
     monkeypatch.setattr(validation, "restricted", None)
     features, ids = blobs(rows=400, labels=200)
     examples = Examples(features, ids, "single", 200)

@@ -123,7 +123,7 @@ def test_core_is_asked_last(tmp_path):
 def test_built_in_modules_load():
     plugins = none_installed(BUILT_IN)
     assert plugins.failures == []
-    assert len(BUILT_IN) == 3
+    assert len(BUILT_IN) == 4
 
 
 # ---- Finding -----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from crash.faults import in_fork
 
-ROUNDS = 60
+ROUNDS = 25
 
 
 def start(function, *args):

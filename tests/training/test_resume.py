@@ -110,6 +110,15 @@ def test_resume_refuses_and_names_what_changed(tiny_model, fruit, what):
     assert complete_checkpoints(run.run_dir / "checkpoints")
 
 
+def test_checkpoints_without_an_optimizer_are_not_resumed(tiny_model, fruit):
+    run = make(tiny_model, save_only_model=True)
+    interrupt(run, fruit, 5)
+    with pytest.raises(ResumeError, match="without the optimizer"):
+        run.train(fruit, resume=True)
+    assert complete_checkpoints(run.run_dir / "checkpoints")
+    assert run.train(fruit, overwrite=True).steps == STEPS
+
+
 def test_nothing_to_resume(tiny_model, fruit, trained):
     with pytest.raises(ResumeError, match="no unfinished training"):
         make(tiny_model).train(fruit, resume=True)

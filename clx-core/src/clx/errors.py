@@ -23,6 +23,10 @@ class TruncationWarning(ClxWarning):
     """Texts are longer than the model reads and are truncated: raise ``max_length``, or shorten them."""
 
 
+class BaseModelWarning(ClxWarning):
+    """A base model suits classification badly, or was left out: choose another, or see the message."""
+
+
 class TaskNotFoundError(ClxError, KeyError):
     """No installed task has that name: use one of the listed names or install its package."""
 

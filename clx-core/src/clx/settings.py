@@ -31,6 +31,18 @@ def runs_dir() -> Path:
     return local_data_dir() / "runs"
 
 
+def cache_dir() -> Path:
+    """Return the folder for what clx can compute again; deleting it loses nothing but time.
+
+    It is ``cache`` in ``LOCAL_DATA_DIR`` if that variable is set, else the platform's cache folder.
+    """
+    if os.environ.get("LOCAL_DATA_DIR"):
+        return local_data_dir() / "cache"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("clx", appauthor=False))
+
+
 def __getattr__(name: str) -> Path:
     if name == "LOCAL_DATA_DIR":
         return local_data_dir()

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from clx import __version__
 from clx.cli.assignments import options_help
+from clx.cli.bases import bases
 from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.cross_validate import cv
@@ -32,6 +33,7 @@ from clx.cli.verify import verify
 PROGRAM = "clx"
 COMMANDS = (
     train,
+    bases,
     cv,
     evaluate,
     predict,
@@ -116,7 +118,7 @@ def make_command(arguments: Sequence[str]) -> Any:
     word = next((word for word in arguments if not word.startswith("-")), None)
     for command in COMMANDS:
         # The table of options is imported for the one command that shows it.
-        takes_options = word in ("train", "cv") and command.__name__ == word
+        takes_options = word in ("train", "bases", "cv") and command.__name__ == word
         epilog = options_help() if takes_options else None
         app.command(cls=_Command, epilog=epilog)(command)
     own = {str(command_name(command)) for command in COMMANDS}

@@ -43,7 +43,10 @@ LabelColumnsOption = Annotated[
 ]
 BaseModelOption = Annotated[
     str | None,
-    typer.Option(metavar="M", help="Model to fine-tune: a Hub id or a folder."),
+    typer.Option(
+        metavar="M",
+        help="Model to fine-tune: a folder, small, fast, best, multilingual, or a Hub id.",
+    ),
 ]
 TokenizerOption = Annotated[
     str | None,

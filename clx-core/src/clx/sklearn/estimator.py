@@ -89,6 +89,8 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weights: str | dict[str, float] | None = None,
         label_texts: str | dict[str, str | list[str]] | None = "names",
         calibrate: bool | None = None,
+        lora: bool | dict[str, Any] = False,
+        lora_merge: bool = True,
         long_text: str = "truncate",
         window_pooling: str = "length",
         strict_length: bool = False,
@@ -118,7 +120,7 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kind, classes, labels = targets_of(y)
         if kind == SINGLE and len(classes) == 1:
             raise DataFormatError(
-                f"y has 1 class, {cell(classes[0])}, but a classifier needs at least two: add rows of "
+                f"y has 1 class, {cell(classes.tolist()[0])}, but a classifier needs at least two: add rows of "
                 f"another class"
             )
         default = "classification" if kind == SINGLE else "multi-label-classification"

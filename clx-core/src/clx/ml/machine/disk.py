@@ -22,15 +22,15 @@ _TORCH_WRITER = ("inline_container", "pytorchstreamwriter")
 _NEARLY_NOTHING = 2**20
 
 
-def training_bytes(base: Path, arguments: Mapping[str, Any]) -> int:
+def training_bytes(base: Path, arguments: Mapping[str, Any], all_weights: bool = True) -> int:
     """Return about how many bytes a training writes.
 
     That is the new model and, if checkpoints are saved, one more checkpoint than is kept. Each
-    checkpoint holds the weights and the optimizer's state.
+    checkpoint holds the trained weights and the optimizer's state; those of an adapter are small.
     """
     weights = sum(path.stat().st_size for path in base.glob("*.safetensors"))
     checkpoints = 0
-    if str(arguments.get("save_strategy", "no")) != "no":
+    if all_weights and str(arguments.get("save_strategy", "no")) != "no":
         checkpoints = 1 + int(arguments.get("save_total_limit") or 1)
         checkpoints += bool(arguments.get("load_best_model_at_end"))
     return weights * (1 + checkpoints * (1 + OPTIMIZER_FACTOR))

@@ -25,8 +25,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(message in text for message in _MESSAGES)
 
 
-def memory_for_training(arguments: Mapping[str, Any]) -> AbstractContextManager[None]:
+def memory_for_training(
+    arguments: Mapping[str, Any], all_weights: bool = False
+) -> AbstractContextManager[None]:
     """Turn running out of memory in a training into an error that says which batch size to try.
+
+    Args:
+        arguments: the training arguments.
+        all_weights: whether all weights are trained, so that ``lora=True`` would help.
 
     Raises:
         OutOfMemoryError: it suggests half the batch size and twice the gradient accumulation, which
@@ -48,6 +54,8 @@ def memory_for_training(arguments: Mapping[str, Any]) -> AbstractContextManager[
             ways.append(
                 "training_args={'gradient_checkpointing': True}, which takes less memory and is slower"
             )
+        if all_weights:
+            ways.append("lora=True, which trains few of the weights")
         return f"training with batches of {batch}", ways
 
     return _memory_named(advise)

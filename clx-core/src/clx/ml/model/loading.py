@@ -144,8 +144,8 @@ def _refuse_wrapped(task: Task, model: Any) -> None:
     raise ModelError(
         f"load_model() of the task {task.name!r} returned a {type(model).__name__}, which {why}: "
         f"the trained model could not be opened again. Return a PreTrainedModel of transformers "
-        f"that is not wrapped: for torch.compile, set training_args={{'torch_compile': True}}; an "
-        f"adapter must be merged into the model (merge_and_unload)."
+        f"that is not wrapped: for torch.compile, set training_args={{'torch_compile': True}}; for an "
+        f"adapter, use the option lora=True, or merge the adapter (merge_and_unload)."
     )
 
 

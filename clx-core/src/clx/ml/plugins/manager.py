@@ -28,7 +28,12 @@ from clx.problems import cell
 
 GROUP = "clx.plugins"
 
-BUILT_IN = ("clx.ml.model.embedded_model", "clx.ml.data.files", "clx.ml.training.metrics_log")
+BUILT_IN = (
+    "clx.ml.model.embedded_model",
+    "clx.ml.model.preset_models",
+    "clx.ml.data.files",
+    "clx.ml.training.metrics_log",
+)
 """Modules of clx-core that implement the same hooks as any other plugin."""
 
 

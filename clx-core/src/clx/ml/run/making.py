@@ -8,6 +8,7 @@ from typing import Any
 from clx.errors import ConfigError, PluginError
 from clx.ml.task.checks import check_task, private_names
 from clx.ml.task.guesses import option_hint
+from clx.ml.task.lora_options import require_peft
 from clx.ml.task.options import accepted_options
 from clx.problems import names
 
@@ -31,6 +32,7 @@ def make_run(
     Raises:
         ConfigError: options have wrong names or values; all are listed before anything is loaded.
         PluginError: the class is not a valid task.
+        MissingDependencyError: an option needs a package that is not installed.
     """
     if task is base:
         raise ConfigError(f"{task.__name__} is the base class of tasks: make a run of a task")
@@ -49,4 +51,5 @@ def make_run(
             f"the attribute another name"
         )
     run._finish(unknown, {name for name, value in options.items() if value is not None})
+    require_peft(run)
     return run

@@ -88,6 +88,8 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
         class_weights: str | dict[str, float] | None = None,
         label_texts: str | dict[str, str | list[str]] | None = "names",
         calibrate: bool | None = None,
+        lora: bool | dict[str, Any] = False,
+        lora_merge: bool = True,
         long_text: str = "truncate",
         window_pooling: str = "length",
         strict_length: bool = False,
@@ -149,6 +151,7 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
             ModelNotFoundError: the base model cannot be found.
             ResumeError: there is nothing to resume, or it was started with other data or arguments.
             RunBusyError: another process is training into this run.
+            MissingDependencyError: the run trains an adapter (``lora``) without PEFT.
             NotPublishedError: the written run does not open, or does not have the trained model.
         """
         reading = reading_of(separator, encoding, header)

@@ -29,13 +29,14 @@ MANIFEST = "manifest.json"
 REPORT = "report.html"
 ONNX = "onnx"
 EXTRA = "extra"
+ADAPTER = "adapter"
 
 OUR_NAMES = frozenset(
-    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX, EXTRA}
+    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX, EXTRA, ADAPTER}
 )
 """What clx writes into a run directory; anything else belongs to the user and is kept."""
 
-IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX, EXTRA)
+IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX, EXTRA, ADAPTER)
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class RunDir:
     def extra(self) -> Path:
         """The folder for a task's own files."""
         return self.path / EXTRA
+
+    @property
+    def adapter(self) -> Path:
+        """The folder of the adapter's files, for PEFT; clx itself never loads them."""
+        return self.path / ADAPTER
 
     @property
     def checkpoints(self) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 
 from clx.errors import RunDirError
 from clx.ml.run_directory.layout import (
+    ADAPTER,
     CONFIG,
     ENVIRONMENT,
     EXTRA,
@@ -16,13 +17,14 @@ from clx.ml.run_directory.layout import (
     RESULTS,
     RunDir,
 )
+from clx.ml.run_directory.safe_adapter import adapter_problems
 from clx.ml.run_directory.safe_files import file_problems
 from clx.ml.run_directory.safe_model import model_args_problems, model_problems, onnx_problems
 from clx.problems import raise_problems
 
 REMEDY = "Restore it from a copy that you trust, or train again with overwrite=True."
 
-_READ = (CONFIG, MANIFEST, RESULTS, ENVIRONMENT, MODEL, ONNX, EXTRA)
+_READ = (CONFIG, MANIFEST, RESULTS, ENVIRONMENT, MODEL, ONNX, EXTRA, ADAPTER)
 
 
 def refuse_unsafe(
@@ -42,6 +44,7 @@ def refuse_unsafe(
     if not problems:
         problems = model_problems(directory.model, trusted)
         problems += onnx_problems(directory.path / ONNX, directory.model)
+        problems += adapter_problems(directory.adapter)
     model_args = (config or {}).get("model_args")
     if isinstance(model_args, dict) and not trusted:
         problems += model_args_problems(model_args)

@@ -16,12 +16,14 @@ from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.distributed import broadcast, is_main_process, join, wait
 from clx.ml.model.base_models import resolve_base_model
+from clx.ml.model.base_notes import warn_about_base
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.run_directory.config import raise_config_problems
 from clx.ml.splits.combine import combined, result_of_fold
 from clx.ml.splits.fit_fold import Start, predict_after_training
 from clx.ml.splits.folds import Fold, FoldRequest, check_request, make_folds
 from clx.ml.splits.probes import predict_with_probe, shared_features
+from clx.ml.task.lora_options import require_peft
 from clx.ml.task.options import options_of_task
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training.data import tokenized_splits, training_frame
@@ -45,10 +47,13 @@ def cross_validate(task: Task, request: FoldRequest) -> EvaluationResult:
     check_request(request)
     frame = training_frame(task, request.data, "data")
     arguments, problems = check_training_args(task.training_args, task.device)
+    if request.fine_tune:
+        require_peft(task)
     raise_config_problems(problems, f"The cross-validation of {task.run_name!r}")
     folds = make_folds(task, frame, request)
     join(on_cpu=trains_on_cpu(task.device, arguments))
     start = Start(task, resolve_base_model(task.base_model_name), task.tokenizer, arguments)
+    warn_about_base(task, start.base, start.tokenizer)
     (split,) = tokenized_splits(task, start.tokenizer, {"data": frame})
     limit = input_limit(task, start.tokenizer)
     warn_truncated(limit, split.truncated, len(frame), "data")

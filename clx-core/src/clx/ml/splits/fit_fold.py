@@ -10,6 +10,7 @@ from clx.ml.evaluation.evaluate import Predicted, predict_split
 from clx.ml.machine.disk import full_disk_named, training_bytes
 from clx.ml.machine.memory import memory_for_training
 from clx.ml.plugins.calls import proposed_arguments
+from clx.ml.task.lora_options import uses_lora
 from clx.ml.training.data import tokenized_splits
 from clx.ml.training.decide import decided
 from clx.ml.training.defaults import choose_arguments
@@ -62,8 +63,9 @@ def predict_after_training(
     rows = len(parts["train"])
     proposed = proposed_arguments(task, start.arguments, rows, "eval" in parts)
     complete = choose_arguments(proposed, setting_of(task, base, splits, proposed))
-    needed = training_bytes(base, complete)
-    with full_disk_named(work_dir.parent, needed), memory_for_training(complete):
+    all_weights = not uses_lora(task)
+    needed = training_bytes(base, complete, all_weights)
+    with full_disk_named(work_dir.parent, needed), memory_for_training(complete, all_weights):
         call = Call(fine_tune, resumable=False)
         job = Job(task, base, tokenizer, splits, complete, work_dir, None, call)
         fitted = fit(job)

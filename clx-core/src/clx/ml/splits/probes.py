@@ -8,7 +8,9 @@ chosen once, from all rows. Choosing them for each fold takes several times as l
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,18 +30,23 @@ from clx.ml.model.head.initialize import MAX_ROWS_PER_LABEL, prepare_head
 from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
 from clx.ml.model.head.layer import collect_features, model_columns
 from clx.ml.model.head.probe import Examples, fit_head
-from clx.ml.model.head.request import MAX_PROBE_ROWS, HeadRequest
+from clx.ml.model.head.request import MAX_PROBE_ROWS, Collator, HeadRequest
 from clx.ml.model.loading import load_model
 from clx.ml.task.author_code import author_code
 from clx.ml.task.option_checks import unknown_labels
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PreTrainedModel
 
     from clx.ml.data.splits import Split
     from clx.ml.splits.fit_fold import Start
     from clx.ml.splits.folds import Fold
     from clx.ml.task.task import Task
+
+
+Collect = Callable[["PreTrainedModel", torch.nn.Linear, "Dataset", Collator], Tensor]
+"""Returns the head's input for each row, shape (rows, features), in the dataset's order."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Features:
         names: label names, by id.
         pooled: whether the features are of windows, pooled by text.
         is_cut: whether each row's text was truncated, shape (rows,), None if that is unknown.
+        pooling: the pooling that made the features.
     """
 
     examples: Examples
@@ -61,6 +69,7 @@ class Features:
     names: list[str]
     pooled: bool
     is_cut: np.ndarray[Any, Any] | None
+    pooling: str
 
 
 def shared_features(start: Start, split: Split) -> Features | None:
@@ -69,21 +78,35 @@ def shared_features(start: Start, split: Split) -> Features | None:
     Each fold needs its own training if the task has its own Trainer, if no probe fits its labels,
     or if a row has several results that are not windows of one text.
     """
+    task = start.task
+    if task.head_init != "probe" or task.trainer_class is not Trainer:
+        return None
+    found = probe_features(start, split)
+    return None if isinstance(found, str) else found
+
+
+def probe_features(
+    start: Start, split: Split, collect: Collect | None = None, pooling: str | None = None
+) -> Features | str:
+    """Return the features of tokenized rows, or why no probe can be fitted to them.
+
+    Args:
+        start: the task with the base model.
+        split: the tokenized rows.
+        collect: computes the features, None for ``collect_features``.
+        pooling: the pooling, None for the task's option.
+    """
     task, rows = start.task, split.dataset
     windows = windows_of_split(task, split)
     one_each = windows is None and len(rows) == len(split.frame)
-    if task.head_init != "probe" or task.trainer_class is not Trainer:
-        return None
     if not one_each and (windows is None or task.window_pooling == "max"):
-        return None
-    model = load_model(task, start.base, start.tokenizer).float()
-    on_cpu = trains_on_cpu(task.device, start.arguments)
-    model.to("cpu" if on_cpu else choose_device(task.device))
+        return "a text has several rows of results, which have no features of their own"
+    model = _base_model(start)
     request = HeadRequest(
         folder=start.base,
         dataset=rows,
         collator=task.load_data_collator(),
-        pooling=task.pooling,
+        pooling=task.pooling if pooling is None else pooling,
         init="random",
         model_args=task.model_args,
         find_layer=True,
@@ -93,23 +116,23 @@ def shared_features(start: Start, split: Split) -> Features | None:
         head = prepare_head(model, request)
     names = label_names_of(model)
     if head.layer is None or head.kind is None or head.reason is not None:
-        return None
+        return head.reason or "the labels have no probe"
     targets = torch.as_tensor(rows["labels"][:])
-    no_label = head.kind == "single" and bool((targets < 0).any())
-    if no_label or not _weights_fit(task, head.kind, names):
-        return None
-    texts = label_texts(task, start.tokenizer, names, model_columns(rows))
-    features = collect_features(model, head.layer, rows, request.collator)
+    if head.kind == "single" and bool((targets < 0).any()):
+        return "some rows have no label"
+    if not _weights_fit(task, head.kind, names):
+        return "the option class_weights does not suit the labels"
+    collect_rows = partial(collect or collect_features, model, head.layer)
+    features = collect_rows(rows, request.collator)
     if windows is not None:
         features = torch.from_numpy(windows.pooled(features.numpy()))
         targets = targets[windows.firsts()]
     examples = Examples(features, targets, head.kind, head.layer.out_features)
-    certain = texts is not None and texts.certain
-    described = _described(model, head.layer, request, texts, examples)
-    if not certain and len(examples) > MAX_ROWS_PER_LABEL * examples.outputs:
-        described = None
+    texts = label_texts(task, start.tokenizer, names, model_columns(rows))
+    described = _described(texts, examples, lambda each: collect_rows(each, request.collator))
     sample = _weighted(task, examples.select(_sample(torch.arange(len(examples)))), names)
-    probe = fit_probe(sample, described, judge_extra=not certain, fine_tune=False)
+    judge = texts is None or not texts.certain
+    probe = fit_probe(sample, described, judge_extra=judge, fine_tune=False)
     return Features(
         examples,
         described if probe.extra else None,
@@ -117,7 +140,27 @@ def shared_features(start: Start, split: Split) -> Features | None:
         names,
         windows is not None,
         None if split.cut is None else np.asarray(split.cut, dtype=bool),
+        head.pooling,
     )
+
+
+def _base_model(start: Start) -> PreTrainedModel:
+    """Return the base model on its device, in full precision."""
+    model = load_model(start.task, start.base, start.tokenizer).float()
+    on_cpu = trains_on_cpu(start.task.device, start.arguments)
+    return model.to("cpu" if on_cpu else choose_device(start.task.device))
+
+
+def _described(
+    texts: LabelTexts | None, examples: Examples, features: Callable[[Dataset], Tensor]
+) -> Examples | None:
+    """Return examples that describe labels, None if there are none or the rows do not need them."""
+    if texts is None or examples.kind == "regression":
+        return None
+    if not texts.certain and len(examples) > MAX_ROWS_PER_LABEL * examples.outputs:
+        return None
+    targets = texts.targets(examples.kind == "multi", examples.outputs)
+    return replace(examples, features=features(texts.dataset), targets=targets)
 
 
 def _weights_fit(task: Task, kind: str, names: list[str]) -> bool:
@@ -125,22 +168,6 @@ def _weights_fit(task: Task, kind: str, names: list[str]) -> bool:
     if task.class_weights is None:
         return True
     return kind != "regression" and not unknown_labels("class_weights", task.class_weights, names)
-
-
-def _described(
-    model: PreTrainedModel,
-    layer: torch.nn.Linear,
-    request: HeadRequest,
-    texts: LabelTexts | None,
-    examples: Examples,
-) -> Examples | None:
-    if texts is None or examples.kind == "regression":
-        return None
-    return replace(
-        examples,
-        features=collect_features(model, layer, texts.dataset, request.collator),
-        targets=texts.targets(examples.kind == "multi", examples.outputs),
-    )
 
 
 def _weighted(task: Task, examples: Examples, names: list[str]) -> Examples:

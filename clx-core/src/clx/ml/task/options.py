@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.task import lora_options
 from clx.ml.task import option_checks as check
 from clx.ml.task.author_code import author_code
 from clx.ml.task.json_values import json_problems
@@ -70,7 +71,8 @@ OPTIONS = (
     Option(
         "base_model_name",
         DEFAULT_BASE_MODEL,
-        "Hub id or local folder of the model to fine-tune.",
+        "The model to fine-tune: a local folder, a preset (`small`, `fast`, `best`, `multilingual`), or "
+        "a Hub id.",
         check.model_name,
         convert=_plain_path,
     ),
@@ -169,6 +171,20 @@ OPTIONS = (
         "calibrate",
         BY_TASK,
         "With eval data, divide the scores by the temperature that fits that data best.",
+        check.boolean,
+    ),
+    Option(
+        "lora",
+        False,
+        "Fine-tune a LoRA adapter of PEFT and the head instead of all weights: true, or entries of its "
+        'configuration, such as `{"r": 16, "target_modules": "all-linear"}`. Needs `clx-core[peft]`.',
+        lora_options.lora,
+    ),
+    Option(
+        "lora_merge",
+        True,
+        "With `lora`, publish the merged model only; false also keeps the adapter's own files, in "
+        "`adapter/`.",
         check.boolean,
     ),
     Option(

@@ -59,6 +59,8 @@ class Task:
         label_column: str | None
         class_weights: str | dict[str, float] | None
         label_texts: str | dict[str, str | list[str]] | None
+        lora: bool | dict[str, Any]
+        lora_merge: bool
         long_text: str
         window_pooling: str
         strict_length: bool

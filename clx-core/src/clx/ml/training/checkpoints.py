@@ -181,7 +181,8 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
     """Return the newest complete checkpoint of the same training, None if it has none yet.
 
     Raises:
-        ResumeError: there is no unfinished training, or its data, labels or arguments differ.
+        ResumeError: there is no unfinished training, its data, labels or arguments differ, or its
+            checkpoints hold the model only.
     """
     path = folder / IDENTITY
     if folder.is_symlink():
@@ -208,6 +209,13 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
         "Restore the earlier values, or pass overwrite=True instead to start over.",
     )
     complete = sweep_incomplete(folder)
+    arguments = begun.get("config", {}).get("training_args", {})
+    if complete and arguments.get("save_only_model") and not is_finished(complete[-1]):
+        raise ResumeError(
+            f"The unfinished training in {folder.parent} cannot be resumed: with save_only_model=True, "
+            f"its checkpoints hold the model without the optimizer and the schedule. Pass "
+            f"overwrite=True to start over."
+        )
     if complete:
         trim_log(folder / LOGS / METRICS_LOG, step_of(complete[-1]))
     return complete[-1] if complete else None

@@ -16,6 +16,7 @@ from clx.ml.model.head.initialize import Head
 from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
 from clx.ml.model.head.layer import model_columns
 from clx.ml.model.head.padding import settle_padding
+from clx.ml.model.lora.files import AdapterFiles
 from clx.ml.plugins.calls import trainer_callbacks
 from clx.ml.results.ending import PROBE, TIME_BUDGET
 from clx.ml.run_directory.config import TEMPERATURE
@@ -27,6 +28,7 @@ from clx.ml.trainer.equal_lengths import split_by_length
 from clx.ml.trainer.loss_guard import refuse_not_finite
 from clx.ml.trainer.trainer import Fitting, checked_metrics, make_trainer, preserve_forward
 from clx.ml.training import checkpoints
+from clx.ml.training.adapt import LORA, adapt, settle
 from clx.ml.training.attention_dropout import is_left_out, restore_dropout
 from clx.ml.training.defaults import PATIENCE
 from clx.ml.training.ending import kept_epoch, stopped_by
@@ -60,6 +62,7 @@ class Fitted:
         calibration: its calibration, None if it was not calibrated.
         stopped: why the training ended early, None if it ran to its end.
         notes: additional entries of the results.
+        adapter: what the files of its adapter are written from, None if there are none to write.
     """
 
     model: PreTrainedModel
@@ -68,6 +71,7 @@ class Fitted:
     calibration: Calibration | None = None
     stopped: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    adapter: AdapterFiles | None = None
 
     @property
     def learned(self) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def fit(job: Job) -> Fitted:
     resumed = read_plan(job)
     dropout = dropout_to_leave_out(job, resumed)
     model = base_model(job, dropout)
-    watch = _Watch()
+    watch, adapter = _Watch(), None
     with preserve_forward(model):
         trainer = _make_trainer(job, model, watch)
         settle_padding(model, job.tokenizer, job.train.dataset, trainer.data_collator)
@@ -124,10 +128,15 @@ def fit(job: Job) -> Fitted:
             _require_probe(job.task, fitted.head)
         else:
             heads.add_label_texts(fitted.head)
+            adapter = adapt(job, trainer, fitted.head)
             plan = resumed or make_plan(job, trainer, fitted.head, dropout)
             _fine_tune(job, plan, trainer, watch, fitted)
             if fitted.trainer is not None:
                 _keep_better(job, plan, fitted, heads)
+    if adapter is not None:
+        # Merged here, where the model has its own forward again, without the autocast of bf16.
+        published = fitted.steps > 0 and KEPT not in fitted.notes
+        fitted.notes[LORA], fitted.adapter = settle(job, adapter, published)
     fitted.model.eval()
     restore_dropout(fitted.model.config, dropout)
     return fitted

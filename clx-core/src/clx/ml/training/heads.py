@@ -11,6 +11,7 @@ from clx.ml.model.head.initialize import Head, prepare_head
 from clx.ml.model.head.padding import batched_alike
 from clx.ml.model.head.request import HeadRequest
 from clx.ml.model.loading import load_model
+from clx.ml.task.lora_options import uses_lora
 from clx.ml.training.loss_weights import use_class_weights
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Heads:
             pooling=task.pooling if resumed is None else resumed.pooling,
             # The weights of a resumed training's probe are in the checkpoint.
             init=task.head_init if self.job.resume_from is None else "random",
-            find_layer=task.calibrate or not call.fine_tune,
+            find_layer=task.calibrate or not call.fine_tune or uses_lora(task),
         )
         if resumed is not None and call.fine_tune:
             head.init, head.C = resumed.init, resumed.C

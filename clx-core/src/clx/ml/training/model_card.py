@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clx import __version__
-from clx.ml.results.ending import kept_in_words
+from clx.ml.results.ending import PROBE, kept_in_words
 from clx.ml.results.outcome import TrainingResult
 from clx.ml.results.row_split import split_sentence
+from clx.ml.task.lora_options import lora_settings, uses_lora
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
@@ -33,6 +34,9 @@ def model_card(task: Task, result: TrainingResult) -> str:
     ]
     kept = kept_in_words({"kept_model": result.kept, "steps": result.steps})
     lines += [] if kept is None else ["", f"The published model is {kept}."]
+    if uses_lora(task) and result.kept != PROBE:
+        rank = lora_settings(task)["r"]
+        lines += ["", f"A LoRA adapter of rank {rank} was trained and merged into the weights."]
     if result.metrics:
         lines += ["", f"## Evaluation on {result.rows.get('eval', 0)} rows", ""]
         if result.split is not None:

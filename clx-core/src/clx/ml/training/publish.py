@@ -47,6 +47,7 @@ PACKAGES = (
     "accelerate",
     "tokenizers",
     "safetensors",
+    "peft",
     "numpy",
     "pandas",
 )
@@ -82,6 +83,9 @@ def write_run(
         with refused(new, RunDir(result.run_dir), job):
             fitted.head.score_difference = _score_difference(task, fitted, new, job.train.dataset)
     (new.model / "README.md").write_text(model_card(task, result), encoding="utf-8")
+    if fitted.adapter is not None:
+        local = Path(task.base_model_name).is_dir()
+        fitted.adapter.write(fitted.model, None if local else task.base_model_name, new.adapter)
     write_json(new.path / RESULTS, _results(result, fitted, {"data": data}))
     write_json(new.path / ENVIRONMENT, environment(task))
     _copy_logs(work_dir, new.path / LOGS)

@@ -12,6 +12,7 @@ import torch
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.model.base_models import read_model_config
 from clx.ml.task.author_code import author_code
+from clx.ml.task.lora_options import uses_lora
 from clx.ml.training.defaults import Setting
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def setting_of(
         cuda=torch.cuda.is_available() and not trains_on_cpu(task.device, arguments),
         probe=task.head_init == "probe",
         several=_has_several_labels(train),
-        metric=task.imbalanced_metric if _is_imbalanced(task, train.frame) else None,
+        metric=task.imbalanced_metric if is_imbalanced(task, train.frame) else None,
+        lora=uses_lora(task),
     )
 
 
@@ -53,7 +55,7 @@ def _has_several_labels(split: Split) -> bool:
     return isinstance(first, list) and len(first) > 0 and isinstance(first[0], float)
 
 
-def _is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:
+def is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:
     """Return whether the most common label has several times the rows of the rarest."""
     with author_code(task, "row_labels"):
         labels = task.row_labels(frame)

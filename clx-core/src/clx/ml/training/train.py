@@ -25,6 +25,7 @@ from clx.ml.machine.distributed import (
 )
 from clx.ml.machine.memory import memory_for_training
 from clx.ml.model.base_models import resolve_base_model
+from clx.ml.model.base_notes import warn_about_base
 from clx.ml.plugins.calls import before_training, proposed_arguments
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import (
@@ -36,6 +37,7 @@ from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
+from clx.ml.task.lora_options import require_peft, uses_lora
 from clx.ml.task.options import option_names
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
@@ -98,6 +100,8 @@ def train_run(
     frames, made = validated_frames(task, request.data)
     # A saved run was opened without this check: another transformers may have written its config.
     given, problems = check_training_args(task.training_args, task.device)
+    if request.fine_tune:
+        require_peft(task)
     raise_config_problems(problems, f"The training of {task.run_name!r}")
     join(on_cpu=trains_on_cpu(task.device, given))
     with on_main_process(only_writer(place)):
@@ -108,14 +112,16 @@ def train_run(
         proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
         base = resolve_base_model(task.base_model_name)
         tokenizer = task.tokenizer
+        warn_about_base(task, base, tokenizer)
         splits = tokenized_splits(task, tokenizer, frames)
         complete = choose_arguments(proposed, setting_of(task, base, splits, proposed))
         identity = _identity(task, origin, frames, complete)
         if made is not None:
             identity["split"] = made.to_dict()
-        needed = training_bytes(base, complete)
+        all_weights = not uses_lora(task)
+        needed = training_bytes(base, complete, all_weights)
         warn_if_short(place.path.parent, needed)
-        with full_disk_named(place.path.parent, needed), memory_for_training(complete):
+        with full_disk_named(place.path.parent, needed), memory_for_training(complete, all_weights):
             # The other processes find what the main process found or began, and resume it.
             resume_from = main_process_first(
                 lambda: checkpoints.enter(

@@ -124,6 +124,23 @@ def installed_pooling(model: PreTrainedModel) -> str | None:
     return pooling if pooling in POOLINGS and type(model).__name__ in FAMILIES else None
 
 
+def pooling_of(model: PreTrainedModel) -> str:
+    """Return the pooling that a model computes, ``model`` for that of its class."""
+    installed = installed_pooling(model) or getattr(model.config, "classifier_pooling", None)
+    return str(installed or "model")
+
+
+def pooling_modules(model: PreTrainedModel) -> list[str]:
+    """Return the names of the modules whose weights hold the model's pooling, often none."""
+    pooling = installed_pooling(model)
+    if pooling is None:
+        return []
+    family = FAMILIES[type(model).__name__]
+    layers: Any = model.get_submodule(family.layers)
+    last = [f"{family.layers}.{len(layers) - 1}"] if pooling == "mean" else []
+    return [family.pooler, *last]
+
+
 def possible_poolings(model: PreTrainedModel, model_args: dict[str, Any]) -> tuple[str, ...]:
     """Return the poolings that the model's class can compute; ``model`` is always the first.
 
@@ -156,7 +173,7 @@ def install_pooling(model: PreTrainedModel, pooling: str) -> None:
                 _add_mean_layer(model, family)
             _make_linear(model.get_submodule(family.pooler), family.offset)
         setattr(model.config, MARK, pooling)
-    _freeze(model, family, pooling)
+    _freeze(model, family)
 
 
 def _add_mean_layer(model: PreTrainedModel, family: _Family) -> None:
@@ -196,13 +213,9 @@ def _make_linear(linear: Any, offset: float) -> None:
     linear.bias.fill_(offset)
 
 
-def _freeze(model: PreTrainedModel, family: _Family, pooling: str) -> None:
+def _freeze(model: PreTrainedModel, family: _Family) -> None:
     """Exclude the pooling's weights from training, which would make the features worse."""
-    parts: list[Any] = [model.get_submodule(family.pooler)]
-    if pooling == "mean":
-        layers: Any = model.get_submodule(family.layers)
-        parts.append(layers[-1])
-    for part in parts:
+    for part in map(model.get_submodule, pooling_modules(model)):
         part.requires_grad_(False)
         for module in part.modules():
             if isinstance(module, torch.nn.Dropout):

@@ -14,7 +14,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from clx.ml.model.head.parts import MANY_LABELS, loss_and_gradient, loss_and_slope, parts
+from clx.ml.model.head.logistic import LogisticProblem, lbfgs
+from clx.ml.model.head.newton import is_small, newton
+from clx.ml.model.head.parts import MANY_LABELS, loss_and_slope, parts
 
 Kind = Literal["single", "multi", "regression"]
 """One label per row, several labels per row, or numbers."""
@@ -136,54 +138,25 @@ def solve(basis: Basis, examples: Examples, C: float, max_steps: int = MAX_STEPS
     """Return the linear layer that fits the examples, whose features are given as ``basis``."""
     if examples.kind == "regression":
         return _ridge(basis, examples, C)
-    rows, kind, outputs = basis.rows, examples.kind, examples.outputs
-    curvature = 0.25 if kind == "multi" else (outputs - 1) / outputs**2
-    shrink = (1 + C * curvature * basis.values).rsqrt()
-    inputs, penalty = rows * shrink, shrink.pow(2)[:, None]
-    weights = _loss_weights(examples, rows.dtype)
-    many = outputs > MANY_LABELS
-    truth = examples.targets if many else _indicators(examples, rows.dtype)
-    solution = torch.zeros(inputs.shape[1] + 1, outputs, dtype=rows.dtype)
-    solution[-1] = _prior(examples, rows.dtype)
-    solution.requires_grad_(True)
-    # The objective is divided by C · rows because the optimizer's tolerances assume numbers near 1.
+    outputs, axes, several = examples.outputs, basis.rows.shape[1], examples.kind == "multi"
+    small = is_small(axes, outputs, several)
+    rows = basis.rows.double() if small else basis.rows
+    curvature = 0.25 if several else (outputs - 1) / outputs**2
+    shrink = (1 + C * curvature * basis.values.to(rows.dtype)).rsqrt()
+    # The objective is divided by C · rows because the tolerances assume numbers near 1.
     unit = 1 / (C * len(rows))
-    optimiser = torch.optim.LBFGS(
-        [solution],
-        max_iter=min(max_steps, MAX_STEPS_FOR_MANY) if many else max_steps,
-        history_size=20,
-        tolerance_grad=TOLERANCE * unit**0.5,
-        tolerance_change=1e-9,
-        line_search_fn="strong_wolfe",
-    )
-
-    @torch.no_grad()
-    def closure() -> float:
-        weight, bias = solution[:-1], solution[-1]
-        if many:
-            loss, gradient = loss_and_gradient(inputs, truth, weights, solution)
-            gradient /= len(rows)
-        else:
-            scores = torch.addmm(bias, inputs, weight)
-            loss, slope = _loss_and_slope(scores, truth, weights, kind)
-            slope /= len(rows)
-            gradient = torch.empty_like(solution)
-            torch.mm(inputs.T, slope, out=gradient[:-1])
-            gradient[-1] = slope.sum(dim=0)
-        gradient[:-1] += unit * penalty * weight
-        solution.grad = gradient
-        return loss / len(rows) + 0.5 * unit * float((penalty * weight.pow(2)).sum())
-
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
-    found = solution.detach()
-    return basis.head(found[:-1] * shrink[:, None], found[-1])
-
-
-def _indicators(examples: Examples, dtype: torch.dtype) -> Tensor:
-    """Return 1 where a row has a label and 0 elsewhere, shape (rows, outputs)."""
-    if examples.kind == "multi":
-        return examples.targets.to(dtype)
-    return torch.nn.functional.one_hot(examples.targets.long(), examples.outputs).to(dtype)
+    tolerance = TOLERANCE * unit**0.5
+    weights = _loss_weights(examples, rows.dtype)
+    penalty = unit * shrink.pow(2)[:, None]
+    problem = LogisticProblem(rows * shrink, examples.targets, weights, penalty)
+    start = torch.zeros(axes + 1, outputs, dtype=rows.dtype)
+    start[-1] = _prior(examples, rows.dtype)
+    if small:
+        found = newton(problem, start, tolerance)
+    else:
+        most = MAX_STEPS_FOR_MANY if outputs > MANY_LABELS else MAX_STEPS
+        found = lbfgs(problem, start, tolerance, min(max_steps, most))
+    return basis.head((found[:-1] * shrink[:, None]).to(basis.rows), found[-1].to(basis.rows))
 
 
 def _loss_weights(examples: Examples, dtype: torch.dtype) -> Tensor | None:
@@ -205,25 +178,6 @@ def _prior(examples: Examples, dtype: torch.dtype) -> Tensor:
     return share.logit() if several else share.log()
 
 
-def _loss_and_slope(
-    scores: Tensor, truth: Tensor, weights: Tensor | None, kind: Kind
-) -> tuple[float, Tensor]:
-    """Return the summed loss and its derivative with respect to the scores."""
-    if kind == "multi":
-        slope = scores.sigmoid() - truth
-        each = torch.nn.functional.softplus(scores) - truth * scores
-        if weights is not None:
-            factor = 1 + truth * (weights - 1)
-            each, slope = each * factor, slope * factor
-        return float(each.sum()), slope
-    logs = scores.log_softmax(dim=1)
-    each = -(logs * truth).sum(dim=1, keepdim=True)
-    slope = logs.exp_() - truth
-    if weights is not None:
-        each, slope = each * weights, slope * weights
-    return float(each.sum()), slope
-
-
 def _ridge(basis: Basis, examples: Examples, C: float) -> LinearHead:
     """Return the closed-form solution for ``½‖W‖² + C/2 · Σ (y - Wx)²``."""
     numbers = examples.targets.to(basis.rows.dtype).reshape(len(examples), examples.outputs)
@@ -237,20 +191,15 @@ def mean_loss(head: LinearHead, examples: Examples) -> float:
 
     Label weights are ignored.
     """
-    if examples.outputs > MANY_LABELS and examples.kind != "regression":
-        features, targets = examples.features, examples.targets
-        losses = [
-            loss_and_slope(head(features[part]), targets[part], None)[0]
-            for part in parts(len(examples), examples.outputs)
-        ]
-        return sum(losses) / len(examples)
-    scores = head(examples.features)
+    features, targets = examples.features, examples.targets
     if examples.kind == "regression":
-        numbers = examples.targets.to(scores).reshape(scores.shape)
-        return float((scores - numbers).pow(2).mean())
-    truth = _indicators(examples, scores.dtype)
-    loss, _ = _loss_and_slope(scores, truth, None, examples.kind)
-    return loss / len(examples)
+        scores = head(features)
+        return float((scores - targets.to(scores).reshape(scores.shape)).pow(2).mean())
+    losses = [
+        loss_and_slope(head(features[part]), targets[part], None)[0]
+        for part in parts(len(examples), examples.outputs)
+    ]
+    return sum(losses) / len(examples)
 
 
 def steepness(head: LinearHead, features: Tensor) -> float:
