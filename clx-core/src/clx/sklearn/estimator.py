@@ -120,8 +120,8 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kind, classes, labels = targets_of(y)
         if kind == SINGLE and len(classes) == 1:
             raise DataFormatError(
-                f"y has 1 class, {cell(classes.tolist()[0])}, but a classifier needs at least two: add rows of "
-                f"another class"
+                f"y has 1 class, {cell(classes.tolist()[0])}, but a classifier needs at least two: add "
+                f"rows of another class"
             )
         default = "classification" if kind == SINGLE else "multi-label-classification"
         task = task_registry[self.task or default]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from clx.errors import UnknownArgumentError
 from clx.ml.run.base import Run
-from clx.ml.task.guesses import argument_hint
+from clx.ml.task.guesses import argument_hint, argument_meant
 from clx.ml.task.options import accepted_options
 from clx.problems import raise_problems
 
@@ -67,8 +67,8 @@ def _refuse(
         [
             f"there is no argument {name!r}{hint}"
             for name, hint in hints.items()
-            # A pipeline may take any other argument.
-            if not takes_others or hint.startswith("; write")
+            # A pipeline may take any other argument, such as max_length.
+            if not takes_others or argument_meant(name, known)
         ],
         f"The arguments of {verb}() are {', '.join(names)}.",
     )

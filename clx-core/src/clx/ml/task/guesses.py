@@ -186,6 +186,11 @@ def option_hint(name: str, given: Mapping[str, Any], accepted: Collection[str]) 
     return did_you_mean(name, accepted)
 
 
+def argument_meant(name: str, known: Collection[str]) -> str | None:
+    """Return the argument of a method that another library calls ``name``, None if there is none."""
+    return next((each for each in ARGUMENT_GUESSES.get(name, ()) if each in known), None)
+
+
 def argument_hint(
     name: str, given: Mapping[str, Any], known: Collection[str], options: Collection[str]
 ) -> str:
@@ -197,8 +202,7 @@ def argument_hint(
         known: the names of the method's arguments.
         options: the names of the run's options.
     """
-    meant = next((each for each in ARGUMENT_GUESSES.get(name, ()) if each in known), None)
-    if meant is not None:
+    if meant := argument_meant(name, known):
         return f"; write {meant}={_shown(given[name])}"
     if name in options:
         own = f"{name}={_shown(given[name])}"
