@@ -445,7 +445,7 @@ def test_assignments_make_options():
         ("seed", "'seed' is not KEY=VALUE"),
         ("=1", "is not KEY=VALUE"),
         ("training_args.=1", "is not KEY=VALUE"),
-        ("learning_rate=1", "such as training_args.learning_rate"),
+        ("learning_rate=1", "write --set training_args.learning_rate=VALUE"),
         ("trainings_args.seed=1", "did you mean 'training_args'?"),
         ("run_name=x", "the argument NAME"),
         ("label_names=a", "--label-names"),

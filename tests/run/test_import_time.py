@@ -30,6 +30,7 @@ def modules_after(code, *folders):
 LIGHT = {
     "import clx": "",
     "import clx.ml": "clx",
+    "from clx import training_run, TrainingRun, task_registry, hookimpl": "clx",
     "from clx.ml import TrainingRun, training_run, task_registry, hookimpl": "clx",
     "from clx.ml import task_registry\nassert list(task_registry)": "clx",
     "from clx.ml import task_registry\nassert 'classification' in task_registry": "clx",
@@ -44,6 +45,25 @@ def test_light_imports(code):
     loaded = modules_after(code)
     assert not loaded & HEAVY
     assert "clx_tasks_classification" not in loaded
+
+
+def test_clx_has_the_names_of_clx_ml_and_imports_it_when_asked():
+    code = """
+import sys, clx
+assert not [name for name in sys.modules if name.startswith("clx.")], sys.modules
+assert "training_run" in dir(clx)
+import clx.ml
+for name in clx.__all__:
+    assert name == "__version__" or getattr(clx, name) is getattr(clx.ml, name)
+try:
+    clx.trainingrun
+except AttributeError as error:
+    assert "has no attribute 'trainingrun'" in str(error)
+else:
+    raise AssertionError
+from clx import ml, errors, settings
+"""
+    modules_after(code)
 
 
 def test_the_check_sees_what_is_imported():

@@ -17,6 +17,7 @@ BUILTIN = {
     "PluginError": Exception,
     "DuplicateTaskError": errors.PluginError,
     "ConfigError": ValueError,
+    "UnknownArgumentError": TypeError,
     "DataFormatError": ValueError,
     "RunDirError": OSError,
     "RunNotFoundError": FileNotFoundError,

@@ -153,7 +153,7 @@ def test_no_warm_up_is_none(given):
     ("name", "closest"),
     [
         ("lerning_rate", "learning_rate"),
-        ("num_epochs", "num_train_epochs"),
+        ("num_train_epoch", "num_train_epochs"),
         ("Learning_Rate", "learning_rate"),
         ("weight-decay", "weight_decay"),
     ],

@@ -43,6 +43,10 @@ class ConfigError(ClxError, ValueError):
     """An option has a wrong name or value: correct each one that the message lists."""
 
 
+class UnknownArgumentError(ConfigError, TypeError):
+    """A method has no argument of that name: write what the message says instead."""
+
+
 class DataFormatError(ClxError, ValueError):
     """The data is not in the task's format: correct the listed rows or columns."""
 

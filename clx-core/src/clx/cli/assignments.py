@@ -21,6 +21,15 @@ ELSEWHERE = {
 }
 """Options that have their own command-line argument."""
 
+_ARGUMENTS = {
+    "eval_data": "--eval FILE or --eval 0.2",
+    "overwrite": "--overwrite",
+    "resume": "--resume",
+    "group_column": "--group-column NAME",
+    "time_column": "--time-column NAME",
+}
+"""Arguments of ``run.train`` → their command-line arguments."""
+
 REMEDY = (
     "Write --set training_args.NAME=VALUE, tokenize_args.NAME=VALUE, model_args.NAME=VALUE or "
     "OPTION=VALUE. A value that is not JSON (1e-4, true, null, [1, 2]) is taken as text."
@@ -65,10 +74,29 @@ def assigned_options(assignments: Iterable[str], accepted: Iterable[str]) -> dic
 
 
 def _hint(name: str, dotted: bool, known: list[str]) -> str:
-    meant = did_you_mean(name, known)
+    guess = None if dotted else line_for(name)
+    meant = f"; write {guess}" if guess else did_you_mean(name, known)
     if meant or dotted:
         return meant
     return f"; a transformers argument needs a prefix, such as training_args.{name}"
+
+
+def line_for(name: str) -> str | None:
+    """Return what to write on the command line of ``clx train`` for a guessed name, if it is known.
+
+    Args:
+        name: a name such as ``epochs`` or ``model_name``.
+    """
+    from clx.ml.task.guesses import CALL_GUESSES, ENTRIES, OPTION_GUESSES
+
+    for option, entries in ENTRIES.items():
+        if name in entries:
+            return f"--set {option}.{entries[name]}=VALUE"
+    option = OPTION_GUESSES.get(name, "")
+    if option:
+        return ELSEWHERE.get(option, f"--set {option}=VALUE")
+    call = CALL_GUESSES.get(name, "")
+    return next((word for key, word in _ARGUMENTS.items() if key in call), None)
 
 
 def options_help() -> str:

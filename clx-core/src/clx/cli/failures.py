@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 import typer
 
@@ -75,8 +75,21 @@ def _complain_of_usage(error: BaseException) -> None:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     complain(f"error: {message}")
     context = getattr(error, "ctx", None)
+    unknown = getattr(error, "option_name", None)
+    if context is not None and isinstance(unknown, str):
+        _complain_of_guess(unknown, context)
     if context is not None:
         complain(f"{context.get_usage()}\nSee `{context.command_path} --help`.")
+
+
+def _complain_of_guess(unknown: str, context: Any) -> None:
+    """Say what to write for an option that another library has, if the command has that argument."""
+    from clx.cli.assignments import line_for
+
+    line = line_for(unknown.lstrip("-").replace("-", "_"))
+    own = {flag for parameter in context.command.params for flag in parameter.opts}
+    if line is not None and (line.split()[0] in own or not line.startswith("--")):
+        complain(f"For {unknown}, write {line}")
 
 
 def _first_line(error: BaseException) -> str:

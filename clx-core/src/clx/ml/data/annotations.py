@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import DataFormatError, DataWarning
 from clx.ml.data.label_cells import CHOICES, listed, printed_list
 from clx.ml.data.multi_hot import bit
+from clx.ml.machine.callers import user_level
 from clx.problems import names
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def labeled_rows(frame: pd.DataFrame, what: str = "data") -> pd.DataFrame:
     """
     rows, notes = from_annotation_tool(frame)
     if notes:
-        warnings.warn(f"{what}: {'; '.join(notes)}", DataWarning, stacklevel=5)
+        warnings.warn(f"{what}: {'; '.join(notes)}", DataWarning, stacklevel=user_level())
     if rows.empty and not frame.empty:
         raise DataFormatError(f"{what} has no labeled rows: {'; '.join(notes)}")
     return rows

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clx.errors import TruncationWarning
 from clx.ml.data.texts import split_pair
 from clx.ml.data.windows import READ_WHOLE
+from clx.ml.machine.callers import user_level
 from clx.ml.task.windows import token_limit, truncates
 
 if TYPE_CHECKING:
@@ -94,14 +95,12 @@ def cut_texts(
     return cut
 
 
-def warn_truncated(
-    limit: int | None, count: int, rows: int, what: str, stacklevel: int = 3
-) -> None:
+def warn_truncated(limit: int | None, count: int, rows: int, what: str) -> None:
     """Warn how many texts were truncated at ``limit`` tokens, if any were."""
     if count:
         warnings.warn(
             f"{count} of {rows} texts in {what} are longer than {limit} tokens and are "
             f"cut there (tokenize_args={{'max_length': …}} sets the limit). {READ_WHOLE}",
             TruncationWarning,
-            stacklevel=stacklevel,
+            stacklevel=user_level(),
         )

@@ -6,6 +6,7 @@ unloaded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
@@ -39,6 +40,20 @@ def is_table(data: Any) -> bool:
         name in kinds and comes_from(data, library)
         for library, known in TABLES.items()
         for name in known
+    )
+
+
+def is_column(data: Any) -> bool:
+    """Return whether an object is a column of values: a list, an iterator, or a Series or array."""
+    if is_table(data):
+        return False
+    if isinstance(data, list | tuple | Iterator) or getattr(data, "ndim", None) == 1:
+        return True
+    kinds = [kind.__name__ for kind in type(data).__mro__]
+    return (
+        "Series" in kinds
+        or (comes_from(data, "pyarrow") and hasattr(data, "to_pylist"))
+        or (comes_from(data, "datasets") and "Column" in kinds)
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, DataFormatError
-from clx.ml.data.objects import comes_from, is_table
+from clx.ml.data.objects import comes_from, is_column, is_table
 from clx.ml.data.problems import column_problems, has_surrogate, raise_data_problems, text_problems
 from clx.problems import cell, names, raise_problems
 
@@ -192,6 +192,30 @@ def columns_to_read(columns: Sequence[str], text_column: str | None) -> list[str
             f"rename the columns of the data"
         )
     return [str(text_column)]
+
+
+def column_to_frame(data: Any, columns: Sequence[str]) -> pd.DataFrame | None:
+    """Return a list, Series or array of texts as a frame, or None if the data is something else.
+
+    Args:
+        data: one text per row; for several columns, a tuple or dict of texts per row.
+        columns: the text columns of the frame.
+
+    Returns:
+        The frame, whose index is that of a pandas Series, or counts from 0.
+
+    Raises:
+        DataFormatError: a row of several texts is not valid.
+    """
+    if not is_column(data):
+        return None
+    import pandas as pd
+
+    rows = list(_plain_items(as_text_rows(data, columns)))
+    index = data.index if isinstance(data, pd.Series) else pd.RangeIndex(len(rows))
+    if len(columns) == 1:
+        return pd.DataFrame({columns[0]: pd.Series(rows, index=index, dtype=object)})
+    return pd.DataFrame([row.texts for row in rows], index=index, columns=list(columns))
 
 
 def frame_inputs(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:

@@ -137,7 +137,7 @@ def predict_frame_rows(
     """Predict the rows of a validated frame with a trained run."""
     split = tokenised_split(task, tokenizer, "evaluation", frame)
     limit = input_limit(task, tokenizer)
-    warn_truncated(limit, split.truncated, len(frame), "the evaluation data", stacklevel=5)
+    warn_truncated(limit, split.truncated, len(frame), "the evaluation data")
     return predict_split(task, tokenizer, model, split)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import ClxWarning, DiskFullError
+from clx.ml.machine.callers import user_level
 
 OPTIMIZER_FACTOR = 2
 """AdamW keeps two numbers per weight."""
@@ -43,7 +44,7 @@ def warn_if_short(folder: Path, needed: int) -> None:
             f"The training writes about {readable(needed)}, but only {readable(free)} are free in "
             f"{folder}: free some space, or choose another run_dir_parent",
             ClxWarning,
-            stacklevel=4,
+            stacklevel=user_level(),
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import BaseModelWarning
+from clx.ml.machine.callers import user_level
 from clx.ml.model.base_models import read_model_config
 from clx.ml.model.positions import UNLIMITED
 
@@ -72,13 +73,11 @@ def base_notes(
     return notes
 
 
-def warn_about_base(
-    task: Task, folder: Path, tokenizer: PreTrainedTokenizerBase, stacklevel: int = 4
-) -> None:
+def warn_about_base(task: Task, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     """Warn of what speaks against the task's base model."""
     for note in base_notes(task, task.base_model_name, folder, tokenizer):
         message = f"The base model {task.base_model_name}: {note}."
-        warnings.warn(message, BaseModelWarning, stacklevel=stacklevel)
+        warnings.warn(message, BaseModelWarning, stacklevel=user_level())
 
 
 def _is_decoder(config: Mapping[str, Any]) -> bool:

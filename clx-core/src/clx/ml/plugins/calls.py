@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, PluginError
+from clx.ml.machine.callers import user_level
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.plugins.manager import Loaded, plugins
 from clx.ml.task.trainer_parts import callback_problems
@@ -163,4 +164,4 @@ def report_sections(run: Task, evaluation: EvaluationResult | None) -> list[Sect
 
 
 def _warn_left_out(error: PluginError) -> None:
-    warnings.warn(f"The report lacks a section: {error}", ClxWarning, stacklevel=4)
+    warnings.warn(f"The report lacks a section: {error}", ClxWarning, stacklevel=user_level())

@@ -9,6 +9,7 @@ from typing import Any
 
 from clx.errors import ExportError
 from clx.ml.prediction.onnx_model import FILES, OnnxModel
+from clx.ml.results.cards import plain_card
 from clx.ml.task.task import Task
 
 LARGEST_DIFFERENCE = 1e-3
@@ -30,6 +31,9 @@ class BackendCheck:
     equal_decisions: float
     megabytes: float
     how: str = "fp32"
+
+    def _repr_html_(self) -> str:
+        return plain_card(self, self.how)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,11 @@ from clx.ml.data.batches import needs_equal_lengths
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.no_tokens import stand_in
 from clx.ml.data.texts import as_text_rows, as_texts, check_texts
+from clx.ml.machine.callers import user_level
 from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
 from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, Settings
+from clx.ml.results.cards import Card, card_html, rows_table
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import ONNX, RunDir
 from clx.ml.run_directory.staging import added_folder
@@ -66,6 +68,23 @@ class ExportReport:
             "checks": {name: asdict(check) for name, check in self.checks.items()},
             "tried": self.tried,
         }
+
+    def _repr_html_(self) -> str:
+        return card_html(self, self._card)
+
+    def _card(self) -> Card:
+        columns = ["Backend", "Weights", "Equal decisions", "Largest difference", "MB"]
+        cells = [
+            (name, c.how, f"{100 * c.equal_decisions:.4g} %", c.largest_difference, c.megabytes)
+            for name, c in self.checks.items()
+        ]
+        whose = "" if self.own_texts else " of Python's documentation"
+        facts = {"Compared with torch on": f"{self.texts:,} texts{whose}", "Folder": self.folder}
+        if len(self.tried) > 1:
+            facts["Tried"] = ", ".join(
+                f"{name} ({100 * v:.4g} %)" for name, v in self.tried.items()
+            )
+        return Card("ONNX", "Export", facts, [rows_table(columns, cells)])
 
 
 @dataclass(frozen=True)
@@ -118,7 +137,7 @@ def export_run(
             "The export was compared with torch on sentences from Python's documentation. To see "
             "how it compares on your data, pass texts=",
             ClxWarning,
-            stacklevel=3,
+            stacklevel=user_level(),
         )
     return report
 

@@ -72,9 +72,9 @@ class CutTexts:
         self.flags += flags
         return [self.name(row) for row, is_cut in enumerate(flags, start) if is_cut]
 
-    def tell(self, what: str = "the input", stacklevel: int = 4) -> None:
+    def tell(self, what: str = "the input") -> None:
         """Warn how many texts were truncated, if any were."""
-        warn_truncated(self.limit, sum(self.flags), len(self.flags), what, stacklevel)
+        warn_truncated(self.limit, sum(self.flags), len(self.flags), what)
 
 
 class Engine(Protocol):

@@ -24,6 +24,7 @@ from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.sources import open_rows
 from clx.ml.data.tables.targets import Target, file_identity, open_target
 from clx.ml.data.tables.writing import write_rows
+from clx.ml.machine.callers import user_level
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.predict import CutTexts
 from clx.ml.prediction.row_output import ERROR, Columns, output_batch, predict_rows
@@ -209,14 +210,14 @@ def _publish(
 
 
 def _tell(job: FilePrediction, tally: Tally) -> None:
-    warn_truncated(tally.limit, tally.truncated, tally.texts, str(job.source), 4)
+    warn_truncated(tally.limit, tally.truncated, tally.texts, str(job.source))
     if tally.first_error is not None:
         row, error = tally.first_error
         warnings.warn(
             f"{tally.skipped} rows of {job.source} were skipped; the column {ERROR!r} says why. The "
             f"first is row {row}: {error}",
             DataWarning,
-            stacklevel=3,
+            stacklevel=user_level(),
         )
 
 

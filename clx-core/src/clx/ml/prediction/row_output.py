@@ -26,11 +26,13 @@ class Columns:
         carried: the columns of the source, in order.
         prefix: the prefix of the names of the predicted columns.
         with_errors: whether there is a column for errors.
+        option: the caller's option that chooses the carried columns.
     """
 
-    carried: tuple[str, ...]
-    prefix: str
-    with_errors: bool
+    carried: tuple[Any, ...]
+    prefix: str = ""
+    with_errors: bool = False
+    option: str = "columns"
 
     def names(self, predicted: Sequence[str]) -> dict[str, str]:
         """Return the name that each predicted column has in the output.
@@ -47,8 +49,9 @@ class Columns:
         clash = sorted(set(given.values()) & taken)
         if clash:
             raise DataFormatError(
-                f"The source already has the columns {names(clash)}, as after an earlier prediction. "
-                f"Choose other names with prefix='second_', or leave them out with columns=[...]"
+                f"The data already has the columns {names(clash)}, as after an earlier prediction. "
+                f"Choose other names with prefix='second_', or leave them out with "
+                f"{self.option}=[...]"
             )
         return given
 

@@ -1,12 +1,47 @@
-"""The rows of predictions as a frame."""
+"""The rows of predictions as a frame, beside columns of the input."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from clx.errors import ConfigError
+from clx.ml.data.problems import column_problems, raise_data_problems
+from clx.ml.prediction.row_output import Columns
+from clx.problems import cell
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from clx.ml.prediction.predict import CutTexts
+    from clx.ml.task.task import Task
+
+
+def row_function(
+    task: Task,
+    predict: Callable[[list[str], CutTexts], Iterator[Any]],
+    all_scores: bool,
+    min_score: float | None,
+) -> Callable[[list[str], CutTexts], list[dict[str, Any]]]:
+    """Return a function that predicts texts and returns a row for each, with ``truncated``.
+
+    Args:
+        task: turns a prediction into a row.
+        predict: yields the predictions, and records which texts were truncated.
+        all_scores: whether rows have the score of every label.
+        min_score: the score that a label needs, None for what the run has learned.
+    """
+
+    def rows(inputs: list[str], cut: CutTexts) -> list[dict[str, Any]]:
+        begun, found = len(cut.flags), []
+        for number, prediction in enumerate(predict(inputs, cut)):
+            row = task.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
+            if "truncated" not in row:
+                row = {**row, "truncated": cut.flags[begun + number]}
+            found.append(row)
+        return found
+
+    return rows
 
 
 def prediction_frame(rows: Sequence[Mapping[str, Any]], index: Any) -> pd.DataFrame:
@@ -35,3 +70,45 @@ def prediction_frame(rows: Sequence[Mapping[str, Any]], index: Any) -> pd.DataFr
                 else pd.Series(values, index=frame.index, dtype=object)
             )
     return frame
+
+
+def kept_columns(frame: pd.DataFrame, keep: Any) -> list[Any]:
+    """Return the columns of the input that the caller wants beside the predictions.
+
+    Args:
+        frame: the input.
+        keep: True for all columns, False for none, or names.
+
+    Raises:
+        ConfigError: ``keep`` is something else.
+        DataFormatError: the input has no such column.
+    """
+    if isinstance(keep, bool) or keep is None:
+        return list(frame.columns) if keep else []
+    wanted = [keep] if isinstance(keep, str) else keep
+    if not isinstance(wanted, list | tuple) and not hasattr(wanted, "tolist"):
+        raise ConfigError(f"keep must be True, False or a list of columns, but is {cell(keep)}")
+    columns = list(dict.fromkeys(wanted))
+    raise_data_problems(column_problems(frame, columns), "the columns to keep")
+    return columns
+
+
+def beside_input(
+    predictions: pd.DataFrame, frame: pd.DataFrame, keep: Sequence[Any], prefix: str
+) -> pd.DataFrame:
+    """Return predictions beside columns of the input, under the names that a file would have.
+
+    Args:
+        predictions: one row per row of the input, with the same index.
+        frame: the input.
+        keep: the columns of the input.
+        prefix: the prefix of the names of the predicted columns.
+
+    Raises:
+        DataFormatError: the input has columns of the predictions' names.
+    """
+    import pandas as pd
+
+    names = Columns(tuple(keep), prefix, option="keep").names(list(predictions.columns))
+    renamed = predictions.rename(columns=names)
+    return pd.concat([frame[list(keep)], renamed], axis=1) if keep else renamed

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.report.words import metric_name
+from clx.ml.results.cards import Card, card_html, interval, rows_table
 from clx.ml.results.json_tables import table_to_json
 from clx.ml.results.pages import comparison_report
 from clx.ml.run_directory.files import write_json, writing
@@ -77,3 +79,39 @@ class Comparison:
             )
             (folder / REPORT).write_text(page, encoding="utf-8")
         return folder
+
+    def _repr_html_(self) -> str:
+        return card_html(self, self._card)
+
+    def _card(self) -> Card:
+        own, other = self.names
+        columns = ["own", "other", "difference", "low", "high"]
+        cells = [
+            (metric_name(str(key)), one, two, difference, interval(low, high))
+            for key, one, two, difference, low, high in self.metrics[columns].itertuples()
+        ]
+        facts = {
+            "Rows": self.rows,
+            "Fixed": f"{len(self.fixed):,} rows that only {other} predicts correctly",
+            "Broken": f"{len(self.broken):,} rows that only {own} predicts correctly",
+            "p-value": self.p_value,
+        }
+        if self.p_value is None:
+            facts = {"Rows": self.rows}
+        return Card(
+            f"{other} compared with {own}",
+            "Comparison",
+            facts,
+            [rows_table(["Metric", own, other, "Difference", "95 % interval"], cells)],
+            [*self._verdict(), "save(folder) writes this comparison with a report."],
+        )
+
+    def _verdict(self) -> list[str]:
+        """Return a sentence about the metrics whose difference is not chance."""
+        clear = self.metrics[(self.metrics["low"] > 0) | (self.metrics["high"] < 0)]
+        if not len(self.metrics["low"].dropna()):
+            return []
+        if not len(clear):
+            return ["No interval of a difference excludes 0: the runs may be equally good."]
+        listed = ", ".join(metric_name(str(key)) for key in clear.index)
+        return [f"The interval of the difference excludes 0 for: {listed}."]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clx.errors import DataFormatError
+from clx.ml.results.cards import Card, card_html, plain_card, rows_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,9 @@ class Finding:
 
     def __str__(self) -> str:
         return self.message
+
+    def _repr_html_(self) -> str:
+        return plain_card(self, KINDS.get(self.kind, self.kind))
 
 
 KINDS = {
@@ -112,6 +116,19 @@ class DataCheck:
             "label_counts": self.label_counts,
             "findings": lists,
         }
+
+    def _repr_html_(self) -> str:
+        return card_html(self, self._card)
+
+    def _card(self) -> Card:
+        cells = [
+            [KINDS.get(each.kind, each.kind), each.where, each.count, each.message]
+            for each in self.findings
+        ]
+        title = f"{len(self.findings)} findings" if self.findings else "No findings"
+        rows = {f"Rows of {name}": count for name, count in self.rows.items()}
+        tables = [rows_table(["Finding", "Data", "Count", "What to do"], cells)]
+        return Card(title, "Check of the data", rows, tables)
 
 
 def raise_if_strict(check: DataCheck, strict: bool = True) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.results.cards import Card, card_html, frame_table, metrics_table
 from clx.ml.results.data_check import DataCheck
+from clx.ml.results.decided import decisions
 from clx.ml.results.json_tables import json_number, table_to_json
 from clx.ml.results.mistakes import confident_mistakes, suspicious_labels
 from clx.ml.results.pages import evaluation_report
 from clx.ml.results.row_split import RowSplit
 from clx.ml.run_directory.files import write_json, writing
-from clx.ml.run_directory.layout import REPORT
+from clx.ml.run_directory.layout import REPORT, RunDir
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +119,25 @@ class EvaluationResult:
             (folder / REPORT).write_text(page, encoding="utf-8")
         return folder
 
+    def _repr_html_(self) -> str:
+        return card_html(self, self._card)
+
+    def _card(self) -> Card:
+        about = dict(self.about)
+        name, directory = about.pop("run", "Evaluation"), about.get("Run directory")
+        per_label = self.per_label
+        tables = [metrics_table(self.metrics)]
+        if per_label is not None:
+            tables.append(frame_table(per_label, "Labels", "Label"))
+        return Card(
+            name,
+            "Evaluation",
+            {**about, **_counts({"rows": self.rows}, {"rows": self.truncated}, self.seconds)},
+            tables,
+            ["save(folder) writes this evaluation with a report."],
+            None if directory is None else Path(directory) / REPORT,
+        )
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -185,3 +206,52 @@ class TrainingResult:
             "tracking": self.tracking,
             "evaluation": None if self.evaluation is None else self.evaluation.to_dict(),
         }
+
+    def _repr_html_(self) -> str:
+        return card_html(self, self._card)
+
+    def _card(self) -> Card:
+        config, results = self._still_there()
+        facts = {
+            **_counts(self.rows, self.truncated, self.seconds),
+            "Steps": self.steps or None,
+            "Training loss": self.train_loss,
+            **decisions(config, {**results, **self._brief()}),
+        }
+        kinds = [finding.kind.replace("_", " ") for finding in self.data_check.findings]
+        return Card(
+            self.run_dir.name,
+            "Training",
+            facts,
+            [metrics_table(self.metrics)],
+            [f"Findings in the data: {', '.join(kinds)}; see data_check."] if kinds else (),
+            self.run_dir / REPORT if config else None,
+        )
+
+    def _brief(self) -> dict[str, Any]:
+        """Return the entries of :meth:`to_dict` that say how the training ended."""
+        values = replace(self, evaluation=None).to_dict()
+        return {
+            name: values[name] for name in ("metrics", "steps", "kept_model", "stopped", "split")
+        }
+
+    def _still_there(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return the config and the results of the run; empty if another training has replaced it."""
+        directory = RunDir(self.run_dir)
+        results = directory.read_results()
+        own = self._brief()
+        if {name: results.get(name) for name in own} != own:
+            return {}, {}
+        return directory.read_config(), results
+
+
+def _counts(
+    rows: Mapping[str, int], truncated: Mapping[str, int], seconds: float
+) -> dict[str, str | float]:
+    """Return counts of rows, and the duration, as facts of a card."""
+    facts: dict[str, str | float] = {}
+    for name, count in rows.items():
+        cut = truncated.get(name, 0)
+        title = f"{name.capitalize()} rows" if name != "rows" else "Rows"
+        facts[title] = f"{count:,}" + (f", {cut:,} of them truncated" if cut else "")
+    return {**facts, "Seconds": seconds}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from clx.ml.results.cards import Card, card_html
+
 
 @dataclass(frozen=True)
 class RowSplit:
@@ -28,6 +30,9 @@ class RowSplit:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        return card_html(self, lambda: Card(split_sentence(self.to_dict()), "Split"))
 
 
 def split_sentence(split: Mapping[str, Any]) -> str:

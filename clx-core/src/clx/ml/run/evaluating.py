@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.errors import ConfigError
 from clx.ml.data.frames import TEST
 from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import column_names, validated_frame
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.plugins.calls import after_evaluation, report_sections
+from clx.ml.results.cards import card_html
+from clx.ml.run.card import run_card
 from clx.ml.run.predicting import PredictingRun
+from clx.ml.run.saved import open_other
 from clx.ml.run_directory.files import writing
 from clx.ml.run_directory.layout import REPORT, RunDir
+from clx.problems import cell
 
 if TYPE_CHECKING:
     from clx.ml.results.comparison import Comparison
@@ -61,7 +67,7 @@ class EvaluatingRun(PredictingRun):
 
     def compare(
         self,
-        other: EvaluatingRun,
+        other: EvaluatingRun | str | Path,
         data: Any,
         *,
         text_column: str = "text",
@@ -76,22 +82,46 @@ class EvaluatingRun(PredictingRun):
         and the rows that the other run fixes or breaks; ``save(folder)`` writes them with a report.
         The data and how to read it are given as for :meth:`evaluate`.
 
+        Args:
+            other: the other run, its directory, or its name. A name is looked up beside this run, then
+                in the default folder.
+            data: labeled data, as for :meth:`evaluate`.
+            text_column: as for :meth:`evaluate`.
+            label_column: as for :meth:`evaluate`.
+            separator: as for :meth:`train`.
+            encoding: as for :meth:`train`.
+            header: as for :meth:`train`.
+
         Raises:
             ConfigError: the runs have different tasks or different labels.
             NotTrainedError: one of the runs has no trained model.
+            RunNotFoundError: there is no run of that name.
         """
         from clx.ml.evaluation.compare import Contender, compare_runs, refuse_unlike
 
         reading = reading_of(separator, encoding, header)
+        self._require_ready()
+        other = self._as_run(other)
+        other._require_ready()
         runs = (self, other)
-        for run in runs:
-            run._require_ready()
         columns = column_names(self, text_column, label_column)
         frame = validated_frame(self, data, "data", reading, columns, TEST)
         refuse_unlike(self, other)
         one, two = (Contender(run, run.tokenizer, run.model, run.run_dir) for run in runs)
         with caller_state_kept():
             return compare_runs(one, two, frame)
+
+    def _as_run(self, other: Any) -> EvaluatingRun:
+        """Return a run that is given as itself, by its directory, or by its name."""
+        if isinstance(other, EvaluatingRun):
+            return other
+        if not isinstance(other, str | os.PathLike):
+            raise ConfigError(
+                f"compare(other, data) needs another run, its name or its directory, but other is "
+                f"{cell(other)}"
+            )
+        device = None if self._clx_state.stored_device else self.device
+        return open_other(self, os.fspath(other), device)
 
     def report(
         self,
@@ -141,3 +171,6 @@ class EvaluatingRun(PredictingRun):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(page, encoding="utf-8")
         return path
+
+    def _repr_html_(self) -> str:
+        return card_html(self, lambda: run_card(self.run_name, self.run_dir, self.config))

@@ -8,10 +8,11 @@ from typing import Any
 from clx.errors import ConfigError, PluginError
 from clx.ml.model.base_runs import portable_name
 from clx.ml.task.checks import check_task, private_names
+from clx.ml.task.guesses import option_hint
 from clx.ml.task.lora_options import require_peft
 from clx.ml.task.options import accepted_options
 from clx.ml.task.reporting import name_problems, require_packages, settled, shape_problems
-from clx.problems import did_you_mean, names
+from clx.problems import names
 
 
 def make_run(
@@ -40,7 +41,7 @@ def make_run(
     check_task(task, base, f"The class {task.__module__}:{task.__qualname__}")
     accepted = accepted_options(task)
     unknown = [
-        f"there is no option {name!r}{did_you_mean(name, accepted)}"
+        f"there is no option {name!r}{option_hint(name, options, accepted)}"
         for name in options
         if name not in accepted
     ]

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.data.frames import to_frame
 from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import own_text_columns
-from clx.ml.data.texts import as_text_rows, as_texts, check_texts, columns_to_read, frame_inputs
+from clx.ml.data.texts import (
+    as_text_rows,
+    as_texts,
+    check_texts,
+    column_to_frame,
+    columns_to_read,
+    frame_inputs,
+)
 from clx.ml.machine.devices import choose_device
 from clx.ml.machine.forks import not_forked
 from clx.ml.machine.memory import with_memory_named
@@ -96,6 +103,8 @@ class PredictingRun(Run):
         min_score: float | None = None,
         backend: str | None = None,
         *,
+        keep: bool | Sequence[Any] = False,
+        prefix: str = "",
         separator: str | None = None,
         encoding: str | None = None,
         header: bool | Sequence[str] = True,
@@ -107,13 +116,17 @@ class PredictingRun(Run):
         booleans keep their values in a nullable column (``Int64``, ``boolean``).
 
         Args:
-            data: a frame, Dataset or path, as for :meth:`train`; only its texts are read.
+            data: a frame, Dataset or path, as for :meth:`train`; only its texts are read. Or a list,
+                Series or array of texts, as for :meth:`predict`.
             text_column: the column of texts; ``"text"`` stands for the run's own column, or the task's
                 ``text_columns``.
             batch_size: as for :meth:`predict`.
             all_scores: add the score of every label, for a task that has labels.
             min_score: as for :meth:`predict_labels`.
             backend: as for :meth:`predict`.
+            keep: True, or the columns of the data to return too. A prediction whose name is taken is
+                then called ``predicted_<name>``.
+            prefix: the prefix of the names of the predicted columns.
             separator: as for :meth:`train`.
             encoding: as for :meth:`train`.
             header: as for :meth:`train`.
@@ -121,15 +134,18 @@ class PredictingRun(Run):
         Raises:
             DataFormatError: there is no such column, or it holds something other than texts.
         """
-        from clx.ml.prediction.rows import prediction_frame
+        from clx.ml.prediction.rows import beside_input, kept_columns, prediction_frame
 
         check_min_score(min_score)
         self._require_ready(check_backend(backend))
-        frame = to_frame(data, "data", reading_of(separator, encoding, header), labeled=False)
-        inputs = frame_inputs(frame, columns_to_read(own_text_columns(self), text_column))
+        columns = columns_to_read(own_text_columns(self), text_column)
+        frame = column_to_frame(data, columns)
+        if frame is None:
+            frame = to_frame(data, "data", reading_of(separator, encoding, header), labeled=False)
+        kept, inputs = kept_columns(frame, keep), frame_inputs(frame, columns)
         cut = CutTexts(frame.index.__getitem__)
         rows = self._row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
-        return prediction_frame(rows, frame.index)
+        return beside_input(prediction_frame(rows, frame.index), frame, kept, prefix)
 
     def predict_file(
         self,
@@ -272,16 +288,9 @@ class PredictingRun(Run):
         min_score: float | None,
     ) -> Callable[[list[str], CutTexts], list[dict[str, Any]]]:
         """Return a function that predicts texts and returns a row for each, with ``truncated``."""
+        from clx.ml.prediction.rows import row_function
 
-        def rows(inputs: list[str], cut: CutTexts) -> list[dict[str, Any]]:
-            begun, found = len(cut.flags), []
-            for number, prediction in enumerate(
-                self._predict(inputs, batch_size, backend, {}, cut)
-            ):
-                row = self.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
-                if "truncated" not in row:
-                    row = {**row, "truncated": cut.flags[begun + number]}
-                found.append(row)
-            return found
+        def predict(inputs: list[str], cut: CutTexts) -> Iterator[Any]:
+            return self._predict(inputs, batch_size, backend, {}, cut)
 
-        return rows
+        return row_function(self, predict, all_scores, min_score)

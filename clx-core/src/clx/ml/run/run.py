@@ -11,6 +11,7 @@ from clx.ml.data.reading import reading_of
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training
+from clx.ml.run.arguments import arguments_explained
 from clx.ml.run.making import make_run
 from clx.ml.run.saved import opener_of
 from clx.ml.run.sharing import SharingRun
@@ -33,6 +34,7 @@ class CheckedWhenMade(type):
         return make_run(TrainingRun, cls, super().__call__, args, options)
 
 
+@arguments_explained
 class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
     """A task's model from data to predictions. Subclass it to write a task.
 

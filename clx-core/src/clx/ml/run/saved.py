@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
-from clx.errors import ClxError, RunDirError
+from clx.errors import ClxError, ConfigError, RunDirError
 from clx.ml.plugins.registry import code_of
 from clx.ml.run.base import Run
 from clx.ml.run_directory.config import learned_of, options_of
+from clx.ml.run_directory.finding import find_run, locate
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
 from clx.ml.task.checks import check_task
@@ -77,6 +80,43 @@ def unchecked(task_class: type[R], options: Mapping[str, Any]) -> R:
     """Make a run without the checks of the metaclass: its options were checked before."""
     run: R = type.__call__(task_class, **options)
     return run
+
+
+def open_other(run: R, other: str | Path, device: str | None) -> R:
+    """Open another saved run of the same task, named in a call of a run.
+
+    Args:
+        run: the run whose method was called.
+        other: a path, or the name of a run beside this one or in the default folder.
+        device: the device of the other run, None for the one in its config.
+
+    Raises:
+        ConfigError: it is a run of another task.
+        RunNotFoundError: there is no such run.
+        RunDirError: the directory is unsafe or damaged.
+    """
+    directory = find_run(_beside(run, other) or locate(other))
+    config = directory.read_config()
+    if config["task"] not in (run.name, *run.aliases):
+        raise ConfigError(
+            f"Only runs of the same task can be compared: {run.run_name!r} is a {run.name!r} run, and "
+            f"{directory.path.name!r} is a {config['task']!r} run"
+        )
+    directory.check()
+    # Trust was given to the code of the first run, not to that of the other.
+    refuse_unsafe(directory, False, config)
+    return run_of_config(type(run), directory, config, device)
+
+
+def _beside(run: Run, other: str | Path) -> Path | None:
+    """Return the directory of a run that is named and lies in the same folder, None for a path."""
+    if os.sep in str(other) or other in ("", ".", ".."):
+        return None
+    path = run.run_dir.parent / other
+    try:
+        return path if path.is_dir() and not Path(other).exists() else None
+    except (OSError, ValueError):
+        return None
 
 
 def opener_of(base: type, run: Any) -> partial[Any]:

@@ -15,6 +15,7 @@ from transformers import EvalPrediction
 from clx.errors import BaseModelWarning, ClxError, ClxWarning, ConfigError, ModelError
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.splits import windows_of_split
+from clx.ml.machine.callers import user_level
 from clx.ml.machine.distributed import is_main_process
 from clx.ml.metrics import higher_is_better
 from clx.ml.model.base_notes import base_notes
@@ -151,7 +152,7 @@ def _measure(task: Task, rows: _Rows, chosen: Candidate) -> tuple[_Rows, Measure
     (split,) = tokenized_splits(task, start.tokenizer, {"data": rows.frame})
     limit = input_limit(task, start.tokenizer)
     what = f"the data, for the base {chosen.name},"
-    warn_truncated(limit, split.truncated, len(rows.frame), what, stacklevel=5)
+    warn_truncated(limit, split.truncated, len(rows.frame), what)
     features, seconds = _features(start, split)
     scores = _scores(task, features, rows.folds)
     metric = _metric(rows, scores)
@@ -255,11 +256,11 @@ def _warn(notes: dict[str, list[str]], failures: dict[str, Exception]) -> None:
     left_out = [f"{name}: {_reason(error)}" for name, error in failures.items()]
     if left_out:
         message = report("Base models that could not be measured are left out:", left_out)
-        warnings.warn(message, BaseModelWarning, stacklevel=4)
+        warnings.warn(message, BaseModelWarning, stacklevel=user_level())
     for name, reasons in notes.items():
         for reason in reasons:
             message = f"The base model {name}: {reason}."
-            warnings.warn(message, BaseModelWarning, stacklevel=4)
+            warnings.warn(message, BaseModelWarning, stacklevel=user_level())
 
 
 def _table(

@@ -56,7 +56,7 @@ def cross_validate(task: Task, request: FoldRequest) -> EvaluationResult:
     warn_about_base(task, start.base, start.tokenizer)
     (split,) = tokenized_splits(task, start.tokenizer, {"data": frame})
     limit = input_limit(task, start.tokenizer)
-    warn_truncated(limit, split.truncated, len(frame), "data", stacklevel=5)
+    warn_truncated(limit, split.truncated, len(frame), "data")
     predictor = _Predictor(start, split, request.fine_tune)
     options, results = copy.deepcopy(options_of_task(task)), []
     for number, fold in enumerate(_shown(folds, arguments), 1):

@@ -11,6 +11,7 @@ import numpy as np
 from clx.errors import ConfigError, DataFormatError, DataWarning
 from clx.ml.data.holdout.arguments import refuse_both, seed_of
 from clx.ml.data.holdout.rows import eval_rows, fold_of_rows, held_out_labels, rows_of
+from clx.ml.machine.callers import user_level
 from clx.ml.results.row_split import RowSplit
 from clx.problems import cell
 
@@ -126,7 +127,7 @@ def _report(unlearned: list[str], strict: bool) -> None:
     )
     if strict:
         raise DataFormatError(f"{message}. Add rows, or pass strict_data=False")
-    warnings.warn(message, DataWarning, stacklevel=5)
+    warnings.warn(message, DataWarning, stacklevel=user_level())
 
 
 def _first(parts: list[str], most: int = 5) -> str:

@@ -143,5 +143,6 @@ def private_names(base: type) -> list[str]:
         name
         for klass in base.__mro__[:-1]
         for name, value in vars(klass).items()
-        if name.startswith("_") and not name.startswith("__") and callable(value)
+        # A name that ends with an underscore, such as _repr_html_, is a protocol of others.
+        if name.startswith("_") and not name.endswith("_") and callable(value)
     ]

@@ -12,6 +12,7 @@ from typing import Any
 from clx.errors import ConfigError
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.distributed import process_count
+from clx.ml.task.guesses import entry_hint
 from clx.ml.task.json_values import json_problems
 from clx.ml.task.legacy_names import translate
 from clx.ml.task.trainer_parts import part_problems, plain
@@ -92,7 +93,7 @@ def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any],
         elif name not in fields:
             problems.append(
                 f"training_args: transformers.TrainingArguments has no {name!r}"
-                f"{did_you_mean(str(name), fields)}"
+                f"{entry_hint('training_args', str(name), fields)}"
             )
         elif reason := _value_problem(name, value, fields[name]):
             problems.append(f"training_args: {name} {reason}, but is {cell(value)}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError
+from clx.ml.machine.callers import user_level
 from clx.ml.metrics import higher_is_better
 from clx.ml.task.trainer_parts import plain
 from clx.ml.trainer.trainer import predict_before_training, sample_of
@@ -47,7 +48,7 @@ def _direction(metric: str, given: bool | None) -> bool:
                 f"metric_for_best_model={metric!r}: clx does not know this metric and assumes that "
                 f"higher is better; set greater_is_better in training_args to say so, or otherwise",
                 ClxWarning,
-                stacklevel=6,
+                stacklevel=user_level(),
             )
         return known is not False
     if known is not None and known != given:
@@ -55,7 +56,7 @@ def _direction(metric: str, given: bool | None) -> bool:
             f"greater_is_better={given} keeps the worst model by {metric!r}, for which "
             f"{'higher' if known else 'lower'} is better; leave it out of training_args",
             ClxWarning,
-            stacklevel=6,
+            stacklevel=user_level(),
         )
     return given
 

@@ -17,6 +17,7 @@ from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.data.splits import Split, tokenised_split
 from clx.ml.data.task_frames import ColumnNames, validated_frame
+from clx.ml.machine.callers import user_level
 from clx.ml.results.data_check import DataCheck, raise_if_strict
 from clx.ml.results.row_split import RowSplit
 from clx.ml.task.author_code import author_code
@@ -115,12 +116,12 @@ def check_or_warn(
     check = check_splits(task, splits, limit, made is not None)
     raise_if_strict(check, task.strict_data)
     if not check.ok:
-        warnings.warn(str(check), DataWarning, stacklevel=4)
+        warnings.warn(str(check), DataWarning, stacklevel=user_level())
     for split in splits:
         if split.lengths is None:
             # The check does not know these lengths, such as those of pairs of texts.
             what = f"{split.name}_data"
-            warn_truncated(limit, split.truncated, len(split.frame), what, stacklevel=5)
+            warn_truncated(limit, split.truncated, len(split.frame), what)
     return check
 
 
@@ -140,5 +141,5 @@ def label_errors(task: Task, data: Data, folds: int, top: int | None) -> pd.Data
     tokenizer = task.tokenizer
     (split,) = tokenized_splits(task, tokenizer, {"train": frame})
     limit = input_limit(task, tokenizer)
-    warn_truncated(limit, split.truncated, len(split.frame), "the data", stacklevel=4)
+    warn_truncated(limit, split.truncated, len(split.frame), "the data")
     return find_label_errors(task, tokenizer, split, folds, top)

@@ -14,6 +14,7 @@ from clx.ml.data.holdout.columns import groups_of, time_ranks
 from clx.ml.data.holdout.repair import EVAL, cover_labels, fill_folds, fill_up
 from clx.ml.data.holdout.stratify import Units, divide_groups, divide_rows, units_of
 from clx.ml.data.texts import row_texts
+from clx.ml.machine.callers import user_level
 from clx.ml.results.row_split import RowSplit
 from clx.ml.task.author_code import author_code
 from clx.problems import cell, examples
@@ -201,7 +202,7 @@ def fold_of_rows(
             f"{rows.what} has {texts} different texts, fewer than the {folds} folds: equal texts are "
             f"in several folds, so metrics will be better than on new texts",
             DataWarning,
-            stacklevel=6,
+            stacklevel=user_level(),
         )
         unit_of = np.arange(count)
     return fill_folds(divide_rows(rows.units(unit_of), shares, generator), folds)[unit_of]
