@@ -157,7 +157,8 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
         from clx.ml.training.train import Request, train_run
 
         data = Data(train_data, eval_data, group_column, time_column, reading)
-        request = Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget)
+        notes = self._clx_state.notes
+        request = Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget, notes)
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
         with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True, keep=True):

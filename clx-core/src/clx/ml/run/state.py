@@ -30,6 +30,7 @@ class State:
         from_base: whether a training or data check, which uses the base model, is in progress.
         metric_sources: the metrics as the caller gave them; a config cannot hold objects.
         metrics: the loaded metrics; None until they are needed.
+        notes: entries that the next training adds to its results.
     """
 
     place: Path
@@ -41,6 +42,7 @@ class State:
     from_base: bool = False
     metric_sources: tuple[Any, ...] = ()
     metrics: list[ExtraMetric] | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def default_name(task: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of ``TrainingRun.train``, which describes them."""
+    """The arguments of ``TrainingRun.train``, which describes them.
+
+    Attributes:
+        notes: additional entries of ``results.json``.
+    """
 
     data: Data
     overwrite: bool = False
@@ -74,6 +78,7 @@ class Request:
     callbacks: Any = ()
     fine_tune: bool = True
     time_budget: Any = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def train_run(
@@ -128,6 +133,7 @@ def train_run(
                 work_dir = place.checkpoints
                 job = Job(task, base, tokenizer, splits, complete, work_dir, resume_from, call)
                 fitted = fit(job)
+                fitted.notes |= request.notes
                 evaluation = _evaluation(job, fitted, place.path)
                 result = TrainingResult(
                     run_dir=place.path,
