@@ -1,1 +1,4 @@
-"""Choose a base model and the options of a training by measurement."""
+"""Choose a base model and the options of a training by measurement.
+
+Entry points for tuning: ``tune.check_tuning`` and ``tune.search``.
+"""

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
-IDENTITY, VALUES, SECONDS, KEPT, OBJECTIVE, REASON = (
+IDENTITY, BEGUN, VALUES, SECONDS, KEPT, OBJECTIVE, REASON = (
     "identity",
+    "begun",
     "values",
     "seconds",
     "kept",
@@ -43,6 +45,9 @@ RANDOM_TRIALS = 6
 
 UNPRUNED_TRIALS = 4
 """The number of trials that finish before a trial may be pruned."""
+
+MIN_TRIALS = 4
+"""The fewest finished trials that say which parameters matter."""
 
 
 def require_optuna() -> None:
@@ -157,7 +162,7 @@ class TuningStudy:
             self._set_sampler()
             self._repeat_stopped()
         elif studies:
-            newest = max(studies, key=lambda study: study.study_id)
+            newest = max(studies, key=lambda study: study.user_attrs.get(BEGUN, 0.0))
             self._warn_of_other(newest.user_attrs.get(IDENTITY) or {})
 
     def _warn_of_other(self, other: Mapping[str, Any]) -> None:
@@ -240,6 +245,7 @@ class TuningStudy:
             direction="maximize" if greater else "minimize",
         )
         self._study.set_user_attr(IDENTITY, self._identity)
+        self._study.set_user_attr(BEGUN, time.time())
         self._study.set_user_attr(OBJECTIVE, objective)
         self._study.add_trials(trial for trial in self._first.trials if trial.state.is_finished())
         self._set_sampler()
@@ -278,10 +284,11 @@ class TuningStudy:
 
     def importance(self) -> dict[str, float]:
         """Return the importance of each parameter, empty if the trials cannot tell."""
+        done = [trial for trial in self.trials() if state_of(trial) == FINISHED]
+        if self._study is None or len(done) < MIN_TRIALS or len(done[0].params) < 2:
+            return {}
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-        if self._study is None:
-            return {}
         with warnings.catch_warnings():
             # Older versions of Optuna call this evaluator experimental.
             warnings.simplefilter("ignore")
