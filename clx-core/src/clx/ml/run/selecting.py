@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,25 +85,34 @@ class SelectingRun(ValidatingRun):
         request = TuneRequest(data, trials, time_budget, space, folds, given, started)
         begun = check_tuning(self, place, request, overwrite)
         self._require_device()
-        with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True):
-            self._resolve_metrics()
-            found = search(self, place, request)
-        training = self._publish_found(found, overwrite, begun)
+        tuned = self._clx_state.made_with
+        untuned = self._clx_state.untuned or tuned
+        self._clx_state.made_with = untuned
+        try:
+            with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True):
+                self._resolve_metrics()
+                found = search(self, place, request)
+        finally:
+            self._clx_state.made_with = tuned
+        training = self._publish_found(found, untuned, overwrite, begun)
         seconds = time.monotonic() - started
         return TuningResult(**vars(found.tuning), training=training, seconds=seconds)
 
-    def _publish_found(self, found: Found, overwrite: bool, begun: bool) -> TrainingResult:
+    def _publish_found(
+        self, found: Found, untuned: Mapping[str, Any], overwrite: bool, begun: bool
+    ) -> TrainingResult:
         """Train and publish the run with the best options, which it has from now on.
 
         Args:
             found: what the trials found.
+            untuned: the options that the trials began with.
             overwrite: replace a trained run.
             begun: whether there is an unfinished training of this kind, to resume if it is the same.
         """
         from clx.ml.selection.tune import interrupt_explained, published
 
         data, before, done = found.data, self._clx_state, False
-        changed = {**before.made_with, **found.options}
+        changed = {**untuned, **found.options}
         self._clx_state = replace(before, made_with=changed, notes=found.notes)
         how = {
             "overwrite": overwrite,
@@ -122,7 +131,10 @@ class SelectingRun(ValidatingRun):
                     result = self.train(data.train_data, data.eval_data, **how)
             done = True
         finally:
-            made_with = changed if done else before.made_with
-            self._clx_state = replace(self._clx_state, made_with=made_with, notes={})
+            if done:
+                self._clx_state = replace(self._clx_state, untuned=untuned, notes={})
+            else:
+                made_with = before.made_with
+                self._clx_state = replace(self._clx_state, made_with=made_with, notes={})
         published(RunDir(self.run_dir))
         return result

@@ -30,6 +30,8 @@ class State:
         from_base: whether a training or data check, which uses the base model, is in progress.
         metric_sources: the metrics as the caller gave them; a config cannot hold objects.
         metrics: the loaded metrics; None until they are needed.
+        untuned: what ``made_with`` was before a tuning, so that another call of ``tune`` goes on; None
+            before a tuning.
         notes: entries that the next training adds to its results.
     """
 
@@ -42,6 +44,7 @@ class State:
     from_base: bool = False
     metric_sources: tuple[Any, ...] = ()
     metrics: list[ExtraMetric] | None = None
+    untuned: Mapping[str, Any] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -351,6 +351,13 @@ def _tuning(
     )
 
 
+def _objective_of(study: TuningStudy, trial: FrozenTrial) -> dict[str, float | None]:
+    """Return the objective of a trial. Optuna gives a pruned one its last intermediate result."""
+    if study.objective is None:
+        return {}
+    return {study.objective: trial.value if state_of(trial) == FINISHED else None}
+
+
 def _table(study: TuningStudy) -> Any:
     import pandas as pd
 
@@ -358,7 +365,7 @@ def _table(study: TuningStudy) -> Any:
     rows = [
         {
             "state": state_of(trial),
-            **({} if study.objective is None else {study.objective: trial.value}),
+            **_objective_of(study, trial),
             **trial.user_attrs[VALUES],
             "kept": trial.user_attrs.get(KEPT),
             "seconds": trial.user_attrs.get(SECONDS),
