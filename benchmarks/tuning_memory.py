@@ -36,7 +36,7 @@ def main(trials: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LOCAL_DATA_DIR"] = folder
         from clx.ml import training_run
-        from clx.ml.selection import tune
+        from clx.ml.selection import tune_loop
         from conftest import fruit_frame, make_tiny_model
 
         warnings.simplefilter("ignore")
@@ -49,7 +49,7 @@ def main(trials: int) -> None:
             label_texts=None,
             training_args={"max_steps": 2, "disable_tqdm": True},
         )
-        count, run_trial = 0, tune.run_trial
+        count, run_trial = 0, tune_loop.run_trial
 
         def measured(*arguments: Any) -> Any:
             nonlocal count
@@ -61,7 +61,7 @@ def main(trials: int) -> None:
                 )
             return run_trial(*arguments)
 
-        tune.run_trial = measured
+        tune_loop.run_trial = measured
         run.tune(
             fruit_frame(40),
             fruit_frame(20),

@@ -38,7 +38,7 @@ def test_tune(clx, tiny_model, tmp_path):
     # Both trials are kept, so only the run is trained again.
     clx(*command, "--overwrite")
     assert clx.status == 0
-    assert clx.lines[0] == []
+    assert clx.lines[0] == [""]
     assert clx.lines[1][:3] == ["trial", "state", "accuracy"]
     fields = {line[0]: line[1] for line in clx.lines if len(line) == 2}
     assert fields["objective"] == "accuracy"

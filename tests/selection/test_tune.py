@@ -21,8 +21,8 @@ from clx.errors import (
 )
 from clx.ml import hookimpl, register_plugin, training_run, unregister_plugin
 from clx.ml.run_directory.finding import saved_runs
-from clx.ml.selection import tune as module
-from clx.ml.selection.tune_study import opened_storage
+from clx.ml.selection import tune_loop as module
+from clx.ml.selection.tune_storage import opened_storage
 from conftest import fruit_frame
 
 ARGS = {"max_steps": 3, "disable_tqdm": True, "logging_steps": 100}
@@ -70,10 +70,10 @@ def calls(monkeypatch):
     return made
 
 
-def test_the_best_trial_is_published_like_any_other_run(tiny_model, own_data_dir):
+def test_the_best_trial_is_published_like_any_other_run(tiny_model, own_data_dir, calls):
     run = make(tiny_model)
     data, eval_data = fruit_frame(40), fruit_frame(20)
-    result = run.tune(data, eval_data, trials=4, space=RATES)
+    result = run.tune(data, eval_data, trials=2, space=RATES)
     frame = result.to_frame()
     assert list(frame.columns) == ["state", "accuracy", "learning_rate", "kept", "seconds"]
     assert set(frame["state"]) <= {"finished", "pruned"}
@@ -96,13 +96,19 @@ def test_the_best_trial_is_published_like_any_other_run(tiny_model, own_data_dir
     assert left == {"tuned", ".tuned.tuning.db", ".tuned.lock"}
     stored = opened.results["tuning"]
     assert stored["objective"] == "accuracy"
-    assert len(stored["trials"]["rows"]) == 4
+    assert len(stored["trials"]["rows"]) == 2
     page = (result.run_dir / "report.html").read_text(encoding="utf-8")
-    assert "4 trials" in page
+    assert "2 trials" in page
     again = opened.report(own_data_dir / "again.html").read_text(encoding="utf-8")
-    assert "4 trials" in again
+    assert "2 trials" in again
     assert "The highest Accuracy on the eval data" in again
     json.dumps(result.to_dict(), allow_nan=False)
+    with pytest.raises(RunExistsError, match="overwrite=True"):
+        run.tune(data, eval_data, trials=3, space=RATES)
+    # The trials of the first call are kept, so one is missing.
+    more = run.tune(data, eval_data, trials=3, space=RATES, overwrite=True)
+    assert len(calls) == 3
+    assert len(more.trials) == 3
 
 
 def test_without_eval_data_the_rows_of_other_folds_decide(tiny_model, monkeypatch):
@@ -125,18 +131,6 @@ def test_without_eval_data_the_rows_of_other_folds_decide(tiny_model, monkeypatc
     assert "as the mean of 2 folds" in str(result)
     assert result.metrics == {}
     assert run.is_trained
-
-
-def test_a_finished_tuning_adds_only_the_trials_that_are_missing(tiny_model, calls):
-    run = make(tiny_model)
-    data, eval_data = fruit_frame(40), fruit_frame(20)
-    run.tune(data, eval_data, trials=2, space=RATES)
-    assert len(calls) == 2
-    with pytest.raises(RunExistsError, match="overwrite=True"):
-        run.tune(data, eval_data, trials=2, space=RATES)
-    result = make(tiny_model).tune(data, eval_data, trials=3, space=RATES, overwrite=True)
-    assert len(calls) == 3
-    assert len(result.trials) == 3
 
 
 def test_other_data_and_another_space_begin_anew_and_nothing_is_lost(tiny_model, calls):
@@ -277,7 +271,7 @@ def test_kept_probe_means_that_the_parameters_had_no_effect(tiny_model):
 def test_a_worse_trial_is_pruned(tiny_model):
     run = make(
         tiny_model,
-        training_args={"max_steps": 40, "eval_strategy": "steps", "eval_steps": 10,
+        training_args={"max_steps": 16, "eval_strategy": "steps", "eval_steps": 4,
                        "warmup_steps": 0, "metric_for_best_model": "accuracy"},
     )  # fmt: skip
     rates = iter([5e-3, 5e-3, 5e-3, 5e-3, 1e-9])

@@ -109,7 +109,8 @@ class SelectingRun(ValidatingRun):
             overwrite: replace a trained run.
             begun: whether there is an unfinished training of this kind, to resume if it is the same.
         """
-        from clx.ml.selection.tune import interrupt_explained, published
+        from clx.ml.selection.tune import published
+        from clx.ml.selection.tune_loop import interrupt_explained
 
         data, before, done = found.data, self._clx_state, False
         changed = {**untuned, **found.options}
