@@ -31,11 +31,13 @@ from clx.cli.runs import runs
 from clx.cli.show import show
 from clx.cli.tasks import tasks
 from clx.cli.train import train
+from clx.cli.tune import tune
 from clx.cli.verify import verify
 
 PROGRAM = "clx"
 COMMANDS = (
     train,
+    tune,
     bases,
     cv,
     evaluate,
@@ -124,7 +126,7 @@ def make_command(arguments: Sequence[str]) -> Any:
     word = next((word for word in arguments if not word.startswith("-")), None)
     for command in COMMANDS:
         # The table of options is imported for the one command that shows it.
-        takes_options = word in ("train", "bases", "cv") and command.__name__ == word
+        takes_options = word in ("train", "tune", "bases", "cv") and command.__name__ == word
         epilog = options_help() if takes_options else None
         app.command(cls=_Command, epilog=epilog)(command)
     own = {str(command_name(command)) for command in COMMANDS}

@@ -11,6 +11,7 @@ from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_r
 from clx.ml.results.ending import kept_in_words, stopped_in_words
 from clx.ml.results.json_tables import table_from_json
 from clx.ml.results.row_split import split_sentence
+from clx.ml.results.tuning_pages import tuning_sections
 from clx.ml.run_directory.config import CONTINUED_FROM
 from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
@@ -60,7 +61,7 @@ def run_report(
             facts={key: value for key, value in facts.items() if value is not None},
             log=_log(directory),
             data=_data_summary(results),
-            sections=sections,
+            sections=[*tuning_sections(results), *sections],
             environment=environment,
             config={key: value for key, value in config.items() if key not in _NOT_SHOWN},
             comparison=_with_earlier(results),

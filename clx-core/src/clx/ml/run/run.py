@@ -166,7 +166,10 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
         from clx.ml.training.train import Request, train_run
 
         data = Data(train_data, eval_data, group_column, time_column, reading)
-        request = Request(data, overwrite, resume, callbacks or (), fine_tune, time_budget)
+        notes = self._clx_state.notes
+        request = Request(
+            data, overwrite, resume, callbacks or (), fine_tune, time_budget, notes=notes
+        )
         with self._training() as training:
             with followed(self, training.origin.made_with, request) as logged:
                 result, training.config = train_run(

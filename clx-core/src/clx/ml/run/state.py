@@ -35,6 +35,9 @@ class State:
         start: the trained run that a training in progress continues.
         metric_sources: the metrics as the caller gave them; a config cannot hold objects.
         metrics: the loaded metrics; None until they are needed.
+        untuned: what ``made_with`` was before a tuning, so that another call of ``tune`` goes on; None
+            before a tuning.
+        notes: entries that the next training adds to its results.
     """
 
     place: Path
@@ -47,6 +50,8 @@ class State:
     start: RunDir | None = None
     metric_sources: tuple[Any, ...] = ()
     metrics: list[ExtraMetric] | None = None
+    untuned: Mapping[str, Any] | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 Beside ``<run>`` there may be ``.<run>.staging`` (being written), ``.<run>.unchecked`` (written, and
 being checked), ``.<run>.rejected`` (failed the check), ``.<run>.previous`` (being replaced, only where
-two renames are needed) and ``.<run>.lock``.
+two renames are needed), ``.<run>.lock``, ``.<run>.tuning.db`` (the trials of a tuning) and
+``.<run>.trial`` (the checkpoints of the trial in progress).
 """
 
 from __future__ import annotations
@@ -89,6 +90,16 @@ class RunDir:
     def lock(self) -> Path:
         """The lock file. It lies beside the directory, which is replaced."""
         return self.path.with_name(f".{self.path.name}.lock")
+
+    @property
+    def study(self) -> Path:
+        """The SQLite file of the trials of a tuning."""
+        return self.path.with_name(f".{self.path.name}.tuning.db")
+
+    @property
+    def trial(self) -> Path:
+        """The folder for the checkpoints of a trial in progress."""
+        return self.path.with_name(f".{self.path.name}.trial")
 
     def is_complete(self) -> bool:
         """Return whether there is a trained run: a config, and a manifest or (schema 0) a model."""

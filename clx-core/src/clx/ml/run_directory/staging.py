@@ -107,6 +107,7 @@ def recover(run: RunDir) -> None:
     remove(run.previous)
     remove(run.staging)
     remove(run.unchecked)
+    remove(run.trial)
     # Remove what an interrupted export left.
     for name in (ONNX, MANIFEST):
         remove(_beside(run, name))

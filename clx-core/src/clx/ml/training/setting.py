@@ -37,7 +37,7 @@ def setting_of(
         hidden_size=_hidden_size(base),
         cuda=torch.cuda.is_available() and not trains_on_cpu(task.device, arguments),
         probe=task.head_init == "probe",
-        several=_has_several_labels(train),
+        several=has_several_labels(train),
         metric=task.imbalanced_metric if is_imbalanced(task, train.frame) else None,
         lora=uses_lora(task),
     )
@@ -49,7 +49,7 @@ def _hidden_size(folder: Path) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _has_several_labels(split: Split) -> bool:
+def has_several_labels(split: Split) -> bool:
     """Return whether rows have a number from 0 to 1 per label; token labels are whole numbers."""
     first = split.dataset[0].get("labels")
     return isinstance(first, list) and len(first) > 0 and isinstance(first[0], float)

@@ -78,6 +78,7 @@ class Request:
     Attributes:
         earlier: the trained run to continue, None to start from the base model.
         follower: who logs the training.
+        notes: additional entries of ``results.json``.
     """
 
     data: Data
@@ -88,6 +89,7 @@ class Request:
     time_budget: Any = None
     earlier: Earlier | None = None
     follower: Follower = field(default_factory=NobodyFollows)
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def train_run(
@@ -152,6 +154,7 @@ def train_run(
                     task, base, tokenizer, splits, complete, work_dir, resume_from, call, start
                 )
                 fitted = fit(job)
+                fitted.notes |= request.notes
                 evaluation = _evaluation(job, fitted, place.path)
                 result = TrainingResult(
                     run_dir=place.path,
