@@ -81,6 +81,7 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tokenize_args: dict[str, Any] | None = None,
         model_args: dict[str, Any] | None = None,
         training_args: dict[str, Any] | None = None,
+        report_to: str | list[str] | None = None,
         device: str | None = None,
         metrics: Iterable[Any] | None = None,
         strict_data: bool = False,

@@ -16,6 +16,7 @@ from clx.errors import ConfigError, DataFormatError, DataWarning
 from clx.ml.data.frames import to_frame, training_sources
 from clx.ml.data.reading import Reading
 from clx.ml.data.task_frames import named_frame, validated_frame
+from clx.ml.machine.callers import user_level
 from clx.ml.task.author_code import author_code
 from clx.problems import cell, examples
 
@@ -204,7 +205,7 @@ def _warn_of_missing(task: Task, frame: pd.DataFrame, own: Sequence[str]) -> Non
             f"The training rows have no row of {len(missing)} of the {len(own)} labels of the run "
             f"({examples(missing)}): the training may unlearn them. Pass replay= with old rows.",
             DataWarning,
-            stacklevel=5,
+            stacklevel=user_level(),
         )
 
 

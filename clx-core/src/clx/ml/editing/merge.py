@@ -97,7 +97,7 @@ def merge_labels(
         splits = tokenized_splits(task, tokenizer, rows.frames)
         limit = input_limit(task, tokenizer)
         for split in splits:
-            warn_truncated(limit, split.truncated, len(split.frame), split.name, stacklevel=5)
+            warn_truncated(limit, split.truncated, len(split.frame), split.name)
         fitted, made_with = _fit(task, place, tokenizer, splits, rows.names, merging)
         evaluation = _evaluation(task, place, fitted, rows)
         result = _result(place, fitted, evaluation, splits, rows.made)

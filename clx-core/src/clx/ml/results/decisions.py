@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.results.cards import plain_card
 from clx.ml.results.json_tables import json_number
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ class DecisionChange:
     new: dict[str, Any]
     metrics_before: dict[str, float] = field(default_factory=dict, repr=False)
     evaluation: EvaluationResult | None = field(default=None, repr=False)
+
+    def _repr_html_(self) -> str:
+        return plain_card(self, "Decisions")
 
     @property
     def metrics(self) -> dict[str, float]:

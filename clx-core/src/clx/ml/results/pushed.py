@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from clx.ml.results.cards import plain_card
+
 
 @dataclass(frozen=True)
 class PushResult:
@@ -25,6 +27,9 @@ class PushResult:
     files: tuple[str, ...] = field(default=(), repr=False)
     left_out: tuple[str, ...] = ()
     include_texts: bool = False
+
+    def _repr_html_(self) -> str:
+        return plain_card(self, "Shared run")
 
     @property
     def address(self) -> str:

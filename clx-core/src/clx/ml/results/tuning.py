@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.results.cards import Card, card_html
 from clx.ml.results.json_tables import table_to_json
 from clx.ml.results.outcome import TrainingResult
 from clx.ml.results.tuning_pages import in_words, without_effect
@@ -72,6 +73,16 @@ class TuningResult(Tuning):
 
     training: TrainingResult = field(kw_only=True, repr=False)
     seconds: float = 0.0
+
+    def _repr_html_(self) -> str:
+        def make() -> Card:
+            score = {} if self.value is None else {f"best {self.objective}": self.value}
+            facts = {**score, **self.best, "trials": len(self.trials)}
+            idle = ", ".join(self.without_effect)
+            facts |= {"without effect, as the probe was kept": idle} if idle else {}
+            return Card("Tuning", self.run_dir.name, facts, report=self.run_dir / "report.html")
+
+        return card_html(self, make)
 
     @property
     def run_dir(self) -> Path:

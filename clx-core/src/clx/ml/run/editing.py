@@ -12,9 +12,9 @@ from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import column_names, validated_frame
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.plugins.calls import after_evaluation
-from clx.ml.run.base import learned_of
 from clx.ml.run.saved import opener_of
 from clx.ml.run.selecting import SelectingRun
+from clx.ml.run_directory.config import learned_of
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.task.options import option_names, options_of_task
 

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from clx.errors import ClxWarning, HubError, RunDirError, RunNotFoundError
+from clx.ml.machine.callers import user_level
 from clx.ml.run_directory.files import (
     MAX_JSON_BYTES,
     file_sha256,
@@ -136,7 +137,9 @@ def _known(address: HubAddress) -> _Known:
     except HubError as error:
         if not isinstance(last, str) or _local_copy(address, last) is None:
             raise
-        warnings.warn(f"{error} The run of the last download is used.", ClxWarning, stacklevel=6)
+        warnings.warn(
+            f"{error} The run of the last download is used.", ClxWarning, stacklevel=user_level()
+        )
         return _Known(last, None)
     files = info.siblings or []
     return _Known(str(info.sha), {file.rfilename: file.size for file in files})

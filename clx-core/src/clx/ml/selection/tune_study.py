@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
+from clx.ml.machine.callers import user_level
 from clx.ml.results.tuning_pages import FINISHED, PRUNED
 from clx.ml.selection.tune_storage import PUBLISHING
 from clx.problems import names
@@ -93,7 +94,7 @@ class TuningStudy:
             f"tuning of this run. The earlier trials are kept, and are used again with the earlier "
             f"{names(changed)}.",
             ClxWarning,
-            stacklevel=5,
+            stacklevel=user_level(),
         )
 
     def _set_sampler(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxError, ClxWarning
+from clx.ml.machine.callers import user_level
 from clx.ml.machine.distributed import is_main_process
 from clx.ml.run_directory.config import raise_config_problems
 from clx.ml.run_directory.files import read_json, write_json
@@ -182,7 +183,7 @@ class Trackers:
                 f"The tracker {name} failed while {doing}: {said[:500]}. The training does not need it "
                 f"and goes on.",
                 ClxWarning,
-                stacklevel=5,
+                stacklevel=user_level(),
             )
 
 
