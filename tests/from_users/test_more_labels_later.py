@@ -35,7 +35,7 @@ def test_rows_of_one_more_label(trained, fruit, numbers, tmp_path, capsys, monke
     replay = ["--replay", tmp_path / "old.csv", "--replay-rows", "0.5"]
     cli(*arguments, *replay)
     assert cli.status == 0, cli.err
-    assert "own: trained, other: more" in cli.out
+    assert ["metric", "own", "other", "difference", "low", "high"] in cli.lines
     assert ["train rows", "24"] in cli.lines
     run = training_run(load=tmp_path / "more")
     assert run.label_names == ["animal", "fruit", "number"]

@@ -13,11 +13,11 @@ from transformers import (
 )
 
 from clx.errors import ModelError, ModelNotFoundError, RunDirError
-from clx.ml import training_run
+from clx.ml import hookimpl, training_run
 from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.base_runs import run_called
 from clx.ml.model.head.pooling import forget_pooling, install_pooling, layers_without_pooling
-from clx.ml.plugins import hookimpl, plugins
+from clx.ml.plugins.manager import plugins
 
 pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.DataWarning")
 
@@ -63,7 +63,7 @@ def test_folders_and_plugins_come_before_the_name_of_a_run(
             return tiny_model if name == "small" else None
 
     presets = Presets()
-    plugins().register(presets, "presets")
+    plugins().register(presets)
     try:
         assert resolve_base_model("small") == tiny_model
         here = shutil.copytree(tiny_model, tmp_path / "small")
