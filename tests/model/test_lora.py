@@ -41,7 +41,7 @@ def ends(adapter):
         ({"target_modules": "all-linear", "exclude_modules": ["dense"]}, {"query", "key", "value"}),
         ({"target_modules": r".*\.(key|value)"}, {"key", "value"}),
     ],
-    ids=str,
+    ids=["default", "by name", "all linear", "all but one", "by pattern"],
 )
 def test_the_chosen_layers(model, tiny_model, settings, expected):
     install_pooling(model, "mean")
