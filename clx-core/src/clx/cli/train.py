@@ -128,8 +128,8 @@ def train(
             "label_columns": label_columns,
         }
         options = run_options(task, given, assignments)
+        held_out = None if eval_data is None else data_or_share(eval_data)
         call: dict[str, Any] = {
-            "eval_data": None if eval_data is None else data_or_share(eval_data),
             "overwrite": overwrite,
             "resume": resume,
             "group_column": group_column,
@@ -140,10 +140,11 @@ def train(
         result: TrainingResult
         if earlier is None:
             run = training_run(task, name, **options)
-            result = run.train(train_data, **call)
+            result = run.train(train_data, held_out, **call)
         else:
             run = training_run(task, load=earlier, device=device)
-            result = run.continue_training(train_data, name=name, **call, **old_rows, **options)
+            call |= {"name": name, **old_rows, **options}
+            result = run.continue_training(train_data, held_out, **call)
             run = training_run(load=result.run_dir)
         if as_json:
             out.json(_document(run, result))
