@@ -201,6 +201,7 @@ def test_evaluation_is_saved_where_the_caller_says_only(run, tmp_path):
         "per_label.csv",
         "confusion.csv",
         "calibration.csv",
+        "decision_curve.csv",
         "report.html",
     }
 
