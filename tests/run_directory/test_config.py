@@ -130,7 +130,8 @@ def test_label_type_has_to_fit_the_label_names():
 
 
 def test_unknown_options_have_the_closest_name():
-    assert "did you mean 'base_model_name'?" in said_of(Task, "x", base_model="y")
+    assert "did you mean 'base_model_name'?" in said_of(Task, "x", base_model_nam="y")
+    assert "write base_model_name='y'" in said_of(Task, "x", base_model="y")
     assert "did you mean 'my_config_attr'?" in said_of(WithoutInit, "x", my_config_atr=1)
     assert "did you mean 'label_names'?" in said_of(training_run, "classification", labels_names=[])
     assert "did you mean" not in said_of(Task, "x", zzzzzz=1)
@@ -292,7 +293,7 @@ def test_attributes_of_clxs_own_kind_are_refused(attr):
 def test_config_has_every_key_and_is_read_only():
     config = Task("x", tokenize_args={"max_length": 5}).config
     keys = "schema_version clx_version task task_distribution task_version run_name base_model_name"
-    keys += " tokenizer_name tokenize_args model_args training_args device metrics text_column"
+    keys += " tokenizer_name tokenize_args model_args training_args report_to device metrics text_column"
     keys += " label_column strict_data"
     keys += " head_init pooling class_weights label_texts calibrate lora lora_merge"
     keys += " long_text window_pooling strict_length learned"

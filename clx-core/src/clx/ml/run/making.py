@@ -52,10 +52,12 @@ def make_run(
             f"The __init__ of {task.__qualname__} sets {names(shadowed)}, which is private to clx: give "
             f"the attribute another name"
         )
-    if hasattr(run, "run_dir_parent"):
+    # An ``__init__`` that forgets ``super()`` is reported below.
+    made = hasattr(run, "run_dir_parent")
+    if made:
         run.base_model_name = portable_name(run.base_model_name, run.run_dir_parent)
     given = {name for name, value in options.items() if value is not None}
-    is_named = not shape_problems(run.report_to)
+    is_named = made and not shape_problems(run.report_to)
     reporters = settled(run.report_to, None) if is_named else ()
     run._finish([*unknown, *name_problems(reporters)], given)
     require_peft(run)
