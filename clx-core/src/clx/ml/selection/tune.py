@@ -12,7 +12,7 @@ from clx.errors import ConfigError
 from clx.ml.data.holdout.arguments import seed_of
 from clx.ml.machine.distributed import process_count
 from clx.ml.metrics import higher_is_better
-from clx.ml.model.base_models import resolve_base_model
+from clx.ml.model.loading import base_folder
 from clx.ml.plugins.calls import proposed_arguments
 from clx.ml.results.tuning import Tuning
 from clx.ml.results.tuning_pages import TUNING
@@ -174,7 +174,7 @@ def _prepared(
     """Return what all trials share, the space, and the values of the first trial if they are fixed."""
     given, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The tuning of {task.run_name!r}")
-    base, tokenizer = resolve_base_model(task.base_model_name), task.tokenizer
+    base, tokenizer = base_folder(task), task.tokenizer
     splits = tokenized_splits(task, tokenizer, frames)
     proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
     setting = setting_of(task, base, splits, proposed)
