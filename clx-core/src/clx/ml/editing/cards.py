@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from clx.ml.editing.copying import replace_text
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.training.model_card import measured_parts
 
 CARD = "README.md"
@@ -16,6 +18,19 @@ _MEASURED = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _INDEX = re.compile(r"^model-index: .*\n", re.MULTILINE)
+
+
+def rewrite_card(new: RunDir, config: Mapping[str, Any], results: Mapping[str, Any]) -> None:
+    """Replace the parts of the model card of a changed copy, if it has a card.
+
+    Args:
+        new: the copy.
+        config: the new content of ``config.json``.
+        results: the new content of ``results.json``.
+    """
+    card = new.model / CARD
+    if card.is_file():
+        replace_text(card, card_with_parts(card.read_text(encoding="utf-8"), config, results))
 
 
 def card_with_parts(text: str, config: Mapping[str, Any], results: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
-from clx.ml.editing.cards import CARD, card_with_parts
+from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.plugins.calls import report_sections
@@ -165,9 +165,6 @@ def _write(
     results[HISTORY] = [*(history if isinstance(history, list) else []), entry]
     write_json(new.path / CONFIG, config)
     write_json(new.path / RESULTS, results)
-    card = new.model / CARD
-    if card.is_file():
-        text = card.read_text(encoding="utf-8")
-        replace_text(card, card_with_parts(text, config, results))
+    rewrite_card(new, config, results)
     sections = report_sections(task, evaluation)
     replace_text(new.path / REPORT, run_report(new, sections=sections, name=place.path.name))

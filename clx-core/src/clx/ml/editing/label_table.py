@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.results.json_tables import table_from_json
+from clx.ml.results.json_tables import object_or_empty, table_from_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,23 +28,19 @@ def label_table(config: Mapping[str, Any], results: Mapping[str, Any]) -> pd.Dat
 
     labels = [str(name) for name in config.get("label_names") or ()]
     table = pd.DataFrame(index=pd.Index(labels, name="label"))
-    check = _mapping(results.get("data_check"))
-    for part, counts in _mapping(check.get("label_counts")).items():
-        values = [_mapping(counts).get(label, 0) for label in labels]
+    check = object_or_empty(results.get("data_check"))
+    for part, counts in object_or_empty(check.get("label_counts")).items():
+        values = [object_or_empty(counts).get(label, 0) for label in labels]
         table[str(part).removesuffix("_data")] = values
     thresholds = config.get("thresholds")
     if isinstance(thresholds, int | float):
         thresholds = dict.fromkeys(labels, thresholds)
     if isinstance(thresholds, dict):
         table["threshold"] = [thresholds.get(label, 0.5) for label in labels]
-    tables = _mapping(_mapping(results.get("evaluation")).get("tables"))
+    tables = object_or_empty(object_or_empty(results.get("evaluation")).get("tables"))
     found = table_from_json(tables.get("per_label"))
     if found is not None and list(found.index) == labels:
         for name in _FROM_EVALUATION:
             if name in found.columns:
                 table[name] = found[name].to_numpy()
     return table
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

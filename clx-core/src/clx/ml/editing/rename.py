@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ModelError
-from clx.ml.editing.cards import CARD, card_with_parts
+from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config
 from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.editing.decisions import HISTORY as DECISIONS
@@ -57,10 +57,7 @@ def rename_labels(
             replace_text(settings, json_text(exported))
         results = _renamed_history(task, copy, new)
         _write(copy, RESULTS, results)
-        card = copy.model / CARD
-        if card.is_file():
-            text = card.read_text(encoding="utf-8")
-            replace_text(card, card_with_parts(text, config, results))
+        rewrite_card(copy, config, results)
         sections = report_sections(task, None)
         replace_text(copy.path / REPORT, run_report(copy, sections=sections, name=place.path.name))
     return config

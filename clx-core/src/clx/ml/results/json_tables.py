@@ -27,6 +27,16 @@ def json_number(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def is_finite_number(value: Any) -> bool:
+    """Return whether a JSON value is a number that can be shown; a Boolean counts as one."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def object_or_empty(value: Any) -> dict[str, Any]:
+    """Return a JSON object as it is, and any other value as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 def table_to_json(table: pd.DataFrame) -> dict[str, Any]:
     """Return a table as plain values; a missing number is null."""
     index, columns = ([str(name) for name in names] for names in (table.index, table.columns))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clx import __version__
 from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_report
 from clx.ml.results.ending import kept_in_words, stopped_in_words
-from clx.ml.results.json_tables import table_from_json
+from clx.ml.results.json_tables import object_or_empty, table_from_json
 from clx.ml.results.row_split import split_sentence
 from clx.ml.results.tuning_pages import tuning_sections
 from clx.ml.run_directory.config import CONTINUED_FROM
@@ -39,13 +39,13 @@ def run_report(
     """
     config, results = directory.read_config(), directory.read_results()
     environment = read_json_or_empty(directory.path / ENVIRONMENT)
-    found = _mapping(results.get("evaluation")) if evaluation is None else evaluation
+    found = object_or_empty(results.get("evaluation")) if evaluation is None else evaluation
     name = name or directory.path.name
     facts = {
         "Task": config["task"],
         "Base model": config.get("base_model_name"),
-        "Continued from": _mapping(config.get(CONTINUED_FROM)).get("run_name"),
-        "Training rows": _mapping(results.get("rows")).get("train"),
+        "Continued from": object_or_empty(config.get(CONTINUED_FROM)).get("run_name"),
+        "Training rows": object_or_empty(results.get("rows")).get("train"),
         "Steps": results.get("steps"),
         "Kept": kept_in_words(results),
         "Stopped by": stopped_in_words(results),
@@ -133,7 +133,7 @@ def comparison_report(
 
 def _with_earlier(results: Mapping[str, Any]) -> Comparison | None:
     """Return the comparison with the run that was continued, None if there is none."""
-    values = _mapping(_mapping(results.get("continued")).get("comparison"))
+    values = object_or_empty(object_or_empty(results.get("continued")).get("comparison"))
     metrics = table_from_json(values.get("metrics"))
     if metrics is None:
         return None
@@ -161,9 +161,9 @@ def _renamed(rows: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
 
 
 def _evaluated(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    tables = _mapping(evaluation.get("tables"))
+    tables = object_or_empty(evaluation.get("tables"))
     return {
-        "metrics": _mapping(evaluation.get("metrics")),
+        "metrics": object_or_empty(evaluation.get("metrics")),
         "evaluated_rows": evaluation.get("rows"),
         "per_label": table_from_json(tables.get("per_label")),
         "confusion": table_from_json(tables.get("confusion")),
@@ -178,17 +178,17 @@ def _evaluated(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 def _data_summary(results: Mapping[str, Any]) -> DataSummary:
     import pandas as pd
 
-    check = _mapping(results.get("data_check"))
+    check = object_or_empty(results.get("data_check"))
     counts = {
         part.removesuffix("_data"): pd.Series(values, dtype="int64")
-        for part, values in _mapping(check.get("label_counts")).items()
+        for part, values in object_or_empty(check.get("label_counts")).items()
     }
     return DataSummary(
-        rows=_mapping(results.get("rows")),
-        truncated=_mapping(results.get("truncated")),
+        rows=object_or_empty(results.get("rows")),
+        truncated=object_or_empty(results.get("truncated")),
         label_counts=pd.DataFrame(counts) if counts else None,
         findings=[finding for finding in check.get("findings") or () if isinstance(finding, dict)],
-        split=split_sentence(results["split"]) if _mapping(results.get("split")) else "",
+        split=split_sentence(results["split"]) if object_or_empty(results.get("split")) else "",
     )
 
 
@@ -197,8 +197,10 @@ def _changed(history: Any) -> str | None:
     if not isinstance(history, list) or not history or not isinstance(history[-1], dict):
         return None
     last = history[-1]
-    said = [f"{old} is now {new}" for old, new in _mapping(last.get("renamed")).items()]
-    said += [f"{', '.join(of)} are now {new}" for new, of in _mapping(last.get("merged")).items()]
+    said = [f"{old} is now {new}" for old, new in object_or_empty(last.get("renamed")).items()]
+    said += [
+        f"{', '.join(of)} are now {new}" for new, of in object_or_empty(last.get("merged")).items()
+    ]
     return ": ".join([str(last.get("when")), *(["; ".join(said)] if 0 < len(said) <= 4 else [])])
 
 
@@ -216,7 +218,3 @@ def _log(directory: RunDir) -> list[dict[str, Any]]:
         if isinstance(value, dict):
             lines.append(value)
     return lines
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -79,9 +79,8 @@ class ContinuingRun(EditingRun):
         from clx.ml.continuing.rows import Replay
         from clx.ml.continuing.train import Continuation, prepared
         from clx.ml.results.continued import ContinuedTraining
-        from clx.ml.tracking.follow import followed
         from clx.ml.training.data import Data
-        from clx.ml.training.train import Request, train_run
+        from clx.ml.training.train import Request
 
         directory = RunDir(self.run_dir)
         identity = self._clx_loaded.same_identity(directory)
@@ -92,12 +91,7 @@ class ContinuingRun(EditingRun):
         continuation = Continuation(request, name, Replay(replay, replay_rows), given)
         run, request = prepared(predecessor, continuation, self._contender, self._made_like)
         run._require_device()
-        with run._training(start=directory) as training:
-            with followed(run, training.origin.made_with, request) as logged:
-                result, training.config = train_run(
-                    run, training.place, logged, training.origin, training.reopen
-                )
-            training.result = result
+        result = run._trained(request, start=directory)
         assert isinstance(result, ContinuedTraining)
         return result
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from clx.ml.run.arguments import arguments_explained
 from clx.ml.run.making import make_run
 from clx.ml.run.saved import opener_of
 from clx.ml.run.sharing import SharingRun
-from clx.ml.run.state import Training
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
@@ -24,6 +22,7 @@ from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, argument_docs
 if TYPE_CHECKING:
     from clx.ml.prediction.onnx_export import ExportReport
     from clx.ml.results.outcome import TrainingResult
+    from clx.ml.training.train import Request
 
 
 class CheckedWhenMade(type):
@@ -161,43 +160,40 @@ class TrainingRun(SharingRun, metaclass=CheckedWhenMade):
         reading = reading_of(separator, encoding, header)
         refuse_existing(RunDir(self.run_dir), overwrite, resume)
         self._require_device()
-        from clx.ml.tracking.follow import followed
         from clx.ml.training.data import Data
-        from clx.ml.training.train import Request, train_run
+        from clx.ml.training.train import Request
 
         data = Data(train_data, eval_data, group_column, time_column, reading)
         notes = self._clx_state.notes
         request = Request(
             data, overwrite, resume, callbacks or (), fine_tune, time_budget, notes=notes
         )
-        with self._training() as training:
-            with followed(self, training.origin.made_with, request) as logged:
-                result, training.config = train_run(
-                    self, training.place, logged, training.origin, training.reopen
-                )
-            training.result = result
-        return result
+        return self._trained(request)
 
-    @contextlib.contextmanager
-    def _training(self, start: RunDir | None = None) -> Iterator[Training]:
-        """Prepare a training in the block; then use the published run, and call the plugins.
+    def _trained(self, request: Request, start: RunDir | None = None) -> TrainingResult:
+        """Train and publish the run, use what was published, and call the plugins.
 
         Args:
+            request: the arguments of the call.
             start: the trained run to start from, None for the base model.
         """
+        from clx.ml.tracking.follow import followed
+        from clx.ml.training.train import train_run
+
         place = RunDir(self.run_dir)
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
         transaction = self._transaction(afresh=True, keep=True, start=start)
         with caller_state_kept(), new_garbage_only(), transaction:
             self._resolve_metrics()
-            training = Training(place, self._origin(), opener_of(TrainingRun, self))
-            yield training
-            self._take_over(training.config)
+            origin, opener = self._origin(), opener_of(TrainingRun, self)
+            with followed(self, origin.made_with, request) as logged:
+                result, config = train_run(self, place, logged, origin, opener)
+            self._take_over(config)
         self._clx_loaded.opened(place)
-        assert training.result is not None
-        after_evaluation(self, training.result.evaluation)
-        after_training(self, training.result)
+        after_evaluation(self, result.evaluation)
+        after_training(self, result)
+        return result
 
     def export(
         self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True

@@ -13,10 +13,7 @@ from clx.settings import runs_dir
 
 if TYPE_CHECKING:
     from clx.ml.evaluate_metrics import ExtraMetric
-    from clx.ml.results.outcome import TrainingResult
-    from clx.ml.run_directory.config import Origin
     from clx.ml.run_directory.layout import RunDir
-    from clx.ml.training.published_check import Reopen
 
 
 @dataclass
@@ -52,25 +49,6 @@ class State:
     metrics: list[ExtraMetric] | None = None
     untuned: Mapping[str, Any] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Training:
-    """One training of a run.
-
-    Attributes:
-        place: the directory to publish the run in.
-        origin: the content of the config other than the options.
-        reopen: opens the written run, to check it before it is published.
-        config: the published config.
-        result: the result of the training.
-    """
-
-    place: RunDir
-    origin: Origin
-    reopen: Reopen
-    config: Mapping[str, Any] = field(default_factory=dict)
-    result: TrainingResult | None = None
 
 
 def default_name(task: str) -> str:

@@ -6,13 +6,13 @@ What is known to hold no text is kept. Of everything else, only numbers and labe
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from clx.ml.results.data_check import KINDS
+from clx.ml.results.json_tables import is_finite_number
 
 WITHOUT_TEXTS = frozenset(
     {
@@ -77,7 +77,7 @@ def log_without_texts(log: str) -> str:
         except ValueError:
             continue
         if isinstance(values, dict):
-            numbers = {key: value for key, value in values.items() if _is_number(value)}
+            numbers = {key: value for key, value in values.items() if is_finite_number(value)}
             lines.append(json.dumps(numbers) + "\n")
     return "".join(lines)
 
@@ -150,12 +150,8 @@ def _numbers(value: Any, labels: Collection[str], where: str, left: list[str]) -
         return {key: _numbers(item, labels, where, left) for key, item in named.items()}
     if isinstance(value, list):
         return [_numbers(item, labels, where, left) for item in value]
-    if value is None or _is_number(value) or value in labels:
+    if value is None or is_finite_number(value) or value in labels:
         return value
     if note not in left:
         left.append(note)
     return None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx import __version__
 from clx.ml.results.ending import PROBE, kept_in_words
-from clx.ml.results.json_tables import table_from_json
+from clx.ml.results.json_tables import is_finite_number, object_or_empty, table_from_json
 from clx.ml.results.row_split import split_sentence
 from clx.ml.run_directory.config import BASE_RUN, CONTINUED_FROM
 from clx.ml.task.lora_options import lora_settings, uses_lora
@@ -92,7 +91,7 @@ def _metadata(
         for metric, value, interval in _metrics(results)
     ]
     if metrics:
-        rows = _mapping(results.get("rows")).get("eval", 0)
+        rows = object_or_empty(results.get("rows")).get("eval", 0)
         result = {
             "task": {"type": pipeline_task},
             "dataset": {"name": f"{rows} rows of the eval data", "type": "private"},
@@ -104,11 +103,11 @@ def _metadata(
 def _what(
     task: Task, base: tuple[str, bool], config: Mapping[str, Any], results: Mapping[str, Any]
 ) -> Iterator[str]:
-    earlier = _mapping(config.get(CONTINUED_FROM)).get("run_name")
+    earlier = object_or_empty(config.get(CONTINUED_FROM)).get("run_name")
     continued = f" It continues the training of `{earlier}`." if earlier else ""
     yield f"A `{task.name}` model, fine-tuned from {base[0]} with clx {__version__}.{continued}"
     yield ""
-    rows = _mapping(results.get("rows")).get("train", 0)
+    rows = object_or_empty(results.get("rows")).get("train", 0)
     yield (
         f"Trained on {rows} rows in {results.get('steps', 0)} steps"
         f" ({results.get('epochs') or 0:g} epochs)."
@@ -121,7 +120,7 @@ def _what(
         yield from ("", f"A LoRA adapter of rank {rank} was trained and merged into the weights.")
     digests = [
         f"{part} `{value[:FINGERPRINT_DIGITS]}`"
-        for part, value in _mapping(results.get("data")).items()
+        for part, value in object_or_empty(results.get("data")).items()
         if isinstance(value, str)
     ]
     if digests:
@@ -132,15 +131,15 @@ def _evaluation(results: Mapping[str, Any]) -> Iterator[str]:
     metrics = _metrics(results)
     if not metrics:
         return
-    rows = _mapping(results.get("rows")).get("eval", 0)
+    rows = object_or_empty(results.get("rows")).get("eval", 0)
     yield from ("", f"## Evaluation on {rows} rows", "")
-    split = _mapping(results.get("split"))
+    split = object_or_empty(results.get("split"))
     if split:
         yield from (split_sentence(split), "")
     yield from ("| metric | value | 95% interval |", "|---|---|---|")
     for name, value, interval in metrics:
         yield f"| {name} | {value:.4f} | {interval} |"
-    tables = _mapping(_mapping(results.get("evaluation")).get("tables"))
+    tables = object_or_empty(object_or_empty(results.get("evaluation")).get("tables"))
     table = table_from_json(tables.get("per_label"))
     if table is None or not len(table):
         return
@@ -213,8 +212,8 @@ def _use(task: Task, config: Mapping[str, Any], place: str | None) -> Iterator[s
 
 def _metrics(results: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     """Return name, value and interval in words of each metric that has a value."""
-    metrics = _mapping(results.get("metrics"))
-    numbers = {name: value for name, value in metrics.items() if _is_number(value)}
+    metrics = object_or_empty(results.get("metrics"))
+    numbers = {name: value for name, value in metrics.items() if is_finite_number(value)}
     shown = []
     for name, value in numbers.items():
         of_interval = name.endswith(("_low", "_high"))
@@ -226,19 +225,11 @@ def _metrics(results: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     return shown
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
 def _number(value: Any) -> str:
-    if not _is_number(value):
+    if not is_finite_number(value):
         return "" if value is None else _cell(value)
     return str(int(value)) if float(value).is_integer() and abs(value) > 1 else f"{value:.4f}"
 
 
 def _cell(value: Any) -> str:
     return " ".join(str(value).split()).replace("|", r"\|")
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
