@@ -117,7 +117,7 @@ def compare_bases(task: Task, request: BasesRequest, with_base: WithBase) -> pd.
     notes: dict[str, list[str]] = {}
     for name in _shown(listed, arguments):
         try:
-            chosen = candidate(name)
+            chosen = candidate(name, task.run_dir_parent)
             with with_base(chosen):
                 rows, found, notes[name] = _measure(task, rows, chosen)
             measured.append(found)

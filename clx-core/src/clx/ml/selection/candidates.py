@@ -10,11 +10,9 @@ from typing import Any
 
 from clx.errors import ConfigError
 from clx.ml.model.base_models import resolve_base_model
-from clx.ml.run_directory.layout import RunDir
-from clx.ml.run_directory.safety import refuse_unsafe
+from clx.ml.model.base_runs import run_of_model
 from clx.ml.task.presets import PRESETS
 from clx.problems import cell, names
-from clx.settings import runs_dir
 
 
 @dataclass(frozen=True)
@@ -51,28 +49,17 @@ def checked_names(bases: Any, own: str) -> list[str]:
     return list(dict.fromkeys(os.fspath(each) for each in listed))
 
 
-def candidate(name: str) -> Candidate:
-    """Return a candidate: an existing folder, a preset, a run's name, or a Hub id, in this order.
+def candidate(name: str, near: Path) -> Candidate:
+    """Return the candidate of a name, which :func:`resolve_base_model` finds as for a training.
+
+    Args:
+        name: an existing folder, a preset, a run's name, or a Hub id.
+        near: the folder of the comparing run, which is searched for runs first.
 
     Raises:
         ModelNotFoundError: there is no such model.
         ModelError: the folder does not hold a transformers model.
         RunDirError: the run is damaged or unsafe.
     """
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _of_run(name, path.absolute()) or Candidate(name, resolve_base_model(name))
-    if name not in PRESETS and Path(name).name == name and (runs_dir() / name).is_dir():
-        found = _of_run(name, runs_dir() / name)
-        if found is not None:
-            return found
-    return Candidate(name, resolve_base_model(name))
-
-
-def _of_run(name: str, path: Path) -> Candidate | None:
-    directory = RunDir(path)
-    if not directory.is_complete():
-        return None
-    directory.check()
-    refuse_unsafe(directory, trusted=False)
-    return Candidate(name, resolve_base_model(str(directory.model)), is_run=True)
+    folder = resolve_base_model(name, near=near)
+    return Candidate(name, folder, is_run=run_of_model(folder) is not None)
