@@ -45,8 +45,10 @@ def write_metrics(out: Output, metrics: Mapping[str, Any], title: str | None = N
     if not out.is_terminal:
         out.table(("metric", "value"), metrics.items(), title)
         return
-    ends = {f"{name}{end}" for name in metrics for end in ("_low", "_high", "_std")}
-    names = [name for name in metrics if name not in ends]
+    # Imported here: the commands that print no metrics need not load the report.
+    from clx.ml.report.words import without_intervals
+
+    names = without_intervals(metrics)
     columns = {
         "metric": names,
         "value": [metrics[name] for name in names],

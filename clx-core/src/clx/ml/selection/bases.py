@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from clx.errors import BaseModelWarning, ClxError, ClxWarning, ConfigError, Mode
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.splits import windows_of_split
 from clx.ml.machine.callers import user_level
-from clx.ml.machine.distributed import is_main_process
+from clx.ml.machine.progress import with_progress
 from clx.ml.metrics import higher_is_better
 from clx.ml.model.base_notes import base_notes
 from clx.ml.model.head.pooling import checkpoint_pooling
@@ -115,7 +115,7 @@ def compare_bases(task: Task, request: BasesRequest, with_base: WithBase) -> pd.
     measured: list[Measured] = []
     failures: dict[str, Exception] = {}
     notes: dict[str, list[str]] = {}
-    for name in _shown(listed, arguments):
+    for name in with_progress(listed, "compare bases", "base", arguments):
         try:
             chosen = candidate(name, task.run_dir_parent)
             with with_base(chosen):
@@ -288,10 +288,3 @@ def _table(
         "left_out": {name: _reason(error) for name, error in failures.items()},
     }
     return frame
-
-
-def _shown(listed: list[str], arguments: dict[str, Any]) -> Iterator[str]:
-    from tqdm.auto import tqdm
-
-    hidden = bool(arguments.get("disable_tqdm")) or not is_main_process()
-    yield from tqdm(listed, desc="compare bases", unit="base", disable=hidden)

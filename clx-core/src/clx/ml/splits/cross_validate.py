@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.machine.devices import trains_on_cpu
-from clx.ml.machine.distributed import broadcast, is_main_process, join, wait
+from clx.ml.machine.distributed import broadcast, join, wait
+from clx.ml.machine.progress import with_progress
 from clx.ml.model.base_notes import warn_about_base
 from clx.ml.model.loading import base_folder
 from clx.ml.results.outcome import EvaluationResult
@@ -59,7 +60,7 @@ def cross_validate(task: Task, request: FoldRequest) -> EvaluationResult:
     warn_truncated(limit, split.truncated, len(frame), "data")
     predictor = _Predictor(start, split, request.fine_tune)
     options, results = copy.deepcopy(options_of_task(task)), []
-    for number, fold in enumerate(_shown(folds, arguments), 1):
+    for number, fold in enumerate(with_progress(folds, "cross-validate", "fold", arguments), 1):
         for name, value in copy.deepcopy(options).items():
             setattr(task, name, value)
         with _interrupt_explained(number, len(folds)):
@@ -106,10 +107,3 @@ def _interrupt_explained(number: int, folds: int) -> Iterator[None]:
         raise KeyboardInterrupt(
             f"The cross-validation was interrupted in fold {number} of {folds}; nothing was written"
         ) from error
-
-
-def _shown(folds: list[Fold], arguments: dict[str, object]) -> Iterator[Fold]:
-    from tqdm.auto import tqdm
-
-    hidden = bool(arguments.get("disable_tqdm")) or not is_main_process()
-    yield from tqdm(folds, desc="cross-validate", unit="fold", disable=hidden)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx import __version__
+from clx.ml.report.words import without_intervals
 from clx.ml.results.ending import PROBE, kept_in_words
 from clx.ml.results.json_tables import is_finite_number, object_or_empty, table_from_json
 from clx.ml.results.row_split import split_sentence
@@ -215,13 +216,10 @@ def _metrics(results: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     metrics = object_or_empty(results.get("metrics"))
     numbers = {name: value for name, value in metrics.items() if is_finite_number(value)}
     shown = []
-    for name, value in numbers.items():
-        of_interval = name.endswith(("_low", "_high"))
-        if of_interval and name.rpartition("_")[0] in numbers:
-            continue
+    for name in without_intervals(numbers):
         low, high = numbers.get(f"{name}_low"), numbers.get(f"{name}_high")
         interval = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
-        shown.append((name, value, interval))
+        shown.append((name, numbers[name], interval))
     return shown
 
 
