@@ -1,0 +1,1 @@
+"""Predict tables in parts, on one machine or many: the batch predictor, shards, engines."""
