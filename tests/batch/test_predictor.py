@@ -34,15 +34,21 @@ ADDED = ["label", "score", "margin", "abstained", "truncated", "error"]
 TEXTS = mixed_texts(30)
 
 
+@pytest.fixture(scope="module")
+def run_dir(_trained_once):
+    """A run directory that the tests do not change."""
+    return _trained_once
+
+
 @pytest.fixture
-def predictor(_trained_once):
-    return Predictor(_trained_once)
+def predictor(run_dir):
+    return Predictor(run_dir)
 
 
 @pytest.fixture(scope="module")
-def whole(_trained_once):
+def whole(run_dir):
     """The texts, and the predictions of all of them in one call."""
-    run = training_run(load=_trained_once)
+    run = training_run(load=run_dir)
     with pytest.warns(TruncationWarning):
         return run.predict_frame(pd.DataFrame({"text": TEXTS}), all_scores=True)
 
@@ -59,8 +65,8 @@ def same(table, expected):
 # ---- Kinds of tables -----------------------------------------------------------------------------
 
 
-def test_slices_are_predicted_as_the_whole(_trained_once, whole):
-    predictor = Predictor(_trained_once, all_scores=True)
+def test_slices_are_predicted_as_the_whole(run_dir, whole):
+    predictor = Predictor(run_dir, all_scores=True)
     table = pa.table({"text": TEXTS})
     parts = [predictor(part) for part in table.to_batches(max_chunksize=7)]
     assert {part.schema for part in parts} == {parts[0].schema}
@@ -68,9 +74,9 @@ def test_slices_are_predicted_as_the_whole(_trained_once, whole):
     same(pa.Table.from_batches(parts).to_pydict(), whole)
 
 
-def test_slices_are_predicted_as_the_whole_with_onnx(_trained_once, whole, tmp_path):
+def test_slices_are_predicted_as_the_whole_with_onnx(run_dir, whole, tmp_path):
     pytest.importorskip("onnxruntime")
-    folder = shutil.copytree(_trained_once, tmp_path / "exported")
+    folder = shutil.copytree(run_dir, tmp_path / "exported")
     with pytest.raises(NotTrainedError, match="export"):
         Predictor(folder, backend="onnx")
     training_run(load=folder).export("onnx", texts=TEXTS)
@@ -235,11 +241,11 @@ def test_names_that_are_taken(predictor):
         Predictor(predictor.run, columns=["other"])(table)
 
 
-def test_the_schema_needs_no_weights(_trained_once):
+def test_the_schema_needs_no_weights(run_dir):
     code = f"""
 import sys, clx.batch
 assert not {{"torch", "transformers", "pandas", "pyarrow"}} & set(sys.modules)
-predictor = clx.batch.Predictor({str(_trained_once)!r}, all_scores=True)
+predictor = clx.batch.Predictor({str(run_dir)!r}, all_scores=True)
 assert predictor.schema().names[-3:] == ["score_fruit", "truncated", "error"]
 assert not {{"torch", "transformers", "pandas"}} & set(sys.modules)
 predictor({{"text": []}})
@@ -280,9 +286,9 @@ def predict_in_child(predictor, folder):
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
-def test_other_processes(_trained_once, tmp_path, monkeypatch, method):
-    monkeypatch.chdir(_trained_once.parent)
-    predictor = Predictor(_trained_once.name)
+def test_other_processes(run_dir, tmp_path, monkeypatch, method):
+    monkeypatch.chdir(run_dir.parent)
+    predictor = Predictor(run_dir.name)
     predictor(pa.table({"text": ["cat"]}))
     monkeypatch.chdir(tmp_path)
     context = multiprocessing.get_context(method)
@@ -296,16 +302,18 @@ def test_the_pickle_is_a_reference(predictor):
     for module in (pickle, cloudpickle):
         data = module.dumps(predictor)
         assert len(data) < 2000
-        assert module.loads(data)(pa.table({"text": ["cat"]})).column("label")[0].as_py() == "animal"
+        assert (
+            module.loads(data)(pa.table({"text": ["cat"]})).column("label")[0].as_py() == "animal"
+        )
 
 
-def test_predictors_of_a_run_share_its_weights(_trained_once, monkeypatch):
+def test_predictors_of_a_run_share_its_weights(run_dir, monkeypatch):
     from clx.ml.run.loaded import Loaded
 
     loads = []
     load = Loaded._new_model
     monkeypatch.setattr(Loaded, "_new_model", lambda *a, **k: loads.append(1) or load(*a, **k))
-    folder = shutil.copytree(_trained_once, _trained_once.parent / "shared", dirs_exist_ok=True)
+    folder = shutil.copytree(run_dir, run_dir.parent / "shared", dirs_exist_ok=True)
     first, second = Predictor(folder), Predictor(training_run(load=folder), prefix="x_")
     batch = pa.table({"text": ["cat"]})
     for predictor in (first, second, pickle.loads(pickle.dumps(first)), copy.copy(second)):
@@ -313,8 +321,8 @@ def test_predictors_of_a_run_share_its_weights(_trained_once, monkeypatch):
     assert len(loads) == 1
 
 
-def test_threads_get_the_same_predictions(_trained_once, whole, tmp_path):
-    predictor = Predictor(shutil.copytree(_trained_once, tmp_path / "own"), all_scores=True)
+def test_threads_get_the_same_predictions(run_dir, whole, tmp_path):
+    predictor = Predictor(shutil.copytree(run_dir, tmp_path / "own"), all_scores=True)
     found, barrier = {}, threading.Barrier(4)
 
     def work(number):
@@ -351,8 +359,8 @@ def test_a_run_that_was_trained_again_is_not_mixed_into_a_job(tiny_model, tmp_pa
     Predictor(run)(batch)
 
 
-def test_options_that_the_caller_set_travel_with_the_run(_trained_once):
-    run = training_run(load=_trained_once)
+def test_options_that_the_caller_set_travel_with_the_run(run_dir):
+    run = training_run(load=run_dir)
     run.min_score = 1.01
     sent = pickle.loads(pickle.dumps(Predictor(run)))
     assert sent(pa.table({"text": ["cat"]})).column("abstained")[0].as_py() is True
@@ -370,12 +378,12 @@ def test_options_that_the_caller_set_travel_with_the_run(_trained_once):
         ({"batch_size": 0}, "batch_size must be"),
     ],
 )
-def test_wrong_arguments(_trained_once, options, message):
+def test_wrong_arguments(run_dir, options, message):
     with pytest.raises(ConfigError, match=message):
-        Predictor(**{"run": _trained_once, **options})
+        Predictor(**{"run": run_dir, **options})
 
 
-def test_torch_computes_with_the_threads_only_during_a_call(_trained_once, monkeypatch):
+def test_torch_computes_with_the_threads_only_during_a_call(run_dir, monkeypatch):
     import torch
 
     from clx.ml.run.predicting import PredictingRun
@@ -395,7 +403,7 @@ def test_torch_computes_with_the_threads_only_during_a_call(_trained_once, monke
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
         assert given_cpus() == 1
         for threads in (3, None):
-            Predictor(_trained_once, threads=threads)(pa.table({"text": ["cat"]}))
+            Predictor(run_dir, threads=threads)(pa.table({"text": ["cat"]}))
             assert torch.get_num_threads() == 4
     finally:
         torch.set_num_threads(before)
