@@ -148,8 +148,9 @@ def test_each_commit_keeps_its_run_and_old_files_go(hub, secrets):
 
 def relist(folder):
     """Write the manifest of a run anew."""
-    from clx.ml.run_directory.files import file_sha256, write_json
+    from clx.ml.run_directory.files import write_json
     from clx.ml.run_directory.layout import IN_MANIFEST
+    from clx_runtime.files import file_sha256
 
     files = {
         path.relative_to(folder).as_posix(): {

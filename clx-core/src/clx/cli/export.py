@@ -54,7 +54,8 @@ def export(
             from clx.ml.data.frames import to_frame
             from clx.ml.data.reading import reading_of
             from clx.ml.data.task_frames import own_text_columns
-            from clx.ml.data.texts import columns_to_read, frame_inputs
+            from clx.ml.data.texts import frame_inputs
+            from clx_runtime.texts import columns_to_read
 
             reading = reading_of(**reading_options(separator, encoding, header, no_header))
             columns = columns_to_read(own_text_columns(run), text_column)

@@ -136,8 +136,8 @@ def predict(
         from clx.ml import training_run
         from clx.ml.data.reading import reading_of
         from clx.ml.data.task_frames import own_text_columns
-        from clx.ml.data.texts import columns_to_read
         from clx.ml.prediction.predict import check_min_score
+        from clx_runtime.texts import columns_to_read
 
         run = training_run(load=run_name, device=device)
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}

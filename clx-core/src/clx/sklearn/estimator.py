@@ -17,12 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from clx.errors import DataFormatError
 from clx.ml import TrainingRun, task_registry, training_run
-from clx.ml.data.objects import is_table
 from clx.ml.data.texts import column_to_frame
 from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, accepted_options
 from clx.problems import cell
 from clx.sklearn.folder import TemporaryFolder, read_files, write_files
 from clx.sklearn.targets import INDICATOR, LISTS, SINGLE, targets_of
+from clx_runtime.objects import is_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,9 +23,10 @@ from clx.ml.editing.names import (
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.config import LEARNED
-from clx.ml.run_directory.files import json_text, read_json
+from clx.ml.run_directory.files import json_text
 from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
 from clx.problems import examples
+from clx_runtime.files import read_json
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import ExportError
-from clx.ml.prediction.onnx_model import FILES, OnnxModel
 from clx.ml.results.cards import plain_card
 from clx.ml.task.task import Task
+from clx_runtime.onnx_session import OnnxModel
+from clx_runtime.settings import FILES
 
 LARGEST_DIFFERENCE = 1e-3
 """The largest difference between scores of torch and of ONNX in fp32 that rounding explains."""
@@ -61,7 +62,7 @@ class Expected:
         Raises:
             ExportError: ONNX Runtime cannot run the file on some text.
         """
-        from clx.ml.prediction.onnx_engine import OnnxEngine
+        from clx_runtime.engine import OnnxEngine
 
         try:
             engine = OnnxEngine(OnnxModel(folder, backend, "cpu"), None)

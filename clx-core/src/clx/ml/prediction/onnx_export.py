@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError, ExportError
-from clx.ml.data.batches import needs_equal_lengths
+from clx.ml.data.equal_lengths import needs_equal_lengths
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.no_tokens import stand_in
-from clx.ml.data.texts import as_text_rows, as_texts, check_texts
 from clx.ml.machine.callers import user_level
 from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
-from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, Settings
 from clx.ml.results.cards import Card, card_html, rows_table
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import ONNX, RunDir
 from clx.ml.run_directory.staging import added_folder
 from clx.ml.task.windows import windows_of
 from clx.problems import cell
+from clx_runtime.settings import FILES, REPORT, SETTINGS, TOKENIZER, Settings
+from clx_runtime.texts import as_text_rows, as_texts, check_texts
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedTokenizerBase

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ExportError
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.prediction.onnx_runtime import missing, quantising_in
+from clx.ml.prediction.onnx_quantizing import quantising_in
+from clx_runtime.onnx_session import missing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -17,7 +17,7 @@ from transformers import Pipeline, TextClassificationPipeline
 from transformers.pipelines.base import ChunkPipeline
 
 from clx.errors import ConfigError
-from clx.ml.data.batches import needs_equal_lengths, window_size
+from clx.ml.data.equal_lengths import needs_equal_lengths
 from clx.ml.data.lengths import cut_texts, input_limit
 from clx.ml.data.overriding import Method, copy_overriding
 from clx.ml.data.token_counts import TokenCounts, watched_copy
@@ -26,6 +26,7 @@ from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.pipe_classifier import BatchClassifier, can_classify
 from clx.ml.prediction.pipe_steps import Batching, StepArguments, run_steps
 from clx.ml.task.windows import Windows, windows_of
+from clx_runtime.batches import window_size
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

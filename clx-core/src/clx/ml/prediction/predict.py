@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clx.errors import ConfigError
 from clx.ml.data.lengths import warn_truncated
-from clx.ml.data.texts import check_texts
 from clx.ml.data.windows import refuse_long
 from clx.ml.task.author_code import author_code
 from clx.problems import cell
+from clx_runtime.texts import check_texts
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.data.annotations import texts_of_export
 from clx.ml.data.arrow_frames import table_to_frame
 from clx.ml.data.arrow_values import is_json
-from clx.ml.data.problems import has_surrogate, missing_columns, raise_data_problems
+from clx.ml.data.problems import missing_columns, raise_data_problems
 from clx.ml.data.tables.json_types import array_of
 from clx.ml.data.tables.rows import Rows
-from clx.ml.data.texts import TextRow
 from clx.problems import cell, examples, names
+from clx_runtime.texts import TextRow, has_surrogate
 
 if TYPE_CHECKING:
     import pandas as pd

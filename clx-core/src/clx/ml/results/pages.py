@@ -13,8 +13,8 @@ from clx.ml.results.json_tables import object_or_empty, table_from_json
 from clx.ml.results.row_split import split_sentence
 from clx.ml.results.tuning_pages import tuning_sections
 from clx.ml.run_directory.config import CONTINUED_FROM
-from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
+from clx_runtime.files import read_json_or_empty
 
 if TYPE_CHECKING:
     import pandas as pd

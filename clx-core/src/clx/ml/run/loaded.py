@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from clx.errors import RunDirError
-from clx.ml.machine.forks import not_forked, ready_after_fork, renew_after_fork
+from clx.ml.machine.forks import ready_after_fork
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
+from clx_runtime.forks import not_forked, renew_after_fork
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
-    from clx.ml.prediction.onnx_model import OnnxModel
     from clx.ml.task.task import Task
+    from clx_runtime.onnx_session import OnnxModel
 
 
 class Loaded:
@@ -153,7 +154,8 @@ class Loaded:
         with self._lock:
             if backend not in self._onnx:
                 with not_forked():
-                    from clx.ml.prediction.onnx_model import OnnxModel, exported_folder
+                    from clx.ml.prediction.exported import exported_folder
+                    from clx_runtime.onnx_session import OnnxModel
 
                     folder = exported_folder(self._checked(task, directory()), backend)
                     self._onnx[backend] = OnnxModel(folder, backend, device)

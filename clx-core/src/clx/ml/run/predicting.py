@@ -10,22 +10,16 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.data.frames import to_frame
 from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import own_text_columns
-from clx.ml.data.texts import (
-    as_text_rows,
-    as_texts,
-    check_texts,
-    column_to_frame,
-    columns_to_read,
-    frame_inputs,
-)
+from clx.ml.data.texts import column_to_frame, frame_inputs
 from clx.ml.machine.devices import choose_device
-from clx.ml.machine.forks import not_forked
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
 from clx.ml.prediction.backends import TORCH, check_backend
 from clx.ml.prediction.predict import CutTexts, check_batch_size, check_min_score, predict_texts
 from clx.ml.run.base import Run
 from clx.ml.run.pickling import reduced
+from clx_runtime.forks import not_forked
+from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -265,7 +259,7 @@ class PredictingRun(Run):
         if backend == TORCH:
             choose_device(self.device)
         else:
-            from clx.ml.prediction.onnx_model import refuse_missing_device
+            from clx_runtime.onnx_session import refuse_missing_device
 
             refuse_missing_device(str(self.device))
 
@@ -274,7 +268,7 @@ class PredictingRun(Run):
             with not_forked():
                 from clx.ml.prediction.pipe_engine import torch_engine
             return torch_engine(self, self.pipe, self.tokenizer, batch_size)
-        from clx.ml.prediction.onnx_engine import OnnxEngine
+        from clx_runtime.engine import OnnxEngine
 
         device = None if self._clx_state.stored_device else self.device
         model = self._clx_loaded.onnx(self, self._trained_directory, backend, device)

@@ -19,14 +19,7 @@ from urllib.parse import quote
 
 from clx.errors import ClxWarning, HubError, RunDirError, RunNotFoundError
 from clx.ml.machine.callers import user_level
-from clx.ml.run_directory.files import (
-    MAX_JSON_BYTES,
-    file_sha256,
-    read_json,
-    read_json_or_empty,
-    write_json,
-    writing,
-)
+from clx.ml.run_directory.files import write_json, writing
 from clx.ml.run_directory.hub_address import BESIDE, FOLDER, HubAddress, repository_path
 from clx.ml.run_directory.hub_requests import (
     TIMEOUT_S,
@@ -46,8 +39,9 @@ from clx.ml.run_directory.layout import (
     RESULTS,
     RunDir,
 )
-from clx.ml.run_directory.safe_files import MAX_FILES
 from clx.problems import cell, raise_problems
+from clx_runtime.files import MAX_JSON_BYTES, file_sha256, read_json, read_json_or_empty
+from clx_runtime.safe_files import MAX_FILES
 
 TAKEN_BESIDE = (ENVIRONMENT, f"{LOGS}/{METRICS_LOG}")
 """The files besides the manifest's that are taken from a shared run."""

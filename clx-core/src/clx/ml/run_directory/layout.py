@@ -16,7 +16,7 @@ from typing import Any
 
 from clx.errors import RunDirError
 from clx.ml.run_directory.config import read_config
-from clx.ml.run_directory.files import file_sha256, read_json, read_text
+from clx_runtime.files import file_sha256, read_json, read_text
 
 CONFIG = "config.json"
 MODEL = "model"

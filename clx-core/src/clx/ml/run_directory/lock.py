@@ -12,8 +12,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from clx.errors import RunBusyError, RunDirError
-from clx.ml.run_directory.files import read_json_or_empty, write_json
+from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import RunDir
+from clx_runtime.files import read_json_or_empty
 
 _ATTEMPTS = 25
 _PAUSE_SECONDS = 0.02

@@ -18,9 +18,10 @@ from clx.ml.run_directory.layout import (
     RunDir,
 )
 from clx.ml.run_directory.safe_adapter import adapter_problems
-from clx.ml.run_directory.safe_files import file_problems
-from clx.ml.run_directory.safe_model import model_args_problems, model_problems, onnx_problems
+from clx.ml.run_directory.safe_model import model_args_problems, model_problems
 from clx.problems import raise_problems
+from clx_runtime.safe_export import onnx_problems
+from clx_runtime.safe_files import file_problems
 
 REMEDY = "Restore it from a copy that you trust, or train again with overwrite=True."
 

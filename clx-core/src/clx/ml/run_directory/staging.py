@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clx.ml.run_directory.files import file_sha256, fsync, json_text, read_json, write_json
+from clx.ml.run_directory.files import fsync, json_text, write_json
 from clx.ml.run_directory.finding import left_of
 from clx.ml.run_directory.layout import IN_MANIFEST, MANIFEST, ONNX, OUR_NAMES, RunDir
+from clx_runtime.files import file_sha256, read_json
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100

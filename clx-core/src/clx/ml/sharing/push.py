@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, HubError
 from clx.ml.results.pushed import PushResult
-from clx.ml.run_directory.files import read_json
 from clx.ml.run_directory.hub_address import (
     FOLDER,
     HubAddress,
@@ -29,6 +28,7 @@ from clx.ml.run_directory.layout import MANIFEST, MODEL, RunDir
 from clx.ml.sharing.shared_copy import CARD, SharedCopy, shared_copy, uploaded_files, workplace
 from clx.ml.training.model_card import model_card
 from clx.problems import cell
+from clx_runtime.files import read_json
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -15,7 +15,7 @@ from typing import Any
 
 from clx.errors import ConfigError, RunDirError
 from clx.ml.results.pages import run_report
-from clx.ml.run_directory.files import file_sha256, read_json, read_json_or_empty, write_json
+from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.hub_address import BESIDE
 from clx.ml.run_directory.hub_download import TAKEN_BESIDE
 from clx.ml.run_directory.layout import (
@@ -34,6 +34,7 @@ from clx.ml.run_directory.layout import (
 from clx.ml.sharing.cleaning import clean_config, clean_values
 from clx.ml.sharing.texts import log_without_texts, read_log, results_without_texts
 from clx.problems import raise_problems
+from clx_runtime.files import file_sha256, read_json, read_json_or_empty
 
 CARD = "README.md"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data.batches import batches, window_size
-from clx.ml.data.texts import TextRow
-from clx.ml.data.windows import pooled
-from clx.ml.prediction.onnx_model import OnnxModel, scoring_of
-from clx.ml.prediction.scores import pipeline_outputs, score_function, scores_of
+from clx_runtime.batches import batches, window_size
+from clx_runtime.errors import ConfigError
+from clx_runtime.onnx_session import OnnxModel
+from clx_runtime.problems import cell
+from clx_runtime.scores import pipeline_outputs, score_function, scores_of
+from clx_runtime.settings import Settings
+from clx_runtime.texts import TextRow
+from clx_runtime.windows import pooled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,3 +75,28 @@ class OnnxEngine:
     def limit(self) -> int | None:
         """Return the most tokens of a text that the model receives, None for no limit."""
         return self._model.settings.limit
+
+
+def scoring_of(arguments: Mapping[str, Any], settings: Settings) -> tuple[str | None, Any, bool]:
+    """Return function, top_k and legacy as the pipeline interprets the arguments of its call.
+
+    Raises:
+        ConfigError: only the torch pipeline accepts an argument, or a value is not valid.
+    """
+    unknown = sorted(set(arguments) - {"top_k", "function_to_apply"})
+    if unknown:
+        raise ConfigError(
+            f"backend='onnx' accepts top_k and function_to_apply, but not {', '.join(unknown)}: the "
+            f"export fixed the tokenizer's arguments (backend='torch' accepts others)"
+        )
+    own = settings.scoring
+    function = arguments.get("function_to_apply") or own["function"]
+    if function not in (None, "softmax", "sigmoid", "none"):
+        raise ConfigError(
+            f"function_to_apply must be softmax, sigmoid or none, but is {cell(function)}"
+        )
+    top_k, legacy = own["top_k"], own["legacy"]
+    requested = arguments.get("top_k", "")
+    if requested is None or isinstance(requested, int):
+        top_k, legacy = requested, False
+    return function, top_k, legacy

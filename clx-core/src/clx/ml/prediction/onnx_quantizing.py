@@ -1,8 +1,7 @@
-"""The package ``onnxruntime``, imported with its telemetry off."""
+"""The quantization of ONNX Runtime, with its temporary files in a folder of ours."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -12,35 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from clx.errors import MissingDependencyError
-from clx.ml.machine.forks import not_forked
-
-PIP_LINE = "pip install 'clx-core[onnx]'"
+from clx_runtime.forks import not_forked
+from clx_runtime.onnx_session import import_onnxruntime
 
 _QUANTISING = threading.Lock()
-
-
-def missing(package: str, error: ImportError) -> MissingDependencyError:
-    """Return the error for a package of the extra ``onnx`` that is not installed."""
-    return MissingDependencyError(f"{package} is needed for ONNX ({error}): {PIP_LINE}")
-
-
-def import_onnxruntime() -> Any:
-    """Return the imported package.
-
-    Since version 1.29 its wheels send usage events unless ``ORT_DISABLE_TELEMETRY`` is set before the
-    import (Privacy.md in the package). A value that the user has set stays, and nothing changes if the
-    package was imported before.
-
-    Raises:
-        MissingDependencyError: the package is not installed.
-    """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise missing("onnxruntime", error) from error
-    return onnxruntime
 
 
 @contextmanager

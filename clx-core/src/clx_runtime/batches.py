@@ -27,17 +27,6 @@ OTHER_BUDGET = 16_384
 MAX_TEXTS = {"cpu": 128}
 OTHER_MAX_TEXTS = 1024
 
-BATCHING = "clx_batching"
-"""The key in a model's config that says how its texts must be batched."""
-
-EQUAL_LENGTHS = "equal_lengths"
-"""The value for a model in which padding changes a text's score, whatever its side."""
-
-
-def needs_equal_lengths(model: Any) -> bool:
-    """Return whether all texts of a batch must have the same number of tokens, as training measured."""
-    return getattr(getattr(model, "config", None), BATCHING, None) == EQUAL_LENGTHS
-
 
 def window_size(device: str, batch_size: int | None) -> int:
     """Return how many texts are held in memory and sorted by length at once."""

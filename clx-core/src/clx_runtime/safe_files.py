@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from clx.problems import cell
+from clx_runtime.problems import cell
 
 MAX_FILES = 10_000
 

@@ -1,0 +1,28 @@
+"""The folder of a run's exported model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clx.errors import NotTrainedError
+from clx.ml.run_directory.layout import MANIFEST, ONNX, RunDir
+from clx_runtime.settings import FILES, SETTINGS, TOKENIZER
+
+
+def exported_folder(directory: RunDir, backend: str) -> Path:
+    """Return the run's ``onnx/`` after checking that it has all files of the backend.
+
+    Raises:
+        NotTrainedError: the run was not exported for this backend.
+    """
+    folder = directory.path / ONNX
+    is_there = all((folder / name).is_file() for name in (FILES[backend], SETTINGS, TOKENIZER))
+    if is_there and (directory.path / MANIFEST).is_file():
+        # The manifest does not list the files of an interrupted export.
+        is_there = f"{ONNX}/{SETTINGS}" in directory.listed_files()
+    if not is_there:
+        raise NotTrainedError(
+            f"The run in {directory.path} was not exported for backend={backend!r}: call "
+            f'run.export("onnx"), or clx export {directory.path.name}'
+        )
+    return folder
