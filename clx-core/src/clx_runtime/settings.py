@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ FILES = {"onnx": "model.onnx", "onnx-int8": "model.int8.onnx"}
 TOKENIZER = "tokenizer.json"
 SETTINGS = "settings.json"
 REPORT = "report.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 2 added what an export needs to decide without the task: ``decision`` and what follows it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Settings:
         window_pooling: how to pool the logits of a long text's windows; None if it is truncated.
         equal_lengths: whether all texts of a batch must have the same number of tokens.
         stand_in: the token for a text without tokens; None means the padding token.
+        task: the name of the run's task.
+        text_columns: the columns of texts that the task reads.
+        strict_length: whether a text longer than the limit is an error.
+        decision: the decision rule as plain values; None for a task that has none.
+        python: the methods of the task that make predictions in Python, so that only clx and the
+            task's package can.
     """
 
     inputs: list[str]
@@ -49,6 +56,11 @@ class Settings:
     window_pooling: str | None = None
     equal_lengths: bool = False
     stand_in: int | None = None
+    task: str = ""
+    text_columns: list[str] = field(default_factory=lambda: ["text"])
+    strict_length: bool = False
+    decision: dict[str, Any] | None = None
+    python: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``settings.json``."""
@@ -56,21 +68,34 @@ class Settings:
 
 
 def read_settings(folder: Path) -> Settings:
-    """Return the settings of an exported model.
-
-    Raises:
-        RunDirError: the file is damaged, or a newer clx wrote it.
-    """
+    """Return the settings of an exported model in a folder; see :func:`settings_of`."""
     path = folder / SETTINGS
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunDirError(f"{path} cannot be used ({error}): export the run again") from error
+    return settings_of(content, str(path))
+
+
+def settings_of(content: bytes, where: str) -> Settings:
+    """Return the settings of an exported model.
+
+    Args:
+        content: the content of ``settings.json``.
+        where: the name of the file in messages.
+
+    Raises:
+        RunDirError: the content is damaged, or a newer clx wrote it.
+    """
+    try:
+        values = json.loads(content)
         version = values.pop("schema_version")
         if version > SCHEMA_VERSION:
             raise RunDirError(
-                f"A newer clx wrote {path}: pip install --upgrade clx-core, or export the run again"
+                f"A newer clx wrote {where}: pip install --upgrade clx-core, or export the run again"
             )
         return Settings(**values)
     except RunDirError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunDirError(f"{path} cannot be used ({error}): export the run again") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunDirError(f"{where} cannot be used ({error}): export the run again") from error

@@ -6,23 +6,18 @@ A *label* is the value in the data (a str, int, bool or category). Its *name* is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.label_cells import is_cut_short, only_label
 from clx.ml.data.problems import row_problems
 from clx.ml.data.similar_names import folded_name
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
+from clx_runtime.decisions import KINDS as KINDS
+from clx_runtime.decisions import original as original
 
 if TYPE_CHECKING:
     import pandas as pd
-
-KINDS: dict[str, Callable[[str], Any]] = {
-    "str": str,
-    "int": int,
-    "bool": lambda name: name == "True",
-}
-"""Maps the kind of a label to the function that restores the original label from its name."""
 
 
 def label_kind(label: Any) -> str | None:
@@ -54,11 +49,6 @@ def column_kind(labels: Iterable[Any]) -> str:
 
 def _unlisted(label: Any) -> Any:
     return label if isinstance(label, str) else only_label(label)
-
-
-def original(name: str, kind: str) -> Any:
-    """Return the original label with this name in the training data."""
-    return KINDS[kind](name)
 
 
 def fits(name: str, kind: str) -> bool:

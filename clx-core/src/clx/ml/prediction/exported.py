@@ -1,4 +1,4 @@
-"""The folder of a run's exported model."""
+"""The folder of a run's exported model, and what an export needs to know about its task."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from pathlib import Path
 
 from clx.errors import NotTrainedError
 from clx.ml.run_directory.layout import MANIFEST, ONNX, RunDir
+from clx.ml.task.task import Task
 from clx_runtime.settings import FILES, SETTINGS, TOKENIZER
+
+_DECIDING = ("post_process_prediction", "decide", "prediction_row")
+
+
+def python_methods(task: Task) -> list[str]:
+    """Return the methods that compute a task's predictions instead of its decision rule."""
+    return [name for name in _DECIDING if getattr(type(task), name) is not getattr(Task, name)]
 
 
 def exported_folder(directory: RunDir, backend: str) -> Path:

@@ -86,7 +86,7 @@ class Expected:
 
 def _decision(task: Task, output: list[dict[str, Any]]) -> Any:
     """Return the run's decision, or the best label for a task that makes no decisions."""
-    if type(task).decide is Task.decide:
+    if type(task).decide is Task.decide and task.decision_rule() is None:
         return output[0]["label"]
     return task.decide(task.post_process_prediction([dict(entry) for entry in output]))
 
