@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from clx_runtime.problems import cell, names
+
+if TYPE_CHECKING:
+    import numpy as np
 
 KINDS: dict[str, Callable[[str], Any]] = {
     "str": str,
@@ -61,6 +64,29 @@ class DecisionRule(Protocol):
 
         Args:
             prediction: the score of each label.
+            all_scores: whether to add a column ``score_<label>`` for each label.
+            min_score: overrides the limits of the rule.
+        """
+
+    def decide_all(self, scores: np.ndarray[Any, Any], min_score: float | None = None) -> list[Any]:
+        """Return the decision for each row of scores, as :meth:`decide` does for one text.
+
+        Args:
+            scores: shape (texts, labels), in the order of the labels.
+            min_score: overrides the limits of the rule.
+        """
+
+    def columns(
+        self,
+        scores: np.ndarray[Any, Any],
+        *,
+        all_scores: bool = False,
+        min_score: float | None = None,
+    ) -> dict[str, list[Any]]:
+        """Return the columns of a table for rows of scores, as :meth:`row` does for one text.
+
+        Args:
+            scores: shape (texts, labels), in the order of the labels.
             all_scores: whether to add a column ``score_<label>`` for each label.
             min_score: overrides the limits of the rule.
         """
@@ -116,6 +142,45 @@ class OneLabel:
         }
         return row | _all_scores(prediction) if all_scores else row
 
+    def decide_all(
+        self, scores: np.ndarray[Any, Any], min_score: float | None = None
+    ) -> list[str | None]:
+        """See :meth:`DecisionRule.decide_all`."""
+        import numpy as np
+
+        limit = self.min_score if min_score is None else min_score
+        names = [self.labels[best] for best in scores.argmax(axis=1).tolist()]
+        if limit is None:
+            return list(names)
+        # In 32 bits the limit would be rounded.
+        decided = (scores.max(axis=1).astype(np.float64) >= limit).tolist()
+        return [
+            name if is_decided else None for name, is_decided in zip(names, decided, strict=True)
+        ]
+
+    def columns(
+        self,
+        scores: np.ndarray[Any, Any],
+        *,
+        all_scores: bool = False,
+        min_score: float | None = None,
+    ) -> dict[str, list[Any]]:
+        """See :meth:`DecisionRule.columns`."""
+        import numpy as np
+
+        wide = scores.astype(np.float64)
+        names = self.decide_all(wide, min_score)
+        ranked = np.partition(wide, max(0, wide.shape[1] - 2), axis=1)[:, -2:]
+        margin = ranked[:, -1] - ranked[:, -2] if ranked.shape[1] > 1 else ranked[:, -1]
+        known = {name: original(name, self.label_type) for name in self.labels}
+        columns: dict[str, list[Any]] = {
+            "label": [None if name is None else known[name] for name in names],
+            "score": ranked[:, -1].tolist(),
+            "margin": margin.tolist(),
+            "abstained": [name is None for name in names],
+        }
+        return columns | _score_columns(wide, self.labels) if all_scores else columns
+
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`DecisionRule.to_dict`."""
         return _as_dict(self)
@@ -169,6 +234,41 @@ class LabelSet:
             "margin": min(abs(score - limits[name]) for name, score in prediction.items()),
         }
         return row | _all_scores(prediction) if all_scores else row
+
+    def decide_all(
+        self, scores: np.ndarray[Any, Any], min_score: float | None = None
+    ) -> list[list[str]]:
+        """See :meth:`DecisionRule.decide_all`."""
+        return [[self.labels[n] for n in row] for row in self._chosen(scores, min_score)]
+
+    def columns(
+        self,
+        scores: np.ndarray[Any, Any],
+        *,
+        all_scores: bool = False,
+        min_score: float | None = None,
+    ) -> dict[str, list[Any]]:
+        """See :meth:`DecisionRule.columns`."""
+        import numpy as np
+
+        wide, limits = scores.astype(np.float64), list(self.limits(min_score).values())
+        chosen = self._chosen(wide, min_score)
+        known = [original(name, self.label_type) for name in self.labels]
+        columns: dict[str, list[Any]] = {
+            "labels": [[known[n] for n in row] for row in chosen],
+            "scores": [wide[text, row].tolist() for text, row in enumerate(chosen)],
+            "margin": np.abs(wide - np.array(limits)).min(axis=1).tolist(),
+        }
+        return columns | _score_columns(wide, self.labels) if all_scores else columns
+
+    def _chosen(
+        self, scores: np.ndarray[Any, Any], min_score: float | None
+    ) -> list[np.ndarray[Any, Any]]:
+        """Return the positions of the chosen labels of each row."""
+        import numpy as np
+
+        limits = np.array(list(self.limits(min_score).values()), dtype=np.float64)
+        return [np.flatnonzero(row) for row in scores.astype(np.float64) >= limits]
 
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`DecisionRule.to_dict`."""
@@ -236,3 +336,7 @@ def _scores(output: Any, labels: Iterable[str]) -> dict[str, float]:
 
 def _all_scores(prediction: Mapping[str, float]) -> dict[str, float]:
     return {f"score_{name}": score for name, score in prediction.items()}
+
+
+def _score_columns(scores: np.ndarray[Any, Any], labels: Iterable[str]) -> dict[str, list[float]]:
+    return {f"score_{name}": scores[:, n].tolist() for n, name in enumerate(labels)}

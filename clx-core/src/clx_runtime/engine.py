@@ -1,4 +1,4 @@
-"""Predict with ONNX Runtime, in the same batches and with the same outputs as the pipeline."""
+"""Predict with an exported model, in the same batches and with the same outputs as the pipeline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx_runtime.batches import batches, window_size
 from clx_runtime.errors import ConfigError
-from clx_runtime.onnx_session import OnnxModel
+from clx_runtime.exported_model import ExportedModel
 from clx_runtime.problems import cell
 from clx_runtime.scores import pipeline_outputs, score_function, scores_of
 from clx_runtime.settings import Settings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class OnnxEngine:
+class Engine:
     """Runs an exported model for one call of ``predict``.
 
     Args:
@@ -30,7 +30,7 @@ class OnnxEngine:
         window: how many texts to pass at once.
     """
 
-    def __init__(self, model: OnnxModel, batch_size: int | None) -> None:
+    def __init__(self, model: ExportedModel, batch_size: int | None) -> None:
         self._model = model
         self._batch_size = batch_size or model.settings.batch_size
         self._cut: list[bool] = []
@@ -40,22 +40,35 @@ class OnnxEngine:
         """Return the pipeline's output for each text, in order."""
         settings = self._model.settings
         requested, top_k, legacy = scoring_of(arguments, settings)
+        scores = self.scores(texts, requested)
+        return pipeline_outputs(scores, dict(enumerate(settings.labels)), top_k, legacy)
+
+    def scores(self, texts: Sequence[str], function: str | None = None) -> np.ndarray[Any, Any]:
+        """Return the score of each label of the model, shape (texts, labels).
+
+        Args:
+            texts: what to predict.
+            function: ``softmax``, ``sigmoid`` or ``none``; None leaves it to the model.
+        """
+        settings = self._model.settings
+        chosen = score_function(
+            function, settings.problem_type, len(settings.labels), settings.configured
+        )
+        return scores_of(self.logits(texts), chosen)
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+        """Return the logits of each text, shape (texts, labels)."""
+        pooling = self._model.settings.window_pooling
         pairs = [text.texts if isinstance(text, TextRow) else text for text in texts]
         encodings = self._model.encode(pairs)
-        if settings.window_pooling is None:
+        if pooling is None:
             self._cut = [bool(encoding.overflowing) for encoding in encodings]
-            logits = self._logits(encodings)
-        else:
-            self._cut = [False] * len(texts)
-            windows = [window for e in encodings for window in (e, *e.overflowing)]
-            row_of = [row for row, e in enumerate(encodings) for _ in (e, *e.overflowing)]
-            sizes = [max(1, len(window)) for window in windows]
-            logits = pooled(self._logits(windows), row_of, sizes, settings.window_pooling)
-        function = score_function(
-            requested, settings.problem_type, len(settings.labels), settings.configured
-        )
-        labels = dict(enumerate(settings.labels))
-        return pipeline_outputs(scores_of(logits, function), labels, top_k, legacy)
+            return self._logits(encodings)
+        self._cut = [False] * len(texts)
+        windows = [window for e in encodings for window in (e, *e.overflowing)]
+        row_of = [row for row, e in enumerate(encodings) for _ in (e, *e.overflowing)]
+        sizes = [max(1, len(window)) for window in windows]
+        return pooled(self._logits(windows), row_of, sizes, pooling)
 
     def _logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
         """Return the logits of each encoding, in order, shape (encodings, labels)."""

@@ -19,8 +19,8 @@ MAX_JSON_BYTES = 64 * 2**20
 """The limit for a config, results, or a manifest."""
 
 
-def read_text(path: Path, limit: int = MAX_JSON_BYTES) -> str:
-    """Return the text of a regular file.
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """Return the content of a regular file.
 
     Raises:
         RunDirError: the file cannot be read, is not a regular file, or is larger than ``limit`` bytes.
@@ -28,11 +28,11 @@ def read_text(path: Path, limit: int = MAX_JSON_BYTES) -> str:
     try:
         # Opening a pipe waits for a writer, and a device never ends.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, encoding="utf-8") as file:
+        with open(descriptor, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise RunDirError(f"{path} cannot be read: it is not a regular file")
-            if status.st_size > limit:
+            if limit is not None and status.st_size > limit:
                 raise RunDirError(
                     f"{path} cannot be read: it has {status.st_size} bytes, more than the limit of "
                     f"{limit} for such a file"
@@ -40,7 +40,20 @@ def read_text(path: Path, limit: int = MAX_JSON_BYTES) -> str:
             return file.read()
     except RunDirError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RunDirError(f"{path} cannot be read: {error}") from error
+
+
+def read_text(path: Path, limit: int = MAX_JSON_BYTES) -> str:
+    """Return the text of a regular file, in UTF-8.
+
+    Raises:
+        RunDirError: as for :func:`read_bytes`, or the text is not valid UTF-8.
+    """
+    content = read_bytes(path, limit)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
         raise RunDirError(f"{path} cannot be read: {error}") from error
 
 

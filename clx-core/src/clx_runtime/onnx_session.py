@@ -1,17 +1,14 @@
-"""An exported model in ONNX Runtime, which needs neither torch nor transformers."""
+"""Sessions of ONNX Runtime."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx_runtime.batches import padded
 from clx_runtime.errors import ConfigError, MissingDependencyError
-from clx_runtime.forks import not_forked
 from clx_runtime.problems import cell
-from clx_runtime.settings import FILES, TOKENIZER, read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,59 +39,53 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-class OnnxModel:
-    """A session of ONNX Runtime with its tokenizer and settings.
+class OnnxSession:
+    """An exported model in ONNX Runtime.
 
     Args:
-        folder: the run's ``onnx/``.
-        backend: ``onnx`` or ``onnx-int8``.
-        device: as for a run; None chooses a GPU if ONNX Runtime has one.
+        model: the file of the model, or its content.
+        device: ``cpu`` or ``cuda``, also with a number; None chooses a GPU if ONNX Runtime has one.
+        threads: the number of threads for one batch. None takes ``OMP_NUM_THREADS``, or leaves it to
+            ONNX Runtime.
+
+    Attributes:
+        device: the kind of device, ``cpu`` or ``cuda``.
 
     Raises:
         MissingDependencyError: ONNX Runtime is not installed.
         ConfigError: the device is not available.
     """
 
-    def __init__(self, folder: Path, backend: str, device: str | None = None) -> None:
+    def __init__(
+        self, model: Path | bytes, device: str | None = None, threads: int | None = None
+    ) -> None:
         runtime = import_onnxruntime()
-        from tokenizers import Tokenizer
-
-        self.settings = read_settings(folder)
-        self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        self.tokenizer.no_padding()
         providers = _providers(runtime.get_available_providers(), device)
-        self.device = "cuda" if "CUDAExecutionProvider" in providers else "cpu"
+        self.device = "cuda" if "CUDAExecutionProvider" in str(providers[0]) else "cpu"
         self._session = runtime.InferenceSession(
-            str(folder / FILES[backend]), _options(runtime), providers=providers
+            model if isinstance(model, bytes) else str(model),
+            _options(runtime, threads),
+            providers=providers,
         )
 
-    def encode(self, texts: Sequence[Any]) -> list[Any]:
-        """Return the tokens of each text, or pair of texts."""
-        with not_forked():
-            return list(self.tokenizer.encode_batch(texts))
+    def __call__(self, feeds: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+        """Return the logits of one batch, shape (texts, labels).
 
-    def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
-        """Return the logits of one batch, shape (texts, labels)."""
-        fill, side, token = self.settings.fill, self.settings.side, self.settings.stand_in
-        empty = [fill["input_ids"] if token is None else token]
-        rows = {
-            "input_ids": [encoding.ids or empty for encoding in encodings],
-            "attention_mask": [encoding.attention_mask or [1] for encoding in encodings],
-            "token_type_ids": [encoding.type_ids or [0] for encoding in encodings],
-        }
-        feeds = {name: padded(rows[name], fill[name], side) for name in self.settings.inputs}
-        output: np.ndarray[Any, Any] = self._session.run(["logits"], feeds)[0]
+        Args:
+            feeds: input → token ids or the like, shape (texts, tokens).
+        """
+        output: np.ndarray[Any, Any] = self._session.run(["logits"], dict(feeds))[0]
         return output
 
 
-def _options(runtime: Any) -> Any:
+def _options(runtime: Any, threads: int | None) -> Any:
     options = runtime.SessionOptions()
     # Otherwise it keeps a memory plan for each input shape, and almost every batch has a new shape.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isdigit() and int(threads):
-        options.intra_op_num_threads = int(threads)
+    given = str(threads or os.environ.get("OMP_NUM_THREADS", ""))
+    if given.isdigit() and int(given):
+        options.intra_op_num_threads = int(given)
     return options
 
 

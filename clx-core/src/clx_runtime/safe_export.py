@@ -37,13 +37,34 @@ def tokenizer_problems(folder: Path) -> list[str]:
         except RunDirError as error:
             problems.append(str(error))
             continue
-        if path.name != "tokenizer.json":
-            continue
-        try:
-            problems += [f"{folder.name}/tokenizer.json {problem}" for problem in _bombs(content)]
-        except RecursionError:
-            problems.append(f"{folder.name}/tokenizer.json is nested too deeply")
+        if path.name == "tokenizer.json":
+            problems += expansion_problems(content, f"{folder.name}/tokenizer.json")
     return problems
+
+
+def expansion_problems(tokenizer: Mapping[str, Any], name: str) -> list[str]:
+    """Return a problem for each part of a tokenizer that turns a short text into a huge one.
+
+    Args:
+        tokenizer: the content of ``tokenizer.json``.
+        name: the file in messages.
+    """
+    try:
+        return [f"{name} {problem}" for problem in _bombs(tokenizer)]
+    except RecursionError:
+        return [f"{name} is nested too deeply"]
+
+
+def weights_problems(content: bytes | mmap.mmap, name: str) -> list[str]:
+    """Return why an ONNX model must not be run.
+
+    Args:
+        content: the content of its file.
+        name: the file in messages.
+    """
+    if content.find(EXTERNAL) >= 0:
+        return [f"{name} has its weights in another file, which clx never does"]
+    return []
 
 
 def _bombs(tokenizer: Mapping[str, Any]) -> Iterator[str]:
@@ -106,10 +127,7 @@ def onnx_problems(folder: Path, model: Path) -> list[str]:
         return []
     problems = tokenizer_problems(folder)
     for path in sorted(folder.glob("*.onnx")):
-        if _contains(path, EXTERNAL):
-            problems.append(
-                f"onnx/{path.name} has its weights in another file, which clx never does"
-            )
+        problems += _file_problems(path)
     settings = folder / "settings.json"
     if settings.is_file() and not problems:
         try:
@@ -122,9 +140,9 @@ def onnx_problems(folder: Path, model: Path) -> list[str]:
     return problems
 
 
-def _contains(path: Path, pattern: bytes) -> bool:
+def _file_problems(path: Path) -> list[str]:
     with path.open("rb") as file:
         if not path.stat().st_size:
-            return False
+            return []
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(pattern) >= 0
+            return weights_problems(content, f"onnx/{path.name}")

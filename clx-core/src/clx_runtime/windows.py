@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from clx_runtime.errors import DataFormatError
+from clx_runtime.problems import examples
 
 if TYPE_CHECKING:
     import numpy as np
+
+READ_WHOLE = "A task that classifies single texts reads them whole with long_text='window'"
+"""The remedy, for messages about truncated texts."""
 
 
 def pooled(
@@ -36,3 +42,24 @@ def first_windows(row_of: Sequence[int]) -> np.ndarray[Any, Any]:
     import numpy as np
 
     return np.flatnonzero(np.diff(np.asarray(row_of), prepend=-1))
+
+
+def refuse_long(where: Iterable[Any], limit: int | None, rows: int, what: str) -> None:
+    """Raise if a text is longer than the model takes, for a run with ``strict_length``.
+
+    Args:
+        where: index labels or positions of the texts that are too long.
+        limit: the most tokens that the model takes.
+        rows: the number of texts.
+        what: the name of the data, such as ``train_data``.
+
+    Raises:
+        DataFormatError: ``where`` is not empty.
+    """
+    found = list(where)
+    if found:
+        raise DataFormatError(
+            f"{len(found)} of {rows} texts in {what} are longer than {limit} tokens: "
+            f"{examples(found)}. The run has strict_length=True: shorten them, or raise the limit "
+            f"(tokenize_args={{'max_length': …}}). {READ_WHOLE}"
+        )

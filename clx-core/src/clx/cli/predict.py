@@ -136,7 +136,7 @@ def predict(
         from clx.ml import training_run
         from clx.ml.data.reading import reading_of
         from clx.ml.data.task_frames import own_text_columns
-        from clx.ml.prediction.predict import check_min_score
+        from clx_runtime.arguments import check_min_score
         from clx_runtime.texts import columns_to_read
 
         run = training_run(load=run_name, device=device)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import BaseModelWarning
-from clx.ml.machine.callers import user_level
 from clx.ml.model.base_models import read_model_config
 from clx.ml.model.positions import UNLIMITED
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

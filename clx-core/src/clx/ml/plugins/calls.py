@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, PluginError
-from clx.ml.machine.callers import user_level
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.plugins.manager import Loaded, plugins
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.problems import raise_problems
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,8 @@ from typing import Any
 from clx.errors import ExportError
 from clx.ml.results.cards import plain_card
 from clx.ml.task.task import Task
-from clx_runtime.onnx_session import OnnxModel
+from clx_runtime.exported_model import ExportedModel
+from clx_runtime.exports import export_in
 from clx_runtime.settings import FILES
 
 LARGEST_DIFFERENCE = 1e-3
@@ -62,10 +63,10 @@ class Expected:
         Raises:
             ExportError: ONNX Runtime cannot run the file on some text.
         """
-        from clx_runtime.engine import OnnxEngine
+        from clx_runtime.engine import Engine
 
         try:
-            engine = OnnxEngine(OnnxModel(folder, backend, "cpu"), None)
+            engine = Engine(ExportedModel(export_in(folder), backend, "cpu"), None)
             outputs = engine(self.texts, {"top_k": None})
         except Exception as error:
             # The exceptions of ONNX Runtime have no common base class.

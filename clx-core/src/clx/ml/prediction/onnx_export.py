@@ -15,7 +15,6 @@ from clx.errors import ClxWarning, ConfigError, ExportError
 from clx.ml.data.equal_lengths import needs_equal_lengths
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.no_tokens import stand_in
-from clx.ml.machine.callers import user_level
 from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.exported import python_methods
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
@@ -25,6 +24,8 @@ from clx.ml.run_directory.layout import ONNX, RunDir
 from clx.ml.run_directory.staging import added_folder
 from clx.ml.task.windows import windows_of
 from clx.problems import cell
+from clx_runtime.callers import user_level
+from clx_runtime.exports import SAME_DECISIONS
 from clx_runtime.settings import FILES, REPORT, SETTINGS, TOKENIZER, Settings
 from clx_runtime.texts import as_text_rows, as_texts, check_texts
 
@@ -38,9 +39,6 @@ CHECKED_TEXTS = 500
 
 DEFAULT_TEXTS = 300
 """The number of sentences that are compared if the caller passes no texts."""
-
-SAME_DECISIONS = 0.99
-"""The share of equal decisions that is high enough to try no finer quantization."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.sources import open_rows
 from clx.ml.data.tables.targets import Target, file_identity, open_target
 from clx.ml.data.tables.writing import write_rows
-from clx.ml.machine.callers import user_level
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.predict import CutTexts
 from clx.ml.prediction.row_output import ERROR, Columns, output_batch, predict_rows
@@ -37,6 +36,7 @@ from clx.ml.prediction.text_rows import (
     with_export_texts,
 )
 from clx.ml.run_directory.lock import only_writer_of_file
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
-    from clx_runtime.onnx_session import OnnxModel
+    from clx_runtime.exported_model import ExportedModel
 
 
 class Loaded:
@@ -31,8 +31,8 @@ class Loaded:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._identity: str | None = None
-        self._left: list[OnnxModel] = []
-        self._onnx: dict[str, OnnxModel] = {}
+        self._left: list[ExportedModel] = []
+        self._onnx: dict[str, ExportedModel] = {}
         self.forget()
         renew_after_fork(self)
 
@@ -149,16 +149,17 @@ class Loaded:
 
     def onnx(
         self, task: Task, directory: Callable[[], RunDir], backend: str, device: str | None
-    ) -> OnnxModel:
+    ) -> ExportedModel:
         """Return the exported model for ``onnx`` or ``onnx-int8``, without importing torch."""
         with self._lock:
             if backend not in self._onnx:
                 with not_forked():
                     from clx.ml.prediction.exported import exported_folder
-                    from clx_runtime.onnx_session import OnnxModel
+                    from clx_runtime.exported_model import ExportedModel
+                    from clx_runtime.exports import export_in
 
                     folder = exported_folder(self._checked(task, directory()), backend)
-                    self._onnx[backend] = OnnxModel(folder, backend, device)
+                    self._onnx[backend] = ExportedModel(export_in(folder), backend, device)
             return self._onnx[backend]
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:

@@ -15,9 +15,10 @@ from clx.ml.machine.devices import choose_device
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
 from clx.ml.prediction.backends import TORCH, check_backend
-from clx.ml.prediction.predict import CutTexts, check_batch_size, check_min_score, predict_texts
+from clx.ml.prediction.predict import CutTexts, predict_texts
 from clx.ml.run.base import Run
 from clx.ml.run.pickling import reduced
+from clx_runtime.arguments import check_batch_size, check_min_score
 from clx_runtime.forks import not_forked
 from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 
@@ -268,11 +269,11 @@ class PredictingRun(Run):
             with not_forked():
                 from clx.ml.prediction.pipe_engine import torch_engine
             return torch_engine(self, self.pipe, self.tokenizer, batch_size)
-        from clx_runtime.engine import OnnxEngine
+        from clx_runtime.engine import Engine as ExportEngine
 
         device = None if self._clx_state.stored_device else self.device
         model = self._clx_loaded.onnx(self, self._trained_directory, backend, device)
-        return OnnxEngine(model, batch_size)
+        return ExportEngine(model, batch_size)
 
     def _row_function(
         self,

@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import quote
 
 from clx.errors import ClxWarning, HubError, RunDirError, RunNotFoundError
-from clx.ml.machine.callers import user_level
 from clx.ml.run_directory.files import write_json, writing
 from clx.ml.run_directory.hub_address import BESIDE, FOLDER, HubAddress, repository_path
 from clx.ml.run_directory.hub_requests import (
@@ -40,6 +39,7 @@ from clx.ml.run_directory.layout import (
     RunDir,
 )
 from clx.problems import cell, raise_problems
+from clx_runtime.callers import user_level
 from clx_runtime.files import MAX_JSON_BYTES, file_sha256, read_json, read_json_or_empty
 from clx_runtime.safe_files import MAX_FILES
 

@@ -9,7 +9,6 @@ two renames are needed), ``.<run>.lock``, ``.<run>.tuning.db`` (the trials of a 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from clx.errors import RunDirError
 from clx.ml.run_directory.config import read_config
 from clx_runtime.files import file_sha256, read_json, read_text
+from clx_runtime.run_folder import run_identity
 
 CONFIG = "config.json"
 MODEL = "model"
@@ -134,10 +134,7 @@ class RunDir:
         """
         if not (self.path / MANIFEST).is_file():
             return hashlib.sha256(read_text(self.path / CONFIG).encode()).hexdigest()
-        files = read_json(self.path / MANIFEST).get("files")
-        if isinstance(files, dict):
-            files = {k: v for k, v in files.items() if not k.startswith(f"{ONNX}/")}
-        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+        return run_identity(read_json(self.path / MANIFEST).get("files"))
 
     def manifest(self) -> dict[str, Any]:
         """Return the size and SHA-256 of each listed file, ``{}`` if there is no manifest.

@@ -6,12 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-_PACKAGE = str(Path(__file__).parents[2]) + os.sep
+_HERE = Path(__file__).parents[1]
+_PACKAGES = tuple(f"{_HERE / name}{os.sep}" for name in ("clx", "clx_runtime"))
 
 
 def user_level() -> int:
     """Return the ``stacklevel`` for ``warnings.warn`` of the innermost caller outside clx."""
     frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGES):
         frame, level = frame.f_back, level + 1
     return level

@@ -1,0 +1,70 @@
+"""An exported model, loaded: from texts to logits, with neither torch nor transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clx_runtime.batches import padded
+from clx_runtime.errors import RunDirError
+from clx_runtime.exports import Export
+from clx_runtime.forks import not_forked
+from clx_runtime.onnx_session import OnnxSession
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Session = Callable[[Mapping[str, Any]], "np.ndarray[Any, Any]"]
+"""Returns the logits of one batch, shape (texts, labels), for input → array (texts, tokens)."""
+
+
+class ExportedModel:
+    """A session with its tokenizer and settings.
+
+    Args:
+        export: the files.
+        backend: one of its backends.
+        device: as for a run; None chooses a GPU if there is one.
+        threads: the number of threads for one batch; None leaves it to the backend.
+
+    Attributes:
+        settings: the settings of the pipeline.
+        device: the kind of device, ``cpu`` or ``cuda``.
+
+    Raises:
+        MissingDependencyError: the backend's package is not installed.
+        ConfigError: the device is not available.
+        RunDirError: the tokenizer is damaged.
+    """
+
+    def __init__(
+        self, export: Export, backend: str, device: str | None = None, threads: int | None = None
+    ) -> None:
+        from tokenizers import Tokenizer
+
+        self.settings = export.settings
+        session = OnnxSession(export.weights[backend](), device, threads)
+        self.device, self._session = session.device, session
+        try:
+            self._tokenizer = Tokenizer.from_str(export.tokenizer)
+        except Exception as error:
+            # The package raises Exception itself.
+            raise RunDirError(f"The tokenizer in {export.where} is damaged: {error}") from error
+        self._tokenizer.no_padding()
+
+    def encode(self, texts: Sequence[Any]) -> list[Any]:
+        """Return the tokens of each text, or pair of texts."""
+        with not_forked():
+            return list(self._tokenizer.encode_batch(texts))
+
+    def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
+        """Return the logits of one batch, shape (texts, labels)."""
+        fill, side, token = self.settings.fill, self.settings.side, self.settings.stand_in
+        empty = [fill["input_ids"] if token is None else token]
+        rows = {
+            "input_ids": [encoding.ids or empty for encoding in encodings],
+            "attention_mask": [encoding.attention_mask or [1] for encoding in encodings],
+            "token_type_ids": [encoding.type_ids or [0] for encoding in encodings],
+        }
+        names = self.settings.inputs
+        return self._session({name: padded(rows[name], fill[name], side) for name in names})
