@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,13 @@ class Origin:
     clx_version: str
 
 
-def write_archive(folder: Path, backends: list[str], origin: Origin, target: Path) -> None:
+def write_archive(
+    folder: Path,
+    backends: list[str],
+    origin: Origin,
+    target: Path,
+    check: Callable[[Path], object],
+) -> None:
     """Write an archive; it appears when it is complete.
 
     Args:
@@ -60,6 +66,7 @@ def write_archive(folder: Path, backends: list[str], origin: Origin, target: Pat
         backends: which models to include.
         origin: the run.
         target: the new file.
+        check: opens the complete archive before it takes its place.
     """
     names = [SETTINGS, TOKENIZER, REPORT, *(FILES[backend] for backend in backends)]
     contents = {name: read_bytes(folder / name) for name in names if (folder / name).is_file()}
@@ -84,6 +91,7 @@ def write_archive(folder: Path, backends: list[str], origin: Origin, target: Pat
                 archive.writestr(entry, content)
         with new.open("rb+") as file:
             os.fsync(file.fileno())
+        check(new)
         new.replace(target)
     except BaseException:
         new.unlink(missing_ok=True)

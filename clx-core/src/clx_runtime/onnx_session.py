@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ from clx_runtime.problems import cell
 if TYPE_CHECKING:
     import numpy as np
 
-PIP_LINE = "pip install 'clx-core[onnx]'"
-
 
 def missing(package: str, error: ImportError) -> MissingDependencyError:
     """Return the error for a package of the extra ``onnx`` that is not installed."""
-    return MissingDependencyError(f"{package} is needed for ONNX ({error}): {PIP_LINE}")
+    owner = "clx-core" if find_spec("clx") is not None else "clx-runtime"
+    return MissingDependencyError(
+        f"{package} is needed for ONNX ({error}): pip install '{owner}[onnx]'"
+    )
 
 
 def import_onnxruntime() -> Any:

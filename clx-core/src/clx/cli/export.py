@@ -37,6 +37,21 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8/--no-int8", help="Also export the model with int8 weights.")
     ] = True,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write one file for clx_runtime, such as model.clx.zip."
+        ),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B", help="With --to: onnx or onnx-int8 [default: int8 if it decides alike]"
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --to: replace an existing FILE.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Export a run's model to ONNX Runtime and compare its predictions with torch's.
@@ -60,7 +75,9 @@ def export(
             reading = reading_of(**reading_options(separator, encoding, header, no_header))
             columns = columns_to_read(own_text_columns(run), text_column)
             texts = frame_inputs(to_frame(data, "data", reading, labeled=False), columns)
-        report = run.export("onnx", texts=texts, int8=int8)
+        report = run.export(
+            "onnx", texts=texts, int8=int8, to=to, backend=backend, overwrite=overwrite
+        )
         if as_json:
             out.json({"run_dir": run.run_dir, "folder": report.folder, **report.to_dict()})
             return

@@ -196,7 +196,14 @@ class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
         return result
 
     def export(
-        self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True
+        self,
+        kind: str = "onnx",
+        texts: Iterable[Any] | None = None,
+        int8: bool = True,
+        *,
+        to: str | Path | None = None,
+        backend: str | None = None,
+        overwrite: bool = False,
     ) -> ExportReport:
         """Export the trained model into the run for ONNX Runtime, in fp32 and with 8-bit weights.
 
@@ -209,20 +216,30 @@ class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
             texts: typical texts (not a test split) to compare on; at most 500 are used. None uses
                 sentences from Python's documentation.
             int8: whether to write a copy with 8-bit weights.
+            to: also write one file with everything that ``clx_runtime.load`` needs, such as
+                ``"model.clx.zip"``.
+            backend: the model in that file, ``"onnx"`` or ``"onnx-int8"``; None takes the 8-bit model
+                if at least 99 % of its decisions are equal to those of torch.
+            overwrite: replace an existing file.
 
         Raises:
+            RunExistsError: the file ``to`` exists.
             MissingDependencyError: the extra is needed: ``pip install 'clx-core[onnx]'``.
             ExportError: the model, pipeline or tokenizer cannot be exported, or the exported
                 model's scores differ.
             RunBusyError: a training is writing into the run.
         """
+        from clx.ml.prediction.archiving import archive_run, checked_archive
         from clx.ml.prediction.onnx_export import Reference, check_export_kind, export_run
 
         directory = self._trained_directory()
         check_export_kind(kind)
+        target = None if to is None else checked_archive(to, overwrite)
         with only_writer(directory):
             reference = Reference(self.pipe, self.tokenizer)
             report = export_run(self, reference, directory, texts, int8)
+            if target is not None:
+                archive_run(directory, target, backend)
         self._clx_loaded.forget_exports()
         return report
 
