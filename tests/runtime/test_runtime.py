@@ -25,7 +25,7 @@ from clx.errors import (
 from clx.ml import TrainingRun, training_run
 from clx.ml.decisions import LabelSet, OneLabel
 from clx_runtime import load
-from clx_runtime.decisions import rule_of
+from clx_runtime.rules import rule_of
 from conftest import fruit_frame, mixed_texts
 
 pytest.importorskip("onnxruntime")

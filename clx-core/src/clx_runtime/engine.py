@@ -32,9 +32,9 @@ class Engine:
 
     def __init__(self, model: ExportedModel, batch_size: int | None) -> None:
         self._model = model
-        self._batch_size = batch_size or model.settings.batch_size
+        self._texts_per_batch = batch_size or model.settings.batch_size
         self._cut: list[bool] = []
-        self.window = window_size(model.device, self._batch_size)
+        self.window = window_size(model.device, self._texts_per_batch)
 
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
         """Return the pipeline's output for each text, in order."""
@@ -77,7 +77,7 @@ class Engine:
         lengths = [max(1, len(encoding)) for encoding in encodings]
         labels, equal = len(self._model.settings.labels), self._model.settings.equal_lengths
         logits = np.empty((len(encodings), labels), dtype=np.float32)
-        for batch in batches(lengths, self._model.device, self._batch_size, equal=equal):
+        for batch in batches(lengths, self._model.device, self._texts_per_batch, equal=equal):
             logits[batch] = self._model.logits([encodings[position] for position in batch])
         return logits
 

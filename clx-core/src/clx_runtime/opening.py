@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 from clx_runtime.archive import export_of_archive, is_archive
-from clx_runtime.decisions import LabelSet, OneLabel, rule_of
 from clx_runtime.errors import ConfigError, ExportError, RunDirError, RunNotFoundError
 from clx_runtime.exported_model import ExportedModel
 from clx_runtime.exports import Export
+from clx_runtime.label_set import LabelSet
 from clx_runtime.model import Identity, Model
+from clx_runtime.one_label import OneLabel
 from clx_runtime.problems import cell, did_you_mean, names
+from clx_runtime.rules import rule_of
 from clx_runtime.run_folder import export_of_run
 from clx_runtime.settings import FILES, Settings
 

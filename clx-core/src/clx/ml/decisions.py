@@ -4,6 +4,8 @@
 the task's package.
 """
 
-from clx_runtime.decisions import DecisionRule, LabelSet, OneLabel
+from clx_runtime.decisions import DecisionRule
+from clx_runtime.label_set import LabelSet
+from clx_runtime.one_label import OneLabel
 
 __all__ = ["DecisionRule", "LabelSet", "OneLabel"]
