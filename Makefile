@@ -70,7 +70,7 @@ architectures: $(VENV)/installed-dev ## Try many types of models, and write the 
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/architectures.py
 
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
-	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
+	@for package in $(PACKAGES) clx-runtime; do $(BIN)/python -m build --outdir dist $$package || exit 1; done
 
 bench: $(VENV)/installed-dev ## Measure speed and memory against what users would write (BENCH_ARGS=--small: minutes)
 	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
