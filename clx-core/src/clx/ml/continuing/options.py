@@ -18,22 +18,8 @@ from clx.ml.run_directory.config import (
 )
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.task.json_values import tuples_as_lists
+from clx.ml.task.options import ANEW
 from clx.problems import cell, did_you_mean, raise_problems
-
-ANEW = (
-    "training_args",
-    "device",
-    "metrics",
-    "strict_data",
-    "strict_length",
-    "class_weights",
-    "label_texts",
-    "calibrate",
-    "text_column",
-    "label_column",
-    "run_dir_parent",
-)
-"""The options that a continued training may set, because the trained weights do not depend on them."""
 
 LABEL_LISTS = ("label_names", "label_columns")
 """The options that list the labels; new labels may follow those of the earlier run."""

@@ -15,6 +15,7 @@ from clx.ml.data.frames import training_sources
 from clx.ml.data.holdout.arguments import seed_of
 from clx.ml.data.task_frames import validated_frame
 from clx.ml.evaluation.compare import Contender
+from clx.ml.model.lora.base import require_lasting_base
 from clx.ml.results.continued import ContinuedTraining
 from clx.ml.results.outcome import TrainingResult
 from clx.ml.run_directory.finding import refuse_existing
@@ -74,6 +75,9 @@ def prepared(
     options["run_dir_parent"] = parent
     known = make(name, {**options, **predecessor.learned, **given})
     refuse_existing(RunDir(known.run_dir), request.overwrite, request.resume)
+    if request.fine_tune:
+        # Again in the training; here before rows are read and the model is loaded.
+        require_lasting_base(known, predecessor.directory.model)
     unlabeled = {key: None for key in LABEL_LISTS if key in options}
     blank = make(name, {**options, **unlabeled})
     readers = Readers(known, blank, request.data.reading)

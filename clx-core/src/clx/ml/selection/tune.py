@@ -13,6 +13,7 @@ from clx.ml.data.holdout.arguments import seed_of
 from clx.ml.machine.distributed import process_count
 from clx.ml.metrics import higher_is_better
 from clx.ml.model.loading import base_folder
+from clx.ml.model.lora.base import require_lasting_base
 from clx.ml.plugins.calls import proposed_arguments
 from clx.ml.results.tuning import Tuning
 from clx.ml.results.tuning_pages import TUNING
@@ -174,7 +175,9 @@ def _prepared(
     """Return what all trials share, the space, and the values of the first trial if they are fixed."""
     given, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The tuning of {task.run_name!r}")
-    base, tokenizer = base_folder(task), task.tokenizer
+    base = base_folder(task)
+    require_lasting_base(task, base)
+    tokenizer = task.tokenizer
     splits = tokenized_splits(task, tokenizer, frames)
     proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
     setting = setting_of(task, base, splits, proposed)

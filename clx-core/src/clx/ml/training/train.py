@@ -27,6 +27,7 @@ from clx.ml.machine.memory import memory_for_training
 from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.base_notes import warn_about_base
 from clx.ml.model.base_runs import record_of, run_of_model
+from clx.ml.model.lora.base import require_lasting_base
 from clx.ml.plugins.calls import before_training, proposed_arguments
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import (
@@ -125,6 +126,8 @@ def train_run(
         before_training(task, frames["train"], frames.get("eval"))
         proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
         base = _base(task, place, request)
+        if request.fine_tune:
+            require_lasting_base(task, base)
         origin = replace(origin, extra={**origin.extra, **_ancestors(request, base)})
         tokenizer = task.tokenizer
         warn_about_base(task, base, tokenizer)
