@@ -43,6 +43,7 @@ from clx.ml.task.training_args import check_training_args
 from clx.ml.training.checkpoints import IDENTITY
 from clx.ml.training.data import Data, fingerprints, tokenized_splits, validated_frames
 from clx.ml.training.defaults import choose_arguments
+from clx.ml.training.identity import identifying
 from clx.ml.training.setting import setting_of
 from clx.ml.training.time_budget import seconds_of
 from clx.problems import cell
@@ -215,8 +216,8 @@ def _folds(task: Task, frame: Any, request: TuneRequest) -> list[Fold]:
 
 def _identity(task: Task, request: TuneRequest, bench: Bench, space: Space) -> dict[str, Any]:
     """Return what must be equal for trials to belong to one study, by its name in messages."""
-    left_out = ("clx_version", "task_version", "run_name", "learned")
-    config = config_to_write(task, Origin())
+    left_out = ("run_name", "learned")
+    config = identifying(config_to_write(task, Origin()))
     columns = (request.data.group_column, request.data.time_column)
     return {
         "data": {

@@ -42,7 +42,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.lora_options import require_peft, uses_lora
 from clx.ml.task.options import option_names
-from clx.ml.task.reporting import NONE, integrations_of, settled
+from clx.ml.task.reporting import integrations_of, settled
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
@@ -58,6 +58,7 @@ from clx.ml.training.defaults import choose_arguments
 from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.fit import Fitted, fit
 from clx.ml.training.following import Follower, NobodyFollows
+from clx.ml.training.identity import identifying
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
 from clx.ml.training.published_check import Reopen, check_opens, refused
@@ -254,14 +255,8 @@ def _identity(
     task: Task, origin: Origin, frames: dict[str, pd.DataFrame], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Return everything that must be equal to resume an unfinished training."""
-    # A training may continue without a tracker that failed.
-    unlogged = {**arguments, "report_to": NONE}
-    config = {**config_to_write(task, origin), "training_args": unlogged}
-    ignored = ("clx_version", "task_version", "report_to")
-    return {
-        "config": {key: value for key, value in config.items() if key not in ignored},
-        "data": fingerprints(frames),
-    }
+    config = {**config_to_write(task, origin), "training_args": arguments}
+    return {"config": identifying(config), "data": fingerprints(frames)}
 
 
 def _evaluation(job: Job, fitted: Fitted, run_dir: Path) -> EvaluationResult | None:
