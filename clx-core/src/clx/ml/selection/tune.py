@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover
+from clx.ml.selection.tune_again import BEFORE, values_before
 from clx.ml.selection.tune_clock import Clock
 from clx.ml.selection.tune_defaults import default_space
 from clx.ml.selection.tune_loop import best_or_raise, interrupt_explained, run_trials, tuning_of
@@ -86,10 +88,13 @@ class Found:
     data: Data
     time_budget: float | None
 
-    @property
-    def notes(self) -> dict[str, Any]:
-        """The entries of the results about the tuning."""
-        return {TUNING: self.tuning.to_dict()}
+    def notes(self, untuned: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the entries of the results about the tuning.
+
+        Args:
+            untuned: the options that the trials began with.
+        """
+        return {TUNING: {**self.tuning.to_dict(), BEFORE: values_before(untuned, self.options)}}
 
 
 def check_tuning(task: Task, place: RunDir, request: TuneRequest, overwrite: bool) -> bool:
