@@ -1,4 +1,4 @@
-"""A user loaded a kept adapter with PEFT on the base that it named, and got the scores of another model."""
+"""A user loaded a kept adapter with PEFT on the base that it named, and got another model's scores."""
 
 import json
 import shutil
@@ -137,7 +137,9 @@ def test_a_continued_run_keeps_no_adapter(tiny_model, tmp_path):
     first = make(tiny_model, run_dir_parent=tmp_path)
     first.train(fruit_frame(16))
     before = difference_with_plain_peft(first)
-    with pytest.raises(ConfigError, match="lora_merge=False keeps an adapter .* run 'kept', which"):
+    with pytest.raises(
+        ConfigError, match=r"lora_merge=False keeps an adapter .* run 'kept', which"
+    ):
         first.continue_training(fruit_frame(8))
     assert not (tmp_path / "kept-2").exists()
     second = first.continue_training(fruit_frame(8), lora_merge=True)

@@ -1,4 +1,4 @@
-"""A user loaded a tuned run and tuned it again: there was "nothing to tune", as the config set it all."""
+"""A user loaded a tuned run and tuned it again: there was "nothing to tune"."""
 
 import pytest
 

@@ -8,7 +8,6 @@ written out; a test compares it with the table.
 from __future__ import annotations
 
 import inspect
-import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.task import lora_options
 from clx.ml.task import option_checks as check
 from clx.ml.task.author_code import author_code
+from clx.ml.task.conversions import names_as_str, plain_path
 from clx.ml.task.json_values import json_problems
 from clx.ml.task.names import attribute_name
 
@@ -53,16 +53,6 @@ class Option:
     anew: bool = False
 
 
-def _plain_path(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _names_as_str(value: Any) -> Any:
-    # JSON keys are strings, so labels are compared as str.
-    is_by_label = isinstance(value, dict)
-    return {str(name): item for name, item in value.items()} if is_by_label else value
-
-
 OPTIONS = (
     Option(
         "run_dir_parent",
@@ -78,14 +68,14 @@ OPTIONS = (
         "The model to fine-tune: a local folder, a preset (`small`, `fast`, `best`, `multilingual`), "
         "the name or directory of a trained run, or a Hub id, in this order.",
         check.model_name,
-        convert=_plain_path,
+        convert=plain_path,
     ),
     Option(
         "tokenizer_name",
         None,
         "Like `base_model_name`, for the tokenizer, by default the base model's.",
         check.model_name,
-        convert=_plain_path,
+        convert=plain_path,
     ),
     Option(
         "tokenize_args",
@@ -175,7 +165,7 @@ OPTIONS = (
         None,
         '`"balanced"`, or `{label: weight}`: the weights of labels in the loss.',
         check.class_weights,
-        convert=_names_as_str,
+        convert=names_as_str,
         anew=True,
     ),
     Option(
@@ -185,7 +175,7 @@ OPTIONS = (
         "names where these are words and fit the rows; `{label: text or list of texts}` gives "
         "descriptions; None uses none. Only for tasks with one text column.",
         check.label_texts,
-        convert=_names_as_str,
+        convert=names_as_str,
         anew=True,
     ),
     Option(

@@ -91,7 +91,9 @@ def _checkpointing(args: TrainingArguments) -> None:
     from torch.utils.checkpoint import checkpoint
 
     # Some versions of transformers have one of the names, and some have both.
-    given = next(filter(None, (getattr(args, name, None) for name in CHECKPOINTING)), {})
+    given: dict[str, Any] = next(
+        filter(None, (getattr(args, name, None) for name in CHECKPOINTING)), {}
+    )
     parameters = inspect.signature(checkpoint).parameters.values()
     known = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
     known += ["use_reentrant", "preserve_rng_state"]
