@@ -1,6 +1,6 @@
 """A run of each kind is pushed: results and report are those of the run, without texts and paths."""
 
-import copy
+import hashlib
 import json
 import re
 import shutil
@@ -78,7 +78,7 @@ def push(hub, alice, monkeypatch):
 
 def comparable(results):
     """Return results without texts of the data, and without the places of trackers."""
-    values = copy.deepcopy(results)
+    values = json.loads(json.dumps(dict(results)))
     for place in values.get("tracking", {}).values():
         for private in ("tracking_uri", "url", "entity"):
             place.pop(private, None)
@@ -135,7 +135,11 @@ def test_a_run_with_its_adapter(push, make, hub):
     path = run.run_dir / "adapter" / "adapter_config.json"
     settings = json.loads(path.read_text())
     path.write_text(json.dumps({**settings, "base_model_name_or_path": "../alice/models/mine"}))
-    relist(run.run_dir)
+    manifest = json.loads((run.run_dir / "manifest.json").read_text())
+    content = path.read_bytes()
+    entry = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest["files"]["adapter/adapter_config.json"] = entry
+    (run.run_dir / "manifest.json").write_text(json.dumps(manifest))
     result, other = push(run)
     assert "adapter/adapter_config.json" in str(result)
     assert {"clx/adapter/adapter_config.json", "clx/adapter/adapter_model.safetensors"} <= set(
@@ -148,13 +152,12 @@ def test_a_run_with_its_adapter(push, make, hub):
     assert (other.run_dir / weights).read_bytes() == (run.run_dir / weights).read_bytes()
 
 
-@pytest.mark.parametrize("include_texts", [False, True])
 @pytest.mark.filterwarnings("default:::mlflow")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_tracked_run(push, make, alice, monkeypatch, include_texts):
+def test_a_tracked_run(push, make, alice, monkeypatch):
     import mlflow
 
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -166,10 +169,11 @@ def test_a_tracked_run(push, make, alice, monkeypatch, include_texts):
     finally:
         mlflow.set_tracking_uri(None)
     assert str(alice) in run.results["tracking"]["mlflow"]["tracking_uri"]
-    result, other = push(run, **({"include_texts": True} if include_texts else {}))
-    assert other.results["tracking"]["tensorboard"] == {"folder": "logs"}
-    assert set(other.results["tracking"]["mlflow"]) == {"run_id", "experiment_id"}
-    assert "tracking.mlflow.tracking_uri" in str(result)
+    for options in ({}, {"include_texts": True}):
+        result, other = push(run, **options)
+        assert other.results["tracking"]["tensorboard"] == {"folder": "logs"}
+        assert set(other.results["tracking"]["mlflow"]) == {"run_id", "experiment_id"}
+        assert "tracking.mlflow.tracking_uri" in str(result)
 
 
 def test_a_run_whose_decisions_were_set(push, alice):
@@ -199,7 +203,16 @@ def test_a_run_whose_labels_were_renamed_and_merged(push, alice):
     assert entry["earlier_data_check"]["findings"]
 
 
-def relist(folder):
-    from clx.ml.run_directory.staging import write_manifest
-
-    write_manifest(RunDir(folder))
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"continued": {"comparison": {"metrics": {"index": [], "columns": [None], "rows": []}}}},
+        {"tuning": {"of_fine_tuning": 3, "importance": {"rate": "high"}, "objective": "x"}},
+    ],
+)
+def test_entries_of_another_form_do_not_break_the_report(alice, forged):
+    run = golden(alice)
+    path = run.run_dir / "results.json"
+    values = {**json.loads(path.read_text()), "kept_model": "probe", **forged}
+    path.write_text(json.dumps(values))
+    assert "Metrics per label" in run_report(RunDir(run.run_dir))

@@ -32,10 +32,10 @@ ONNX = "onnx"
 EXTRA = "extra"
 ADAPTER = "adapter"
 
-PARTS = (MODEL, ONNX, EXTRA, ADAPTER)
+PARTS: tuple[str, ...] = (MODEL, ONNX, EXTRA, ADAPTER)
 """The folders that make up a run: the manifest lists their files, and sharing a run shares them."""
 
-IN_MANIFEST = (CONFIG, RESULTS, *PARTS)
+IN_MANIFEST: tuple[str, ...] = (CONFIG, RESULTS, *PARTS)
 
 OUR_NAMES = frozenset({*IN_MANIFEST, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT})
 """What clx writes into a run directory; anything else belongs to the user and is kept."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from clx.errors import RunDirError
 from clx.ml.run_directory.layout import (
-    ADAPTER,
     ENVIRONMENT,
     IN_MANIFEST,
     MANIFEST,

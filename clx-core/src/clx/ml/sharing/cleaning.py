@@ -13,6 +13,12 @@ BASE_MODELS = ("base_model_name", "tokenizer_name")
 ARGUMENTS = ("training_args", "model_args", "tokenize_args")
 """Config keys whose entries are passed to a library: an entry with a path is dropped as a whole."""
 
+MACHINE_KEYS = ("_name_or_path", "name_or_path", "is_local", "local_files_only", "cache_dir")
+"""Entries of a model's files that say where it was loaded from."""
+
+ADAPTED = "base_model_name_or_path"
+"""The entry of an adapter's file that names its base model; None if that is a local folder."""
+
 _PATH = re.compile(
     r"(~[/\\]|/[^/\s]+/|[A-Za-z]:[\\/]|\\\\|file:|[A-Za-z][A-Za-z0-9+.-]*:/{3,}|\.\.?[/\\])"
 )
@@ -50,6 +56,18 @@ def clean_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def is_local(name: str) -> bool:
     """Return whether a base model's name is a path of this machine, and not the id of a model."""
     return not _HUB_ID.fullmatch(name) or Path(name).expanduser().exists()
+
+
+def clean_library_file(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a JSON file of a model or an adapter for others, and the keys that were changed."""
+    kept = {key: value for key, value in values.items() if key not in MACHINE_KEYS}
+    tokens = {key: kept.pop(key) for key in ("added_tokens_decoder",) if key in kept}
+    base = kept.get(ADAPTED)
+    local = isinstance(base, str) and is_local(base)
+    if local:
+        kept[ADAPTED] = None
+    cleaned, found = clean_values(kept)
+    return {**cleaned, **tokens}, [*found, *([ADAPTED] if local else [])]
 
 
 def holds_token(value: str) -> bool:

@@ -15,6 +15,7 @@ from clx.ml.sharing.schema import (
     address,
     each,
     facts,
+    items,
     label,
     name,
     option,
@@ -24,6 +25,7 @@ from clx.ml.sharing.schema import (
     time,
     unknown,
 )
+from clx.ml.task.reporting import TRACKERS
 
 OF_LABELS = frozenset({"per_label", "confusion", "co_occurrence", "calibration"})
 """Tables whose rows and columns are labels or ranges."""
@@ -116,9 +118,7 @@ _FACTS: dict[str, Schema] = dict.fromkeys(
     facts,
 )
 
-_EVALUATION = record(
-    {**_FACTS, **dict.fromkeys(ROWS_OF_DATA, _rows_of_data), "tables": _tables}
-)
+_EVALUATION = record({**_FACTS, **dict.fromkeys(ROWS_OF_DATA, _rows_of_data), "tables": _tables})
 
 _TUNING = record(
     {
@@ -170,10 +170,10 @@ ENTRIES: dict[str, Schema] = {
     "evaluation": _EVALUATION,
     TUNING: _TUNING,
     "continued": _CONTINUED,
-    "tracking": each(_PLACE),
+    "tracking": record(dict.fromkeys(TRACKERS, _PLACE)),
     "lora": record({"layers": each(name)}),
-    "decisions_history": each(record({**_CHANGE, "old": options, "new": options})),
-    "labels_history": each(
+    "decisions_history": items(record({**_CHANGE, "old": options, "new": options})),
+    "labels_history": items(
         record(
             {
                 **_CHANGE,
@@ -196,4 +196,5 @@ def for_others(results: Mapping[str, Any], sieve: Sieve) -> dict[str, Any]:
         results: the content.
         sieve: the labels, and whether to share texts; it gets what was left out.
     """
-    return record(ENTRIES)(results, "", sieve)
+    kept: dict[str, Any] = record(ENTRIES)(results, "", sieve)
+    return kept

@@ -143,6 +143,14 @@ def each(schema: Schema) -> Schema:
     return keep
 
 
+def items(schema: Schema) -> Schema:
+    """Return the schema of a list whose items have this one."""
+    kept = each(schema)
+    return lambda value, where, sieve: (
+        kept(value, where, sieve) if isinstance(value, list) else unknown(value, where, sieve)
+    )
+
+
 def table(columns: Mapping[str, Schema], others: Schema = unknown) -> Schema:
     """Return the schema of a table by its columns; see ``results/json_tables.py``."""
 

@@ -31,7 +31,7 @@ from clx.ml.run_directory.layout import (
     RESULTS,
     RunDir,
 )
-from clx.ml.sharing.cleaning import clean_config, clean_values, is_local
+from clx.ml.sharing.cleaning import clean_config, clean_library_file, clean_values
 from clx.ml.sharing.entries import for_others
 from clx.ml.sharing.schema import Sieve
 from clx.ml.sharing.texts import log_without_texts, read_log
@@ -59,12 +59,6 @@ CLEANED = {
     ADAPTER: ("adapter_config.json",),
 }
 """The files of a part of the run that other libraries write, and that may name paths."""
-
-ADAPTED = "base_model_name_or_path"
-"""The entry of an adapter's file that names its base model; None if that is a local folder."""
-
-MACHINE_KEYS = ("_name_or_path", "name_or_path", "is_local", "local_files_only", "cache_dir")
-"""Entries of a model's files that say where it was loaded from."""
 
 LEFT_AFTER_S = 24 * 3600
 """The age in seconds from which a copy is one that a killed call left."""
@@ -192,27 +186,15 @@ def _copy_file(source: RunDir, copy: SharedCopy, name: str) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.name in CLEANED.get(part, ()):
-        _copy_cleaned(source, copy, name)
+        values, found = clean_library_file(read_json(path))
+        write_json(target, values)
+        copy.note(name, [f"the path or secret in {key!r}" for key in found])
         return
     try:
         # The copy is read and removed, and never changed.
         os.link(path.resolve(), target)
     except OSError:
         shutil.copyfile(path, target)
-
-
-def _copy_cleaned(source: RunDir, copy: SharedCopy, name: str) -> None:
-    """Copy a JSON file of another library without paths and secrets."""
-    values = {k: v for k, v in read_json(source.path / name).items() if k not in MACHINE_KEYS}
-    tokens = {k: values.pop(k) for k in ("added_tokens_decoder",) if k in values}
-    base = values.get(ADAPTED)
-    local = isinstance(base, str) and is_local(base)
-    if local:
-        values[ADAPTED] = None
-    cleaned, found = clean_values(values)
-    write_json(copy.directory.path / name, {**cleaned, **tokens})
-    found += [ADAPTED] if local else []
-    copy.note(name, [f"the path or secret in {key!r}" for key in found])
 
 
 def _note_the_rest(source: RunDir, copy: SharedCopy) -> None:
