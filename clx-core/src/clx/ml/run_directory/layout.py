@@ -32,12 +32,13 @@ ONNX = "onnx"
 EXTRA = "extra"
 ADAPTER = "adapter"
 
-OUR_NAMES = frozenset(
-    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX, EXTRA, ADAPTER}
-)
-"""What clx writes into a run directory; anything else belongs to the user and is kept."""
+PARTS: tuple[str, ...] = (MODEL, ONNX, EXTRA, ADAPTER)
+"""The folders that make up a run: the manifest lists their files, and sharing a run shares them."""
 
-IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX, EXTRA, ADAPTER)
+IN_MANIFEST: tuple[str, ...] = (CONFIG, RESULTS, *PARTS)
+
+OUR_NAMES = frozenset({*IN_MANIFEST, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT})
+"""What clx writes into a run directory; anything else belongs to the user and is kept."""
 
 
 @dataclass(frozen=True)
