@@ -165,6 +165,6 @@ def _write(
     results[HISTORY] = [*(history if isinstance(history, list) else []), entry]
     write_json(new.path / CONFIG, config)
     write_json(new.path / RESULTS, results)
-    rewrite_card(new, config, results)
+    rewrite_card(task, place, new, config, results)
     sections = report_sections(task, evaluation)
     replace_text(new.path / REPORT, run_report(new, sections=sections, name=place.path.name))

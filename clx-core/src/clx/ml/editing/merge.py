@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
 from clx.ml.data.lengths import input_limit, warn_truncated
-from clx.ml.editing.cards import CARD
+from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.editing.groups import Merging, checked_merging, merged_value
@@ -38,7 +38,6 @@ from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
 from clx.ml.task.author_code import author_code
 from clx.ml.task.options import option_names, options_of_task
 from clx.ml.training.data import Data, fingerprints, tokenized_splits, validated_frames
-from clx.ml.training.model_card import model_card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +109,7 @@ def merge_labels(
         with edited(place, checked) as new:
             _write_model(new, tokenizer, fitted)
             results = _results(new, result, fitted, merging, rows.frames)
-            replace_text(new.model / CARD, model_card(task, config, results))
+            rewrite_card(task, place, new, config, results)
             replace_text(new.path / CONFIG, json_text(config))
             replace_text(new.path / RESULTS, json_text(results))
             sections = report_sections(task, evaluation)

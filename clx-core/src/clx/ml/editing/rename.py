@@ -57,7 +57,7 @@ def rename_labels(
             replace_text(settings, json_text(exported))
         results = _renamed_history(task, copy, new)
         _write(copy, RESULTS, results)
-        rewrite_card(copy, config, results)
+        rewrite_card(task, place, copy, config, results)
         sections = report_sections(task, None)
         replace_text(copy.path / REPORT, run_report(copy, sections=sections, name=place.path.name))
     return config

@@ -32,6 +32,9 @@ ONNX = "onnx"
 EXTRA = "extra"
 ADAPTER = "adapter"
 
+CARD = "README.md"
+"""The name of the model card in ``model/``. Its owner may edit it, so no manifest lists it."""
+
 OUR_NAMES = frozenset(
     {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX, EXTRA, ADAPTER}
 )
@@ -162,7 +165,9 @@ class RunDir:
         bad = [
             f"{name} ({reason})"
             for name, expected in files.items()
-            if (reason := _difference(self.path, name, expected, hashes))
+            # Earlier versions of clx listed the card.
+            if name != f"{MODEL}/{CARD}"
+            and (reason := _difference(self.path, name, expected, hashes))
         ]
         if bad:
             raise RunDirError(

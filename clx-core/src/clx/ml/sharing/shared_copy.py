@@ -19,6 +19,7 @@ from clx.ml.run_directory.files import file_sha256, read_json, read_json_or_empt
 from clx.ml.run_directory.hub_address import BESIDE
 from clx.ml.run_directory.hub_download import TAKEN_BESIDE
 from clx.ml.run_directory.layout import (
+    CARD,
     CONFIG,
     ENVIRONMENT,
     EXTRA,
@@ -31,11 +32,10 @@ from clx.ml.run_directory.layout import (
     RESULTS,
     RunDir,
 )
+from clx.ml.sharing.card import DIGEST, digest
 from clx.ml.sharing.cleaning import clean_config, clean_values
 from clx.ml.sharing.texts import log_without_texts, read_log, results_without_texts
 from clx.problems import raise_problems
-
-CARD = "README.md"
 
 OF_ENVIRONMENT = (
     "python",
@@ -227,7 +227,8 @@ def _write_manifest(directory: RunDir) -> None:
             continue
         entry = {"size": path.stat().st_size, "sha256": file_sha256(path)}
         (beside if name in TAKEN_BESIDE else files)[name] = entry
-    write_json(directory.path / MANIFEST, {"files": files, BESIDE: beside})
+    card = digest((directory.model / CARD).read_text(encoding="utf-8"))
+    write_json(directory.path / MANIFEST, {"files": files, BESIDE: beside, DIGEST: card})
 
 
 def _refuse_traces(source: RunDir, directory: RunDir) -> None:
