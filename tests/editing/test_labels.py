@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from clx.errors import ConfigError, DataFormatError, ModelError
 from clx.ml import training_run
 from clx.ml.editing.groups import checked_merging, merged_value
-from clx.ml.editing.names import renamed_results, renamed_tags
+from clx.ml.editing.names import renamed_tags
+from clx.ml.editing.renamed_results import renamed_results
 from conftest import fruit_frame
 
 GOLDEN = Path(__file__).parents[1] / "golden"

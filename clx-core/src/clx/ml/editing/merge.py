@@ -27,6 +27,8 @@ from clx.ml.editing.rename import HISTORY
 from clx.ml.evaluation.evaluate import evaluate_predictions
 from clx.ml.machine.devices import choose_device
 from clx.ml.machine.quiet import quiet_transformers
+from clx.ml.model.head.label_texts import label_texts
+from clx.ml.model.head.layer import model_columns
 from clx.ml.model.saved_model import load_saved_model
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.data_check import DataCheck
@@ -140,12 +142,13 @@ def _fit(
     setattr(task, LABEL_NAMES, list(merging.old))
     model = load_saved_model(task, place.model, tokenizer)
     model.to(choose_device(task.device, stored=True))
-    layer, kind = head_to_refit(task, model, splits[0])
+    head = head_to_refit(task, model, splits[0])
     ids = [merging.id_of(name) for name in label_names]
     labels = len(merging.new)
-    rows = {each.name: encoded(task, model, layer, each, ids, labels) for each in splits}
+    rows = {each.name: encoded(task, model, head.layer, each, ids, labels) for each in splits}
     made_with = _set_options(task, place, merging)
-    return refit(task, model, layer, kind, rows, merging), made_with
+    texts = label_texts(task, tokenizer, merging.new, model_columns(splits[0].dataset))
+    return refit(task, model, head, rows, merging, texts), made_with
 
 
 def _evaluation(
@@ -264,6 +267,7 @@ def _results(
     head = known.get("head")
     head = {**(head if isinstance(head, dict) else {}), "init": "probe"}
     head |= {"strength": fitted.probe.C, "probe_train_loss": fitted.probe.train_loss}
+    head["label_texts"] = fitted.probe.extra
     calibration = None if fitted.calibration is None else fitted.calibration.to_dict()
     fresh = {key: values[key] for key in ("metrics", "rows", "truncated", "split", "evaluation")}
     check = known.get("data_check")

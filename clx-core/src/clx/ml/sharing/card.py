@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
 
     from clx.ml.task.task import Task
 
+
+@dataclass(frozen=True)
+class HubCard:
+    """The card in a repository.
+
+    Attributes:
+        text: its text.
+        edited: whether it is not what clx pushed.
+    """
+
+    text: str
+    edited: bool
+
+
 DIGEST = "card"
 """The key of a shared manifest for the SHA-256 of the card, which may be edited on the Hub."""
 
@@ -29,7 +44,7 @@ def shared_card(
     described: tuple[Mapping[str, Any], Mapping[str, Any]],
     repository: str,
     license: str | None,
-    on_hub: str | None,
+    on_hub: HubCard | None,
 ) -> str:
     """Return the card to share.
 
@@ -39,17 +54,22 @@ def shared_card(
         described: the config and the results of the copy to share.
         repository: ``owner/name``.
         license: the license, None for the one in the card.
-        on_hub: the card that was edited on the Hub, None if there is none.
+        on_hub: the card in the repository, None if there is none.
     """
     config, results = described
-    card = card_after(task, source, config, results, repository, license)
-    if card is None:
-        card = model_card(task, config, results, repository, license)
-    return card if on_hub is None else with_text_of(card, on_hub)
+    own = card_after(task, source, config, results, repository, license)
+    card = model_card(task, config, results, repository, license) if own is None else own
+    # A downloaded run has no card: what its owner wrote is only on the Hub.
+    if on_hub is not None and (on_hub.edited or own is None):
+        return with_text_of(card, on_hub.text)
+    return card
 
 
-def edited_on_hub(api: HfApi, repository: str, branch: str) -> str | None:
-    """Return the card in a repository, None if there is none or if clx pushed it like this."""
+def card_on_hub(api: HfApi, repository: str, branch: str) -> HubCard | None:
+    """Return the card in a repository, None if there is none.
+
+    A new branch begins with what ``main`` has.
+    """
     for revision in dict.fromkeys((branch, "main")):
         try:
             path = api.hf_hub_download(repository, CARD, revision=revision)
@@ -59,7 +79,7 @@ def edited_on_hub(api: HfApi, repository: str, branch: str) -> str | None:
             continue
         text = read_text(Path(path).resolve())
         pushed = _manifest(api, repository, revision).get(DIGEST)
-        return None if pushed == digest(text) else text
+        return HubCard(text, edited=pushed != digest(text))
     return None
 
 

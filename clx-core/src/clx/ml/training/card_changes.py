@@ -106,14 +106,14 @@ def _sections(card: list[Section], old: list[Section], new: list[Section]) -> li
             own = [block for block in section.blocks if block.kind is None]
             if own:
                 result.append(section_of(section, section.heading_of_user, own))
-    order = list(after)
+    order = [str(kind) for kind in after]
     for kind, section in after.items():
         if kind not in there and kind not in before:
             result.insert(_place(result, order, str(kind)), section)
     return result
 
 
-def _place(sections: list[Section], order: list[str | None], kind: str) -> int:
+def _place(sections: list[Section], order: list[str], kind: str) -> int:
     """Return where a new section goes: after the section that precedes it in a card of clx."""
     at = order.index(kind)
     for earlier in reversed(order[:at]):

@@ -67,8 +67,9 @@ def with_missing(card: Metadata | None, other: Metadata) -> Metadata:
     for key, lines in other.items():
         if key == "tags" and key in result:
             own, more = (_values(text, key) for text in (result[key], lines))
-            if isinstance(own, list) and isinstance(more, list) and not set(more) <= set(own):
-                result[key] = f"tags: {json.dumps(list(dict.fromkeys([*own, *more])))}"
+            missing = [tag for tag in more if tag not in own] if _are_lists(own, more) else []
+            if missing:
+                result[key] = f"tags: {json.dumps([*own, *missing], default=str)}"
         elif key != _INDEX:
             result.setdefault(key, lines)
     return result
@@ -94,12 +95,16 @@ def _index(card: str, new: str | None) -> str | None:
 
 
 def _values(text: str, key: str) -> Any:
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     try:
         return yaml.safe_load(text)[key]
-    except (yaml.YAMLError, TypeError, KeyError):
+    except (yaml.YAMLError, ValueError, TypeError, KeyError):
         return None
+
+
+def _are_lists(*values: Any) -> bool:
+    return all(isinstance(value, list) for value in values)
 
 
 def _results(model: dict[str, Any]) -> list[Any]:

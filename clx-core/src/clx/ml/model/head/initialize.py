@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from clx.ml.machine.finite import not_finite
 from clx.ml.model.head.fit_probe import fit_probe
-from clx.ml.model.head.label_texts import require_probe
+from clx.ml.model.head.label_texts import require_probe, text_examples
 from clx.ml.model.head.layer import collect_features, find_head, first_rows, label_kind_of, set_head
 from clx.ml.model.head.pooling import install_pooling, installed_pooling
 from clx.ml.model.head.pooling_choice import choose_pooling, pooling_by_name
@@ -25,9 +26,6 @@ from clx.problems import examples as some_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-MAX_ROWS_PER_LABEL = 32
-"""With more rows per label, label names add nothing to what the rows say."""
 
 
 @dataclass
@@ -179,13 +177,5 @@ def label_examples(
     model: PreTrainedModel, layer: nn.Linear, request: HeadRequest, examples: Examples
 ) -> Examples | None:
     """Return the label texts as examples, None if there are none or the rows do not need them."""
-    texts = request.texts
-    if texts is None or examples.kind == "regression":
-        return None
-    if not texts.certain and len(examples) > MAX_ROWS_PER_LABEL * examples.outputs:
-        return None
-    return replace(
-        examples,
-        features=collect_features(model, layer, texts.dataset, request.collator),
-        targets=texts.targets(examples.kind == "multi", examples.outputs),
-    )
+    collect = partial(collect_features, model, layer, collator=request.collator)
+    return text_examples(request.texts, examples, collect)
