@@ -45,8 +45,8 @@ _BLOCKS = {
     r"better on the eval data)?(?: \(probe [^\s,]+, best epoch [^\s)]+\))?)\.",
     "lora": r"A LoRA adapter of rank \d+ was trained and merged into the weights\.",
     "fingerprint": r"Fingerprint of the data: \w+ `[0-9a-f]+`(?:, \w+ `[0-9a-f]+`)*\.",
-    "split": r"The evaluation rows are .+? the data(?:, by '[^'\n]*'|, chosen at random.*? "
-    r"\(seed [^\s)]*\))\.",
+    "split": r"The evaluation rows are .+? the data(?:, by (?:'[^'\n]*'|\"[^\"\n]*\")|, chosen at "
+    r"random.*? \(seed [^\s)]*\))\.",
     "metrics": r"\| metric \| value \|" + _TABLE_ROWS,
     "per label": r"\| label \|" + _TABLE_ROWS,
     ITEM: r'- "(?:[^"\\\n]|\\.)*"(?:: from a score of \d+\.\d{4})?',
