@@ -281,6 +281,31 @@ def test_windows_of_long_texts_are_pooled(with_three):
     assert result.metrics["log_loss"] == pytest.approx(log_loss, abs=1e-4)
 
 
+def test_texts_about_labels_are_rows_of_the_new_layer(with_three):
+    path = with_three.run_dir / "config.json"
+    texts = {"fruit": "apple", "plant": ["a lemon", "a melon"], "animal": ["a dog", "the cow"]}
+    config = json.loads(path.read_text()) | {"label_texts": texts}
+    path.write_text(json.dumps(config))
+    (with_three.run_dir / "manifest.json").write_text('{"files": {}}')
+    run = training_run(load=with_three.run_dir)
+    data = three()
+    # A label without rows is known by its texts, as in a training.
+    run.merge_labels({"food": ["plant", "fruit"]}, data[data["label"] != "animal"])
+    again = reopened(run)
+    assert again.config["label_texts"] == {
+        "animal": ["a dog", "the cow"],
+        "food": ["apple", "a lemon", "a melon"],
+    }
+    assert again.results["head"]["label_texts"] == 5
+    assert again.predict_labels(["a dog", "apple"]) == ["animal", "food"]
+
+
+def test_new_names_are_texts_unless_rows_say_otherwise(with_three):
+    before = with_three.results["head"]["validation"]["with the names of labels"]
+    with_three.merge_labels({"food": ["plant", "fruit"]}, three())
+    assert with_three.results["head"]["validation"]["with the names of labels"] != before
+
+
 @pytest.mark.parametrize(
     ("groups", "said"),
     [

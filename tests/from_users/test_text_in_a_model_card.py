@@ -176,7 +176,9 @@ def test_what_was_removed_stays_away_and_results_of_other_data_stay(run):
     assert names == ["8 rows of the eval data", "Orchards"]
 
 
-@pytest.mark.parametrize("card", ["", "Only my words.\n", "---\nlicense: mit\n---\n# Mine\n", "---"])
+@pytest.mark.parametrize(
+    "card", ["", "Only my words.\n", "---\nlicense: mit\n---\n# Mine\n", "---"]
+)
 def test_a_card_without_a_word_of_clx(run, card):
     path = run.run_dir / "model" / "README.md"
     path.write_text(card)
@@ -190,7 +192,9 @@ def test_a_card_without_a_word_of_clx(run, card):
 def test_a_card_of_an_earlier_version(tmp_path):
     folder = Path(shutil.copytree(GOLDEN / "v1-classification" / "run", tmp_path / "golden"))
     path = folder / "model" / "README.md"
-    text = path.read_text().replace("## Labels", "Mine.\n\n## Labels").replace("Trained", "A\nTrained")
+    text = (
+        path.read_text().replace("## Labels", "Mine.\n\n## Labels").replace("Trained", "A\nTrained")
+    )
     path.write_text(text.replace("tags: [clx]", "tags: [clx, mine]").replace("\n", "\r\n"))
     run = training_run(load=folder, verify=True)
     run.set_decisions(min_score=0.4, on=fruit_frame(8))

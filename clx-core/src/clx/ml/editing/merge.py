@@ -27,6 +27,7 @@ from clx.ml.editing.rename import HISTORY
 from clx.ml.evaluation.evaluate import evaluate_predictions
 from clx.ml.machine.devices import choose_device
 from clx.ml.machine.quiet import quiet_transformers
+from clx.ml.model.head.initialize import validation_to_json
 from clx.ml.model.head.label_texts import label_texts
 from clx.ml.model.head.layer import model_columns
 from clx.ml.model.saved_model import load_saved_model
@@ -266,8 +267,9 @@ def _results(
     )
     head = known.get("head")
     head = {**(head if isinstance(head, dict) else {}), "init": "probe"}
-    head |= {"strength": fitted.probe.C, "probe_train_loss": fitted.probe.train_loss}
-    head["label_texts"] = fitted.probe.extra
+    probe = fitted.probe
+    head |= {"strength": probe.C, "probe_train_loss": probe.train_loss, "label_texts": probe.extra}
+    head |= {"steepness": probe.steepness, "validation": validation_to_json(probe.losses)}
     calibration = None if fitted.calibration is None else fitted.calibration.to_dict()
     fresh = {key: values[key] for key in ("metrics", "rows", "truncated", "split", "evaluation")}
     check = known.get("data_check")

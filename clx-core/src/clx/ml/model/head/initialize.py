@@ -7,6 +7,7 @@ Pretrained Features and Underperform Out-of-Distribution").
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -80,12 +81,14 @@ class Head:
             "probe_train_loss": self.train_loss,
             "score_difference": self.score_difference,
             "seconds": round(self.seconds, 3),
-            "validation": {
-                name: {str(C): round(loss, 5) for C, loss in losses.items()}
-                for name, losses in self.losses.items()
-            },
+            "validation": validation_to_json(self.losses),
             **({} if self.continued is None else {"continued": self.continued.to_dict()}),
         }
+
+
+def validation_to_json(losses: Mapping[str, Mapping[float, float]]) -> dict[str, dict[str, float]]:
+    """Return the losses of probes on held-out rows as plain values for JSON."""
+    return {name: {str(C): round(loss, 5) for C, loss in of.items()} for name, of in losses.items()}
 
 
 def prepare_head(model: PreTrainedModel, request: HeadRequest) -> Head:
