@@ -1,4 +1,4 @@
-"""A user changed a run from hf://me/fruit: its address then said that it was changed, and opened no more."""
+"""A user changed a run from hf://me/fruit: its address said that it was changed, and opened no more."""
 
 import re
 import shutil

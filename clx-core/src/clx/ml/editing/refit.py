@@ -110,8 +110,8 @@ def head_to_refit(task: Task, model: PreTrainedModel, split: Split) -> LastLayer
     kind = _kind(model, split)
     if kind is None:
         raise ModelError(
-            f"The labels of the task {task.name!r} cannot be merged: its rows do not have one label "
-            f"or several labels each"
+            f"The labels of the task {task.name!r} cannot be merged: its rows have neither one label "
+            f"nor a list of labels each"
         )
     return LastLayer(layer, kind)
 
@@ -287,6 +287,6 @@ def check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
             difference = float((found - expected).abs().max())
             if not difference <= LIMIT:
                 raise ModelError(
-                    f"The model with merged labels does not score the same after it was saved: a score "
+                    f"The model with merged labels gives other scores after it was saved: one score "
                     f"differs by {difference:.2g}. The run is unchanged"
                 )

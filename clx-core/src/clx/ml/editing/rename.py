@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 HISTORY = "labels_history"
-"""The key of ``results.json`` for the changes of labels, oldest first."""
+"""The key in ``results.json`` for the changes of labels, oldest first."""
 
 
 def rename_labels(

@@ -148,7 +148,7 @@ class EditingRun(SelectingRun):
             groups: new name → the labels that it stands for, such as ``{"pet": ["cat", "dog"]}``. A
                 merged label takes the place of the first of them.
             data: labeled data, as for :meth:`train`, with the old names or with the new ones. It
-                needs rows of every label.
+                needs rows of every label that no ``label_texts`` describe.
             eval_data: as for :meth:`train`. None leaves the run without metrics.
             group_column: as for :meth:`train`.
             time_column: as for :meth:`train`.
