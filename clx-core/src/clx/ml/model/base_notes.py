@@ -23,7 +23,7 @@ LONG = 8192
 """With this input limit or a higher one, long texts can take many times the time and memory."""
 
 BIDIRECTIONAL = frozenset({"xlnet", "bert-generation"})
-"""Model types that transformers lists as causal language models only, but that read in both directions."""
+"""Model types that read in both directions, though transformers lists them as causal models only."""
 
 RETRIEVAL_TYPES = frozenset({"dpr", "colbert"})
 RETRIEVAL_MODULES = ("SpladePooling", "Router", "Asym", "SparseStaticEmbedding", "pylate")
