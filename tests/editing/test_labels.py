@@ -1,5 +1,6 @@
 """Labels of a trained run get other names, or become one, in all files at once."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -298,6 +299,22 @@ def test_texts_about_labels_are_rows_of_the_new_layer(with_three):
     }
     assert again.results["head"]["label_texts"] == 5
     assert again.predict_labels(["a dog", "apple"]) == ["animal", "food"]
+
+
+def test_what_belongs_to_the_old_labels_goes(with_three):
+    path = with_three.run_dir / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "temperature": 3.0}))
+    for folder in ("onnx", "adapter"):
+        (with_three.run_dir / folder).mkdir()
+        (with_three.run_dir / folder / "of-old-labels").write_text("x")
+    manifest = {f"{folder}/of-old-labels": {"size": 1} for folder in ("onnx", "adapter")}
+    for entry in manifest.values():
+        entry["sha256"] = hashlib.sha256(b"x").hexdigest()
+    (with_three.run_dir / "manifest.json").write_text(json.dumps({"files": manifest}))
+    run = training_run(load=with_three.run_dir)
+    run.merge_labels({"food": ["plant", "fruit"]}, three())
+    assert "temperature" not in reopened(run).config
+    assert not any((run.run_dir / folder).exists() for folder in ("onnx", "adapter"))
 
 
 def test_new_names_are_texts_unless_rows_say_otherwise(with_three):
