@@ -306,8 +306,8 @@ def test_what_belongs_to_the_old_labels_goes(with_three):
     path.write_text(json.dumps({**json.loads(path.read_text()), "temperature": 3.0}))
     for folder in ("onnx", "adapter"):
         (with_three.run_dir / folder).mkdir()
-        (with_three.run_dir / folder / "of-old-labels").write_text("x")
-    manifest = {f"{folder}/of-old-labels": {"size": 1} for folder in ("onnx", "adapter")}
+        (with_three.run_dir / folder / "README.md").write_text("x")
+    manifest = {f"{folder}/README.md": {"size": 1} for folder in ("onnx", "adapter")}
     for entry in manifest.values():
         entry["sha256"] = hashlib.sha256(b"x").hexdigest()
     (with_three.run_dir / "manifest.json").write_text(json.dumps({"files": manifest}))
