@@ -18,6 +18,7 @@ from clx.ml.evaluation.compare import Contender
 from clx.ml.model.lora.base import require_lasting_base
 from clx.ml.results.continued import ContinuedTraining
 from clx.ml.results.outcome import TrainingResult
+from clx.ml.run_directory.downloaded import parent_for_next
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.training.earlier import Earlier, Finished
@@ -70,7 +71,7 @@ def prepared(
     if "label_columns" in given:
         given.setdefault("label_names", list(given["label_columns"]))
     options = new_options(predecessor, given)
-    parent = Path(options.pop("run_dir_parent", predecessor.directory.path.parent))
+    parent = Path(options.pop("run_dir_parent", parent_for_next(predecessor.directory)))
     name = _name(predecessor, continuation, parent)
     options["run_dir_parent"] = parent
     known = make(name, {**options, **predecessor.learned, **given})

@@ -20,6 +20,7 @@ from clx.ml.run_directory.hub_address import BESIDE
 from clx.ml.run_directory.hub_download import TAKEN_BESIDE
 from clx.ml.run_directory.layout import (
     ADAPTER,
+    CARD,
     CONFIG,
     ENVIRONMENT,
     LOGS,
@@ -31,13 +32,12 @@ from clx.ml.run_directory.layout import (
     RESULTS,
     RunDir,
 )
+from clx.ml.sharing.card import DIGEST, digest
 from clx.ml.sharing.cleaning import clean_config, clean_library_file, clean_values
 from clx.ml.sharing.entries import for_others
 from clx.ml.sharing.schema import Sieve
 from clx.ml.sharing.texts import log_without_texts, read_log
 from clx.problems import raise_problems
-
-CARD = "README.md"
 
 OF_ENVIRONMENT = (
     "python",
@@ -224,7 +224,8 @@ def _write_manifest(directory: RunDir) -> None:
             continue
         entry = {"size": path.stat().st_size, "sha256": file_sha256(path)}
         (beside if name in TAKEN_BESIDE else files)[name] = entry
-    write_json(directory.path / MANIFEST, {"files": files, BESIDE: beside})
+    card = digest((directory.model / CARD).read_text(encoding="utf-8"))
+    write_json(directory.path / MANIFEST, {"files": files, BESIDE: beside, DIGEST: card})
 
 
 def _refuse_traces(source: RunDir, directory: RunDir) -> None:
