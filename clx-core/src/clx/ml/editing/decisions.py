@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 HISTORY = "decisions_history"
-"""The key of ``results.json`` for the changes of decisions, oldest first."""
+"""The key in ``results.json`` for the changes of decisions, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,6 @@ def _write(
     results[HISTORY] = [*(history if isinstance(history, list) else []), entry]
     write_json(new.path / CONFIG, config)
     write_json(new.path / RESULTS, results)
-    rewrite_card(new, config, results)
+    rewrite_card(task, place, new, config, results)
     sections = report_sections(task, evaluation)
     replace_text(new.path / REPORT, run_report(new, sections=sections, name=place.path.name))

@@ -11,6 +11,9 @@ from clx.errors import OutOfMemoryError
 
 SHORTER = "truncate texts earlier: tokenize_args={'max_length': …}"
 
+CHECKPOINTING = ("activation_checkpointing", "gradient_checkpointing")
+"""The new and the old name of one training argument: versions of transformers have one or both."""
+
 SMALL_BATCH = 8
 """The number of rows to suggest if no batch size was given."""
 
@@ -50,7 +53,7 @@ def memory_for_training(
                 f"'gradient_accumulation_steps': {accumulate * 2}}}, which takes about half the memory "
                 f"and trains the same",
             )
-        if not arguments.get("gradient_checkpointing"):
+        if not any(arguments.get(name) for name in CHECKPOINTING):
             ways.append(
                 "training_args={'gradient_checkpointing': True}, which takes less memory and is slower"
             )

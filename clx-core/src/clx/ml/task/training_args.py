@@ -65,6 +65,13 @@ _FRACTION = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
 DEFAULT_STEPS = 500
 
 
+def argument_fields() -> dict[str, dataclasses.Field[Any]]:
+    """Return the arguments of the installed ``TrainingArguments``, by name."""
+    from transformers import TrainingArguments
+
+    return {field.name: field for field in dataclasses.fields(TrainingArguments) if field.init}
+
+
 def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments under today's names, and everything that is wrong with them, as sentences.
 
@@ -79,10 +86,8 @@ def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any],
         return {}, [f"training_args must be a dict, but is {cell(given)}"]
     if not given:
         return {}, []
-    from transformers import TrainingArguments
-
-    arguments, problems = translate(given)
-    fields = {field.name: field for field in dataclasses.fields(TrainingArguments) if field.init}
+    fields = argument_fields()
+    arguments, problems = translate(given, fields)
     for name, value in arguments.items():
         if name in OURS and not _is_off(value, fields[name]):
             problems.append(f"training_args: {name} cannot be set: {OURS[name]}")

@@ -22,6 +22,7 @@ from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import LOGS, METRICS_LOG
 from clx.ml.run_directory.staging import remove
 from clx.ml.trainer.checkpoint_weights import restore_weights
+from clx.ml.training.identity import identifying
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.problems import cell, raise_problems
 
@@ -197,6 +198,8 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
             f"start one (with overwrite=True to replace a finished one)."
         ) from error
     now = json.loads(json.dumps(identity))
+    # Another version of clx may have written what this one leaves out.
+    begun |= {"config": identifying(begun.get("config", {}))}
     changed = [
         f"{key}: {cell(before)} at the start, {cell(after)} now"
         for key, before, after in _differences(begun, now)

@@ -27,6 +27,7 @@ from clx.ml.machine.memory import memory_for_training
 from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.base_notes import warn_about_base
 from clx.ml.model.base_runs import record_of, run_of_model
+from clx.ml.model.lora.base import require_lasting_base
 from clx.ml.plugins.calls import before_training, proposed_arguments
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import (
@@ -41,7 +42,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.lora_options import require_peft, uses_lora
 from clx.ml.task.options import option_names
-from clx.ml.task.reporting import NONE, integrations_of, settled
+from clx.ml.task.reporting import integrations_of, settled
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
@@ -57,6 +58,7 @@ from clx.ml.training.defaults import choose_arguments
 from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.fit import Fitted, fit
 from clx.ml.training.following import Follower, NobodyFollows
+from clx.ml.training.identity import identifying
 from clx.ml.training.job import Call, Job
 from clx.ml.training.publish import write_run
 from clx.ml.training.published_check import Reopen, check_opens, refused
@@ -125,6 +127,8 @@ def train_run(
         before_training(task, frames["train"], frames.get("eval"))
         proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
         base = _base(task, place, request)
+        if request.fine_tune:
+            require_lasting_base(task, base)
         origin = replace(origin, extra={**origin.extra, **_ancestors(request, base)})
         tokenizer = task.tokenizer
         warn_about_base(task, base, tokenizer)
@@ -251,14 +255,8 @@ def _identity(
     task: Task, origin: Origin, frames: dict[str, pd.DataFrame], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Return everything that must be equal to resume an unfinished training."""
-    # A training may continue without a tracker that failed.
-    unlogged = {**arguments, "report_to": NONE}
-    config = {**config_to_write(task, origin), "training_args": unlogged}
-    ignored = ("clx_version", "task_version", "report_to")
-    return {
-        "config": {key: value for key, value in config.items() if key not in ignored},
-        "data": fingerprints(frames),
-    }
+    config = {**config_to_write(task, origin), "training_args": arguments}
+    return {"config": identifying(config), "data": fingerprints(frames)}
 
 
 def _evaluation(job: Job, fitted: Fitted, run_dir: Path) -> EvaluationResult | None:
