@@ -179,6 +179,23 @@ def test_no_heavy_package_is_imported(runs):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["one label", "several labels"])
+def test_decisions_and_names_that_change_later_hold_here_too(runs, tmp_path, name):
+    folder = shutil.copytree(runs(name).run_dir, tmp_path / "copy")
+    run = training_run(load=folder)
+    some = fruit_frame(12)["text"]
+    if name == "one label":
+        run.set_decisions(min_score=0.97)
+    else:
+        run.set_decisions(thresholds={"fruit": 0.9, "red": 0.05})
+    for changed in (False, True):
+        if changed:
+            run.rename_labels({"fruit": "7"} if name == "several labels" else {"fruit": "food"})
+        expected = training_run(load=folder).predict_labels(some, backend="onnx")
+        assert load(folder, "onnx").predict_labels(some) == expected
+    assert expected != runs(name).predict_labels(some, backend="onnx")
+
+
 # ---- One file ------------------------------------------------------------------------------------
 
 

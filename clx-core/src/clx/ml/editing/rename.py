@@ -53,6 +53,10 @@ def rename_labels(
         if settings.is_file():
             exported = read_json(settings)
             exported["labels"] = renamed_value(exported.get("labels"), new)
+            decision = exported.get("decision")
+            if isinstance(decision, dict):
+                decision["labels"] = renamed_value(decision.get("labels"), new)
+                decision["label_type"] = config.get(LABEL_TYPE) or "str"
             replace_text(settings, json_text(exported))
         results = _renamed_history(task, copy, new)
         _write(copy, RESULTS, results)
