@@ -61,6 +61,10 @@ def predict_parts(
     encoding: str | None = None,
     header: bool | Iterable[str] = True,
     overwrite: bool = False,
+    engine: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    gpus_per_worker: float = 0,
     **options: Any,
 ) -> PartsStatus:
     """Predict files into a folder of parts, each of which is complete or absent.
@@ -80,6 +84,10 @@ def predict_parts(
         header: as for ``run.train``.
         overwrite: start again if the files, the run or the options changed. Parts of unchanged files
             are kept if only files changed.
+        engine: ``"local"`` predicts in this process, ``"ray"`` with the workers of a Ray cluster.
+        address: the address of the Ray cluster; None for ``RAY_ADDRESS``, else for one on this machine.
+        workers: the number of Ray workers; None for as many as there are CPUs.
+        gpus_per_worker: how many GPUs each Ray worker reserves.
         **options: further arguments of :class:`Predictor`.
 
     Returns:
@@ -93,9 +101,11 @@ def predict_parts(
         UnfinishedError: parts failed; the others are finished. The message lists them.
     """
     from clx.ml.batch import parts
+    from clx.ml.batch.engines import ray_options
     from clx.ml.batch.plan import PART_ROWS
     from clx.ml.data.reading import reading_of
 
+    ray = ray_options(engine, address, workers, gpus_per_worker)
     return parts.predict_parts(
         Predictor(run, **options),
         sources,
@@ -104,6 +114,7 @@ def predict_parts(
         part_rows=PART_ROWS if part_rows is None else part_rows,
         reading=reading_of(separator, encoding, header),
         overwrite=overwrite,
+        ray=ray,
     )
 
 
