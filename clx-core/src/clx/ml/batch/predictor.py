@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from clx.errors import ConfigError
+from clx.errors import ConfigError, DataFormatError
 from clx.ml.batch.kinds import kind_of
 from clx.ml.batch.opened import opened_run, reference_to
-from clx.ml.data.problems import missing_columns, raise_data_problems
+from clx.ml.data.problems import missing_columns, raise_data_problems, repeated_names
 from clx.ml.data.task_frames import own_text_columns
-from clx.ml.data.texts import columns_to_read
-from clx.ml.prediction.backends import check_backend
+from clx.ml.data.texts import TextRow, columns_to_read
+from clx.ml.machine.cpus import computing_threads
+from clx.ml.prediction.backends import TORCH, check_backend
+from clx.ml.prediction.onnx_model import exported_folder
 from clx.ml.prediction.output_types import Types, arrow_types, declared_types, sampled_types
 from clx.ml.prediction.predict import CutTexts, check_batch_size, check_min_score
 from clx.ml.prediction.record_batch import RowPrediction, added_columns, predicted_rows
 from clx.ml.prediction.row_output import ON_ERROR, Columns
 from clx.ml.prediction.text_rows import texts_of_columns
+from clx.ml.run_directory.layout import RunDir
 from clx.problems import cell
+from clx.problems import names as names_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,11 +57,13 @@ class Predictor:
         self.backend, self.min_score = check_backend(backend), check_min_score(min_score)
         self.batch_size = check_batch_size(batch_size)
         self.all_scores, self.prefix, self.on_error = all_scores, prefix, on_error
-        self.threads = threads
+        self.threads = _check_threads(threads)
         kept = [columns] if isinstance(columns, str) else columns
         self.columns = None if kept is None else tuple(dict.fromkeys(kept))
         self._reference = reference_to(run, self.opener)
         task = opened_run(self._reference)
+        if self.backend != TORCH:
+            exported_folder(RunDir(task.run_dir), self.backend)
         self.text_columns = tuple(columns_to_read(own_text_columns(task), text_column))
         self._declared = declared_types(task, all_scores)
 
@@ -84,17 +90,15 @@ class Predictor:
         """
         kind = kind_of(batch)
         names = kind.names(batch)
-        raise_data_problems(
-            missing_columns(names, [*self.text_columns, *(self.columns or ())]),
-            f"the columns {list(self.text_columns)} of texts, and those to keep",
-        )
-        kept = names if self.columns is None else list(self.columns)
+        self._check_names(names)
         values = {name: kind.values(batch, name) for name in self.text_columns}
+        if len({len(column) for column in values.values()}) > 1:
+            raise DataFormatError(f"The columns {names_of(values)} have different numbers of rows")
         found = texts_of_columns(values)
         how = RowPrediction(self._rows, self.text_columns, self.on_error == "skip", self._types())
         predicted = predicted_rows(how, found)
-        added = added_columns(predicted, self._columns(kept), self._types())
-        return kind.extended(batch, kept, added)
+        columns = self._columns(names if self.columns is None else self.columns)
+        return kind.extended(batch, self.columns, added_columns(predicted, columns, self._types()))
 
     def schema(self, names: Sequence[str] = ()) -> pa.Schema:
         """Return the names and types of the columns that a call adds.
@@ -116,16 +120,43 @@ class Predictor:
             added[columns.error_name(list(added))] = pa.string()
         return pa.schema(list(added.items()))
 
+    def __repr__(self) -> str:
+        return f"<Predictor of the run {self.run}, {', '.join(self.text_columns)}>"
+
+    def _check_names(self, names: Sequence[Any]) -> None:
+        """Raise if a batch lacks a column, or has two of a name.
+
+        Raises:
+            DataFormatError: the message lists the columns.
+        """
+        needed = list(dict.fromkeys([*self.text_columns, *(self.columns or ())]))
+        problems = missing_columns(names, needed)
+        problems += [
+            f"there is more than one column {name!r}"
+            for name in repeated_names(name for name in names if name in needed)
+        ]
+        raise_data_problems(problems, f"a column {names_of(self.text_columns)} of texts")
+
     def _columns(self, kept: Sequence[str]) -> Columns:
         return Columns(tuple(kept), self.prefix, self.on_error == "skip")
 
     def _types(self) -> Types:
         if self._declared is None:
-            rows = self._rows(list(SAMPLES), CutTexts(warn=False))
-            self._declared = sampled_types(rows)
+            count = len(self.text_columns)
+            samples = SAMPLES if count == 1 else [TextRow([text] * count) for text in SAMPLES]
+            self._declared = sampled_types(self._rows(list(samples), CutTexts(warn=False)))
         return self._declared
 
     def _rows(self, texts: list[str], cut: CutTexts) -> list[dict[str, Any]]:
         run = opened_run(self._reference)
         rows = run.row_function(self.batch_size, self.backend, self.all_scores, self.min_score)
-        return rows(texts, cut)  # type: ignore[no-any-return]
+        with computing_threads(self.threads, with_torch=self.backend == TORCH):
+            found: list[dict[str, Any]] = rows(texts, cut)
+        return found
+
+
+def _check_threads(threads: Any) -> int | None:
+    is_number = isinstance(threads, int) and not isinstance(threads, bool) and threads > 0
+    if threads is not None and not is_number:
+        raise ConfigError(f"threads must be a whole number of at least 1, but is {cell(threads)}")
+    return threads  # type: ignore[no-any-return]

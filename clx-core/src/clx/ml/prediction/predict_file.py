@@ -26,6 +26,7 @@ from clx.ml.data.tables.targets import Target, file_identity, open_target
 from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.callers import user_level
 from clx.ml.machine.disk import full_disk_named
+from clx.ml.prediction.output_types import Types
 from clx.ml.prediction.record_batch import (
     PredictedRows,
     RowFunction,
@@ -65,6 +66,7 @@ class FilePrediction:
         resume: continue an interrupted call.
         overwrite: replace an existing target.
         reading: how to read the source.
+        types: the types of the predicted columns, None to take those of the values.
     """
 
     source: str | Path
@@ -77,6 +79,7 @@ class FilePrediction:
     resume: bool = False
     overwrite: bool = False
     reading: Reading = DEFAULT_READING
+    types: Types | None = None
 
 
 @dataclass
@@ -157,7 +160,7 @@ def _parts(
     used = [name for name in source.schema.names if name in {*carried, *job.text_columns}]
     skip = job.on_error == "skip"
     columns = Columns(tuple(carried), job.prefix, skip)
-    how = RowPrediction(rows, job.text_columns, skip)
+    how = RowPrediction(rows, job.text_columns, skip, job.types)
     first = 0
     with tqdm(desc=f"predict {Path(source.name).name}", unit="rows", delay=1) as bar:
         bar.total = source.count
@@ -168,7 +171,9 @@ def _parts(
                 found = row_texts(batch, job.text_columns, source.text_cells)
                 predicted = predicted_rows(how, found, first)
                 tally.add(predicted, first)
-                output = output_batch(batch.select(carried), added_columns(predicted, columns))
+                output = output_batch(
+                    batch.select(carried), added_columns(predicted, columns, job.types)
+                )
                 parts.write(number, fingerprint, output)
             yield fingerprint
             first += batch.num_rows

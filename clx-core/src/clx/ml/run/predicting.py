@@ -192,6 +192,7 @@ class PredictingRun(Run):
             ResumeError: the name of the source, the run or an argument changed since the
                 interrupted call.
         """
+        from clx.ml.prediction.output_types import declared_types
         from clx.ml.prediction.predict_file import FilePrediction, predict_file
 
         self._require_ready(check_backend(backend))
@@ -213,6 +214,7 @@ class PredictingRun(Run):
             resume=resume,
             overwrite=overwrite,
             reading=reading_of(separator, encoding, header),
+            types=declared_types(self, all_scores),
         )
         check_batch_size(batch_size)
         return predict_file(job, self.row_function(batch_size, backend, all_scores, min_score))
