@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from clx.errors import ConfigError, DataFormatError
@@ -73,6 +74,21 @@ def predicted_dataset(
         batch_format="pyarrow",
         batch_size=batch_size or BATCH_ROWS,
         compute=ray.data.ActorPoolStrategy(size=workers),
+        num_cpus=_cpus_of_each(workers or 1),
         num_gpus=gpus_per_worker or None,
         udf_modifying_row_count=False,
     )
+
+
+def _cpus_of_each(workers: int) -> float:
+    """Return how many CPUs each actor reserves, such that the tasks that read find one.
+
+    Otherwise the actors would wait for these tasks, and these tasks for a CPU, forever.
+    """
+    import ray
+
+    if not ray.is_initialized():
+        return 1.0
+    left = max(0.0, ray.cluster_resources().get("CPU", 1.0) - 1)
+    # Ray counts in ten thousandths of a CPU.
+    return min(1.0, math.floor(left / workers * 10_000) / 10_000)
