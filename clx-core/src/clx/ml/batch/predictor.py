@@ -18,7 +18,7 @@ from clx.ml.prediction.output_types import Types, arrow_types, declared_types, s
 from clx.ml.prediction.predict import CutTexts, check_batch_size, check_min_score
 from clx.ml.prediction.record_batch import RowPrediction, added_columns, predicted_rows
 from clx.ml.prediction.row_output import ON_ERROR, Columns
-from clx.ml.prediction.text_rows import texts_of_columns
+from clx.ml.prediction.text_rows import expected_columns, texts_of_columns
 from clx.ml.run_directory.layout import RunDir
 from clx.problems import cell
 from clx.problems import names as names_of
@@ -135,7 +135,7 @@ class Predictor:
             f"there is more than one column {name!r}"
             for name in repeated_names(name for name in names if name in needed)
         ]
-        raise_data_problems(problems, f"a column {names_of(self.text_columns)} of texts")
+        raise_data_problems(problems, expected_columns(self.text_columns))
 
     def _columns(self, kept: Sequence[str]) -> Columns:
         return Columns(tuple(kept), self.prefix, self.on_error == "skip")

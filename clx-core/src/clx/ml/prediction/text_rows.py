@@ -89,7 +89,7 @@ def require_in_all_files(rows: Rows, columns: Sequence[str]) -> None:
                 for column in columns
                 if column in rows.lacking
             ],
-            f"{_of_columns(columns)} of texts in every file",
+            f"{expected_columns(columns)} in every file",
         )
 
 
@@ -176,7 +176,7 @@ def check_texts_of(rows: Rows, columns: Sequence[str], batch_rows: int) -> None:
         total += batch.num_rows
     raise_data_problems(
         [f"{error} in {len(at)} of {total} rows: {examples(at)}" for error, at in found.items()],
-        f"{_of_columns(columns)} of texts. Correct these rows, or skip them with on_error='skip'.",
+        f"{expected_columns(columns)}. Correct these rows, or skip them with on_error='skip'.",
     )
 
 
@@ -196,9 +196,14 @@ def raise_for_rows(errors: dict[int, str], first: int, columns: Sequence[str]) -
         by_error.setdefault(error, []).append(first + position)
     raise_data_problems(
         [f"{error} in {len(at)} rows: {examples(at)}" for error, at in by_error.items()],
-        f"{_of_columns(columns)} of texts",
+        expected_columns(columns),
     )
 
 
-def _of_columns(columns: Sequence[str]) -> str:
-    return f"a column {columns[0]!r}" if len(columns) == 1 else f"the columns {names(columns)}"
+def expected_columns(columns: Sequence[str]) -> str:
+    """Return a message's description of the columns that hold the texts."""
+    return (
+        f"a column {columns[0]!r} of texts"
+        if len(columns) == 1
+        else f"the columns {names(columns)} of texts"
+    )
