@@ -1,7 +1,6 @@
 """What the tests of the room share."""
 
 import logging
-import os
 
 import pytest
 

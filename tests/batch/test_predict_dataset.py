@@ -4,10 +4,16 @@ import sys
 
 import pandas as pd
 import pytest
-from conftest import mixed_texts
 
-from clx.errors import ClxError, ConfigError, DataFormatError, MissingDependencyError, TruncationWarning
+from clx.errors import (
+    ClxError,
+    ConfigError,
+    DataFormatError,
+    MissingDependencyError,
+    TruncationWarning,
+)
 from clx.ml import training_run
+from conftest import mixed_texts
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")
 """Ray warns of its own defaults."""
@@ -56,7 +62,13 @@ def test_something_else_is_refused(dataset, run, fruit):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"workers": 0}, {"batch_size": 0}, {"gpus_per_worker": -1}, {"on_error": "x"}, {"min_score": 2}],
+    [
+        {"workers": 0},
+        {"batch_size": 0},
+        {"gpus_per_worker": -1},
+        {"on_error": "x"},
+        {"min_score": 2},
+    ],
 )
 def test_a_wrong_argument_is_refused_before_anything_runs(dataset, run, wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):

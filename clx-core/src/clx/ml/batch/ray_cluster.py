@@ -134,7 +134,9 @@ def _capacity(nodes: Sequence[Node], cpus: int, gpus: float) -> int:
     by_cpu = (int(node.cpus // cpus) for node in nodes)
     if not gpus:
         return sum(by_cpu)
-    by_gpu = (int(node.gpus) * int(1 / gpus) if gpus < 1 else int(node.gpus // gpus) for node in nodes)
+    by_gpu = (
+        int(node.gpus) * int(1 / gpus) if gpus < 1 else int(node.gpus // gpus) for node in nodes
+    )
     return sum(map(min, by_cpu, by_gpu))
 
 

@@ -89,6 +89,6 @@ def _cpus_of_each(workers: int) -> float:
 
     if not ray.is_initialized():
         return 1.0
-    left = max(0.0, ray.cluster_resources().get("CPU", 1.0) - 1)
+    left: float = max(0.0, ray.cluster_resources().get("CPU", 1.0) - 1)
     # Ray counts in ten thousandths of a CPU.
     return min(1.0, math.floor(left / workers * 10_000) / 10_000)

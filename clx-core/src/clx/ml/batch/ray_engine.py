@@ -80,8 +80,9 @@ def predict_on_ray(
         dispatch: Dispatch[P, Done] = Dispatch(ray, make, workers, check)
         outcomes = _with_bar(dispatch, parts)
     if dispatch.lost:
+        what = "1 worker was" if dispatch.lost == 1 else f"{dispatch.lost} workers were"
         warnings.warn(
-            f"{dispatch.lost} workers were lost and replaced; their parts were predicted again.",
+            f"{what} lost and replaced, and what was in work was done again.",
             ClxWarning,
             stacklevel=user_level(),
         )
@@ -101,6 +102,6 @@ def _with_bar(dispatch: Dispatch[P, Any], parts: Sequence[P]) -> list[Outcome[P,
         for outcome in dispatch.outcomes(parts):
             outcomes.append(outcome)
             if dispatch.lost:
-                bar.set_postfix_str(f"{dispatch.lost} workers lost", refresh=False)
+                bar.set_postfix_str(f"lost workers: {dispatch.lost}", refresh=False)
             bar.update(outcome.work.rows)
     return outcomes
