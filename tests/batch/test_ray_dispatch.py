@@ -36,7 +36,9 @@ def test_a_lost_worker_costs_only_its_piece(ray_cluster, tmp_path):
     outcomes = {each.work: each for each in dispatch.outcomes(range(12))}
     done = {work: each.result for work, each in outcomes.items() if each.cause is None}
     assert done == {number: number * number for number in range(12) if number not in (3, 7)}
-    assert outcomes[3].cause == f"ValueError: three, {ATTEMPTS} times"
+    assert outcomes[3].cause == "ValueError: three"
+    assert [outcomes[number].attempts for number in (0, 3, 5, 7)] == [1, ATTEMPTS, 2, ATTEMPTS]
+    assert all(each.where for each in outcomes.values())
     assert "its worker was lost" in outcomes[7].cause
     assert dispatch.lost == 1 + ATTEMPTS
     tried = Counter(map(int, (tmp_path / "log").read_text().split()))

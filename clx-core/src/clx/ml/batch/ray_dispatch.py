@@ -7,6 +7,7 @@ had it.
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections import Counter, deque
@@ -37,11 +38,15 @@ class Outcome(Generic[Work, Result]):
         work: the piece.
         result: what the actor returned; None for a failure.
         cause: why it failed, None if it did not.
+        attempts: how often it was tried.
+        where: the machine and process that tried it last.
     """
 
     work: Work
     result: Result | None
-    cause: str | None = None
+    cause: str | None
+    attempts: int
+    where: str
 
 
 class Worker(Generic[Work, Result]):
@@ -56,13 +61,14 @@ class Worker(Generic[Work, Result]):
         self._make = make
         self._do: Callable[[Work], Result] | None = None
 
-    def ready(self) -> str | None:
-        """Make the function; return what is wrong with this machine, None if nothing is."""
+    def ready(self) -> tuple[str, str | None]:
+        """Make the function; return machine and process, and what is wrong, None if nothing is."""
+        machine, problem = _address(), None
         try:
             self._do = self._make()
         except ClxError as error:
-            return f"On the machine {_address()}: {error}"
-        return None
+            problem = f"On the machine {machine}: {error}"
+        return f"{machine}:{os.getpid()}", problem
 
     def do(self, work: Work) -> Result:
         """Apply the function to a piece."""
@@ -78,10 +84,11 @@ def _address() -> str:
 
 @dataclass(eq=False)
 class _Running(Generic[Work]):
-    """An actor and what it does: a piece, or None while it starts."""
+    """An actor, what it does, which is None while it starts, and its machine and process."""
 
     actor: Any
     work: Work | None = None
+    where: str = ""
 
 
 @dataclass
@@ -93,6 +100,7 @@ class Dispatch(Generic[Work, Result]):
         make: what each actor calls first; see :class:`Worker`.
         workers: how many actors, and what each reserves.
         stopping: called about once a second; raises to stop.
+        is_final: says about an error that trying again cannot help.
         attempts: how often a piece is tried before it counts as failed.
 
     Attributes:
@@ -103,12 +111,13 @@ class Dispatch(Generic[Work, Result]):
     make: Callable[[], Callable[[Work], Result]]
     workers: Workers
     stopping: Callable[[], None] = lambda: None
+    is_final: Callable[[Exception], bool] = lambda error: False
     attempts: int = ATTEMPTS
     lost: int = 0
     _queue: deque[Work] = field(default_factory=deque)
     _attempts: Counter[Work] = field(default_factory=Counter)
     _running: dict[Any, _Running[Work]] = field(default_factory=dict)
-    _idle: list[Any] = field(default_factory=list)
+    _idle: list[_Running[Work]] = field(default_factory=list)
     _unusable: dict[Any, str] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
     _lost_in_a_row: int = 0
@@ -144,7 +153,8 @@ class Dispatch(Generic[Work, Result]):
                 self.ray.kill(actor, no_restart=True)
 
     def _actors(self) -> list[Any]:
-        return [*(each.actor for each in self._running.values()), *self._idle, *self._unusable]
+        known = (*self._running.values(), *self._idle)
+        return [*(each.actor for each in known), *self._unusable]
 
     def _unfinished(self) -> bool:
         return bool(self._queue) or any(each.work is not None for each in self._running.values())
@@ -156,9 +166,10 @@ class Dispatch(Generic[Work, Result]):
     def _hand_out(self) -> None:
         """Give the next pieces to the actors without one."""
         while self._queue and self._idle:
-            actor, work = self._idle.pop(), self._queue.popleft()
+            running, work = self._idle.pop(), self._queue.popleft()
             self._attempts[work] += 1
-            self._running[actor.do.remote(work)] = _Running(actor, work)
+            reference = running.actor.do.remote(work)
+            self._running[reference] = _Running(running.actor, work, running.where)
 
     def _finished(self) -> list[Any]:
         """Wait until a call of an actor ends, and return the calls that did."""
@@ -179,36 +190,45 @@ class Dispatch(Generic[Work, Result]):
         """Look at what an actor returned, and yield the outcome of its piece if it has one."""
         from ray.exceptions import RayError, RayTaskError
 
-        work = running.work
         try:
             value = self.ray.get(reference)
         except RayTaskError as error:
-            if work is None:
+            if running.work is None:
                 raise ClxError(f"A worker cannot start: {error}") from error
-            self._idle.append(running.actor)
-            yield from self._failed(work, f"{type(error.cause).__name__}: {error.cause}")
-            return
+            self._idle.append(running)
+            yield from self._failed(running, cause_of(error.cause), self.is_final(error.cause))
         except RayError as error:
             self._replace(running.actor, error, remote)
-            if work is not None:
-                yield from self._failed(work, f"its worker was lost ({_first_line(error)})")
-            return
-        if work is None and value is not None:
-            # The actor stays, because Ray would start the next one in its place.
-            self._unusable[running.actor] = value
+            if running.work is not None:
+                yield from self._failed(running, f"its worker was lost: {_first_line(error)}")
         else:
-            self._idle.append(running.actor)
+            yield from self._succeeded(running, value)
+
+    def _succeeded(self, running: _Running[Work], value: Any) -> Iterator[Outcome[Work, Result]]:
+        """Take an actor that is ready, or has done its piece."""
+        work = running.work
         if work is not None:
             self._lost_in_a_row = 0
-            yield Outcome(work, value)
+            yield Outcome(work, value, None, self._attempts[work], running.where)
+        else:
+            running.where, problem = value
+            if problem is not None:
+                # The actor stays, because Ray would start the next one in its place.
+                self._unusable[running.actor] = problem
+                return
+        self._idle.append(running)
 
-    def _failed(self, work: Work, cause: str) -> Iterator[Outcome[Work, Result]]:
+    def _failed(
+        self, running: _Running[Work], cause: str, is_final: bool = False
+    ) -> Iterator[Outcome[Work, Result]]:
         """Put a piece back at the end, or yield it as failed."""
+        work = running.work
+        assert work is not None, "an actor that starts has no piece"
         tried = self._attempts[work]
-        if tried < self.attempts:
+        if tried < self.attempts and not is_final:
             self._queue.append(work)
         else:
-            yield Outcome(work, None, f"{cause}, {tried} times")
+            yield Outcome(work, None, cause, tried, running.where)
 
     def _replace(self, actor: Any, error: Exception, remote: Any) -> None:
         """Start an actor in place of a lost one."""
@@ -238,6 +258,11 @@ class Dispatch(Generic[Work, Result]):
             ClxWarning,
             stacklevel=user_level(),
         )
+
+
+def cause_of(error: Exception) -> str:
+    """Return an error as the cause of a failure."""
+    return str(error) if isinstance(error, ClxError) else f"{type(error).__name__}: {error}"
 
 
 def _first_line(error: Exception) -> str:

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
 
-from clx.errors import ClxWarning
+from tqdm.auto import tqdm
+
+from clx.errors import ClxWarning, DataFormatError, RunDirError
+from clx.ml.batch.inputs import current_fingerprint
+from clx.ml.batch.job import PartsJob, PartsWorker, is_about_data
+from clx.ml.batch.plan import Part
 from clx.ml.batch.ray_cluster import connected, import_ray, nodes_of, workers_for
-from clx.ml.batch.ray_dispatch import Dispatch, Outcome
+from clx.ml.batch.ray_dispatch import Dispatch
+from clx.ml.batch.records import Failure, Record
 from clx.ml.machine.callers import user_level
 from clx.ml.machine.cpus import given_cpus
 from clx.ml.machine.termination import noticing_sigterm
-
-
-class Part(Hashable, Protocol):
-    """A range of rows of one file."""
-
-    @property
-    def rows(self) -> int:
-        """The number of rows."""
-
-
-P = TypeVar("P", bound=Part)
-Done = TypeVar("Done")
+from clx.ml.prediction.text_rows import texts_of_columns
 
 
 @dataclass(frozen=True)
@@ -49,59 +43,90 @@ class RayOptions:
 
 
 def predict_on_ray(
-    parts: Sequence[P], make: Callable[[], Callable[[P], Done]], options: RayOptions
-) -> list[Outcome[P, Done]]:
-    """Predict parts, each by one worker at a time, behind a progress bar.
-
-    A part whose worker fails or dies is tried again, three times in all; then the others go on.
+    job: PartsJob, parts: Sequence[Part], options: RayOptions
+) -> tuple[list[Record], dict[Part, Failure]]:
+    """Predict parts that are missing, behind a progress bar. A part that fails leaves the others.
 
     Args:
-        parts: the parts that are missing.
-        make: is called once in each worker, and returns the function that predicts a part. It raises
-            a ClxError if the machine of the worker cannot read the run or the source.
+        job: the job.
+        parts: the parts to do, in order.
         options: the cluster and the workers.
 
     Returns:
-        The outcomes, in the order in which they came; a failed one has a ``cause``.
+        the records of the parts that were predicted now, and the failures.
 
     Raises:
         MissingDependencyError: Ray is not installed.
         ConfigError: a number is out of range, or no machine has the GPUs.
-        ClxError: there is no cluster, no machine can read the run or the source, or workers die
+        ClxError: there is no cluster, no machine can read the run or the inputs, or workers die
             without having finished a part.
-        SystemExit: SIGTERM arrived; the status is 143.
+        SystemExit: SIGTERM arrived; the status is 143. Finished parts stay.
     """
     ray = import_ray()
-    if not parts:
-        return []
-    cpus = max(given_cpus(_limits()), options.workers or 1)
+    records = job.records()
+    missing = records.missing(parts)
+    if not missing:
+        return [], {}
+    done: list[Record] = []
+    failed: dict[Part, Failure] = {}
+    cpus = max(given_cpus(_limits_of_job()), options.workers or 1)
     with noticing_sigterm() as check, connected(ray, options.address, cpus):
         workers = workers_for(nodes_of(ray), options.workers, options.gpus_per_worker)
-        dispatch: Dispatch[P, Done] = Dispatch(ray, make, workers, check)
-        outcomes = _with_bar(dispatch, parts)
-    if dispatch.lost:
-        what = "1 worker was" if dispatch.lost == 1 else f"{dispatch.lost} workers were"
+        dispatch: Dispatch[Part, Record] = Dispatch(
+            ray, _Start(job), workers, check, is_final=is_about_data
+        )
+        rows = sum(part.rows for part in parts)
+        with tqdm(desc="predict", unit="rows", delay=1, total=rows) as bar:
+            bar.update(rows - sum(part.rows for part in missing))
+            for outcome in dispatch.outcomes(missing):
+                part = outcome.work
+                if outcome.result is not None:
+                    done.append(outcome.result)
+                else:
+                    failed[part] = Failure(
+                        str(part), outcome.cause or "", outcome.attempts, outcome.where
+                    )
+                    records.fail(part, failed[part])
+                told = {"workers lost": dispatch.lost, "parts failed": len(failed)}
+                bar.set_postfix({k: v for k, v in told.items() if v}, refresh=False)
+                bar.update(part.rows)
+    _warn_of_lost(dispatch.lost)
+    return done, failed
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a worker of Ray calls first. It can be pickled."""
+
+    job: PartsJob
+
+    def __call__(self) -> PartsWorker:
+        """Load the run, and return what predicts the parts.
+
+        Raises:
+            ClxError: this machine cannot read the run or the inputs, or has another folder of parts.
+        """
+        job, predictor = self.job, self.job.predictor
+        worker = job.worker()
+        predictor.predicted(texts_of_columns({name: ["a"] for name in predictor.text_columns}))
+        given = job.inputs[0]
+        if current_fingerprint(given) != given.fingerprint:
+            raise DataFormatError(f"{given.name} differs from the file that the command found")
+        if job.records().plan() != job.plan:
+            raise RunDirError(f"The folder {job.directory} is not the one that the command writes to")
+        return worker
+
+
+def _limits_of_job() -> dict[str, str]:
+    """Return the variables that limit a job; that of OpenMP limits one process of it."""
+    return {name: value for name, value in os.environ.items() if name.startswith("SLURM_")}
+
+
+def _warn_of_lost(lost: int) -> None:
+    if lost:
+        what = "1 worker was" if lost == 1 else f"{lost} workers were"
         warnings.warn(
             f"{what} lost and replaced, and what was in work was done again.",
             ClxWarning,
             stacklevel=user_level(),
         )
-    return outcomes
-
-
-def _limits() -> dict[str, str]:
-    """Return the variables that limit a job; that of OpenMP limits one process of it."""
-    return {name: value for name, value in os.environ.items() if name.startswith("SLURM_")}
-
-
-def _with_bar(dispatch: Dispatch[P, Any], parts: Sequence[P]) -> list[Outcome[P, Any]]:
-    from tqdm.auto import tqdm
-
-    outcomes = []
-    with tqdm(desc="predict", unit="rows", delay=1, total=sum(each.rows for each in parts)) as bar:
-        for outcome in dispatch.outcomes(parts):
-            outcomes.append(outcome)
-            if dispatch.lost:
-                bar.set_postfix_str(f"lost workers: {dispatch.lost}", refresh=False)
-            bar.update(outcome.work.rows)
-    return outcomes
