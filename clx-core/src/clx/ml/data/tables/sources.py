@@ -53,11 +53,12 @@ def open_rows(
         from clx.ml.data.tables.text_files import open_text_folder
 
         return open_text_folder(name, files, reading)
-    rows = [_open_file(rereadable(file), reading, keep) for file in files]
+    rows = [open_file(rereadable(file), reading, keep) for file in files]
     return joined_rows(name, partitioned(rows, files))
 
 
-def _open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
+def open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
+    """Return the rows of one file that can be read several times."""
     kind = source.format.kind
     if kind in ("csv", "tsv"):
         from clx.ml.data.tables.delimited import open_delimited
