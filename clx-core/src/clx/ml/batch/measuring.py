@@ -6,6 +6,7 @@ the prediction alone. If the memory is too small, only this process ends.
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import sys
@@ -131,6 +132,9 @@ def measure(job: Measuring, since: float, own_process: bool = False) -> Measured
         found.rounds.append((tokens, texts, seconds))
         at, taken = at + len(some), seconds / len(some)
     if own_process:
+        # A prediction of a file reads and writes tables.
+        for name in ("pandas", "pyarrow.csv", "pyarrow.parquet"):
+            importlib.import_module(name)
         found.memory, found.device_memory = peak_memory(), _peak_on_gpu()
     return found
 
