@@ -217,17 +217,19 @@ def _of_backend(
     )
 
 
-def check_shards(shards: Any) -> int | None:
-    """Return the number of shards, None for no shards.
+def check_count(count: Any, name: str, least: int = 1) -> int | None:
+    """Return a number of shards or folds, None for None.
 
     Raises:
-        ConfigError: it is not a whole number of at least 1.
+        ConfigError: it is not a whole number of at least ``least``.
     """
-    if shards is None:
+    if count is None:
         return None
-    if isinstance(shards, bool) or not isinstance(shards, int) or shards < 1:
-        raise ConfigError(f"shards must be a whole number of at least 1, but is {cell(shards)}")
-    return shards
+    if isinstance(count, bool) or not isinstance(count, int) or count < least:
+        raise ConfigError(
+            f"{name} must be a whole number of at least {least}, but is {cell(count)}"
+        )
+    return count
 
 
 def _shards(rows: int, request: EstimateRequest) -> Shards:

@@ -12,13 +12,12 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from clx.ml.batch.tokens import Group, SampledTexts, relative_error
 from clx.ml.data.batches import window_size
+from clx.ml.machine.memory import peak_memory
 from clx.ml.prediction.predict import CutTexts
 
 SECONDS = 2.0
@@ -137,21 +136,6 @@ def measure(job: Measuring, since: float, own_process: bool = False) -> Measured
             importlib.import_module(name)
         found.memory, found.device_memory = peak_memory(), _peak_on_gpu()
     return found
-
-
-def peak_memory() -> int | None:
-    """Return the peak of this process's memory in bytes, None where it cannot be read."""
-    with suppress(OSError, ValueError):
-        # getrusage counts the peak of the process that started this one, too.
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    with suppress(ImportError):
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-    return None
 
 
 def _peak_on_gpu() -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from clx.ml.data.batches import batches, window_size
 from clx.ml.data.lengths import AT_ONCE, input_limit
@@ -13,6 +13,8 @@ from clx.ml.results.estimates import Tokens
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
+
+T = TypeVar("T")
 
 GOLDEN = 0.6180339887498949
 """The first multiples of it, modulo 1, are spread evenly, however many are taken."""
@@ -100,8 +102,7 @@ class SampledTexts:
                 for batch in batches(lengths, device, batch_size)
             ]
         formed.sort(key=lambda group: -group.tokens / len(group.texts))
-        places = [int(number * GOLDEN % 1 * len(formed)) for number in range(3 * len(formed))]
-        return [formed[place] for place in dict.fromkeys([*places, *range(len(formed))])]
+        return spread(formed)
 
 
 def sampled_texts(task: Task, runs: Sequence[Sequence[str]]) -> SampledTexts:
@@ -123,3 +124,9 @@ def relative_error(values: Sequence[float]) -> float:
         return 0.0
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
     return float((variance / len(values)) ** 0.5 / mean)
+
+
+def spread(items: Sequence[T]) -> list[T]:
+    """Return sorted items in an order whose first few are spread over all of them."""
+    places = [int(number * GOLDEN % 1 * len(items)) for number in range(3 * len(items))]
+    return [items[place] for place in dict.fromkeys([*places, *range(len(items))])]

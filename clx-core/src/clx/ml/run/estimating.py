@@ -12,6 +12,8 @@ from clx.ml.data.frames import to_frame
 from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import own_text_columns
 from clx.ml.data.texts import columns_to_read, frame_inputs
+from clx.ml.machine.caller_state import caller_state_kept
+from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.prediction.backends import BACKENDS, TORCH, check_backend
 from clx.ml.prediction.predict import check_batch_size, check_min_score
 from clx.ml.run.batching import BatchingRun
@@ -19,6 +21,7 @@ from clx.ml.run.batching import BatchingRun
 if TYPE_CHECKING:
     from clx.ml.batch.measuring import Predictions
     from clx.ml.results.estimates import Estimate
+    from clx.ml.results.training_estimates import TrainingEstimate
 
 
 class EstimatingRun(BatchingRun):
@@ -71,7 +74,7 @@ class EstimatingRun(BatchingRun):
         from clx.ml.batch.estimate import (
             PARQUET,
             EstimateRequest,
-            check_shards,
+            check_count,
             estimate_prediction,
             rows_of_sources,
             rows_of_texts,
@@ -89,7 +92,7 @@ class EstimatingRun(BatchingRun):
             None if columns is None else tuple(columns),
             prefix,
             form=PARQUET if target is None else target_format(os.fspath(target)),
-            shards=check_shards(shards),
+            shards=check_count(shards, "shards"),
         )
         asked = (check_batch_size(batch_size), all_scores, check_min_score(min_score))
         engines = {
@@ -102,6 +105,54 @@ class EstimatingRun(BatchingRun):
             frame = to_frame(source, "data", reading, labeled=False)
             rows = rows_of_texts(frame_inputs(frame, read))
         return estimate_prediction(self, request, rows, engines)
+
+    def estimate_training(
+        self,
+        train_data: Any,
+        eval_data: Any = None,
+        fine_tune: bool = True,
+        time_budget: str | float | None = None,
+        group_column: str | None = None,
+        time_column: str | None = None,
+        folds: int | None = None,
+        *,
+        separator: str | None = None,
+        encoding: str | None = None,
+        header: bool | Sequence[str] = True,
+    ) -> TrainingEstimate:
+        """Return what a training will cost on this machine, stage by stage. Nothing is written.
+
+        The data is read and checked as :meth:`train` does. A thousand rows are tokenized, and the
+        base model makes a few steps with them, which are dropped. The arguments are those of
+        :meth:`train`.
+
+        Args:
+            train_data: as for :meth:`train`.
+            eval_data: as for :meth:`train`.
+            fine_tune: as for :meth:`train`.
+            time_budget: as for :meth:`train`.
+            group_column: as for :meth:`train`.
+            time_column: as for :meth:`train`.
+            folds: include a cross-validation with this number of folds.
+            separator: as for :meth:`train`.
+            encoding: as for :meth:`train`.
+            header: as for :meth:`train`.
+
+        Raises:
+            ConfigError: an argument is not valid, or the training arguments do not fit the data.
+            DataFormatError: the data is not in the task's format.
+            ModelNotFoundError: the base model cannot be found.
+        """
+        from clx.ml.batch.training_estimate import TrainingRequest, estimate_training
+        from clx.ml.training.data import Data
+
+        reading = reading_of(separator, encoding, header)
+        self._require_device()
+        data = Data(train_data, eval_data, group_column, time_column, reading)
+        with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True):
+            self._resolve_metrics()
+            request = TrainingRequest(data, fine_tune, time_budget, folds)
+            return estimate_training(self, request)
 
     def _backends(self) -> list[str]:
         """Return the backends that the run has."""

@@ -175,5 +175,6 @@ def _of_lines(files: Sequence[FileSource], reading: Reading, places: Places) -> 
 
 def starts_of(count: int, places: Places) -> list[int]:
     """Return the positions of the first rows of runs that are spread evenly and do not overlap."""
-    runs = max(1, min(places.runs, -(-count // places.rows)))
-    return [count * number // runs for number in range(runs)] if count else []
+    if count <= places.runs * places.rows:
+        return list(range(0, count, places.rows))
+    return [count * number // places.runs for number in range(places.runs)]
