@@ -16,7 +16,6 @@ from clx.cli.parameters import (
     RunArgument,
     SeparatorOption,
     TextColumnOption,
-    comma_separated,
     reading_options,
 )
 from clx.cli.predict_estimate import print_estimate
@@ -79,8 +78,8 @@ def estimate(
         run = training_run(load=run_name, device=device)
         arguments = {
             "target": target,
-            "text_column": text_column or "text",
-            "columns": None if columns is None else comma_separated(columns),
+            "text_column": text_column,
+            "columns": columns,
             "batch_size": batch_size,
             "backend": backend,
             "all_scores": all_scores,

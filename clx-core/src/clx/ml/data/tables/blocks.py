@@ -21,7 +21,7 @@ COMPRESSED_BLOCK = 8 << 20
 """The decompressed bytes of a block. Decompression reads ahead, which must not count."""
 
 TRIALS = 20
-"""How often the ends of a block are moved by a line, if a quoted cell goes over them."""
+"""How often the end of a block is moved by a line, if it is in a quoted cell."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,15 @@ def _block(file: FileSource, offset: int, size: int) -> Block:
 def block_rows(block: Block, reading: Reading) -> Rows | None:
     """Return the rows of a block, None if it cannot be read by itself.
 
-    A block that begins or ends in a quoted cell of several lines is read without these lines.
+    A block that ends in a quoted cell of several lines is read without these lines. A block that may
+    begin in one must not be passed.
     """
     body = block.body
-    for trial in range(TRIALS):
-        if not block.ends and (trial == 0 or trial % 2):
+    if not block.begins:
+        body = body[body.find(b"\n") + 1 :]
+    for _ in range(TRIALS):
+        if not block.ends:
             body = body[: body.rstrip(b"\r\n").rfind(b"\n") + 1] or body
-        if not block.begins and (trial == 0 or trial % 2 == 0):
-            body = body[body.find(b"\n") + 1 :]
         kind = block.file.format.kind
         has_heading = kind in ("csv", "tsv") and reading.header is True and not block.begins
         whole = (block.heading if has_heading else b"") + body

@@ -151,10 +151,15 @@ def _table(batch: pa.RecordBatch, rows: Rows) -> pa.Table:
 def _of_lines(files: Sequence[FileSource], reading: Reading, places: Places) -> Sample:
     total = sum(map(stored_bytes, files))
     found: list[tuple[Block, Rows]] = []
+    several_lines = False
     for block in blocks_of(files, places.runs):
+        if several_lines and not block.begins:
+            # It may begin in a quoted cell, and nothing tells.
+            continue
         rows = block_rows(block, reading)
         if rows is not None:
             found.append((block, rows))
+            several_lines = several_lines or _has_lines(rows)
     if not found:
         raise DataFormatError(
             f"{files[0].name} cannot be sampled: no block of it can be read by itself. Pass a part of "
@@ -171,6 +176,14 @@ def _of_lines(files: Sequence[FileSource], reading: Reading, places: Places) -> 
         variance = sum((each - rate) ** 2 for each in rates) / (len(rates) - 1)
         error = max(0.01, (variance / len(rates)) ** 0.5 / rate)
     return Sample(round(rate * total), ESTIMATED, error, tuple(runs))
+
+
+def _has_lines(rows: Rows) -> bool:
+    """Return whether a cell of a csv file has several lines."""
+    import pyarrow.compute as pc
+
+    table = rows.table() if rows.text_cells else rows.schema.empty_table()
+    return any(pc.any(pc.match_substring(cells, "\n")).as_py() for cells in table.columns)
 
 
 def starts_of(count: int, places: Places) -> list[int]:
