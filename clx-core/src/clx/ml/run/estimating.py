@@ -86,12 +86,13 @@ class EstimatingRun(BatchingRun):
         reading = reading_of(separator, encoding, header)
         read = tuple(columns_to_read(own_text_columns(self), text_column))
         sources = _sources(source)
+        form = PARQUET if target is None else target_format(os.fspath(target))
         request = EstimateRequest(
             ", ".join(sources) or "data",
             read,
             None if columns is None else tuple(columns),
             prefix,
-            form=PARQUET if target is None else target_format(os.fspath(target)),
+            form=form if sources or target is not None else None,
             shards=check_count(shards, "shards"),
         )
         asked = (check_batch_size(batch_size), all_scores, check_min_score(min_score))

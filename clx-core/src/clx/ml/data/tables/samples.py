@@ -182,8 +182,9 @@ def _has_lines(rows: Rows) -> bool:
     """Return whether a cell of a csv file has several lines."""
     import pyarrow.compute as pc
 
-    table = rows.table() if rows.text_cells else rows.schema.empty_table()
-    return any(pc.any(pc.match_substring(cells, "\n")).as_py() for cells in table.columns)
+    if not rows.text_cells:
+        return False
+    return any(pc.any(pc.match_substring(cells, "\n")).as_py() for cells in rows.table().columns)
 
 
 def starts_of(count: int, places: Places) -> list[int]:
