@@ -21,6 +21,7 @@ from clx.cli.parameters import (
     comma_separated,
     reading_options,
 )
+from clx.cli.predict_estimate import print_estimate
 from clx.cli.sources import source_of
 from clx.errors import ConfigError
 from clx.problems import raise_problems
@@ -99,6 +100,12 @@ def predict(
         float | None,
         typer.Option(metavar="X", help="Minimum score, 0 to 1 [default: what the run learned]"),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what the prediction will cost, like `clx estimate`, and end."
+        ),
+    ] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -111,7 +118,7 @@ def predict(
     with Output(as_json) as out:
         source = source_of(sources, as_texts)
         problems: list[str] = []
-        if target is None:
+        if target is None and not dry_run:
             with_target = {
                 "--columns": columns,
                 "--resume": resume,
@@ -128,6 +135,7 @@ def predict(
                 "--encoding": encoding,
                 "--header": header,
                 "--no-header": no_header,
+                "--dry-run": dry_run,
             }
             problems += _misplaced(with_file, "rows of data as SOURCE")
         raise_problems(ConfigError, "These arguments cannot be combined:", problems)
@@ -140,6 +148,16 @@ def predict(
         from clx.ml.prediction.predict import check_min_score
 
         run = training_run(load=run_name, device=device)
+        if dry_run and source.data is not None:
+            given: dict[str, Any] = {
+                "target": target,
+                "text_column": text_column,
+                "columns": columns,
+            }
+            given |= {"batch_size": batch_size, "backend": backend, "all_scores": all_scores}
+            given |= {"min_score": min_score, "prefix": prefix}
+            print_estimate(out, run, [source.data], {**given, **how})
+            return
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.data is None:
             columns_read = columns_to_read(own_text_columns(run), text_column)

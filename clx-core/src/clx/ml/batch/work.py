@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 
 from tqdm.auto import tqdm
 
@@ -47,7 +45,7 @@ def predict_shard(
             for part in parts:
                 check()
                 if part in missing:
-                    outcome = tried(worker, part)
+                    outcome = _tried(worker, part)
                     if isinstance(outcome, Failure):
                         failed[part] = outcome
                         records.fail(part, outcome)
@@ -58,26 +56,7 @@ def predict_shard(
     return done, failed
 
 
-@dataclass(frozen=True)
-class PartsMaker:
-    """Makes what predicts a part, in a process of an engine. It can be pickled.
-
-    Attributes:
-        job: the job.
-    """
-
-    job: PartsJob
-
-    def __call__(self) -> Callable[[Part], Record | Failure]:
-        """Return what predicts a part and returns its record, or its failure.
-
-        Raises:
-            ClxError: this machine cannot read the run or the inputs.
-        """
-        return partial(tried, self.job.worker())
-
-
-def tried(worker: PartsWorker, part: Part) -> Record | Failure:
+def _tried(worker: PartsWorker, part: Part) -> Record | Failure:
     """Predict a part, a few times if the error may pass."""
     where = f"{socket.gethostname()}:{os.getpid()}"
     for attempt in range(1, ATTEMPTS + 1):
