@@ -61,6 +61,10 @@ def predict_parts(
     encoding: str | None = None,
     header: bool | Iterable[str] = True,
     overwrite: bool = False,
+    engine: str | None = None,
+    address: str | None = None,
+    workers: int | None = None,
+    gpus_per_worker: float | None = None,
     **options: Any,
 ) -> PartsStatus:
     """Predict files into a folder of parts, each of which is complete or absent.
@@ -80,6 +84,12 @@ def predict_parts(
         header: as for ``run.train``.
         overwrite: start again if the files, the run or the options changed. Parts of unchanged files
             are kept if only files changed.
+        engine: ``"ray"`` to give the parts to the workers of a Ray cluster, None to predict them in
+            this process. The parts are the same.
+        address: with Ray, the cluster. None for the environment variable ``RAY_ADDRESS``, otherwise
+            one on this machine, which is stopped at the end.
+        workers: with Ray, the number of workers; None for one per CPU, or per share of a GPU.
+        gpus_per_worker: with Ray, the GPUs of each worker; a share such as 0.5 is possible.
         **options: further arguments of :class:`Predictor`.
 
     Returns:
@@ -91,11 +101,14 @@ def predict_parts(
         ResumeError: the folder holds the parts of another prediction; the message says what differs.
         RunExistsError: the folder holds other files.
         UnfinishedError: parts failed; the others are finished. The message lists them.
+        MissingDependencyError: Ray is not installed.
     """
     from clx.ml.batch import parts
+    from clx.ml.batch.engines import engine_of
     from clx.ml.batch.plan import PART_ROWS
     from clx.ml.data.reading import reading_of
 
+    chosen = engine_of(engine, address, workers, gpus_per_worker)
     return parts.predict_parts(
         Predictor(run, **options),
         sources,
@@ -104,6 +117,7 @@ def predict_parts(
         part_rows=PART_ROWS if part_rows is None else part_rows,
         reading=reading_of(separator, encoding, header),
         overwrite=overwrite,
+        engine=chosen,
     )
 
 

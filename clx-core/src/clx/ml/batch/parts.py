@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clx.errors import DataWarning, UnfinishedError
+from clx.ml.batch.engines import Engine
 from clx.ml.batch.job import begin_job
 from clx.ml.batch.plan import PART_ROWS, Part
 from clx.ml.batch.predictor import Predictor
@@ -30,6 +31,7 @@ def predict_parts(
     part_rows: int = PART_ROWS,
     reading: Reading = DEFAULT_READING,
     overwrite: bool = False,
+    engine: Engine | None = None,
 ) -> PartsStatus:
     """Predict files in parts; see :func:`clx.batch.predict_parts`."""
     own = shard_of(shard, os.environ)
@@ -37,7 +39,7 @@ def predict_parts(
     job = begin_job(predictor, given, directory, reading, part_rows, overwrite)
     parts = own.of(job.plan.parts())
     what = "predict" if own == ALL else f"predict shard {own}"
-    done, failed = predict_shard(job, parts, what)
+    done, failed = engine(job, parts) if engine else predict_shard(job, parts, what)
     tell(done, job.directory)
     raise_failed(failed, parts, job.directory)
     return parts_status(directory)
