@@ -61,10 +61,10 @@ def predict_parts(
     encoding: str | None = None,
     header: bool | Iterable[str] = True,
     overwrite: bool = False,
-    engine: str | None = None,
+    engine: str = "local",
     address: str | None = None,
     workers: int | None = None,
-    gpus_per_worker: float | None = None,
+    gpus_per_worker: float = 0,
     **options: Any,
 ) -> PartsStatus:
     """Predict files into a folder of parts, each of which is complete or absent.
@@ -84,12 +84,10 @@ def predict_parts(
         header: as for ``run.train``.
         overwrite: start again if the files, the run or the options changed. Parts of unchanged files
             are kept if only files changed.
-        engine: ``"ray"`` to give the parts to the workers of a Ray cluster, None to predict them in
-            this process. The parts are the same.
-        address: with Ray, the cluster. None for the environment variable ``RAY_ADDRESS``, otherwise
-            one on this machine, which is stopped at the end.
-        workers: with Ray, the number of workers; None for one per CPU, or per share of a GPU.
-        gpus_per_worker: with Ray, the GPUs of each worker; a share such as 0.5 is possible.
+        engine: ``"local"`` predicts in this process, ``"ray"`` with the workers of a Ray cluster.
+        address: the address of the Ray cluster; None for ``RAY_ADDRESS``, else for one on this machine.
+        workers: the number of Ray workers; None for as many as there are CPUs.
+        gpus_per_worker: how many GPUs each Ray worker reserves.
         **options: further arguments of :class:`Predictor`.
 
     Returns:
@@ -101,14 +99,13 @@ def predict_parts(
         ResumeError: the folder holds the parts of another prediction; the message says what differs.
         RunExistsError: the folder holds other files.
         UnfinishedError: parts failed; the others are finished. The message lists them.
-        MissingDependencyError: Ray is not installed.
     """
     from clx.ml.batch import parts
-    from clx.ml.batch.engines import engine_of
+    from clx.ml.batch.engines import ray_options
     from clx.ml.batch.plan import PART_ROWS
     from clx.ml.data.reading import reading_of
 
-    chosen = engine_of(engine, address, workers, gpus_per_worker)
+    ray = ray_options(engine, address, workers, gpus_per_worker)
     return parts.predict_parts(
         Predictor(run, **options),
         sources,
@@ -117,7 +114,7 @@ def predict_parts(
         part_rows=PART_ROWS if part_rows is None else part_rows,
         reading=reading_of(separator, encoding, header),
         overwrite=overwrite,
-        engine=chosen,
+        ray=ray,
     )
 
 

@@ -1,51 +1,40 @@
-"""Who predicts the parts: this process, or the workers of Ray."""
+"""Who predicts the parts: this process, or the workers of a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
-from clx.ml.batch.job import PartsJob
-from clx.ml.batch.plan import Part
-from clx.ml.batch.records import Failure, Record
-from clx.problems import cell
+from clx.problems import cell, did_you_mean, names
 
-ENGINES = ("ray",)
+if TYPE_CHECKING:
+    from clx.ml.batch.ray_engine import RayOptions
 
-Engine = Callable[[PartsJob, Sequence[Part]], tuple[list[Record], dict[Part, Failure]]]
-"""Predicts the missing ones of some parts; returns the records of these, and the failures."""
+LOCAL, RAY = "local", "ray"
+ENGINES = (LOCAL, RAY)
 
 
-def engine_of(
-    engine: str | None,
-    address: str | None = None,
-    workers: int | None = None,
-    gpus_per_worker: float | None = None,
-) -> Engine | None:
-    """Return the engine of a name, None for this process.
-
-    Args:
-        engine: ``"ray"``, or None.
-        address: the address of a cluster.
-        workers: the number of workers.
-        gpus_per_worker: how many GPUs each worker reserves.
+def ray_options(
+    engine: Any, address: str | None, workers: int | None, gpus_per_worker: float
+) -> RayOptions | None:
+    """Return the options for Ray, None for a prediction in this process.
 
     Raises:
-        ConfigError: there is no such engine, or the other arguments are given without one.
+        ConfigError: there is no such engine, or options of Ray are given without it.
         MissingDependencyError: Ray is not installed.
     """
-    if engine is None:
-        given = {"address": address, "workers": workers, "gpus_per_worker": gpus_per_worker}
-        alone = [name for name, value in given.items() if value is not None]
-        if alone:
-            raise ConfigError(f"{' and '.join(alone)}: only with engine='ray'")
-        return None
     if engine not in ENGINES:
-        raise ConfigError(f"engine must be 'ray' or None, but is {cell(engine)}")
+        raise ConfigError(
+            f"engine must be one of {names(ENGINES)}, but is {cell(engine)}"
+            f"{did_you_mean(str(engine), ENGINES)}"
+        )
+    if engine == LOCAL:
+        given = {"address": address, "workers": workers, "gpus_per_worker": gpus_per_worker or None}
+        if others := [name for name, value in given.items() if value is not None]:
+            raise ConfigError(f"{names(others)} need engine='ray'")
+        return None
     from clx.ml.batch.ray_cluster import import_ray
-    from clx.ml.batch.ray_engine import RayOptions, predict_on_ray
+    from clx.ml.batch.ray_engine import RayOptions
 
     import_ray()
-    options = RayOptions(address, workers, gpus_per_worker or 0.0)
-    return partial(predict_on_ray, options=options)
+    return RayOptions(address, workers, gpus_per_worker)

@@ -14,11 +14,11 @@ from clx.errors import ClxError, ConfigError, DataFormatError, ResumeError
 from clx.ml.batch.inputs import Input, current_fingerprint, inputs_of
 from clx.ml.batch.place import place_at
 from clx.ml.batch.plan import Part, Plan, Wish, check_part_rows, make_plan
+from clx.ml.batch.position import Position
 from clx.ml.batch.predictor import Predictor
 from clx.ml.batch.records import Record, Records
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.data.tables.formats import FileFormat
-from clx.ml.data.tables.rows import fitted
 from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.record_batch import output_batch
@@ -27,9 +27,6 @@ from clx.problems import examples, raise_problems
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-AT_ONCE = 4096
-"""How many rows of a part are in memory at a time."""
 
 PARQUET = FileFormat("parquet")
 
@@ -80,7 +77,7 @@ class PartsWorker:
 
     job: PartsJob
     check: Any
-    _open: _Position | None = field(default=None, repr=False)
+    _open: Position | None = field(default=None, repr=False)
 
     def __call__(self, part: Part) -> Record:
         """Predict a part, write it, and return its record.
@@ -144,48 +141,14 @@ class PartsWorker:
         """Yield the rows of a part in batches, reading on where the last part ended."""
         place = self._open
         if place is None or place.fingerprint != part.fingerprint or place.row > part.first:
-            place = self._open = _Position(given, self.job, part.first)
+            rows = given.rows(self.job.reading, self.job.predictor.text_columns, part.first)
+            schema = self.job.plan.read_schema()
+            place = self._open = Position(rows, schema, part.fingerprint, part.first)
         try:
             yield from place.take(part.first, part.rows)
         except BaseException:
             self._open = None
             raise
-
-
-class _Position:
-    """A file that is being read."""
-
-    def __init__(self, given: Input, job: PartsJob, first: int) -> None:
-        self.fingerprint = given.fingerprint
-        self.row = first
-        self._schema = job.plan.read_schema()
-        rows = given.rows(job.reading, job.predictor.text_columns, first)
-        self._batches = iter(rows.read())
-        self._left: pa.RecordBatch | None = None
-
-    def take(self, first: int, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield some rows, after dropping those before them."""
-        end = first + rows
-        while self.row < end:
-            batch = self._left if self._left is not None else next(self._batches, None)
-            if batch is None:
-                return
-            skipped = min(batch.num_rows, max(0, first - self.row))
-            taken = min(batch.num_rows - skipped, end - self.row - skipped, AT_ONCE)
-            self.row += skipped + taken
-            rest = batch.slice(skipped + taken)
-            self._left = rest if rest.num_rows else None
-            if taken:
-                yield fitted(self._named(batch.slice(skipped, taken)), self._schema)
-
-    def _named(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        import pyarrow as pa
-
-        present = [name for name in self._schema.names if name in batch.schema.names]
-        fields = [batch.schema.field(name).remove_metadata() for name in present]
-        return pa.RecordBatch.from_arrays(
-            [batch.column(name) for name in present], schema=pa.schema(fields)
-        )
 
 
 @dataclass

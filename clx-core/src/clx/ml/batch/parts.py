@@ -6,9 +6,9 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clx.errors import DataWarning, UnfinishedError
-from clx.ml.batch.engines import Engine
 from clx.ml.batch.job import begin_job
 from clx.ml.batch.plan import PART_ROWS, Part
 from clx.ml.batch.predictor import Predictor
@@ -21,6 +21,9 @@ from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.machine.callers import user_level
 from clx.ml.results.parts import PartsStatus
 
+if TYPE_CHECKING:
+    from clx.ml.batch.ray_engine import RayOptions
+
 
 def predict_parts(
     predictor: Predictor,
@@ -31,15 +34,31 @@ def predict_parts(
     part_rows: int = PART_ROWS,
     reading: Reading = DEFAULT_READING,
     overwrite: bool = False,
-    engine: Engine | None = None,
+    ray: RayOptions | None = None,
 ) -> PartsStatus:
-    """Predict files in parts; see :func:`clx.batch.predict_parts`."""
+    """Predict files in parts; see :func:`clx.batch.predict_parts`.
+
+    Args:
+        predictor: the run and the options of the prediction.
+        sources: a file, folder, glob or address, or several.
+        directory: the folder of the parts.
+        shard: which share to predict.
+        part_rows: the most rows of a part.
+        reading: how to read the files.
+        overwrite: start again if anything changed.
+        ray: the cluster to use; None predicts in this process.
+    """
     own = shard_of(shard, os.environ)
     given = [sources] if isinstance(sources, str | Path) else list(sources)  # type: ignore[arg-type]
     job = begin_job(predictor, given, directory, reading, part_rows, overwrite)
     parts = own.of(job.plan.parts())
-    what = "predict" if own == ALL else f"predict shard {own}"
-    done, failed = engine(job, parts) if engine else predict_shard(job, parts, what)
+    if ray is None:
+        what = "predict" if own == ALL else f"predict shard {own}"
+        done, failed = predict_shard(job, parts, what)
+    else:
+        from clx.ml.batch.ray_engine import predict_on_ray
+
+        done, failed = predict_on_ray(job, parts, ray)
     tell(done, job.directory)
     raise_failed(failed, parts, job.directory)
     return parts_status(directory)

@@ -113,7 +113,9 @@ class _Start:
         if current_fingerprint(given) != given.fingerprint:
             raise DataFormatError(f"{given.name} differs from the file that the command found")
         if job.records().plan() != job.plan:
-            raise RunDirError(f"The folder {job.directory} is not the one that the command writes to")
+            raise RunDirError(
+                f"The folder {job.directory} is not the one that the command writes to"
+            )
         return worker
 
 

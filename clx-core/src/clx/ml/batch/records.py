@@ -187,7 +187,10 @@ class Records:
         return opened
 
     def _write(self, name: str, content: bytes) -> None:
-        self.place.write(name, lambda path: path.write_bytes(content) and None)
+        def fill(path: Path) -> None:
+            path.write_bytes(content)
+
+        self.place.write(name, fill)
 
 
 def _values(content: bytes | None) -> dict[str, Any] | None:

@@ -70,7 +70,7 @@ def _checked(number: int, count: int, what: str) -> Shard:
 
 
 def _from_scheduler(environment: Mapping[str, str]) -> Shard:
-    found = {}
+    found: dict[str, Shard] = {}
     for name, read in _SCHEDULERS.items():
         shard = read(environment)
         if shard is not None:
@@ -84,7 +84,8 @@ def _from_scheduler(environment: Mapping[str, str]) -> Shard:
     if len(set(several.values())) > 1:
         told = ", ".join(f"{name} says {shard}" for name, shard in several.items())
         raise ConfigError(f"shard='auto' is ambiguous: {told}. Write the shard, such as 3/16")
-    return next(iter(several.values()))
+    (only,) = set(several.values())
+    return only
 
 
 def _slurm_array(environment: Mapping[str, str]) -> Shard | None:

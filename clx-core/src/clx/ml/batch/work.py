@@ -57,6 +57,7 @@ def predict_shard(
 
 
 def _tried(worker: PartsWorker, part: Part) -> Record | Failure:
+    """Predict a part, a few times if the error may pass."""
     where = f"{socket.gethostname()}:{os.getpid()}"
     for attempt in range(1, ATTEMPTS + 1):
         try:

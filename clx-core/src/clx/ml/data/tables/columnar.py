@@ -121,3 +121,33 @@ def _opened(source: FileSource) -> Iterator[IO[bytes]]:
     """Open the file for random access; its errors name it."""
     with source.errors_named(), source.open_raw() as stream:
         yield stream
+
+
+def parquet_run(source: FileSource, row: int, rows: int) -> pa.Table:
+    """Return consecutive rows of a parquet file without reading those before them.
+
+    Args:
+        source: the file.
+        row: the rows begin with the row group that holds this row.
+        rows: how many to return; there are fewer at the end of the file.
+
+    Raises:
+        DataFormatError: the file is not valid.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _opened(source) as stream, pq.ParquetFile(stream, buffer_size=BUFFER) as file:
+        groups = range(file.metadata.num_row_groups)
+        first, passed = 0, 0
+        for group in groups:
+            if passed > row:
+                break
+            first, passed = group, passed + file.metadata.row_group(group).num_rows
+        batches, held = [], 0
+        for batch in file.iter_batches(rows, row_groups=list(groups[first:])):
+            batches.append(batch.slice(0, rows - held))
+            held += batches[-1].num_rows
+            if held >= rows:
+                break
+        return pa.Table.from_batches(batches, file.schema_arrow)
