@@ -6,18 +6,21 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from conftest import ANIMALS, FRUIT
 
 from clx.batch import Predictor, join_parts, predict_parts
-from clx.errors import ClxError, ClxWarning, ConfigError, MissingDependencyError, UnfinishedError
-from clx.ml.batch.engines import engine_of
+from clx.cli import main
+from clx.errors import ClxError, ClxWarning, MissingDependencyError, UnfinishedError
 from clx.ml.batch.job import begin_job
+from clx.ml.batch.ray_engine import RayOptions, predict_on_ray
 from clx.ml.data.reading import DEFAULT_READING
 
 ROWS = 12_000
@@ -94,19 +97,31 @@ def test_a_machine_without_the_run_or_the_folder_is_named(
         path = tmp_path / "elsewhere"
         job = dataclasses.replace(job, directory=str(path))
     with pytest.raises(ClxError, match=rf"^On the machine [\d.]+: .*{path}"):
-        engine_of("ray")(job, job.plan.parts())
+        predict_on_ray(job, job.plan.parts(), RayOptions())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["dask"], "engine must be 'ray' or None, but is 'dask'"),
-        ([None, "auto", 2], "address and workers: only with engine='ray'"),
-    ],
-)
-def test_wrong_engines_are_refused(arguments, message):
-    with pytest.raises(ConfigError, match=message):
-        engine_of(*arguments)
+COMMAND = [sys.executable, "-m", "clx", "predict"]
+
+
+def test_sigterm_to_the_command_stops_the_workers_and_the_command_continues(
+    trained, source, tmp_path
+):
+    parts = tmp_path / "parts"
+    command = [*COMMAND, trained, source, "-o", f"{parts}/", "--part-rows", "200"]
+    ray = subprocess.Popen([*command, "--engine", "ray", "--workers", "2"], stderr=subprocess.PIPE)
+    while not workers_of(parts):
+        assert ray.poll() is None, ray.stderr.read().decode()
+        time.sleep(0.05)
+    ray.terminate()
+    ray.communicate(timeout=60)
+    assert ray.returncode == 143
+    workers = set(workers_of(parts))
+    assert [each for each in workers if Path(f"/proc/{each}").exists()] == []
+    done = len(workers_of(parts))
+    assert 0 < done < 60
+    # The other engine goes on.
+    assert main([*map(str, command[3:])]) == 0
+    assert workers_of(parts).count(os.getpid()) == 60 - done
 
 
 def test_ray_that_is_missing_is_named_before_anything_is_read(monkeypatch, tmp_path):
