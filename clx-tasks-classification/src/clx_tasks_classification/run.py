@@ -19,6 +19,7 @@ from clx.ml.labels import (
     label_type_problems,
     label_values,
     original,
+    original_type,
 )
 from clx.ml.metrics import (
     classification_metrics,
@@ -281,6 +282,12 @@ class ClassificationRun(TrainingRun):
         if all_scores:
             row |= {f"score_{name}": score for name, score in prediction.items()}
         return row
+
+    def prediction_types(self, *, all_scores: bool = False) -> dict[str, Any]:
+        """Return the types of the columns of :meth:`prediction_row`."""
+        label = original_type(self.label_names, self.label_type)
+        types = {"label": label, "score": float, "margin": float, "abstained": bool}
+        return types | {f"score_{name}": float for name in self.label_names if all_scores}
 
 
 def _label_column(data: pd.DataFrame) -> str:

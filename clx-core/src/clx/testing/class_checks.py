@@ -37,6 +37,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "apply_decisions": (({},), {}),
     "decide": (("prediction",), {"min_score": None}),
     "prediction_row": (("prediction",), {"all_scores": False, "min_score": None}),
+    "prediction_types": ((), {"all_scores": False}),
     "row_labels": (("frame",), {}),
     "save_extra": (("folder",), {}),
 }

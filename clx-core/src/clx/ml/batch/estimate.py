@@ -22,7 +22,8 @@ from clx.ml.data.tables.samples import COUNTED, Places, Run, sample_sources, sta
 from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.progress import with_progress
 from clx.ml.prediction.predict_file import PART_ROWS
-from clx.ml.prediction.row_output import Columns, output_batch
+from clx.ml.prediction.record_batch import PredictedRows, added_columns, output_batch
+from clx.ml.prediction.row_output import Columns
 from clx.ml.prediction.text_rows import require_columns, row_texts, with_export_texts
 from clx.ml.results.estimates import BackendEstimate, Estimate, Shards
 from clx.problems import cell
@@ -270,5 +271,7 @@ def _output(request: EstimateRequest, run: Run, measured: Measured) -> pa.Record
         columns = Columns(
             tuple(name for name in carried if name in batch.schema.names), request.prefix
         )
-        return output_batch(batch.take(found), predicted, {}, columns)
+        rows_found = PredictedRows(list(predicted), {}, len(predicted), 0, None)
+        kept = batch.take(found).select(list(columns.carried))
+        return output_batch(kept, added_columns(rows_found, columns))
     return None

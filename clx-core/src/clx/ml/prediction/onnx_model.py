@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, NotTrainedError, RunDirError
 from clx.ml.data.batches import padded
+from clx.ml.machine.cpus import session_threads
 from clx.ml.machine.forks import not_forked
 from clx.ml.prediction.onnx_runtime import import_onnxruntime
 from clx.ml.run_directory.layout import MANIFEST, ONNX, RunDir
@@ -155,9 +155,8 @@ def _options(runtime: Any) -> Any:
     # Otherwise it keeps a memory plan for each input shape, and almost every batch has a new shape.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isdigit() and int(threads):
-        options.intra_op_num_threads = int(threads)
+    # ONNX Runtime counts the cores of the machine, however few of them this process may use.
+    options.intra_op_num_threads = session_threads() or 0
     return options
 
 

@@ -175,7 +175,7 @@ class EstimatingRun(BatchingRun):
         """Load a backend, and return what predicts with it."""
         from clx.ml.batch.measuring import Predictions
 
-        rows = self._row_function(batch_size, backend, all_scores, min_score)
+        rows = self.row_function(batch_size, backend, all_scores, min_score)
         if backend == TORCH:
             return Predictions(rows, self.pipe.device.type, batch_size)
         device = None if self._clx_state.stored_device else self.device

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from clx.errors import RunDirError
+from clx.ml.machine.cpus import chosen_threads
 from clx.ml.machine.forks import not_forked, ready_after_fork, renew_after_fork
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
@@ -31,7 +32,7 @@ class Loaded:
         self._lock = threading.RLock()
         self._identity: str | None = None
         self._left: list[OnnxModel] = []
-        self._onnx: dict[str, OnnxModel] = {}
+        self._onnx: dict[tuple[str, int | None], OnnxModel] = {}
         self.forget()
         renew_after_fork(self)
 
@@ -151,13 +152,14 @@ class Loaded:
     ) -> OnnxModel:
         """Return the exported model for ``onnx`` or ``onnx-int8``, without importing torch."""
         with self._lock:
-            if backend not in self._onnx:
+            key = (backend, chosen_threads())
+            if key not in self._onnx:
                 with not_forked():
                     from clx.ml.prediction.onnx_model import OnnxModel, exported_folder
 
                     folder = exported_folder(self._checked(task, directory()), backend)
-                    self._onnx[backend] = OnnxModel(folder, backend, device)
-            return self._onnx[backend]
+                    self._onnx[key] = OnnxModel(folder, backend, device)
+            return self._onnx[key]
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:
         """Return the directory after checking that it is safe and still holds the opened run."""

@@ -225,3 +225,12 @@ class Task:
         The base makes each key of a dict a column, and puts anything else into ``prediction``.
         """
         return dict(prediction) if isinstance(prediction, dict) else {"prediction": prediction}
+
+    def prediction_types(self, *, all_scores: bool = False) -> Mapping[str, Any] | None:
+        """Return the type of each column of :meth:`prediction_row`, or None if clx must find it out.
+
+        A type is ``str``, ``int``, ``float`` or ``bool``, a list of one type, a dict of types, or
+        ``object`` for any JSON value. Each cell may also be None. The base returns None: clx then
+        predicts some sample texts, which needs the model. See :class:`clx.batch.Predictor`.
+        """
+        return None
