@@ -103,6 +103,10 @@ class ExportError(ClxError, RuntimeError):
     """A model cannot be exported to that format, or predicts otherwise there: predict with torch."""
 
 
+class UnfinishedError(ClxError, RuntimeError):
+    """Parts of a prediction are missing or failed: run the command that began it again."""
+
+
 class HubError(ClxError, OSError):
     """The Hugging Face Hub cannot be reached or refuses: go online, log in, or correct the address."""
 

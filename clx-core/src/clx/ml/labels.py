@@ -51,6 +51,18 @@ def _unlisted(label: Any) -> Any:
     return label if isinstance(label, str) else only_label(label)
 
 
+def original_type(names: Iterable[str], kind: str | None) -> type:
+    """Return the type of the original labels: str, int, bool, or object for ints beyond 64 bits.
+
+    Args:
+        names: the names of the labels.
+        kind: the ``label_type``.
+    """
+    if kind != "int":
+        return bool if kind == "bool" else str
+    return int if all(-(2**63) <= int(name) < 2**63 for name in names) else object
+
+
 def fits(name: str, kind: str) -> bool:
     """Return whether ``name`` is the name of a label of this kind."""
     try:

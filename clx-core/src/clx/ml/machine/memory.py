@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from clx.errors import OutOfMemoryError
@@ -117,6 +119,21 @@ def _memory_named(advise: Callable[[Exception], tuple[str, list[str]]]) -> Itera
         raise OutOfMemoryError(
             f"Out of memory: {what} does not fit ({reason}). Try:{lines}"
         ) from error
+
+
+def peak_memory() -> int | None:
+    """Return the peak of this process's memory in bytes, None where it cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        # getrusage counts the peak of the process that started this one, too.
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    with contextlib.suppress(ImportError):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    return None
 
 
 def _smaller_model(error: Exception) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clx.errors import ClxError, DataFormatError
-from clx.ml.data.tables.json_types import array_of, arrow_type, checked_shape, plain
 from clx.ml.prediction.predict import CutTexts
 from clx.problems import names
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+ON_ERROR = ("raise", "skip")
 
 ERROR = "error"
 """The column that says why a row has no prediction."""
@@ -40,20 +38,38 @@ class Columns:
         Raises:
             DataFormatError: the source has columns of these names.
         """
-        taken = set(self.carried)
-        given = {name: f"{self.prefix}{name}" for name in predicted}
-        given = {
-            name: f"predicted_{name}" if new in taken and not self.prefix else new
-            for name, new in given.items()
-        }
-        clash = sorted(set(given.values()) & taken)
+        given: dict[str, str] = {}
+        for name in predicted:
+            given[name] = self._free(name, given.values())
+        self._refuse_taken(list(given.values()))
+        return given
+
+    def error_name(self, given: Collection[str]) -> str:
+        """Return the name of the column of errors.
+
+        Args:
+            given: the names of the predicted columns in the output.
+
+        Raises:
+            DataFormatError: the source has a column of this name.
+        """
+        name = self._free(ERROR, given)
+        self._refuse_taken([*given, name])
+        return name
+
+    def _free(self, name: str, given: Collection[str]) -> str:
+        new = f"{self.prefix}{name}"
+        is_taken = new in self.carried or new in given
+        return f"predicted_{name}" if is_taken and not self.prefix else new
+
+    def _refuse_taken(self, given: Sequence[str]) -> None:
+        clash = sorted({name for name in given if name in self.carried or given.count(name) > 1})
         if clash:
             raise DataFormatError(
                 f"The data already has the columns {names(clash)}, as after an earlier prediction. "
                 f"Choose other names with prefix='second_', or leave them out with "
                 f"{self.option}=[...]"
             )
-        return given
 
 
 def predict_rows(
@@ -99,42 +115,3 @@ def _is_about_a_text(error: Exception) -> bool:
     if isinstance(error, ClxError):
         return isinstance(error, DataFormatError)
     return not isinstance(error, MemoryError | OSError)
-
-
-def output_batch(
-    source: pa.RecordBatch,
-    predicted: Sequence[dict[str, Any] | None],
-    errors: dict[int, str],
-    columns: Columns,
-) -> pa.RecordBatch:
-    """Return rows of the output.
-
-    Args:
-        source: the rows of the source.
-        predicted: the predicted columns of each row, None for a row without a prediction.
-        errors: why rows have no prediction, by position.
-        columns: the names.
-
-    Raises:
-        DataFormatError: the source has columns of the predictions' names.
-    """
-    import pyarrow as pa
-
-    keys = list(dict.fromkeys(key for row in predicted if row is not None for key in row))
-    new = {
-        name: _array([None if row is None else plain(row.get(key)) for row in predicted])
-        for key, name in columns.names(keys).items()
-    }
-    if columns.with_errors:
-        name = columns.names([ERROR])[ERROR]
-        new[name] = pa.array([errors.get(i) for i in range(source.num_rows)], pa.string())
-    arrays = [*(source.column(name) for name in columns.carried), *new.values()]
-    fields = [
-        *(source.schema.field(name).remove_metadata() for name in columns.carried),
-        *(pa.field(name, array.type) for name, array in new.items()),
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
-
-
-def _array(values: Sequence[Any]) -> pa.Array:
-    return array_of(values, arrow_type(checked_shape(values)))

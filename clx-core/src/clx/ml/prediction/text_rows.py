@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,7 @@ def require_in_all_files(rows: Rows, columns: Sequence[str]) -> None:
                 for column in columns
                 if column in rows.lacking
             ],
-            f"{_of_columns(columns)} of texts in every file",
+            f"{expected_columns(columns)} in every file",
         )
 
 
@@ -101,40 +101,57 @@ def row_texts(batch: pa.RecordBatch, columns: Sequence[str], text_cells: bool) -
         columns: the columns of texts.
         text_cells: whether every cell is text; then an empty cell is an empty text.
     """
+    values = {column: column_values(batch.column(column)) for column in columns}
+    return texts_of_columns(values, text_cells)
+
+
+def texts_of_columns(values: Mapping[str, Sequence[Any]], text_cells: bool = False) -> RowTexts:
+    """Return the texts of some rows.
+
+    Args:
+        values: the values of each column of texts, shape (rows,).
+        text_cells: whether every cell is text; then a missing one is an empty text.
+    """
     errors: dict[int, str] = {}
     by_column = []
-    for column in columns:
-        values = _values(batch.column(column))
-        for position, value in enumerate(values):
-            if value is None and text_cells:
-                values[position] = ""
-            elif (error := _error(value)) is not None:
+    for column, cells in values.items():
+        texts = ["" if cell is None and text_cells else cell for cell in cells]
+        for position, value in enumerate(texts):
+            if (error := _error(value)) is not None:
                 errors.setdefault(position, f"column {column!r}: {error}")
-        by_column.append(values)
-    empty = [""] * len(columns)
+        by_column.append(texts)
+    empty = [""] * len(by_column)
     rows = [
         empty if position in errors else list(row)
         for position, row in enumerate(zip(*by_column, strict=True))
     ]
-    texts: list[str] = [row[0] if len(columns) == 1 else TextRow(row) for row in rows]
-    return RowTexts(texts, errors)
+    return RowTexts([row[0] if len(row) == 1 else TextRow(row) for row in rows], errors)
 
 
-def _values(array: pa.Array) -> list[Any]:
+def column_values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Return the values of a column. JSON is parsed."""
     if is_json(array.type):
-        return [None if text is None else json.loads(text) for text in array.storage.to_pylist()]
+        chunks = array.chunks if hasattr(array, "chunks") else [array]
+        texts = [text for chunk in chunks for text in chunk.storage.to_pylist()]
+        return [None if text is None else json.loads(text) for text in texts]
     values: list[Any] = array.to_pylist()
     return values
 
 
 def _error(value: Any) -> str | None:
-    if value is None or value != value:
-        return "the text is missing"
-    if not isinstance(value, str):
-        return f"not a string ({cell(value)})"
-    if not value.isascii() and has_surrogate(value):
-        return "invalid Unicode (half of a surrogate pair)"
-    return None
+    if isinstance(value, str):
+        is_valid = value.isascii() or not has_surrogate(value)
+        return None if is_valid else "invalid Unicode (half of a surrogate pair)"
+    return "the text is missing" if _is_missing(value) else f"not a string ({cell(value)})"
+
+
+def _is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN, ``pandas.NA`` or ``NaT``."""
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):
+        # pandas.NA is neither equal nor unequal; the comparison of arrays has no single answer.
+        return type(value).__name__ == "NAType"
 
 
 def check_texts_of(rows: Rows, columns: Sequence[str], batch_rows: int) -> None:
@@ -159,7 +176,7 @@ def check_texts_of(rows: Rows, columns: Sequence[str], batch_rows: int) -> None:
         total += batch.num_rows
     raise_data_problems(
         [f"{error} in {len(at)} of {total} rows: {examples(at)}" for error, at in found.items()],
-        f"{_of_columns(columns)} of texts. Correct these rows, or skip them with on_error='skip'.",
+        f"{expected_columns(columns)}. Correct these rows, or skip them with on_error='skip'.",
     )
 
 
@@ -179,9 +196,14 @@ def raise_for_rows(errors: dict[int, str], first: int, columns: Sequence[str]) -
         by_error.setdefault(error, []).append(first + position)
     raise_data_problems(
         [f"{error} in {len(at)} rows: {examples(at)}" for error, at in by_error.items()],
-        f"{_of_columns(columns)} of texts",
+        expected_columns(columns),
     )
 
 
-def _of_columns(columns: Sequence[str]) -> str:
-    return f"a column {columns[0]!r}" if len(columns) == 1 else f"the columns {names(columns)}"
+def expected_columns(columns: Sequence[str]) -> str:
+    """Return a message's description of the columns that hold the texts."""
+    return (
+        f"a column {columns[0]!r} of texts"
+        if len(columns) == 1
+        else f"the columns {names(columns)} of texts"
+    )
