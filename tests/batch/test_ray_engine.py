@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ANIMALS, FRUIT
 
 from clx.batch import Predictor, join_parts, predict_parts
 from clx.cli import main
@@ -22,6 +21,7 @@ from clx.errors import ClxError, ClxWarning, MissingDependencyError, UnfinishedE
 from clx.ml.batch.job import begin_job
 from clx.ml.batch.ray_engine import RayOptions, predict_on_ray
 from clx.ml.data.reading import DEFAULT_READING
+from conftest import ANIMALS, FRUIT
 
 ROWS = 12_000
 
