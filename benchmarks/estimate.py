@@ -155,7 +155,7 @@ def main() -> None:
 
         for name, (task, frame) in sets(arguments.data, arguments.rows).items():
             run = training_run(task, name.replace(" ", "-"))
-            run.train(frame.head(1000), fine_tune=False)
+            run.train(frame.head(300), fine_tune=False)
             if arguments.onnx:
                 run.export("onnx", texts=frame["text"].head(200))
             rows = Path(folder) / f"{run.run_name}.csv"

@@ -1,7 +1,7 @@
 """Simulate how workers go through the parts of a large prediction: which part size, which plan.
 
 python benchmarks/schedule.py                     # 10⁸ texts, 1,000 workers; under a minute
-python benchmarks/schedule.py --rate 27 --seeds 9  # long texts, more repetitions
+python benchmarks/schedule.py --rate 27           # long texts
 
 Nothing is predicted: the inputs are a rate, which ``clx estimate`` measures, and a model of failures.
 A worker is lost after an exponential time, with the part in its hand, and another one replaces it. A
@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=Setting.workers)
     parser.add_argument("--rate", type=float, default=Setting.rate, help="rows a second per worker")
     parser.add_argument("--overhead", type=float, default=Setting.overhead, help="seconds per part")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=7)
     arguments = parser.parse_args()
     base = Setting(
         arguments.rows,

@@ -69,9 +69,8 @@ def test_repeated_texts_are_not_counted_twice(trained, here):
 
 def test_shards_are_whole_parts(trained, tmp_path, here):
     fruit_frame(10_000).to_parquet(tmp_path / "rows.parquet")
-    found = training_run(load=trained).estimate(tmp_path / "rows.parquet", shards=4)
-    parts = -(-10_000 // found.shards.rows)
-    assert (found.shards.count, found.shards.parts, found.shards.idle) == (4, parts, 4 - parts)
+    found = training_run(load=trained).estimate(tmp_path / "rows.parquet", shards=4, part_rows=4096)
+    assert vars(found.shards) == {"count": 4, "parts": 3, "rows": 4096, "idle": 1}
     torch = found.backend("torch")
     assert torch.shard[1] == pytest.approx(torch.high * found.shards.rows / 10_000)
     assert "longest shard" in str(found)

@@ -78,7 +78,7 @@ def predict_parts(
         directory: the folder of the parts: a path or an address. Nothing else may be in it.
         shard: which share to predict, such as ``"3/16"`` (counted from 1), or ``"auto"`` for that of
             SLURM, torchrun, SkyPilot or a Kubernetes indexed job. None predicts all parts.
-        part_rows: the most rows of a part; a part never crosses files. None for 65,536.
+        part_rows: the most rows of a part; a part never crosses files. None for 8,192.
         separator: as for ``run.train``.
         encoding: as for ``run.train``.
         header: as for ``run.train``.

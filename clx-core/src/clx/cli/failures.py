@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import typer
 
-from clx.errors import ClxError, ClxWarning
+from clx.errors import ClxError, ClxWarning, UnfinishedError
 
 BROKEN = 1
 USER_ERROR = 2
@@ -55,7 +55,8 @@ def exit_status(error: BaseException, debug: bool) -> int:
         return USER_ERROR
     if isinstance(error, ClxError):
         complain(f"error: {_with_cli_options(str(error))}")
-        return USER_ERROR
+        # What is unfinished is no mistake in the command: a scheduler may run it again.
+        return BROKEN if isinstance(error, UnfinishedError) else USER_ERROR
     complain(f"error: unexpected {type(error).__name__}: {_first_line(error)}")
     for note in getattr(error, "__notes__", ()):
         complain(f"  {note}")

@@ -110,7 +110,7 @@ def predict(
     ] = None,
     part_rows: Annotated[
         int | None,
-        typer.Option(metavar="N", help="With -o DIR/: the most rows of a part [default: 65536]"),
+        typer.Option(metavar="N", help="With -o DIR/: the most rows of a part [default: 8192]"),
     ] = None,
     engine: Annotated[
         str | None,
@@ -221,7 +221,8 @@ def predict(
                 "columns": columns,
             }
             given |= {"batch_size": batch_size, "backend": backend, "all_scores": all_scores}
-            given |= {"min_score": min_score, "prefix": prefix, "shards": shards_of(shard, workers)}
+            given |= {"min_score": min_score, "prefix": prefix, "part_rows": part_rows}
+            given["shards"] = shards_of(shard, workers)
             print_estimate(out, run, sources, {**given, **how})
             return
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError, DataFormatError
 from clx.ml.batch.apart import measure_apart
 from clx.ml.batch.measuring import SECONDS, Measured, Measuring, Predictions
+from clx.ml.batch.plan import PART_ROWS
 from clx.ml.batch.tokens import SampledTexts, sampled_texts
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.data.tables.formats import FileFormat
@@ -21,7 +22,7 @@ from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.samples import COUNTED, Places, Run, sample_sources, starts_of
 from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.progress import with_progress
-from clx.ml.prediction.predict_file import PART_ROWS
+from clx.ml.prediction.predict_file import PART_ROWS as BATCH_ROWS
 from clx.ml.prediction.record_batch import PredictedRows, added_columns, output_batch
 from clx.ml.prediction.row_output import Columns
 from clx.ml.prediction.text_rows import require_columns, row_texts, with_export_texts
@@ -83,6 +84,7 @@ class SampledRows:
         error: its relative standard error.
         texts: the valid texts of each run of consecutive rows.
         tables: the rows of each run, in the same order; empty for texts without a file.
+        files: the number of files.
     """
 
     rows: int
@@ -90,6 +92,7 @@ class SampledRows:
     error: float
     texts: tuple[list[str], ...]
     tables: tuple[Run, ...] = ()
+    files: int = 1
 
 
 def rows_of_texts(texts: Sequence[str]) -> SampledRows:
@@ -118,7 +121,7 @@ def rows_of_sources(
             texts.append(good)
             tables.append(replace(run, rows=rows.table()))
     return _limited(
-        SampledRows(found.rows, found.how, found.error, tuple(texts), tuple(tables)),
+        SampledRows(found.rows, found.how, found.error, tuple(texts), tuple(tables), found.files),
     )
 
 
@@ -161,7 +164,7 @@ def estimate_prediction(
         engines: backend → a function that loads it. It can be pickled.
     """
     texts = sampled_texts(task, rows.texts)
-    shards = None if request.shards is None else _shards(rows.rows, request)
+    shards = None if request.shards is None else _shards(rows, request)
     output: list[tuple[float, float]] = []
     backends = []
     for name in with_progress(list(engines), "estimate", "backend", {}):
@@ -199,7 +202,7 @@ def _of_backend(
     if measured.problem is not None:
         return BackendEstimate(name, problem=measured.problem)
     rows, texts, shards = about
-    per_row, error = texts.computed(min(measured.window, PART_ROWS))
+    per_row, error = texts.computed(min(measured.window, BATCH_ROWS))
     row_seconds = measured.token_seconds * per_row + write_seconds
     middle = row_seconds * rows.rows
     spread = 2 * math.hypot(measured.error, error if rows.rows > texts.rows else 0.0, rows.error)
@@ -233,10 +236,13 @@ def check_count(count: Any, name: str, least: int = 1) -> int | None:
     return count
 
 
-def _shards(rows: int, request: EstimateRequest) -> Shards:
+def _shards(rows: SampledRows, request: EstimateRequest) -> Shards:
+    """Return how the rows are divided, if all files have the same number of rows."""
     count = request.shards or 1
-    parts = -(-rows // request.part_rows)
-    longest = min(rows, -(-parts // count) * request.part_rows)
+    by_file = max(1, -(-rows.rows // rows.files))
+    part = min(by_file, request.part_rows)
+    parts = rows.files * -(-by_file // request.part_rows)
+    longest = min(rows.rows, -(-parts // count) * part)
     return Shards(count, parts, longest, max(0, count - parts))
 
 

@@ -23,7 +23,7 @@ from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.record_batch import output_batch
 from clx.ml.prediction.text_rows import row_texts
-from clx.problems import examples, raise_problems
+from clx.problems import raise_problems
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -264,7 +264,8 @@ def _differences(plan: Plan, answer: dict[str, Any], inputs: Sequence[Input]) ->
         ("are missing", [name for name in before if name not in now]),
     ):
         if found:
-            problems.append(f"files that {what}: {examples(found)}")
+            more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+            problems.append(f"files that {what}: {', '.join(found[:5])}{more}")
     return problems or ["the files are in another order"]
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PLAN = "plan.json"
 SCHEMA_VERSION = 1
 
-PART_ROWS = 65_536
+PART_ROWS = 8192
 """The most rows of a part (see docs/scale.md for how it was chosen)."""
 
 

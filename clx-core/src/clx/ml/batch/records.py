@@ -1,13 +1,15 @@
 """What is known about the parts in a folder: the plan, what is done, and what has failed.
 
 ``plan.json`` is the plan, ``parts/`` the predicted rows, ``done/`` one record per finished part and
-``failed/`` one per failed part. A part counts only if its record exists and names its size.
+``failed/`` one per failed part. A part counts only if there is a record with its size, which is in the
+record's name, so that a listing tells what is finished.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -116,13 +118,14 @@ class Records:
                 f"need a folder of their own"
             )
 
-    def finished(self, parts: Iterable[Part]) -> dict[Part, Record | None]:
-        """Return the finished parts, in order. Their records are read by :meth:`record`."""
+    def finished(self, parts: Iterable[Part]) -> dict[Part, int]:
+        """Return the finished parts, in order, with the sizes of their files."""
         done, files = self.place.sizes(DONE), self.place.sizes(PARTS)
         return {
-            part: None
+            part: size
             for part in parts
-            if f"{part.name}.json" in done and f"{part.name}.parquet" in files
+            if (size := files.get(f"{part.name}.parquet")) is not None
+            and _done_name(part, size) in done
         }
 
     def missing(self, parts: Iterable[Part]) -> list[Part]:
@@ -131,9 +134,9 @@ class Records:
         finished = self.finished(parts)
         return [part for part in parts if part not in finished]
 
-    def record(self, part: Part) -> Record | None:
-        """Return the record of a part, None if it is not finished."""
-        content = self.place.read(f"{DONE}/{part.name}.json")
+    def record(self, part: Part, size: int) -> Record | None:
+        """Return the record of a finished part whose file has this size, None if it is damaged."""
+        content = self.place.read(f"{DONE}/{_done_name(part, size)}")
         values = _values(content)
         if values is None:
             return None
@@ -160,14 +163,15 @@ class Records:
 
     def finish(self, part: Part, record: Record) -> None:
         """Write the record of a part, which makes it count."""
-        self._write(f"{DONE}/{part.name}.json", json.dumps(asdict(record)).encode())
+        self._write(f"{DONE}/{_done_name(part, record.size)}", json.dumps(asdict(record)).encode())
         self.place.remove(f"{FAILED}/{part.name}.json")
 
     def fail(self, part: Part, failure: Failure) -> None:
         """Write why a part failed."""
         self._write(f"{FAILED}/{part.name}.json", json.dumps(asdict(failure)).encode())
 
-    def open_part(self, part: Part) -> Any:
+    @contextlib.contextmanager
+    def open_part(self, part: Part) -> Iterator[Any]:
         """Open the predicted rows of a part as a parquet file.
 
         Raises:
@@ -176,21 +180,26 @@ class Records:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        try:
-            opened = pq.ParquetFile(self.place.open(f"{PARTS}/{part.name}.parquet"))
-        except (OSError, pa.ArrowException) as error:
-            raise DataFormatError(f"The part with {part} cannot be read: {error}") from error
-        if opened.metadata.num_rows != part.rows:
-            raise DataFormatError(
-                f"The part with {part} has {opened.metadata.num_rows} rows instead of {part.rows}"
-            )
-        return opened
+        with self.place.open(f"{PARTS}/{part.name}.parquet") as file:
+            try:
+                opened = pq.ParquetFile(file)
+            except (OSError, pa.ArrowException) as error:
+                raise DataFormatError(f"The part with {part} cannot be read: {error}") from error
+            if opened.metadata.num_rows != part.rows:
+                raise DataFormatError(
+                    f"The part with {part} has {opened.metadata.num_rows} rows instead of {part.rows}"
+                )
+            yield opened
 
     def _write(self, name: str, content: bytes) -> None:
         def fill(path: Path) -> None:
             path.write_bytes(content)
 
         self.place.write(name, fill)
+
+
+def _done_name(part: Part, size: int) -> str:
+    return f"{part.name}.{size}.json"
 
 
 def _values(content: bytes | None) -> dict[str, Any] | None:

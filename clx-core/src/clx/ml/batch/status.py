@@ -37,7 +37,8 @@ def parts_status(directory: str | os.PathLike[str]) -> PartsStatus:
     """
     records, plan = _opened(directory)
     parts = plan.parts()
-    found = [each for part in records.finished(parts) if (each := records.record(part)) is not None]
+    finished = records.finished(parts).items()
+    found = [each for item in finished if (each := records.record(*item)) is not None]
     failed = records.failures(parts)
     rows_done = sum(each.rows for each in found)
     speed = None

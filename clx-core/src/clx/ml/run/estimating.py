@@ -39,6 +39,7 @@ class EstimatingRun(BatchingRun):
         backend: str | None = None,
         prefix: str = "",
         shards: int | None = None,
+        part_rows: int | None = None,
         *,
         separator: str | None = None,
         encoding: str | None = None,
@@ -62,6 +63,7 @@ class EstimatingRun(BatchingRun):
             backend: the backend to measure; None measures all that the run has.
             prefix: as for :meth:`predict_file`.
             shards: the number of shards to divide the rows into, each on a machine like this one.
+            part_rows: the most rows of a part, as for ``clx.batch.predict_parts``.
             separator: as for :meth:`predict_file`.
             encoding: as for :meth:`predict_file`.
             header: as for :meth:`predict_file`.
@@ -79,6 +81,7 @@ class EstimatingRun(BatchingRun):
             rows_of_sources,
             rows_of_texts,
         )
+        from clx.ml.batch.plan import PART_ROWS
         from clx.ml.data.tables.formats import target_format
 
         chosen = None if backend is None else check_backend(backend)
@@ -93,6 +96,7 @@ class EstimatingRun(BatchingRun):
             None if columns is None else tuple(columns),
             prefix,
             form=form if sources or target is not None else None,
+            part_rows=check_count(part_rows, "part_rows") or PART_ROWS,
             shards=check_count(shards, "shards"),
         )
         asked = (check_batch_size(batch_size), all_scores, check_min_score(min_score))

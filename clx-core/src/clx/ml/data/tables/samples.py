@@ -53,12 +53,14 @@ class Sample:
         how: how the number is known; several words are joined by ``, ``.
         error: the relative standard error of the number; 0 if it was counted.
         runs: consecutive rows from several places.
+        files: the number of files; 1 for a source that is read as a whole.
     """
 
     rows: int
     how: str
     error: float
     runs: tuple[Run, ...]
+    files: int = 1
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def _joined(samples: Sequence[Sample]) -> Sample:
         ", ".join(dict.fromkeys(each.how for each in samples)),
         wrong / total if total else 0.0,
         tuple(run for each in samples for run in each.runs if run.rows.num_rows),
+        sum(each.files for each in samples),
     )
 
 
@@ -125,7 +128,7 @@ def _of_parquet(files: Sequence[FileSource], places: Places) -> Sample:
         while start >= before + counts[number]:
             before, number = before + counts[number], number + 1
         runs.append(Run(parquet_run(files[number], start - before, places.rows)))
-    return Sample(sum(counts), FOOTERS, 0.0, tuple(runs))
+    return Sample(sum(counts), FOOTERS, 0.0, tuple(runs), len(files))
 
 
 def _of_rows(rows: Rows, places: Places) -> Sample:
@@ -175,7 +178,7 @@ def _of_lines(files: Sequence[FileSource], reading: Reading, places: Places) -> 
     if len(rates) > 1:
         variance = sum((each - rate) ** 2 for each in rates) / (len(rates) - 1)
         error = max(0.01, (variance / len(rates)) ** 0.5 / rate)
-    return Sample(round(rate * total), ESTIMATED, error, tuple(runs))
+    return Sample(round(rate * total), ESTIMATED, error, tuple(runs), len(files))
 
 
 def _has_lines(rows: Rows) -> bool:
