@@ -81,9 +81,9 @@ bench-gpu: $(VENV)/installed-dev ## The same on a GPU: bf16, compiled, by token 
 crash: $(VENV)/installed-dev ## Kill trainings, resumes, exports and predictions 500 times, and look what is left
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/crash/campaign.py --trials 500
 
-kill-workers: $(VENV)/installed-dev ## Kill workers of a prediction in parts 50 times: Ray's and those of shards
-	@OMP_NUM_THREADS=1 $(BIN)/python tests/crash/kill_workers.py --engine ray
-	@OMP_NUM_THREADS=1 $(BIN)/python tests/crash/kill_workers.py --engine shards
+kill-workers: $(VENV)/installed-dev ## Kill workers of a prediction in parts 50 times: those of shards, and Ray's
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kill_shards.py
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kill_ray.py
 
 endurance: $(VENV)/installed-dev ## 2,000 predictions, 50 loads, 20 trainings and 8 threads in one process
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/endurance/endurance.py
