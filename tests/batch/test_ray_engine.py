@@ -81,7 +81,9 @@ def test_a_part_that_fails_is_named_and_the_others_are_finished(ray_cluster, tra
     with pytest.raises(
         UnfinishedError, match=r"1 of 4 parts .*\n  - rows 20 to 29 of .*rows\.jsonl"
     ):
-        predict_parts(trained, source, parts, part_rows=10, on_error="raise", engine="ray")
+        predict_parts(
+            trained, source, parts, part_rows=10, on_error="raise", engine="ray", workers=1
+        )
     assert len(workers_of(parts)) == 3
     (failure,) = (parts / "failed").glob("*.json")
     assert json.loads(failure.read_text())["attempts"] == 1
@@ -110,7 +112,7 @@ def test_sigterm_to_the_command_stops_the_workers_and_the_command_continues(
 ):
     parts = tmp_path / "parts"
     command = [*COMMAND, trained, source, "-o", f"{parts}/", "--part-rows", "200"]
-    ray = subprocess.Popen([*command, "--engine", "ray", "--workers", "2"], stderr=subprocess.PIPE)
+    ray = subprocess.Popen([*command, "--engine", "ray", "--workers", "1"], stderr=subprocess.PIPE)
     while not workers_of(parts):
         assert ray.poll() is None, ray.stderr.read().decode()
         time.sleep(0.05)

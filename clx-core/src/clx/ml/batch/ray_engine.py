@@ -108,7 +108,6 @@ class _Start:
         """
         job, predictor = self.job, self.job.predictor
         worker = job.worker()
-        predictor.predicted(texts_of_columns({name: ["a"] for name in predictor.text_columns}))
         given = job.inputs[0]
         if current_fingerprint(given) != given.fingerprint:
             raise DataFormatError(f"{given.name} differs from the file that the command found")
@@ -116,6 +115,8 @@ class _Start:
             raise RunDirError(
                 f"The folder {job.directory} is not the one that the command writes to"
             )
+        # Loads the model, so that a part is not charged with what happens here.
+        predictor.predicted(texts_of_columns({name: ["a"] for name in predictor.text_columns}))
         return worker
 
 
