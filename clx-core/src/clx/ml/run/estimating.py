@@ -92,7 +92,7 @@ class EstimatingRun(BatchingRun):
         sources = _sources(source)
         form = PARQUET if target is None else target_format(os.fspath(target))
         request = EstimateRequest(
-            ", ".join(sources) or "data",
+            _name(sources),
             read,
             None if columns is None else tuple(columns),
             prefix,
@@ -194,3 +194,10 @@ def _sources(source: Any) -> list[str]:
     if given and all(isinstance(each, str | os.PathLike) for each in given):
         return [os.fspath(each) for each in given]
     return []
+
+
+def _name(sources: Sequence[str]) -> str:
+    """Return one name for sources, which a shell may have made of a glob."""
+    if not sources:
+        return "data"
+    return sources[0] if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1} more"
