@@ -54,6 +54,9 @@ class Peers:
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         self.store: Any = PrefixStore(f"clx/{attempt}", store)
         self.count, self.me = count, Process(rank, os.getpid(), socket.gethostname(), _machine())
+        # torchrun's agent has the store, otherwise rank 0 has it.
+        self.has_launcher = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        self.is_reachable = True
         self.lost: set[int] = set()
         self.calls = 0
 
@@ -68,10 +71,17 @@ class Peers:
     def post(self, key: str, value: Any) -> None:
         """Write a value for the others; a store that is gone needs none."""
         with contextlib.suppress(RuntimeError):
+            self.require_store()
             self.store.set(key, json.dumps(value))
+
+    def require_store(self) -> None:
+        """Raise a RuntimeError if the store is gone; torch would log each attempt to use it."""
+        if not self.is_reachable:
+            raise RuntimeError("the store of the processes is gone")
 
     def posted(self, key: str) -> Any:
         """Return what another process wrote, None if it did not yet."""
+        self.require_store()
         return json.loads(self.store.get(key)) if self.store.check([key]) else None
 
     def awaited(self, key: str, seconds: float) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -101,6 +102,8 @@ class _Watch:
                 continue
             if self.found.lost and self.found.rank is not None:
                 self.peers.lost.add(self.found.rank)
+                if not self.found.rank and not self.peers.has_launcher:
+                    self.peers.is_reachable = False
             self.noticed.set()
             if not self.left.wait(GRACE_S):
                 # The main thread waits in a call of torch, which nothing can interrupt.
@@ -115,10 +118,18 @@ class _Watch:
     def explained(self, ended: Ended) -> str:
         """Return the message about a process that has ended."""
         stops = f"All {self.peers.count} processes stop"
-        return f"{ended.message}. {stops}. {self.advice}" if ended.lost else f"{ended.message}. {stops}."
+        return (
+            f"{ended.message}. {stops}. {self.advice}"
+            if ended.lost
+            else f"{ended.message}. {stops}."
+        )
 
     def _ended(self) -> Ended | None:
         """Return which process has ended, None if all are there."""
+        dead = [rank for rank, process in self.known.items() if self._is_dead(process)]
+        if 0 in dead and self.peers.me.rank and not self.peers.has_launcher:
+            # Rank 0 has the store.
+            return self._lost(0)
         try:
             failed = self.peers.posted(f"{self.call}/failed")
             if failed is not None and failed["rank"] != self.peers.me.rank:
@@ -140,12 +151,10 @@ class _Watch:
         )
 
     def _unreachable(self) -> Ended:
-        """Return what has ended if the store cannot be reached."""
-        first = self.known.get(0)
-        # Without a launcher that has the store, rank 0 has it.
-        if first is not None and first.rank != self.peers.me.rank and self._is_dead(first):
-            return self._lost(0)
-        return Ended(None, "The launcher of this training, or rank 0, cannot be reached any more")
+        """Return what has ended if the store cannot be reached: who has it."""
+        self.peers.is_reachable = False
+        whose = "the launcher of this training" if self.peers.has_launcher else "rank 0"
+        return Ended(None, f"{whose[0].upper()}{whose[1:]} cannot be reached any more")
 
     def _is_dead(self, process: Process) -> bool:
         return process.machine == self.peers.me.machine and not is_running(process.pid)
@@ -222,8 +231,24 @@ def _cause(watch: _Watch, error: BaseException) -> Ended | None:
     """Return the process whose end is the cause of an error of the connection, None for others."""
     if not is_connection_error(error):
         return None
-    watch.noticed.wait(BEAT_S)
+    with _not_terminated():
+        watch.noticed.wait(BEAT_S)
     return watch.found
+
+
+@contextlib.contextmanager
+def _not_terminated() -> Iterator[None]:
+    """Ignore SIGTERM for the moments that a message takes: launchers send it at once."""
+    before = signal.getsignal(signal.SIGTERM)
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if not is_main_thread or before is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def is_connection_error(error: BaseException) -> bool:

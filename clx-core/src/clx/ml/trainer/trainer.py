@@ -20,6 +20,7 @@ from clx.ml.trainer.loss_guard import GuardedLoss
 from clx.ml.trainer.model_outputs import ScoresOnly
 from clx.ml.trainer.row_order import trainer_type
 from clx.ml.trainer.sampling import restored, sorted_by_length
+from clx.ml.trainer.shared_evaluation import LossOfOwnRows
 from clx.problems import cell
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def make_trainer(
     if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(TrimHeap())
-    mixed_in = (GuardedLoss, ScoresOnly, CheckpointWeights)
+    mixed_in = (GuardedLoss, LossOfOwnRows, ScoresOnly, CheckpointWeights)
     trainer: Trainer = trainer_type(task.trainer_class, grouped, *mixed_in)(
         model=model,
         args=training_arguments(task.device, output_dir, arguments),

@@ -58,7 +58,10 @@ def all_processes(task: Task, advice: str) -> Iterator[None]:
             ClxWarning,
             stacklevel=user_level(),
         )
-    with together(advice):
+    with warnings.catch_warnings(), together(advice):
+        if not is_main_process():
+            # The main process gives the same warnings.
+            warnings.simplefilter("ignore", ClxWarning)
         yield
 
 
