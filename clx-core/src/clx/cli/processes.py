@@ -106,11 +106,13 @@ def _told_others(message: str, status: int) -> bool:
 
     peers = connected(START_S)
     me, reporter = peers.me.rank, peers.reporter()
-    peers.post(f"ended/{me}", [message, status])
+    peers.endings += 1
+    ended = f"ended{peers.endings}"
+    peers.post(f"{ended}/{me}", [message, status])
     if me != reporter:
-        main = peers.awaited(f"ended/{reporter}", PATIENCE_S)
+        main = peers.awaited(f"{ended}/{reporter}", PATIENCE_S)
         return main is not None and main[0] == message
     for rank in peers.others():
         if rank not in peers.lost:
-            peers.awaited(f"ended/{rank}", ALL_ENDED_S)
+            peers.awaited(f"{ended}/{rank}", ALL_ENDED_S)
     return is_main_process()

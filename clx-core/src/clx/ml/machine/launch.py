@@ -33,14 +33,18 @@ def launch_problems(on_cpu: bool) -> list[str]:
         if os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
     ]
     count = process_count()
-    if count == 1:
-        return found
-    if not has_rank():
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if count > 1 and not has_rank():
         found.append(
             f"the environment says that there are {count} processes (WORLD_SIZE), but not which one "
             f"this is (RANK): start clx with torchrun, or unset WORLD_SIZE to train in one process"
         )
-    return found if on_cpu else [*found, *_gpu_problems()]
+    elif missing and (count > 1 or "LOCAL_RANK" in os.environ):
+        found.append(
+            f"the environment has RANK or LOCAL_RANK, but not {' and '.join(missing)}, where the processes "
+            f"find each other: start clx with torchrun, or unset these variables"
+        )
+    return found if on_cpu or count == 1 else [*found, *_gpu_problems()]
 
 
 def _gpu_problems() -> list[str]:

@@ -45,20 +45,20 @@ class Peers:
     """This process's connection to the others of the training, through torch's store."""
 
     def __init__(self, timeout_s: float) -> None:
-        from torch.distributed import PrefixStore
+        import torch
         from torch.distributed.rendezvous import rendezvous
 
         rank, count = process_rank(), process_count()
         url = f"env://?rank={rank}&world_size={count}"
         store, _, _ = next(iter(rendezvous(url, timeout=timedelta(seconds=timeout_s))))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        self.store: Any = PrefixStore(f"clx/{attempt}", store)
+        self.store: Any = torch.distributed.PrefixStore(f"clx/{attempt}", store)
         self.count, self.me = count, Process(rank, os.getpid(), socket.gethostname(), _machine())
         # torchrun's agent has the store, otherwise rank 0 has it.
         self.has_launcher = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
         self.is_reachable = True
         self.lost: set[int] = set()
-        self.calls = 0
+        self.calls = self.endings = 0
 
     def others(self) -> list[int]:
         """Return the ranks of the other processes."""

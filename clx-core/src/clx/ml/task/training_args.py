@@ -38,7 +38,6 @@ OURS = {
         "after the training"
     ),
     "fsdp": WHOLE_MODEL,
-    "fsdp_config": WHOLE_MODEL,
     "deepspeed": WHOLE_MODEL,
     "parallelism_config": "it is a Python object, which config.json cannot keep",
 }

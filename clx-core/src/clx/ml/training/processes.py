@@ -78,11 +78,12 @@ def join_all(task: Task, arguments: Mapping[str, Any], place: Path | None = None
     """
     timeout = float(arguments.get("ddp_timeout") or TIMEOUT_S)
     join(trains_on_cpu(task.device, arguments), timeout)
-    main = broadcast(None if place is None else str(place))
-    if main is not None and Path(main).name != place.name:
+    own = None if place is None else place.name
+    main = broadcast(own)
+    if main != own:
         raise ConfigError(
-            f"rank 0 trains {Path(main).name!r}, but rank {process_rank()} trains {place.name!r}: give "
-            f"the run a name, since the default has the time in it"
+            f"rank 0 trains {main!r}, but rank {process_rank()} trains {own!r}: give the run a name, "
+            f"since the default has the time in it"
         )
 
 
