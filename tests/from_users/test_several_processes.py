@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import torch
 
+from cli_helpers import Cli
 from clx.errors import ConfigError, DataFormatError, ResumeError
 from clx.ml import training_run
 from clx.ml.machine.launch import launch_problems
 from clx.ml.training.checkpoints import IDENTITY, resume_point
 from clx.ml.training.defaults import Setting, choose_arguments
-from cli_helpers import Cli
 from conftest import fruit_frame
 
 LAUNCHED = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}

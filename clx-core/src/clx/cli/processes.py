@@ -51,6 +51,8 @@ def begin_process(words: Sequence[str]) -> bool:
         return True
     word = next((word for word in words if not word.startswith("-")), "")
     if word in IN_ALL_PROCESSES:
+        # Each process would warn that it looked for unused parameters, and trace lost connections.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         if not is_main_process():
             nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             sys.stdout = sys.stderr = nowhere

@@ -41,8 +41,8 @@ def launch_problems(on_cpu: bool) -> list[str]:
         )
     elif missing and (count > 1 or "LOCAL_RANK" in os.environ):
         found.append(
-            f"the environment has RANK or LOCAL_RANK, but not {' and '.join(missing)}, where the processes "
-            f"find each other: start clx with torchrun, or unset these variables"
+            f"the environment has RANK or LOCAL_RANK, but not {' and '.join(missing)}, where the "
+            f"processes find each other: start clx with torchrun, or unset these variables"
         )
     return found if on_cpu or count == 1 else [*found, *_gpu_problems()]
 

@@ -145,6 +145,18 @@ def predict_before_training(
             return dict(trainer.predict(dataset, metric_key_prefix="eval").metrics or {})
     finally:
         trainer.is_in_train, trainer.compute_metrics = False, compute
+        _not_prepared(trainer)
+
+
+def _not_prepared(trainer: Trainer) -> None:
+    """Let the Trainer prepare the model for a training in several processes after an evaluation.
+
+    accelerate marks a model that it prepared for an evaluation. It would leave it as it is for the
+    training, and each process would train a model of its own.
+    """
+    if trainer.args.world_size > 1:
+        trainer.accelerator.free_memory()
+        vars(trainer.model).pop("_is_accelerate_prepared", None)
 
 
 def forget_model(trainer: Trainer) -> None:
