@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -24,8 +25,19 @@ class LossOfOwnRows:
         step = super().prediction_step  # type: ignore[misc]
         loss, *outputs = step(model, inputs, prediction_loss_only, ignore_keys=ignore_keys)
         if loss is not None and own is not None:
-            loss, *_ = step(model, own, True, ignore_keys=ignore_keys)
+            with self._mean_over_own_rows():
+                loss, *_ = step(model, own, True, ignore_keys=ignore_keys)
         return (loss, *outputs)
+
+    @contextmanager
+    def _mean_over_own_rows(self) -> Iterator[None]:
+        """Divide a loss by the rows of this process: the others do not take this step."""
+        args = self.args  # type: ignore[attr-defined]
+        before, args.average_tokens_across_devices = args.average_tokens_across_devices, False
+        try:
+            yield
+        finally:
+            args.average_tokens_across_devices = before
 
     def _own_rows(self, inputs: Any) -> dict[str, Any] | None:
         """Return the inputs without repeated rows, None if there are none or all are."""
