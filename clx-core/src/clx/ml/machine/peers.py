@@ -45,14 +45,13 @@ class Peers:
     """This process's connection to the others of the training, through torch's store."""
 
     def __init__(self, timeout_s: float) -> None:
-        import torch
         from torch.distributed.rendezvous import rendezvous
 
         rank, count = process_rank(), process_count()
         url = f"env://?rank={rank}&world_size={count}"
-        store, _, _ = next(iter(rendezvous(url, timeout=timedelta(seconds=timeout_s))))
+        self.store: Any = next(iter(rendezvous(url, timeout=timedelta(seconds=timeout_s))))[0]
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        self.store: Any = torch.distributed.PrefixStore(f"clx/{attempt}", store)
+        self.prefix = f"clx/{attempt}/"
         self.count, self.me = count, Process(rank, os.getpid(), socket.gethostname(), _machine())
         # torchrun's agent has the store, otherwise rank 0 has it.
         self.has_launcher = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
@@ -71,8 +70,12 @@ class Peers:
     def post(self, key: str, value: Any) -> None:
         """Write a value for the others; a store that is gone needs none."""
         with contextlib.suppress(RuntimeError):
-            self.require_store()
-            self.store.set(key, json.dumps(value))
+            self.put(key, value)
+
+    def put(self, key: str, value: Any) -> None:
+        """Write a value for the others, or raise a RuntimeError if the store is gone."""
+        self.require_store()
+        self.store.set(self.prefix + key, json.dumps(value))
 
     def require_store(self) -> None:
         """Raise a RuntimeError if the store is gone; torch would log each attempt to use it."""
@@ -82,7 +85,8 @@ class Peers:
     def posted(self, key: str) -> Any:
         """Return what another process wrote, None if it did not yet."""
         self.require_store()
-        return json.loads(self.store.get(key)) if self.store.check([key]) else None
+        name = self.prefix + key
+        return json.loads(self.store.get(name)) if self.store.check([name]) else None
 
     def awaited(self, key: str, seconds: float) -> Any:
         """Wait for a value of another process; return None if it does not come."""

@@ -9,7 +9,6 @@ their heartbeats in the store.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -172,7 +171,7 @@ class _Watch:
     def _send_beat(self) -> None:
         if time.monotonic() >= self.next_beat:
             self.beat, self.next_beat = self.beat + 1, time.monotonic() + BEAT_S
-            self.peers.store.set(f"{self.call}/beat/{self.peers.me.rank}", json.dumps(self.beat))
+            self.peers.put(f"{self.call}/beat/{self.peers.me.rank}", self.beat)
 
     def _is_silent(self, process: Process) -> bool:
         """Return whether a process of another machine has no heartbeat any more."""

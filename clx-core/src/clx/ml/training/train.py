@@ -137,12 +137,7 @@ def train_run(
         warn_if_short(place.path.parent, needed)
         with full_disk_named(place.path.parent, needed), memory_for_training(complete, all_weights):
             # The other processes find what the main process found or began, and resume it.
-            resume_from = main_process_first(
-                lambda: checkpoints.enter(
-                    place.checkpoints, identity, request.resume or not is_main_process()
-                )
-            )
-            require_shared(place.checkpoints, checkpoints.IDENTITY)
+            resume_from = main_process_first(partial(_enter, place, identity, request))
             with _tidied(place):
                 check = check_or_warn(task, splits, input_limit(task, tokenizer), made)
                 work_dir, start, follower = place.checkpoints, request.earlier, request.follower
@@ -190,6 +185,13 @@ def _settle(place: RunDir, request: Request) -> None:
     """Finish or remove what an interrupted publication left, and refuse to replace a run unasked."""
     recover(place)
     refuse_existing(place, request.overwrite, request.resume)
+
+
+def _enter(place: RunDir, identity: dict[str, Any], request: Request) -> Path | None:
+    """Begin the training, or return the checkpoint to resume from."""
+    folder = place.checkpoints
+    require_shared(folder, checkpoints.IDENTITY)
+    return checkpoints.enter(folder, identity, request.resume or not is_main_process())
 
 
 def _base(task: Task, place: RunDir, request: Request) -> Path:
