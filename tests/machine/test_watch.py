@@ -81,10 +81,11 @@ def test_a_process_that_ends_ends_the_others(tmp_path):
     status, _, err = busy.ended()
     assert status == 1
     assert "Rank 1 (process" in err
-    status, _, err = failed.ended()
-    assert status == 2
-    assert "Rank 1 (process" in err
-    assert "failed: there is no such thing" in err
+    status, out, err = failed.ended()
+    # The connection closes when the other process has ended, or the grace ends before.
+    assert status in (2, 3)
+    assert "Rank 1 (process" in out + err
+    assert "failed: there is no such thing. All 2 processes stop." in out + err
     # Without the watch, the barrier waits for half an hour.
     assert time.monotonic() - started < 100
 
