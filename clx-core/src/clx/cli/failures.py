@@ -107,6 +107,13 @@ def complain(message: str) -> None:
         bar.write(message, file=sys.stderr)
 
 
+@contextlib.contextmanager
+def reporting(stream: TextIO | None) -> Iterator[None]:
+    """Write to another stream than stderr, unless there is none."""
+    with contextlib.redirect_stderr(stream or sys.stderr):
+        yield
+
+
 def show_warning(
     message: Warning | str,
     category: type[Warning],

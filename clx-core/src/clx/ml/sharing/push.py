@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, HubError
+from clx.ml.machine.distributed import require_main_process
 from clx.ml.results.pushed import PushResult
 from clx.ml.run_directory.hub_address import (
     FOLDER,
@@ -76,6 +77,7 @@ def push_run(task: Task, source: RunDir, push: Push, opener: Callable[[RunDir], 
         push: the arguments.
         opener: opens a run directory, with the checks of a user's opening.
     """
+    require_main_process(f"share {source.path}")
     _check(push)
     api = _connected(push)
     with hub_errors(_WHAT, push.repo, push.token):
