@@ -27,6 +27,7 @@ BUILTIN = {
     "TrainingError": RuntimeError,
     "OutOfMemoryError": MemoryError,
     "ExportError": RuntimeError,
+    "UnfinishedError": RuntimeError,
     "NotPublishedError": ValueError,
     "NotTrainedError": RuntimeError,
     "ResumeError": RuntimeError,
