@@ -19,7 +19,7 @@ from clx.batch import Predictor, join_parts, predict_parts
 from clx.cli import main
 from clx.errors import ClxError, ClxWarning, MissingDependencyError, UnfinishedError
 from clx.ml.batch.job import begin_job
-from clx.ml.batch.ray_engine import RayOptions, predict_on_ray
+from clx.ml.batch.ray_engine import RayOptions, Start, predict_on_ray
 from clx.ml.data.reading import DEFAULT_READING
 from conftest import ANIMALS, FRUIT
 
@@ -126,6 +126,12 @@ def test_sigterm_to_the_command_stops_the_workers_and_the_command_continues(
     # The other engine goes on.
     assert main([*map(str, command[3:])]) == 0
     assert workers_of(parts).count(os.getpid()) == 60 - done
+
+
+def test_a_machine_with_another_version_is_refused(trained, source, tmp_path):
+    job = begin_job(Predictor(trained), [source], tmp_path / "parts", DEFAULT_READING, 5000, False)
+    with pytest.raises(ClxError, match=r"here, but 0\.0\.1 at the command"):
+        Start(job, version="0.0.1")()
 
 
 def test_ray_that_is_missing_is_named_before_anything_is_read(monkeypatch, tmp_path):

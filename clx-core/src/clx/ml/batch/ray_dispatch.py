@@ -198,7 +198,7 @@ class Dispatch(Generic[Work, Result]):
             self._idle.append(running)
             yield from self._failed(running, cause_of(error.cause), self.is_final(error.cause))
         except RayError as error:
-            self._start_again(running.actor, error, remote)
+            self._renew(running.actor, error, remote)
             if running.work is not None:
                 yield from self._failed(running, f"its worker was lost: {_first_line(error)}")
         else:
@@ -230,7 +230,7 @@ class Dispatch(Generic[Work, Result]):
         else:
             yield Outcome(work, None, cause, tried, running.where)
 
-    def _start_again(self, actor: Any, error: Exception, remote: Any) -> None:
+    def _renew(self, actor: Any, error: Exception, remote: Any) -> None:
         """Start an actor in place of a lost one."""
         # It may live and be out of reach only.
         self.ray.kill(actor, no_restart=True)

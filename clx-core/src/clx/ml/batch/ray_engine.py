@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from tqdm.auto import tqdm
 
-from clx.errors import ClxWarning, DataFormatError, RunDirError
+from clx import __version__
+from clx.errors import ClxWarning, DataFormatError, PluginError, RunDirError
 from clx.ml.batch.inputs import current_fingerprint
 from clx.ml.batch.job import PartsJob, PartsWorker, is_about_data
 from clx.ml.batch.plan import Part
@@ -73,7 +74,7 @@ def predict_on_ray(
     with noticing_sigterm() as check, connected(ray, options.address, cpus):
         workers = workers_for(nodes_of(ray), options.workers, options.gpus_per_worker)
         dispatch: Dispatch[Part, Record] = Dispatch(
-            ray, _Start(job), workers, check, is_final=is_about_data
+            ray, Start(job), workers, check, is_final=is_about_data
         )
         rows = sum(part.rows for part in parts)
         with tqdm(desc="predict", unit="rows", delay=1, total=rows) as bar:
@@ -95,18 +96,29 @@ def predict_on_ray(
 
 
 @dataclass(frozen=True)
-class _Start:
-    """What a worker of Ray calls first. It can be pickled."""
+class Start:
+    """What a worker of Ray calls first. It can be pickled.
+
+    Attributes:
+        job: the job.
+        version: the version of clx that planned the parts.
+    """
 
     job: PartsJob
+    version: str = __version__
 
     def __call__(self) -> PartsWorker:
         """Load the run, and return what predicts the parts.
 
         Raises:
-            ClxError: this machine cannot read the run or the inputs, or has another folder of parts.
+            ClxError: this machine cannot read the run or the inputs, or has another folder of parts or
+                another version of clx.
         """
         job, predictor = self.job, self.job.predictor
+        if self.version != __version__:
+            raise PluginError(
+                f"clx-core has version {__version__} here, but {self.version} at the command"
+            )
         worker = job.worker()
         given = job.inputs[0]
         if current_fingerprint(given) != given.fingerprint:
