@@ -19,7 +19,6 @@ from clx.ml.labels import (
     label_problems,
     label_type_problems,
     label_values,
-    original_type,
 )
 from clx.ml.metrics import (
     classification_metrics,
@@ -255,12 +254,6 @@ class ClassificationRun(TrainingRun):
     def decision_rule(self) -> OneLabel:
         """Return the rule: the best label, or none if its score is below ``min_score``."""
         return OneLabel(tuple(self.label_names), self.label_type or "str", self.min_score)
-
-    def prediction_types(self, *, all_scores: bool = False) -> dict[str, Any]:
-        """Return the types of the columns of :meth:`prediction_row`."""
-        label = original_type(self.label_names, self.label_type)
-        types = {"label": label, "score": float, "margin": float, "abstained": bool}
-        return types | {f"score_{name}": float for name in self.label_names if all_scores}
 
 
 def _label_column(data: pd.DataFrame) -> str:

@@ -19,7 +19,6 @@ from clx.ml.labels import (
     label_maps,
     label_names_problems,
     label_type_problems,
-    original_type,
 )
 from clx.ml.multilabel_metrics import (
     co_occurrence_table,
@@ -266,12 +265,6 @@ class MultiLabelRun(TrainingRun):
         """Return the rule: every label whose score reaches its threshold."""
         thresholds = tuple(self._limits().values())
         return LabelSet(tuple(self.label_names), self.label_type or "str", thresholds)
-
-    def prediction_types(self, *, all_scores: bool = False) -> dict[str, Any]:
-        """Return the types of the columns of :meth:`prediction_row`."""
-        label = original_type(self.label_names, self.label_type)
-        types: dict[str, Any] = {"labels": [label], "scores": [float], "margin": float}
-        return types | {f"score_{name}": float for name in self.label_names if all_scores}
 
     def _label_format(self) -> LabelFormat:
         return LabelFormat(self.label_names, self.label_separator, self.label_columns)

@@ -15,6 +15,7 @@ from clx.ml.data.similar_names import folded_name
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
 from clx_runtime.decisions import KINDS as KINDS
 from clx_runtime.decisions import original as original
+from clx_runtime.decisions import original_type as original_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,18 +50,6 @@ def column_kind(labels: Iterable[Any]) -> str:
 
 def _unlisted(label: Any) -> Any:
     return label if isinstance(label, str) else only_label(label)
-
-
-def original_type(names: Iterable[str], kind: str | None) -> type:
-    """Return the type of the original labels: str, int, bool, or object for ints beyond 64 bits.
-
-    Args:
-        names: the names of the labels.
-        kind: the ``label_type``.
-    """
-    if kind != "int":
-        return bool if kind == "bool" else str
-    return int if all(-(2**63) <= int(name) < 2**63 for name in names) else object
 
 
 def fits(name: str, kind: str) -> bool:

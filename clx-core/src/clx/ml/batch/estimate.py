@@ -24,10 +24,10 @@ from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.progress import with_progress
 from clx.ml.prediction.predict_file import PART_ROWS as BATCH_ROWS
 from clx.ml.prediction.record_batch import PredictedRows, added_columns, output_batch
-from clx.ml.prediction.row_output import Columns
 from clx.ml.prediction.text_rows import require_columns, row_texts, with_export_texts
 from clx.ml.results.estimates import BackendEstimate, Estimate, Shards
 from clx.problems import cell
+from clx_runtime.columns import Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -21,12 +21,13 @@ from clx.ml.prediction.record_batch import (
     added_columns,
     predicted_rows,
 )
-from clx.ml.prediction.row_output import ON_ERROR, Columns
-from clx.ml.prediction.text_rows import RowTexts, expected_columns, texts_of_columns
+from clx.ml.prediction.text_rows import expected_columns
 from clx.ml.run_directory.layout import RunDir
 from clx.problems import cell
 from clx.problems import names as names_of
 from clx_runtime.arguments import check_batch_size, check_min_score
+from clx_runtime.columns import ON_ERROR, Columns
+from clx_runtime.row_texts import RowTexts, texts_of_columns
 from clx_runtime.texts import TextRow, columns_to_read
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from clx.ml.batch.ray_cluster import connected, import_ray, nodes_of, workers_fo
 from clx.ml.batch.ray_dispatch import Dispatch
 from clx.ml.batch.records import Failure, Record
 from clx.ml.machine.termination import noticing_sigterm
-from clx.ml.prediction.text_rows import texts_of_columns
 from clx_runtime.callers import user_level
 from clx_runtime.cpus import given_cpus
+from clx_runtime.row_texts import texts_of_columns
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ from clx.ml.prediction.record_batch import (
     output_batch,
     predicted_rows,
 )
-from clx.ml.prediction.row_output import ERROR, ON_ERROR, Columns
 from clx.ml.prediction.text_rows import (
     check_texts_of,
     require_columns,
@@ -44,6 +43,7 @@ from clx.ml.prediction.text_rows import (
 )
 from clx.ml.run_directory.lock import only_writer_of_file
 from clx_runtime.callers import user_level
+from clx_runtime.columns import ERROR, ON_ERROR, Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
