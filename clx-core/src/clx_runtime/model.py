@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clx_runtime.arguments import check_batch_size, check_min_score
 from clx_runtime.callers import user_level
 from clx_runtime.decisions import DecisionRule
-from clx_runtime.engine import Engine
+from clx_runtime.engine import Engine, own_function
 from clx_runtime.errors import TruncationWarning
 from clx_runtime.exported_model import ExportedModel
 from clx_runtime.texts import as_text_rows, as_texts, check_texts
@@ -46,10 +46,12 @@ class Scored:
     Attributes:
         scores: shape (texts, labels), in the order of the model's labels.
         truncated: whether each text was truncated, shape (texts,).
+        tokens: how many tokens of each text the model read, shape (texts,).
     """
 
     scores: np.ndarray[Any, Any]
     truncated: list[bool]
+    tokens: list[int]
 
 
 class Model:
@@ -65,6 +67,8 @@ class Model:
         rule: how it decides.
         text_columns: the columns of texts that it reads.
         limit: the most tokens of a text that it reads, None for no limit.
+        function: the function of its scores: ``softmax``, ``sigmoid`` or ``none``.
+        device: the kind of device that it computes on, such as ``cpu``.
     """
 
     def __init__(self, identity: Identity, exported: ExportedModel, rule: DecisionRule) -> None:
@@ -72,6 +76,8 @@ class Model:
         self.rule = rule
         self.text_columns = tuple(exported.settings.text_columns)
         self.limit = exported.settings.limit
+        self.function = own_function(exported.settings)
+        self.device = exported.device
         self._exported = exported
         # The session computes with all its threads; a second call at once would only slow both.
         self._lock = threading.Lock()
@@ -161,10 +167,12 @@ class Model:
         place = {text: n for n, text in enumerate(dict.fromkeys(window))}
         with self._lock:
             scores = engine.scores(list(place), function)
-            cut = engine.cut()
+            cut, tokens = engine.cut(), engine.tokens()
         order = self._order()
         rows = [place[text] for text in window]
-        return Scored(scores[rows][:, order], [cut[row] for row in rows])
+        return Scored(
+            scores[rows][:, order], [cut[row] for row in rows], [tokens[row] for row in rows]
+        )
 
     def _order(self) -> list[int]:
         """Return the position of each label of the rule among those of the model."""
