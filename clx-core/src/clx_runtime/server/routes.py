@@ -42,7 +42,7 @@ def prediction_routes(answering: Answering) -> APIRouter:
         def read(body: bytes, served: Served) -> Asked:
             form = parsed(HubForm, body)
             texts, single = Inputs(served.facts.text_columns, limits).texts(form.inputs, "inputs")
-            parameters = form.parameters or Parameters()
+            parameters = form.parameters or Parameters.model_validate({})
             function, top_k = parameters.function_to_apply, parameters.top_k
             return Asked(
                 texts,
