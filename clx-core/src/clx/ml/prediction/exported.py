@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from clx.errors import NotTrainedError
 from clx.ml.run_directory.layout import MANIFEST, ONNX, RunDir
@@ -15,6 +16,12 @@ _DECIDING = ("post_process_prediction", "decide", "prediction_row")
 def python_methods(task: Task) -> list[str]:
     """Return the methods that compute a task's predictions instead of its decision rule."""
     return [name for name in _DECIDING if getattr(type(task), name) is not getattr(Task, name)]
+
+
+def decision_settings(task: Task) -> dict[str, Any]:
+    """Return those settings of an export that say how the task decides now."""
+    rule = task.decision_rule()
+    return {"decision": None if rule is None else rule.to_dict(), "python": python_methods(task)}
 
 
 def exported_folder(directory: RunDir, backend: str) -> Path:
