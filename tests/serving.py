@@ -13,7 +13,7 @@ import time
 import httpx
 
 START = "from clx_runtime.server.main import main; raise SystemExit(main())"
-PATIENCE = 120
+PATIENCE = 30
 
 
 class Process:
@@ -28,9 +28,7 @@ class Process:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment |= {} if token is None else {"CLX_SERVE_TOKEN": token}
         command = [sys.executable, "-c", START, *map(str, arguments), "--port", "0"]
-        self.process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env=environment
-        )
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         self.lines = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
