@@ -43,7 +43,7 @@ def test_a_retrained_run_is_picked_up_under_load_and_sigterm_loses_nothing(expor
     digests = [load(folder).identity.digest for folder in exported]
     server = Process(place, "--reload-runs", "0.1", token="secret")
     headers = {"authorization": "Bearer secret"}
-    answers, refused, stopping = [], [], False
+    answers, refused = [], []
 
     def ask():
         with httpx.Client(base_url=server.url, headers=headers, timeout=PATIENCE) as client:

@@ -121,18 +121,25 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         ConfigError: the address is not free, or not one of this machine.
     """
     try:
-        family, kind, protocol_number, _, address = socket.getaddrinfo(
+        family, kind, number, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        bound = socket.socket(family, kind, protocol_number)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
+        bound = socket.socket(family, kind, number)
     except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"The server cannot listen on {host}:{port} ({error}): choose another --port or --host"
-        ) from error
+        raise _taken(host, port, error) from error
     with bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(address)
+        except (OSError, OverflowError) as error:
+            raise _taken(host, port, error) from error
         yield bound
+
+
+def _taken(host: str, port: int, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"The server cannot listen on {host}:{port} ({error}): choose another --port or --host"
+    )
 
 
 def _host(bound: socket.socket) -> Any:
