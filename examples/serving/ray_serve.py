@@ -1,8 +1,8 @@
 """A Ray Serve deployment of an exported run: ``serve run ray_serve:app``.
 
-Needs ``pip install 'ray[serve]>=2.52' 'clx-runtime[onnx]'``. Ray forms the batches: by tokens instead of by
-texts, because the time of a batch depends on its tokens. The environment variable ``CLX_MODEL`` names the
-run directory or archive.
+Needs ``pip install 'ray[serve]>=2.52' 'clx-runtime[onnx]'``. Ray forms the batches, by tokens instead of by
+texts, because the time of a batch depends on its tokens. The environment variable ``CLX_MODEL`` names
+the run directory or archive.
 """
 
 import os
@@ -10,12 +10,13 @@ import os
 from ray import serve
 
 TOKENS_PER_BATCH = 4096
+TOKENS_PER_TEXT = 512
 CHARACTERS_PER_TOKEN = 4
 
 
 def tokens(texts: list[str]) -> int:
-    """Return about how many tokens some texts have."""
-    return sum(len(text) // CHARACTERS_PER_TOKEN + 2 for text in texts)
+    """Return about how many tokens the model reads of some texts."""
+    return sum(min(TOKENS_PER_TEXT, len(text) // CHARACTERS_PER_TOKEN + 2) for text in texts)
 
 
 @serve.deployment(ray_actor_options={"num_cpus": 1}, max_ongoing_requests=256)
@@ -27,9 +28,7 @@ class Labels:
 
         self.model = load(os.environ["CLX_MODEL"], threads=1)
 
-    @serve.batch(
-        max_batch_size=TOKENS_PER_BATCH, batch_wait_timeout_s=0.005, batch_size_fn=tokens
-    )
+    @serve.batch(max_batch_size=TOKENS_PER_BATCH, batch_wait_timeout_s=0.005, batch_size_fn=tokens)
     async def decide(self, texts: list[str]) -> list[object]:
         """Return one decision per text."""
         return self.model.predict_labels(texts)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get i
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
-LABELS = tuple(["card_lost", "<b>top up</b>", *(f"label {n}" for n in range(30))])
+LABELS = ("card_lost", "<b>top up</b>", *(f"label {n}" for n in range(30)))
 
 
 class Several:

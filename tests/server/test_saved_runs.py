@@ -1,5 +1,7 @@
 """``clx serve``: saved runs with torch, with an export, and of tasks that decide in Python."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -132,3 +134,9 @@ def test_what_cannot_be_served_is_said(trained, tmp_path, capsys, monkeypatch):
     assert "was not exported for backend='onnx'" in done.err
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "pip install 'clx-core[serve]'" in clx("serve", trained).err
+
+
+def test_other_servers_find_the_names_of_the_labels(trained):
+    config = json.loads((trained / "model" / "config.json").read_text())
+    assert config["id2label"] == {"0": "animal", "1": "fruit"}
+    assert config["label2id"] == {"animal": 0, "fruit": 1}
