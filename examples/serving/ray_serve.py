@@ -1,8 +1,8 @@
 """A Ray Serve deployment of an exported run: ``serve run ray_serve:app``.
 
-Needs ``pip install 'ray[serve]>=2.52' 'clx-runtime[onnx]'``. Ray forms the batches, by tokens instead of by
-texts, because the time of a batch depends on its tokens. The environment variable ``CLX_MODEL`` names
-the run directory or archive.
+Needs ``pip install 'ray[serve]>=2.52' 'clx-runtime[onnx]'``. Ray forms the batches: by tokens, because
+the time of a batch depends on its tokens and not on its texts. The environment variable ``CLX_MODEL``
+names the run directory or archive.
 """
 
 import os
