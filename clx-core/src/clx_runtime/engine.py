@@ -34,6 +34,7 @@ class Engine:
         self._model = model
         self._texts_per_batch = batch_size or model.settings.batch_size
         self._cut: list[bool] = []
+        self._tokens: list[int] = []
         self.window = window_size(model.device, self._texts_per_batch)
 
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
@@ -51,10 +52,7 @@ class Engine:
             function: ``softmax``, ``sigmoid`` or ``none``; None leaves it to the model.
         """
         settings = self._model.settings
-        chosen = score_function(
-            function, settings.problem_type, len(settings.labels), settings.configured
-        )
-        return scores_of(self.logits(texts), chosen)
+        return scores_of(self.logits(texts), function or own_function(settings))
 
     def logits(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
         """Return the logits of each text, shape (texts, labels)."""
@@ -63,8 +61,10 @@ class Engine:
         encodings = self._model.encode(pairs)
         if pooling is None:
             self._cut = [bool(encoding.overflowing) for encoding in encodings]
+            self._tokens = [len(encoding) for encoding in encodings]
             return self._logits(encodings)
         self._cut = [False] * len(texts)
+        self._tokens = [sum(map(len, (e, *e.overflowing))) for e in encodings]
         windows = [window for e in encodings for window in (e, *e.overflowing)]
         row_of = [row for row, e in enumerate(encodings) for _ in (e, *e.overflowing)]
         sizes = [max(1, len(window)) for window in windows]
@@ -85,9 +85,18 @@ class Engine:
         """Return for each text of the last call whether it was truncated."""
         return self._cut
 
+    def tokens(self) -> list[int]:
+        """Return how many tokens of each text of the last call the model read."""
+        return self._tokens
+
     def limit(self) -> int | None:
         """Return the most tokens of a text that the model receives, None for no limit."""
         return self._model.settings.limit
+
+
+def own_function(settings: Settings) -> str:
+    """Return the function that turns a model's logits into its scores, if nobody asks for another."""
+    return score_function(None, settings.problem_type, len(settings.labels), settings.configured)
 
 
 def scoring_of(arguments: Mapping[str, Any], settings: Settings) -> tuple[str | None, Any, bool]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clx_runtime.arguments import check_batch_size, check_min_score
 from clx_runtime.callers import user_level
 from clx_runtime.decisions import DecisionRule
-from clx_runtime.engine import Engine
+from clx_runtime.engine import Engine, own_function
 from clx_runtime.errors import TruncationWarning
 from clx_runtime.exported_model import ExportedModel
 from clx_runtime.scored import Scored
@@ -53,6 +53,8 @@ class Model:
         rule: how it decides.
         text_columns: the columns of texts that it reads.
         limit: the most tokens of a text that it reads, None for no limit.
+        function: the function of its scores: ``softmax``, ``sigmoid`` or ``none``.
+        device: the kind of device that it computes on, such as ``cpu``.
     """
 
     def __init__(self, identity: Identity, exported: ExportedModel, rule: DecisionRule) -> None:
@@ -60,6 +62,8 @@ class Model:
         self.rule = rule
         self.text_columns = tuple(exported.settings.text_columns)
         self.limit = exported.settings.limit
+        self.function = own_function(exported.settings)
+        self.device = exported.device
         self._exported = exported
         # The session computes with all its threads; a second call at once would only slow both.
         self._lock = threading.Lock()
@@ -194,10 +198,12 @@ class Model:
         place = {text: n for n, text in enumerate(dict.fromkeys(window))}
         with self._lock:
             scores = engine.scores(list(place), function)
-            cut = engine.cut()
+            cut, tokens = engine.cut(), engine.tokens()
         order = self._order()
         rows = [place[text] for text in window]
-        return Scored(scores[rows][:, order], [cut[row] for row in rows])
+        return Scored(
+            scores[rows][:, order], [cut[row] for row in rows], [tokens[row] for row in rows]
+        )
 
     def _order(self) -> list[int]:
         """Return the position of each label of the rule among those of the model."""

@@ -16,7 +16,9 @@ class Scored:
     Attributes:
         scores: shape (texts, labels), in the order of the model's labels.
         truncated: whether each text was truncated, shape (texts,).
+        tokens: how many tokens of each text the model read, shape (texts,).
     """
 
     scores: np.ndarray[Any, Any]
     truncated: list[bool]
+    tokens: list[int]

@@ -29,6 +29,7 @@ from clx.cli.predict import predict
 from clx.cli.push import push
 from clx.cli.report import report
 from clx.cli.runs import runs
+from clx.cli.serve import serve
 from clx.cli.show import show
 from clx.cli.tasks import tasks
 from clx.cli.train import train
@@ -50,6 +51,7 @@ COMMANDS = (
     push,
     report,
     export,
+    serve,
     tasks,
     plugins,
     runs,

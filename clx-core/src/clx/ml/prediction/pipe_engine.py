@@ -95,6 +95,15 @@ class PipeEngine:
         # A slow tokenizer, or a pipeline that truncates in its own way, does not report truncation.
         return cut_texts(self._tokenizer, self._texts, self._limit)
 
+    def tokens(self) -> list[int]:
+        """Return how many tokens of each text of the last call the model read, 0 if not counted."""
+        counts = self.counts.lengths
+        if not self.counts.complete or len(counts) != len(self._order):
+            return [0] * len(self._order)
+        most = self._limit
+        read = [0 if n is None else n if most is None else min(n, most) for n in counts]
+        return _restored(read, self._order)
+
     def limit(self) -> int | None:
         """Return the most tokens of a text that the model receives."""
         return self._limit
