@@ -17,6 +17,13 @@ def python_methods(task: Task) -> list[str]:
     return [name for name in _DECIDING if getattr(type(task), name) is not getattr(Task, name)]
 
 
+def needed(backend: str) -> str:
+    """Return what an export for this backend needs besides the extra ``onnx``, for a message."""
+    if backend == "openvino-int8":
+        return " (for this backend it needs: pip install openvino nncf)"
+    return ""
+
+
 def exported_folder(directory: RunDir, backend: str) -> Path:
     """Return the run's ``onnx/`` after checking that it has all files of the backend.
 
@@ -31,6 +38,6 @@ def exported_folder(directory: RunDir, backend: str) -> Path:
     if not is_there:
         raise NotTrainedError(
             f"The run in {directory.path} was not exported for backend={backend!r}: call "
-            f'run.export("onnx"), or clx export {directory.path.name}'
+            f'run.export("onnx"), or clx export {directory.path.name}{needed(backend)}'
         )
     return folder
