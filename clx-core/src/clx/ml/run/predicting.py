@@ -44,8 +44,8 @@ class PredictingRun(Run):
             texts: a list, tuple, Series, array or generator of str, or one str. For a task with
                 several ``text_columns``, each item is a tuple or dict with one text per column.
             batch_size: texts per batch; None chooses it by the device and the lengths of the texts.
-            backend: ``"torch"`` (the default, None), or after :meth:`export` ``"onnx"``, ``"onnx-int8"``,
-                ``"openvino"`` or ``"openvino-int8"``.
+            backend: ``"torch"`` (the default, None), or after :meth:`export` ``"onnx"``,
+                ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``.
             **predict_args: arguments of the pipeline's call; they override the task's.
 
         Raises:
