@@ -318,6 +318,13 @@ MUTANTS = [
         "        return {}\n\n    def post_process_prediction",
     ),
     Mutant(
+        "prediction_types that are not those of the predictions",
+        "types",
+        "    def post_process_prediction",
+        "    def prediction_types(self, *, all_scores=False):\n"
+        '        return {"score": int}\n\n    def post_process_prediction',
+    ),
+    Mutant(
         "state that is not saved",
         "moved_and_reopened",
         '    add_config_attrs = ["scale"]',

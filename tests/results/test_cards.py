@@ -15,8 +15,10 @@ from clx.ml.prediction.onnx_export import ExportReport
 from clx.ml.results.cards import Card, card_html
 from clx.ml.results.comparison import Comparison
 from clx.ml.results.data_check import DataCheck, Finding
+from clx.ml.results.estimates import BackendEstimate, Estimate, Shards, Tokens
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.results.row_split import RowSplit
+from clx.ml.results.training_estimates import Stage, TrainingEstimate
 
 HOSTILE = '<script>alert("x")</script> & \x00 \ud800'
 
@@ -57,6 +59,8 @@ TABLE = pd.DataFrame(
 )
 ROWS = pd.DataFrame({"text": ["a", "b"]})
 
+TOKENS = Tokens(sampled=10, mean=5.0, p95=9, limit=64, over_limit=0.1, repeated=0.2)
+
 SAMPLES = {
     "evaluation": EvaluationResult(
         METRICS, {"per_label": PER_LABEL}, rows=9, about={"run": HOSTILE}
@@ -72,6 +76,22 @@ SAMPLES = {
         Path("/x"), {"onnx": BackendCheck(1e-7, 1.0, 90.1)}, {"a": 0.99, "b": 1}
     ),
     "backend": BackendCheck(1e-7, 1.0, 90.1),
+    "estimate": Estimate(
+        HOSTILE,
+        rows=10,
+        counted="counted",
+        rows_error=0.0,
+        tokens=TOKENS,
+        backends=(
+            BackendEstimate("torch", 1.0, 2.0, 3.0, 6.7, 10**9, 10**9, (1.0, 2.0)),
+            BackendEstimate("onnx", problem=HOSTILE),
+        ),
+        output=1000,
+        shards=Shards(2, 1, 10, 1),
+    ),
+    "estimate of a training": TrainingEstimate(
+        {"train": 9}, TOKENS, 3, 1.0, 16, 0, (Stage("probe", 1, 2, HOSTILE),), 1, 2, None, 10
+    ),
 }
 
 

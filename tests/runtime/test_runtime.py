@@ -10,9 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import polars.testing
+import pyarrow as pa
 import pytest
 
 from cli_helpers import Cli
+from clx.batch import Predictor
 from clx.errors import (
     ConfigError,
     DataFormatError,
@@ -177,6 +181,77 @@ def test_no_heavy_package_is_imported(runs):
         [sys.executable, "-c", code, str(runs("one label").run_dir)], capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["one label", "several labels"])
+def test_decisions_and_names_that_change_later_hold_here_too(runs, tmp_path, name):
+    folder = shutil.copytree(runs(name).run_dir, tmp_path / "copy")
+    run = training_run(load=folder)
+    some = fruit_frame(12)["text"]
+    if name == "one label":
+        run.set_decisions(min_score=0.97)
+    else:
+        run.set_decisions(thresholds={"fruit": 0.9, "red": 0.05})
+    for changed in (False, True):
+        if changed:
+            run.rename_labels({"fruit": "7"} if name == "several labels" else {"fruit": "food"})
+        expected = training_run(load=folder).predict_labels(some, backend="onnx")
+        assert load(folder, "onnx").predict_labels(some) == expected
+    assert expected != runs(name).predict_labels(some, backend="onnx")
+
+
+KINDS = {
+    "dict": lambda frame: {name: frame[name].to_numpy() for name in frame},
+    "lists": lambda frame: {name: frame[name].tolist() for name in frame},
+    "pandas": lambda frame: frame,
+    "arrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    "batch": lambda frame: pa.RecordBatch.from_pandas(frame, preserve_index=False),
+    "polars": lambda frame: pl.from_pandas(frame),
+}
+
+
+@pytest.mark.filterwarnings("ignore::clx.errors.TruncationWarning")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "name", ["one label", "labels that are numbers", "abstaining", "several labels"]
+)
+def test_a_table_is_what_a_predictor_returns(runs, name, kind):
+    run, model = runs(name), load(runs(name).run_dir, "onnx")
+    texts = [*TEXTS[:9], None, "the cat"]
+    frame = pd.DataFrame({"id": range(len(texts)), "text": pd.Series(texts, dtype=object)})
+    frame.index = [f"row {n}" for n in range(len(texts))]
+    table = KINDS[kind](frame)
+    for options in ({}, {"all_scores": True, "columns": ["id"], "prefix": "p_"}):
+        expected = Predictor(run, backend="onnx", **options)(table)
+        found = model.predict_batch(table, **options)
+        assert type(found) is type(expected)
+        if kind == "pandas":
+            pd.testing.assert_frame_equal(found, expected, atol=1e-6)
+        elif kind == "polars":
+            pl.testing.assert_frame_equal(found, expected, abs_tol=1e-6)
+        elif kind in ("arrow", "batch"):
+            assert found.schema == expected.schema
+            assert str(found.to_pylist())[:40] == str(expected.to_pylist())[:40]
+        else:
+            assert list(found) == list(expected)
+            for column in found:
+                assert type(found[column]) is type(expected[column])
+                assert getattr(found[column], "dtype", 0) == getattr(expected[column], "dtype", 0)
+
+
+def test_a_table_that_cannot_be_predicted_is_named(runs):
+    model = load(runs("one label").run_dir)
+    with pytest.raises(DataFormatError, match="There is no column 'body'; the columns are text"):
+        model.predict_batch({"text": ["cat"]}, text_column="body")
+    with pytest.raises(
+        DataFormatError, match=r"1 of 2 rows have no valid text \(1\); row 1: column"
+    ):
+        model.predict_batch({"text": ["cat", None]}, on_error="raise")
+    with pytest.raises(DataFormatError, match="predict_batch takes a dict of arrays"):
+        model.predict_batch(["cat"])
+    with pytest.raises(ConfigError, match="on_error must be"):
+        model.predict_batch({"text": ["cat"]}, on_error="ignore")
+    assert list(model.predict_batch({"text": []}))[:2] == ["text", "label"]
 
 
 # ---- One file ------------------------------------------------------------------------------------

@@ -386,3 +386,68 @@ def test_a_killed_push_leaves_neither_half_a_run_nor_a_changed_one(hub, secrets)
     training_run(load=secrets).push_to_hub("me/other")
     assert training_run(load="hf://me/other").thresholds["fruit"] == 0.9
     assert os.listdir(secrets.parent) == ["secrets"]
+
+
+# ---- The model card ------------------------------------------------------------------------------
+
+
+def write_into(card):
+    """Write a paragraph, a license and a tag into a card, as its owner does."""
+    text = card.read_text()
+    tags = next(line for line in text.splitlines() if line.startswith("tags:"))
+    text = text.replace(tags, 'tags: ["clx", "orchard"]\nlicense: mit')
+    card.write_text(text.replace("\n## Limits", "\nMade for the orchard.\n\n## Limits"))
+
+
+def card_on(hub, repository="me/fruit"):
+    import yaml
+
+    _, metadata, body = hub.files(repository)["README.md"].decode().split("---\n", 2)
+    return yaml.safe_load(metadata), body
+
+
+def test_what_the_owner_wrote_into_the_card_is_shared(hub, secrets):
+    write_into(secrets / "model" / "README.md")
+    run = training_run(load=secrets)
+    run.push_to_hub("me/fruit")
+    metadata, body = card_on(hub)
+    assert (metadata["license"], metadata["tags"]) == ("mit", ["clx", "orchard"])
+    assert body.count("Made for the orchard.") == 1
+    assert "# fruit\n" in body
+    assert 'model="me/fruit"' in body
+    assert "path/to/this/folder" not in body
+    run.push_to_hub("me/fruit", license="apache-2.0")
+    assert card_on(hub)[0]["license"] == "apache-2.0"
+    # What the owner removes here goes there too.
+    card = secrets / "model" / "README.md"
+    card.write_text(card.read_text().replace("Made for the orchard.\n", "For any tree.\n"))
+    training_run(load=secrets).push_to_hub("me/fruit")
+    assert "orchard." not in card_on(hub)[1]
+    assert "For any tree." in card_on(hub)[1]
+
+
+def test_what_was_written_on_the_hub_stays(hub, secrets):
+    run = training_run(load=secrets)
+    created = b"---\nlicense: mit\ntags:\n- orchard\n---\nA model for the orchard.\n"
+    hub.repositories["me/fruit"] = Repository(private=True)
+    hub.repositories["me/fruit"].add("main", {"README.md": created}, "Made on the page")
+    run.push_to_hub("me/fruit")
+    metadata, body = card_on(hub)
+    assert (metadata["license"], metadata["tags"][-1]) == ("mit", "orchard")
+    assert body.count("A model for the orchard.") == 1
+    assert "## Limits" in body
+    files = hub.files("me/fruit")
+    edited = files["README.md"].replace(b"\n## Use", b"\nAsk me first.\n\n## Use")
+    edited += b"\n## Thanks\n\nTo all.\n"
+    hub.repositories["me/fruit"].add("main", {**files, "README.md": edited}, "Edited on the page")
+    run.set_decisions(thresholds=0.4)
+    run.push_to_hub("me/fruit")
+    metadata, body = card_on(hub)
+    assert metadata["license"] == "mit"
+    for text in ("A model for the orchard.", "Ask me first.", "## Thanks\n\nTo all.", "0.4000"):
+        assert text in body
+    # A downloaded run has no card, so the one on the Hub stays.
+    training_run(load="hf://me/fruit").push_to_hub("me/fruit")
+    metadata, body = card_on(hub)
+    assert metadata["license"] == "mit"
+    assert body.count("A model for the orchard.") == 1

@@ -26,6 +26,7 @@ from clx_runtime.errors import (
     TaskNotFoundError,
     TrainingError,
     TruncationWarning,
+    UnfinishedError,
     UnknownArgumentError,
 )
 
@@ -55,5 +56,6 @@ __all__ = [
     "TaskNotFoundError",
     "TrainingError",
     "TruncationWarning",
+    "UnfinishedError",
     "UnknownArgumentError",
 ]

@@ -89,6 +89,9 @@ class DecisionRule(Protocol):
             min_score: overrides the limits of the rule.
         """
 
+    def column_types(self, *, all_scores: bool = False) -> dict[str, Any]:
+        """Return the type of each column: a type, a list of one type, or object for any value."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the rule as plain values for JSON."""
 
@@ -96,6 +99,18 @@ class DecisionRule(Protocol):
 def original(name: str, kind: str) -> Any:
     """Return the original label with this name in the training data."""
     return KINDS[kind](name)
+
+
+def original_type(names: Iterable[str], kind: str | None) -> type:
+    """Return the type of the original labels: str, int, bool, or object for ints beyond 64 bits.
+
+    Args:
+        names: the names of the labels.
+        kind: the ``label_type``.
+    """
+    if kind != "int":
+        return bool if kind == "bool" else str
+    return int if all(-(2**63) <= int(name) < 2**63 for name in names) else object
 
 
 def as_dict(rule: Any) -> dict[str, Any]:

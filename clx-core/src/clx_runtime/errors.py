@@ -24,7 +24,7 @@ class TruncationWarning(ClxWarning):
 
 
 class BaseModelWarning(ClxWarning):
-    """A base model suits classification badly, or was left out: choose another, or see the message."""
+    """A base model is a poor fit for classification, or was left out: the message says what to do."""
 
 
 class TaskNotFoundError(ClxError, KeyError):
@@ -52,7 +52,7 @@ class DataFormatError(ClxError, ValueError):
 
 
 class RunDirError(ClxError, OSError):
-    """A run directory is damaged, incomplete or not a run: restore it or train again."""
+    """A run directory is damaged, incomplete, read-only or not a run: do what the message says."""
 
 
 class RunNotFoundError(RunDirError, FileNotFoundError):
@@ -60,7 +60,7 @@ class RunNotFoundError(RunDirError, FileNotFoundError):
 
 
 class RunExistsError(ClxError, FileExistsError):
-    """Something is there already: pass ``overwrite=True`` or ``resume=True``, or another name."""
+    """The target exists already: pass ``overwrite=True`` or ``resume=True``, or another name."""
 
 
 class RunBusyError(RunDirError):
@@ -100,7 +100,11 @@ class NotPublishedError(ModelError):
 
 
 class ExportError(ClxError, RuntimeError):
-    """A model cannot be exported to that format, or its answers differ there: predict with torch."""
+    """A model cannot be exported to that format, or predicts otherwise there: predict with torch."""
+
+
+class UnfinishedError(ClxError, RuntimeError):
+    """Parts of a prediction are missing or failed: run the command that began it again."""
 
 
 class HubError(ClxError, OSError):
@@ -108,4 +112,4 @@ class HubError(ClxError, OSError):
 
 
 class MissingDependencyError(ClxError, ImportError):
-    """An optional package is missing: run the ``pip install`` line of the message."""
+    """An optional package is missing: run the ``pip install`` line in the message."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,12 @@ from clx_runtime.decisions import DecisionRule
 from clx_runtime.engine import Engine
 from clx_runtime.errors import TruncationWarning
 from clx_runtime.exported_model import ExportedModel
-from clx_runtime.texts import as_text_rows, as_texts, check_texts
+from clx_runtime.scored import Scored
+from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 from clx_runtime.windows import READ_WHOLE, refuse_long
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,6 @@ class Identity:
     task: str
     digest: str
     backend: str
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The scores of some texts.
-
-    Attributes:
-        scores: shape (texts, labels), in the order of the model's labels.
-        truncated: whether each text was truncated, shape (texts,).
-    """
-
-    scores: np.ndarray[Any, Any]
-    truncated: list[bool]
 
 
 class Model:
@@ -122,6 +110,51 @@ class Model:
             for scored in self.scored(texts, batch_size)
             for decision in self.rule.decide_all(scored.scores, limit)
         ]
+
+    def predict_batch(
+        self,
+        table: Any,
+        text_column: str = "text",
+        columns: Sequence[str] | None = None,
+        prefix: str = "",
+        all_scores: bool = False,
+        min_score: float | None = None,
+        on_error: str = "skip",
+        batch_size: int | None = None,
+    ) -> Any:
+        """Return a table with the columns of the predictions added, as ``clx.batch.Predictor`` does.
+
+        Args:
+            table: a dict of NumPy arrays or lists, a ``pyarrow.Table`` or ``RecordBatch``, or a
+                DataFrame of pandas or polars. The result is of the same kind.
+            text_column: the column of texts; ``"text"`` stands for those that the run reads.
+            columns: the columns of the table to keep, None for all.
+            prefix: the prefix of the names of the added columns. Without one, a prediction whose name is
+                taken is called ``predicted_<name>``.
+            all_scores: add the score of every label.
+            min_score: as for :meth:`predict_labels`.
+            on_error: ``"skip"``, for which a row without a valid text has no prediction and the column
+                ``error`` says why, or ``"raise"``.
+            batch_size: as for :meth:`predict`.
+
+        Raises:
+            ConfigError: an argument is not valid.
+            DataFormatError: the table is something else, lacks a column, or, with
+                ``on_error="raise"``, a row has no valid text.
+        """
+        from clx_runtime.batch_prediction import BatchOptions, predicted_table
+
+        options = BatchOptions(
+            columns_to_read(self.text_columns, text_column),
+            None if columns is None else tuple(columns),
+            prefix,
+            all_scores,
+            check_min_score(min_score),
+            on_error,
+        )
+        return predicted_table(
+            table, options, self.rule, lambda texts: self.scored(texts, batch_size)
+        )
 
     def scored(
         self, texts: Any, batch_size: int | None = None, function: str | None = None

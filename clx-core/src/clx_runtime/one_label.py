@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from clx_runtime.decisions import as_dict, original, score_columns, score_of_each, scores_by_label
+from clx_runtime.decisions import (
+    as_dict,
+    original,
+    original_type,
+    score_columns,
+    score_of_each,
+    scores_by_label,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,6 +104,12 @@ class OneLabel:
             "abstained": [name is None for name in names],
         }
         return columns | score_columns(wide, self.labels) if all_scores else columns
+
+    def column_types(self, *, all_scores: bool = False) -> dict[str, Any]:
+        """See :meth:`DecisionRule.column_types`."""
+        label = original_type(self.labels, self.label_type)
+        types = {"label": label, "score": float, "margin": float, "abstained": bool}
+        return types | {f"score_{name}": float for name in self.labels if all_scores}
 
     def to_dict(self) -> dict[str, Any]:
         """See :meth:`DecisionRule.to_dict`."""

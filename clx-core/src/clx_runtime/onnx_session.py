@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx_runtime.cpus import session_threads
 from clx_runtime.errors import ConfigError, MissingDependencyError
 from clx_runtime.problems import cell
 
@@ -47,8 +48,7 @@ class OnnxSession:
     Args:
         model: the file of the model, or its content.
         device: ``cpu`` or ``cuda``, also with a number; None chooses a GPU if ONNX Runtime has one.
-        threads: the number of threads for one batch. None takes ``OMP_NUM_THREADS``, or leaves it to
-            ONNX Runtime.
+        threads: the number of threads for one batch. None takes the CPUs that this process was given.
 
     Attributes:
         device: the kind of device, ``cpu`` or ``cuda``.
@@ -85,9 +85,8 @@ def _options(runtime: Any, threads: int | None) -> Any:
     # Otherwise it keeps a memory plan for each input shape, and almost every batch has a new shape.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    given = str(threads or os.environ.get("OMP_NUM_THREADS", ""))
-    if given.isdigit() and int(given):
-        options.intra_op_num_threads = int(given)
+    # ONNX Runtime counts the cores of the machine, however few of them this process may use.
+    options.intra_op_num_threads = threads or session_threads() or 0
     return options
 
 

@@ -33,6 +33,10 @@ class TextRow(str):
         row.texts = parts
         return row
 
+    def __reduce__(self) -> tuple[type[TextRow], tuple[tuple[str, ...]]]:
+        # By default, pickle would pass the joined text, and each of its characters would be a text.
+        return TextRow, (self.texts,)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TextRow) and self.texts == other.texts
 

@@ -18,6 +18,7 @@ from clx.cli.compare import compare
 from clx.cli.cross_validate import cv
 from clx.cli.decisions import decisions
 from clx.cli.doctor import doctor
+from clx.cli.estimate import estimate
 from clx.cli.evaluate import evaluate
 from clx.cli.export import export
 from clx.cli.labels import labels
@@ -42,6 +43,7 @@ COMMANDS = (
     cv,
     evaluate,
     predict,
+    estimate,
     compare,
     decisions,
     labels,

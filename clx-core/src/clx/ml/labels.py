@@ -13,8 +13,7 @@ from clx.ml.data.label_cells import is_cut_short, only_label
 from clx.ml.data.problems import row_problems
 from clx.ml.data.similar_names import folded_name
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
-from clx_runtime.decisions import KINDS as KINDS
-from clx_runtime.decisions import original as original
+from clx_runtime import decisions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +48,11 @@ def column_kind(labels: Iterable[Any]) -> str:
 
 def _unlisted(label: Any) -> Any:
     return label if isinstance(label, str) else only_label(label)
+
+
+def original(name: str, kind: str) -> Any:
+    """Return the original label with this name in the training data."""
+    return decisions.original(name, kind)
 
 
 def fits(name: str, kind: str) -> bool:
@@ -234,7 +238,7 @@ def label_maps(label_names: Sequence[str]) -> dict[str, Any]:
 
 def label_type_problems(label_type: Any, label_names: Sequence[str] | None) -> list[str]:
     """Return the problems of a ``label_type`` (str, int, bool or None) for these names."""
-    if label_type not in (None, *KINDS):
+    if label_type not in (None, *decisions.KINDS):
         return [f"label_type must be 'str', 'int' or 'bool', but is {cell(label_type)}"]
     if label_type is None or label_names is None:
         return []

@@ -38,6 +38,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "decision_rule": ((), {}),
     "decide": (("prediction",), {"min_score": None}),
     "prediction_row": (("prediction",), {"all_scores": False, "min_score": None}),
+    "prediction_types": ((), {"all_scores": False}),
     "row_labels": (("frame",), {}),
     "save_extra": (("folder",), {}),
 }

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from clx.errors import ClxError
+from clx.ml.prediction.output_types import declared_types, unfit_rows
 from clx.ml.task.names import attribute_name
 from clx.testing.catalog import check
 from clx.testing.fresh import json_default
@@ -142,6 +143,28 @@ def frames(subject: Subject) -> None:
         raise CheckFailedError(
             f"run.predict_frame(data) has the index {list(found.index)[:3]} … and {list(found)}"
         )
+
+
+@check(
+    "Predictions have the columns and types that prediction_types declares.",
+    "Rows of a large prediction fail, or its parts cannot be joined.",
+    "prediction_types prediction_row",
+    trains=True,
+)
+def types(subject: Subject) -> None:
+    """Compare the predictions for the sample with the declared types."""
+    run = subject.opened()
+    for all_scores in (False, True):
+        try:
+            declared = declared_types(run, all_scores)
+            predicted = _predicted(subject, subject.inputs)
+            rows = [run.prediction_row(each, all_scores=all_scores) for each in predicted]
+            if declared is not None:
+                unfit_rows(rows, declared, False, int)
+        except CheckFailedError:
+            raise
+        except Exception as error:
+            raise CheckFailedError(f"prediction_types(): {describe_error(error)}") from error
 
 
 # ---- In a new process --------------------------------------------------------------------------------

@@ -77,3 +77,7 @@ class NerRun(TrainingRun):
         return [
             {k: s[v] for k, v in keys.items()} | {"score": float(s["score"])} for s in prediction
         ]
+
+    def prediction_types(self, *, all_scores=False):
+        """Return the types of the columns of a table of predictions."""
+        return {"prediction": [{"start": int, "end": int, "label": str, "score": float}]}

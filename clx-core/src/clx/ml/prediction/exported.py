@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from clx.errors import NotTrainedError
 from clx.ml.run_directory.layout import MANIFEST, ONNX, RunDir
@@ -22,6 +23,12 @@ def needed(backend: str) -> str:
     if backend == "openvino-int8":
         return " (for this backend it needs: pip install openvino nncf)"
     return ""
+
+
+def decision_settings(task: Task) -> dict[str, Any]:
+    """Return those settings of an export that say how the task decides now."""
+    rule = task.decision_rule()
+    return {"decision": None if rule is None else rule.to_dict(), "python": python_methods(task)}
 
 
 def exported_folder(directory: RunDir, backend: str) -> Path:

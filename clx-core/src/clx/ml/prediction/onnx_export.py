@@ -16,7 +16,7 @@ from clx.ml.data.equal_lengths import needs_equal_lengths
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.no_tokens import stand_in
 from clx.ml.machine.torch_defaults import torch_defaults
-from clx.ml.prediction.exported import python_methods
+from clx.ml.prediction.exported import decision_settings
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
 from clx.ml.prediction.openvino_export import openvino_checks
 from clx.ml.results.cards import Card, card_html, rows_table
@@ -164,7 +164,6 @@ def _settings(task: Task, reference: Reference) -> Settings:
     config, scoring = pipe.model.config, pipe._postprocess_params
     function = scoring.get("function_to_apply")
     accepted = inspect.signature(pipe.model.forward).parameters
-    rule = task.decision_rule()
     return Settings(
         inputs=[name for name in tokenizer.model_input_names if name in accepted],
         fill={
@@ -189,8 +188,7 @@ def _settings(task: Task, reference: Reference) -> Settings:
         task=task.name,
         text_columns=list(task.text_columns),
         strict_length=bool(task.strict_length),
-        decision=None if rule is None else rule.to_dict(),
-        python=python_methods(task),
+        **decision_settings(task),
     )
 
 

@@ -8,7 +8,7 @@ which a rename moves to the target. A resumed call keeps the parts whose rows di
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +25,17 @@ from clx.ml.data.tables.sources import open_rows
 from clx.ml.data.tables.targets import Target, file_identity, open_target
 from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.disk import full_disk_named
-from clx.ml.prediction.predict import CutTexts
-from clx.ml.prediction.row_output import ERROR, Columns, output_batch, predict_rows
+from clx.ml.prediction.output_types import Types
+from clx.ml.prediction.record_batch import (
+    PredictedRows,
+    RowFunction,
+    RowPrediction,
+    added_columns,
+    output_batch,
+    predicted_rows,
+)
 from clx.ml.prediction.text_rows import (
     check_texts_of,
-    raise_for_rows,
     require_columns,
     require_in_all_files,
     row_texts,
@@ -37,13 +43,12 @@ from clx.ml.prediction.text_rows import (
 )
 from clx.ml.run_directory.lock import only_writer_of_file
 from clx_runtime.callers import user_level
+from clx_runtime.columns import ERROR, ON_ERROR, Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PART_ROWS = 4096
-
-ON_ERROR = ("raise", "skip")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class FilePrediction:
         resume: continue an interrupted call.
         overwrite: replace an existing target.
         reading: how to read the source.
+        types: the types of the predicted columns, None to take those of the values.
     """
 
     source: str | Path
@@ -73,10 +79,7 @@ class FilePrediction:
     resume: bool = False
     overwrite: bool = False
     reading: Reading = DEFAULT_READING
-
-
-RowFunction = Callable[[list[str], CutTexts], list[dict[str, Any]]]
-"""Returns the prediction's columns for each text, and records which texts were truncated."""
+    types: Types | None = None
 
 
 @dataclass
@@ -96,6 +99,16 @@ class Tally:
     limit: int | None = None
     skipped: int = 0
     first_error: tuple[int, str] | None = None
+
+    def add(self, predicted: PredictedRows, first: int) -> None:
+        """Count some rows, of which the first has this number."""
+        self.texts += predicted.texts
+        self.truncated += predicted.truncated
+        self.limit = self.limit if predicted.limit is None else predicted.limit
+        self.skipped += len(predicted.errors)
+        if predicted.errors and self.first_error is None:
+            place = min(predicted.errors)
+            self.first_error = (first + place, predicted.errors[place])
 
 
 def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
@@ -145,7 +158,9 @@ def _parts(
     """Make the missing parts, and yield the fingerprint of each part's input."""
     carried = _carried(job, source)
     used = [name for name in source.schema.names if name in {*carried, *job.text_columns}]
-    columns = Columns(tuple(carried), job.prefix, job.on_error == "skip")
+    skip = job.on_error == "skip"
+    columns = Columns(tuple(carried), job.prefix, skip)
+    how = RowPrediction(rows, job.text_columns, skip, job.types)
     first = 0
     with tqdm(desc=f"predict {Path(source.name).name}", unit="rows", delay=1) as bar:
         bar.total = source.count
@@ -153,8 +168,13 @@ def _parts(
             batch = whole.select(used)
             fingerprint = batch_fingerprint(batch)
             if not parts.has(number, fingerprint):
-                predicted, errors = _predicted(job, source, batch, first, rows, tally)
-                parts.write(number, fingerprint, output_batch(batch, predicted, errors, columns))
+                found = row_texts(batch, job.text_columns, source.text_cells)
+                predicted = predicted_rows(how, found, first)
+                tally.add(predicted, first)
+                output = output_batch(
+                    batch.select(carried), added_columns(predicted, columns, job.types)
+                )
+                parts.write(number, fingerprint, output)
             yield fingerprint
             first += batch.num_rows
             bar.update(batch.num_rows)
@@ -162,36 +182,6 @@ def _parts(
 
 def _carried(job: FilePrediction, source: Rows) -> list[str]:
     return list(source.schema.names if job.columns is None else job.columns)
-
-
-def _predicted(
-    job: FilePrediction,
-    source: Rows,
-    batch: pa.RecordBatch,
-    first: int,
-    rows: RowFunction,
-    tally: Tally,
-) -> tuple[list[dict[str, Any] | None], dict[int, str]]:
-    """Return the predicted columns of each row, None for a bad one, and the errors by position."""
-    found = row_texts(batch, job.text_columns, source.text_cells)
-    skip = job.on_error == "skip"
-    if not skip:
-        raise_for_rows(found.errors, first, job.text_columns)
-    good = [place for place in range(batch.num_rows) if place not in found.errors]
-    cut = CutTexts(lambda place: first + good[place], warn=False)
-    predicted, failed = predict_rows([found.texts[place] for place in good], cut, rows, skip)
-    errors = {**found.errors, **{good[place]: error for place, error in failed.items()}}
-    tally.texts += len(good)
-    tally.truncated += sum(cut.flags)
-    tally.limit = cut.limit if cut.limit is not None else tally.limit
-    tally.skipped += len(errors)
-    if errors and tally.first_error is None:
-        place = min(errors)
-        tally.first_error = (first + place, errors[place])
-    by_row: list[dict[str, Any] | None] = [None] * batch.num_rows
-    for place, row in zip(good, predicted, strict=True):
-        by_row[place] = row
-    return by_row, errors
 
 
 def _publish(

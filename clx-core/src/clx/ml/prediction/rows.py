@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
 from clx.ml.data.problems import column_problems, raise_data_problems
-from clx.ml.prediction.row_output import Columns
 from clx.problems import cell
+from clx_runtime.columns import Columns
 
 if TYPE_CHECKING:
     import pandas as pd

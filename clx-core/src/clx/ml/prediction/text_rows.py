@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.annotations import texts_of_export
@@ -13,25 +13,12 @@ from clx.ml.data.arrow_values import is_json
 from clx.ml.data.problems import missing_columns, raise_data_problems
 from clx.ml.data.tables.json_types import array_of
 from clx.ml.data.tables.rows import Rows
-from clx.problems import cell, examples, names
-from clx_runtime.texts import TextRow, has_surrogate
+from clx.problems import examples, names
+from clx_runtime.row_texts import RowTexts, texts_of_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-
-@dataclass(frozen=True)
-class RowTexts:
-    """The input of ``predict`` for some rows.
-
-    Attributes:
-        texts: one for each row, shape (rows,). The text of a bad row is empty.
-        errors: the errors of the bad rows, by position.
-    """
-
-    texts: list[str]
-    errors: dict[int, str]
 
 
 def with_export_texts(rows: Rows, columns: Sequence[str]) -> Rows:
@@ -89,7 +76,7 @@ def require_in_all_files(rows: Rows, columns: Sequence[str]) -> None:
                 for column in columns
                 if column in rows.lacking
             ],
-            f"{_of_columns(columns)} of texts in every file",
+            f"{expected_columns(columns)} in every file",
         )
 
 
@@ -101,40 +88,18 @@ def row_texts(batch: pa.RecordBatch, columns: Sequence[str], text_cells: bool) -
         columns: the columns of texts.
         text_cells: whether every cell is text; then an empty cell is an empty text.
     """
-    errors: dict[int, str] = {}
-    by_column = []
-    for column in columns:
-        values = _values(batch.column(column))
-        for position, value in enumerate(values):
-            if value is None and text_cells:
-                values[position] = ""
-            elif (error := _error(value)) is not None:
-                errors.setdefault(position, f"column {column!r}: {error}")
-        by_column.append(values)
-    empty = [""] * len(columns)
-    rows = [
-        empty if position in errors else list(row)
-        for position, row in enumerate(zip(*by_column, strict=True))
-    ]
-    texts: list[str] = [row[0] if len(columns) == 1 else TextRow(row) for row in rows]
-    return RowTexts(texts, errors)
+    values = {column: column_values(batch.column(column)) for column in columns}
+    return texts_of_columns(values, text_cells)
 
 
-def _values(array: pa.Array) -> list[Any]:
+def column_values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Return the values of a column. JSON is parsed."""
     if is_json(array.type):
-        return [None if text is None else json.loads(text) for text in array.storage.to_pylist()]
+        chunks = array.chunks if hasattr(array, "chunks") else [array]
+        texts = [text for chunk in chunks for text in chunk.storage.to_pylist()]
+        return [None if text is None else json.loads(text) for text in texts]
     values: list[Any] = array.to_pylist()
     return values
-
-
-def _error(value: Any) -> str | None:
-    if value is None or value != value:
-        return "the text is missing"
-    if not isinstance(value, str):
-        return f"not a string ({cell(value)})"
-    if not value.isascii() and has_surrogate(value):
-        return "invalid Unicode (half of a surrogate pair)"
-    return None
 
 
 def check_texts_of(rows: Rows, columns: Sequence[str], batch_rows: int) -> None:
@@ -159,7 +124,7 @@ def check_texts_of(rows: Rows, columns: Sequence[str], batch_rows: int) -> None:
         total += batch.num_rows
     raise_data_problems(
         [f"{error} in {len(at)} of {total} rows: {examples(at)}" for error, at in found.items()],
-        f"{_of_columns(columns)} of texts. Correct these rows, or skip them with on_error='skip'.",
+        f"{expected_columns(columns)}. Correct these rows, or skip them with on_error='skip'.",
     )
 
 
@@ -179,9 +144,14 @@ def raise_for_rows(errors: dict[int, str], first: int, columns: Sequence[str]) -
         by_error.setdefault(error, []).append(first + position)
     raise_data_problems(
         [f"{error} in {len(at)} rows: {examples(at)}" for error, at in by_error.items()],
-        f"{_of_columns(columns)} of texts",
+        expected_columns(columns),
     )
 
 
-def _of_columns(columns: Sequence[str]) -> str:
-    return f"a column {columns[0]!r}" if len(columns) == 1 else f"the columns {names(columns)}"
+def expected_columns(columns: Sequence[str]) -> str:
+    """Return a message's description of the columns that hold the texts."""
+    return (
+        f"a column {columns[0]!r} of texts"
+        if len(columns) == 1
+        else f"the columns {names(columns)} of texts"
+    )

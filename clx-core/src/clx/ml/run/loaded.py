@@ -12,6 +12,7 @@ from clx.errors import RunDirError
 from clx.ml.machine.forks import ready_after_fork
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
+from clx_runtime.cpus import chosen_threads
 from clx_runtime.forks import not_forked, renew_after_fork
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Loaded:
         self._lock = threading.RLock()
         self._identity: str | None = None
         self._left: list[ExportedModel] = []
-        self._onnx: dict[str, ExportedModel] = {}
+        self._onnx: dict[tuple[str, int | None], ExportedModel] = {}
         self.forget()
         renew_after_fork(self)
 
@@ -152,15 +153,16 @@ class Loaded:
     ) -> ExportedModel:
         """Return the exported model for a backend, without importing torch."""
         with self._lock:
-            if backend not in self._onnx:
+            key = (backend, chosen_threads())
+            if key not in self._onnx:
                 with not_forked():
                     from clx.ml.prediction.exported import exported_folder
                     from clx_runtime.exported_model import ExportedModel
                     from clx_runtime.exports import export_in
 
                     folder = exported_folder(self._checked(task, directory()), backend)
-                    self._onnx[backend] = ExportedModel(export_in(folder), backend, device)
-            return self._onnx[backend]
+                    self._onnx[key] = ExportedModel(export_in(folder), backend, device)
+            return self._onnx[key]
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:
         """Return the directory after checking that it is safe and still holds the opened run."""

@@ -139,7 +139,7 @@ class PredictingRun(Run):
             frame = to_frame(data, "data", reading_of(separator, encoding, header), labeled=False)
         kept, inputs = kept_columns(frame, keep), frame_inputs(frame, columns)
         cut = CutTexts(frame.index.__getitem__)
-        rows = self._row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
+        rows = self.row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
         return beside_input(prediction_frame(rows, frame.index), frame, kept, prefix)
 
     def predict_file(
@@ -187,6 +187,7 @@ class PredictingRun(Run):
             ResumeError: the name of the source, the run or an argument changed since the
                 interrupted call.
         """
+        from clx.ml.prediction.output_types import declared_types
         from clx.ml.prediction.predict_file import FilePrediction, predict_file
 
         self._require_ready(check_backend(backend))
@@ -208,9 +209,29 @@ class PredictingRun(Run):
             resume=resume,
             overwrite=overwrite,
             reading=reading_of(separator, encoding, header),
+            types=declared_types(self, all_scores),
         )
         check_batch_size(batch_size)
-        return predict_file(job, self._row_function(batch_size, backend, all_scores, min_score))
+        return predict_file(job, self.row_function(batch_size, backend, all_scores, min_score))
+
+    def row_function(
+        self,
+        batch_size: int | None,
+        backend: str | None,
+        all_scores: bool,
+        min_score: float | None,
+    ) -> Callable[[list[str], CutTexts], list[dict[str, Any]]]:
+        """Return the function with which this run predicts rows of frames, files and batches.
+
+        It takes texts and a record of the truncated ones, and returns a row for each, with
+        ``truncated``. The arguments are those of :meth:`predict_frame`.
+        """
+        from clx.ml.prediction.rows import row_function
+
+        def predict(inputs: list[str], cut: CutTexts) -> Iterator[Any]:
+            return self._predict(inputs, batch_size, backend, {}, cut)
+
+        return row_function(self, predict, all_scores, min_score)
 
     # ---- Copies ----------------------------------------------------------------------------------
 
@@ -274,18 +295,3 @@ class PredictingRun(Run):
         device = None if self._clx_state.stored_device else self.device
         model = self._clx_loaded.onnx(self, self._trained_directory, backend, device)
         return ExportEngine(model, batch_size)
-
-    def _row_function(
-        self,
-        batch_size: int | None,
-        backend: str | None,
-        all_scores: bool,
-        min_score: float | None,
-    ) -> Callable[[list[str], CutTexts], list[dict[str, Any]]]:
-        """Return a function that predicts texts and returns a row for each, with ``truncated``."""
-        from clx.ml.prediction.rows import row_function
-
-        def predict(inputs: list[str], cut: CutTexts) -> Iterator[Any]:
-            return self._predict(inputs, batch_size, backend, {}, cut)
-
-        return row_function(self, predict, all_scores, min_score)

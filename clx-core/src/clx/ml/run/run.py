@@ -178,13 +178,15 @@ class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
             start: the trained run to start from, None for the base model.
         """
         from clx.ml.tracking.follow import followed
+        from clx.ml.training.processes import RESUME, all_processes
         from clx.ml.training.train import train_run
 
         place = RunDir(self.run_dir)
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
         transaction = self._transaction(afresh=True, keep=True, start=start)
-        with caller_state_kept(), new_garbage_only(), transaction:
+        together = all_processes(self, RESUME)
+        with together, caller_state_kept(), new_garbage_only(), transaction:
             self._resolve_metrics()
             origin, opener = self._origin(), opener_of(TrainingRun, self)
             with followed(self, origin.made_with, request) as logged:

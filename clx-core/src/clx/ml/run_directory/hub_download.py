@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from clx.errors import ClxWarning, HubError, RunDirError, RunNotFoundError
+from clx.ml.run_directory.downloaded import RECORD
 from clx.ml.run_directory.files import write_json, writing
 from clx.ml.run_directory.hub_address import BESIDE, FOLDER, HubAddress, repository_path
 from clx.ml.run_directory.hub_requests import (
@@ -45,8 +46,6 @@ from clx_runtime.safe_files import MAX_FILES
 
 TAKEN_BESIDE = (ENVIRONMENT, f"{LOGS}/{METRICS_LOG}")
 """The files besides the manifest's that are taken from a shared run."""
-
-RECORD = "downloaded.json"
 
 LINKED_FROM = 2**20
 """The size in bytes from which a file shares its disk space with the Hub's cache."""
@@ -100,9 +99,8 @@ def _local_copy(address: HubAddress, commit: str | None) -> Path | None:
     if run.is_complete() and read_json(folder / RECORD).get("identity") == run.identity():
         return run.path
     raise RunDirError(
-        f"The copy of {address} in {run.path} was changed after its download, for instance by a "
-        f"training. To use the changed run, open it by that path. To get the shared run again, move "
-        f"or remove that folder."
+        f"The copy of {address} in {run.path} was changed after its download. To use the "
+        f"changed run, open it by that path. To get the shared run again, move or remove that folder."
     )
 
 

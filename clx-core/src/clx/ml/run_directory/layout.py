@@ -32,12 +32,16 @@ ONNX = "onnx"
 EXTRA = "extra"
 ADAPTER = "adapter"
 
-OUR_NAMES = frozenset(
-    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX, EXTRA, ADAPTER}
-)
-"""What clx writes into a run directory; anything else belongs to the user and is kept."""
+PARTS: tuple[str, ...] = (MODEL, ONNX, EXTRA, ADAPTER)
+"""The folders that make up a run: the manifest lists their files, and sharing a run shares them."""
 
-IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX, EXTRA, ADAPTER)
+CARD = "README.md"
+"""The name of the model card in ``model/``. Its owner may edit it, so no manifest lists it."""
+
+IN_MANIFEST: tuple[str, ...] = (CONFIG, RESULTS, *PARTS)
+
+OUR_NAMES = frozenset({*IN_MANIFEST, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT})
+"""What clx writes into a run directory; anything else belongs to the user and is kept."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,9 @@ class RunDir:
         bad = [
             f"{name} ({reason})"
             for name, expected in files.items()
-            if (reason := _difference(self.path, name, expected, hashes))
+            # Earlier versions of clx listed the card.
+            if name != f"{MODEL}/{CARD}"
+            and (reason := _difference(self.path, name, expected, hashes))
         ]
         if bad:
             raise RunDirError(

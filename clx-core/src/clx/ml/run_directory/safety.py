@@ -7,14 +7,10 @@ from typing import Any
 
 from clx.errors import RunDirError
 from clx.ml.run_directory.layout import (
-    ADAPTER,
-    CONFIG,
     ENVIRONMENT,
-    EXTRA,
+    IN_MANIFEST,
     MANIFEST,
-    MODEL,
     ONNX,
-    RESULTS,
     RunDir,
 )
 from clx.ml.run_directory.safe_adapter import adapter_problems
@@ -25,7 +21,7 @@ from clx_runtime.safe_files import file_problems
 
 REMEDY = "Restore it from a copy that you trust, or train again with overwrite=True."
 
-_READ = (CONFIG, MANIFEST, RESULTS, ENVIRONMENT, MODEL, ONNX, EXTRA, ADAPTER)
+_READ = (MANIFEST, ENVIRONMENT, *IN_MANIFEST)
 
 
 def refuse_unsafe(

@@ -244,3 +244,16 @@ class Task:
         if rule is not None:
             return rule.row(prediction, all_scores=all_scores, min_score=min_score)
         return dict(prediction) if isinstance(prediction, dict) else {"prediction": prediction}
+
+    def prediction_types(self, *, all_scores: bool = False) -> Mapping[str, Any] | None:
+        """Return the type of each column of :meth:`prediction_row`, or None if clx must find it out.
+
+        A type is ``str``, ``int``, ``float`` or ``bool``, a list of one type, a dict of types, or
+        ``object`` for any JSON value. Each cell may also be None. The base returns the types of
+        :meth:`decision_rule` if that makes the rows, else None: clx then predicts some sample texts,
+        which needs the model. See :class:`clx.batch.Predictor`.
+        """
+        rule = self.decision_rule()
+        if rule is None or type(self).prediction_row is not Task.prediction_row:
+            return None
+        return rule.column_types(all_scores=all_scores)
