@@ -20,8 +20,8 @@ from clx_runtime.errors import RunDirError
 from clx_runtime.exports import Export, report_of
 from clx_runtime.files import MAX_JSON_BYTES, read_bytes
 from clx_runtime.problems import cell, raise_problems
-from clx_runtime.safe_export import MAX_TOKENIZER_BYTES, expansion_problems, weights_problems
-from clx_runtime.settings import FILES, REPORT, SETTINGS, TOKENIZER, settings_of
+from clx_runtime.safe_export import MAX_TOKENIZER_BYTES, expansion_problems, model_problems
+from clx_runtime.settings import FILES, MODEL_FILES, REPORT, SETTINGS, TOKENIZER, settings_of
 
 SUFFIX = ".clx.zip"
 MANIFEST = "manifest.json"
@@ -34,7 +34,7 @@ _LIMITS = {
     REPORT: MAX_JSON_BYTES,
     TOKENIZER: MAX_TOKENIZER_BYTES,
 }
-_NAMES = frozenset(_LIMITS) | frozenset(FILES.values())
+_NAMES = frozenset(_LIMITS) | frozenset(MODEL_FILES)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def write_archive(
             text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
             for name, content in {MANIFEST: text.encode(), **contents}.items():
                 entry = zipfile.ZipInfo(name, _TIME)
-                is_model = name in FILES.values()
+                is_model = name in MODEL_FILES
                 entry.compress_type = zipfile.ZIP_STORED if is_model else zipfile.ZIP_DEFLATED
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, content)
@@ -126,11 +126,12 @@ def export_of_archive(path: Path) -> tuple[Export, Origin]:
         if name in contents
     }
     if not weights:
-        raise RunDirError(f"{path} has none of {', '.join(FILES.values())}: write it again")
+        raise RunDirError(f"{path} has none of {', '.join(MODEL_FILES)}: write it again")
     tokenizer = _text(contents[TOKENIZER], path)
     problems = expansion_problems(_object(tokenizer, f"{path}: {TOKENIZER}"), TOKENIZER)
-    for name in FILES.values():
-        problems += weights_problems(contents.get(name, b""), name)
+    for name in MODEL_FILES:
+        if name in contents:
+            problems += model_problems(contents[name], name)
     raise_problems(RunDirError, f"{path} is not loaded:", problems, "Take a copy that you trust.")
     origin = Origin(*(str(manifest.get(name, "")) for name in ("run", "identity", "clx_version")))
     export = Export(

@@ -108,7 +108,7 @@ def scoring_of(arguments: Mapping[str, Any], settings: Settings) -> tuple[str | 
     unknown = sorted(set(arguments) - {"top_k", "function_to_apply"})
     if unknown:
         raise ConfigError(
-            f"backend='onnx' accepts top_k and function_to_apply, but not {', '.join(unknown)}: the "
+            f"An export accepts top_k and function_to_apply, but not {', '.join(unknown)}: the "
             f"export fixed the tokenizer's arguments (backend='torch' accepts others)"
         )
     own = settings.scoring

@@ -9,7 +9,7 @@ from clx_runtime.batches import padded
 from clx_runtime.errors import RunDirError
 from clx_runtime.exports import Export
 from clx_runtime.forks import not_forked
-from clx_runtime.onnx_session import OnnxSession
+from clx_runtime.sessions import open_session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,8 +43,9 @@ class ExportedModel:
         from tokenizers import Tokenizer
 
         self.settings = export.settings
-        session = OnnxSession(export.weights[backend](), device, threads)
-        self.device, self._session = session.device, session
+        session = open_session(backend, export.weights[backend](), device, threads)
+        self.device = session.device
+        self._session: Session = session
         try:
             self._tokenizer = Tokenizer.from_str(export.tokenizer)
         except Exception as error:
@@ -59,6 +60,10 @@ class ExportedModel:
 
     def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
         """Return the logits of one batch, shape (texts, labels)."""
+        return self._session(self.feeds(encodings))
+
+    def feeds(self, encodings: Sequence[Any]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the inputs of one batch: input → array, shape (texts, tokens)."""
         fill, side, token = self.settings.fill, self.settings.side, self.settings.stand_in
         empty = [fill["input_ids"] if token is None else token]
         rows = {
@@ -67,4 +72,4 @@ class ExportedModel:
             "token_type_ids": [encoding.type_ids or [0] for encoding in encodings],
         }
         names = self.settings.inputs
-        return self._session({name: padded(rows[name], fill[name], side) for name in names})
+        return {name: padded(rows[name], fill[name], side) for name in names}

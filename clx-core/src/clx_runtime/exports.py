@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,15 +35,20 @@ class Export:
     report: Mapping[str, Any]
     weights: Mapping[str, Callable[[], Path | bytes]]
 
-    def best_backend(self) -> str:
-        """Return the fastest backend whose decisions equal those of torch."""
-        checks = self.report.get("checks")
-        for backend in reversed(list(self.weights)):
+    def best_backend(self, among: Iterable[str] = ()) -> str:
+        """Return the fastest backend whose decisions equal those of torch.
+
+        Args:
+            among: the backends to choose from; the choice is between all if the export has none of them.
+        """
+        checks, wanted = self.report.get("checks"), set(among)
+        backends = [each for each in self.weights if each in wanted] or list(self.weights)
+        for backend in reversed(backends):
             check = checks.get(backend) if isinstance(checks, dict) else None
             share = check.get("equal_decisions") if isinstance(check, dict) else None
             if isinstance(share, float | int) and share >= SAME_DECISIONS:
                 return backend
-        return next(iter(self.weights))
+        return backends[0]
 
 
 def export_in(folder: Path) -> Export:

@@ -15,6 +15,7 @@ from clx_runtime.one_label import OneLabel
 from clx_runtime.problems import cell, did_you_mean, names
 from clx_runtime.rules import rule_of
 from clx_runtime.run_folder import export_of_run
+from clx_runtime.sessions import installed
 from clx_runtime.settings import FILES, Settings
 
 
@@ -29,8 +30,8 @@ def load(
 
     Args:
         path: a run directory after ``clx export``, or an archive of ``clx export --to``.
-        backend: ``"onnx"`` or ``"onnx-int8"``. None takes the 8-bit model if at least 99 % of its
-            decisions were equal to those of torch, else ``"onnx"``.
+        backend: ``"onnx"``, ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``. None takes the
+            fastest that is installed and made at least 99 % of torch's decisions.
         threads: the number of threads for one batch; None leaves it to the backend.
         device: ``"cpu"`` or ``"cuda"``; None chooses a GPU if the backend has one.
 
@@ -60,7 +61,7 @@ def load(
 
 def _backend(export: Export, backend: str | None) -> str:
     if backend is None:
-        return export.best_backend()
+        return export.best_backend(installed(export.weights))
     if backend not in FILES:
         raise ConfigError(
             f"backend must be one of {names(FILES)}, but is {cell(backend)}"

@@ -13,7 +13,7 @@ from clx_runtime.files import read_json
 from clx_runtime.problems import raise_problems
 from clx_runtime.safe_export import onnx_problems
 from clx_runtime.safe_files import file_problems
-from clx_runtime.settings import FILES, SETTINGS
+from clx_runtime.settings import MODEL_FILES, SETTINGS
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
@@ -67,7 +67,7 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
     )
     export = export_in(folder / ONNX)
     if not export.weights:
-        raise RunDirError(f"{folder / ONNX} has none of {', '.join(FILES.values())}: export again")
+        raise RunDirError(f"{folder / ONNX} has none of {', '.join(MODEL_FILES)}: export again")
     return export, run_identity(files)
 
 

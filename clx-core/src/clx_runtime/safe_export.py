@@ -1,4 +1,4 @@
-"""What the files of an exported model could make ONNX Runtime or a tokenizer do."""
+"""What the files of an exported model could make a backend or a tokenizer do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from clx_runtime.errors import RunDirError
 from clx_runtime.files import read_json
+from clx_runtime.openvino_file import packed_problems
 
 MAX_TOKENIZER_BYTES = 512 * 2**20
 """The limit for a tokenizer's file; the largest in use have about 35 MB."""
@@ -53,6 +54,18 @@ def expansion_problems(tokenizer: Mapping[str, Any], name: str) -> list[str]:
         return [f"{name} {problem}" for problem in _bombs(tokenizer)]
     except RecursionError:
         return [f"{name} is nested too deeply"]
+
+
+def model_problems(content: bytes, name: str) -> list[str]:
+    """Return why an exported model must not be run.
+
+    Args:
+        content: the content of its file.
+        name: the file in messages.
+    """
+    if name.endswith(".openvino"):
+        return packed_problems(content, name)
+    return weights_problems(content, name)
 
 
 def weights_problems(content: bytes | mmap.mmap, name: str) -> list[str]:
@@ -128,6 +141,8 @@ def onnx_problems(folder: Path, model: Path) -> list[str]:
     problems = tokenizer_problems(folder)
     for path in sorted(folder.glob("*.onnx")):
         problems += _file_problems(path)
+    for path in sorted(folder.glob("*.openvino")):
+        problems += packed_problems(path, f"onnx/{path.name}")
     settings = folder / "settings.json"
     if settings.is_file() and not problems:
         try:

@@ -9,8 +9,19 @@ from typing import Any
 
 from clx_runtime.errors import RunDirError
 
-FILES = {"onnx": "model.onnx", "onnx-int8": "model.int8.onnx"}
-"""Backend → the name of its file in the run's ``onnx/``."""
+FILES = {
+    "onnx": "model.onnx",
+    "openvino": "model.onnx",
+    "onnx-int8": "model.int8.onnx",
+    "openvino-int8": "model.int8.openvino",
+}
+"""Backend → the name of its file in the run's ``onnx/``, the slowest backend first.
+
+OpenVINO reads ONNX files, so both backends in fp32 share one.
+"""
+
+MODEL_FILES = tuple(dict.fromkeys(FILES.values()))
+"""The names of the files of models."""
 
 TOKENIZER = "tokenizer.json"
 SETTINGS = "settings.json"

@@ -46,7 +46,7 @@ def export(
     backend: Annotated[
         str | None,
         typer.Option(
-            metavar="B", help="With --to: onnx or onnx-int8 [default: int8 if it decides alike]"
+            metavar="B", help="With --to: as for predict [default: onnx-int8 if it decides alike]"
         ),
     ] = None,
     overwrite: Annotated[
@@ -56,7 +56,8 @@ def export(
 ) -> None:
     """Export a run's model to ONNX Runtime and compare its predictions with torch's.
 
-    `clx predict --backend onnx` and `--backend onnx-int8` use the exported model. In a pipe: one
+    `clx predict --backend onnx` and `--backend onnx-int8` use the exported model, and so do `openvino`
+    and `openvino-int8` where openvino and nncf are installed. In a pipe: one
     backend per line, with the share of equal decisions, the largest difference of a score, the size
     in megabytes, and how the weights are stored; fields separated by tabs.
     """

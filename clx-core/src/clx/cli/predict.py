@@ -77,7 +77,9 @@ def predict(
     backend: Annotated[
         str | None,
         typer.Option(
-            metavar="B", help="torch, onnx or onnx-int8 (see `clx export`) [default: torch]"
+            metavar="B",
+            help="torch, onnx, onnx-int8, openvino or openvino-int8 (see `clx export`) "
+            "[default: torch]",
         ),
     ] = None,
     resume: Annotated[

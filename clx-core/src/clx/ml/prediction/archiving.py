@@ -7,19 +7,25 @@ from pathlib import Path
 
 from clx import __version__
 from clx.errors import ConfigError, ExportError, RunExistsError
+from clx.ml.prediction.exported import needed
+from clx.ml.prediction.openvino_export import require_packages
 from clx.ml.run_directory.files import writing
 from clx.ml.run_directory.layout import ONNX, RunDir
 from clx.problems import cell, did_you_mean, names
 from clx_runtime.archive import SUFFIX, Origin, write_archive
 from clx_runtime.exports import export_in
 from clx_runtime.opening import load, refuse_python
+from clx_runtime.sessions import is_openvino
 from clx_runtime.settings import FILES, SETTINGS
 
 
-def checked_archive(to: str | os.PathLike[str], overwrite: bool) -> Path:
+def checked_archive(
+    to: str | os.PathLike[str], overwrite: bool, backend: str | None = None
+) -> Path:
     """Return the path of an archive to write.
 
     Raises:
+        MissingDependencyError: an export for the backend lacks a package.
         ConfigError: the name does not end in ``.clx.zip``, or there is no such folder.
         RunExistsError: the file exists, and ``overwrite`` is not set.
     """
@@ -30,6 +36,7 @@ def checked_archive(to: str | os.PathLike[str], overwrite: bool) -> Path:
         raise ConfigError(f"There is no folder {target.absolute().parent}: make it first")
     if target.exists() and not overwrite:
         raise RunExistsError(f"{target} exists: pass overwrite=True to replace it")
+    require_packages(backend)
     return target
 
 
@@ -39,7 +46,8 @@ def archive_run(directory: RunDir, target: Path, backend: str | None) -> Path:
     Args:
         directory: the run.
         target: the new file; it appears when it is complete.
-        backend: the model to include; None takes the fastest whose decisions equal those of torch.
+        backend: the model to include; None takes the fastest of ONNX Runtime whose decisions equal
+            those of torch.
 
     Raises:
         ConfigError: there is no such backend.
@@ -55,11 +63,12 @@ def archive_run(directory: RunDir, target: Path, backend: str | None) -> Path:
             f"backend must be one of {names(FILES)}, but is {cell(backend)}"
             f"{did_you_mean(str(backend), FILES)}"
         )
-    chosen = backend or export.best_backend()
+    # The file is for other machines, of which most have ONNX Runtime only.
+    chosen = backend or export.best_backend(name for name in FILES if not is_openvino(name))
     if chosen not in export.weights:
         raise ExportError(
             f"The run in {directory.path} has no export for backend={chosen!r}, only for "
-            f"{names(export.weights)}: call run.export() again"
+            f"{names(export.weights)}: call run.export() again{needed(chosen)}"
         )
     origin = Origin(directory.path.name, directory.identity(), __version__)
     with writing(target.absolute().parent):

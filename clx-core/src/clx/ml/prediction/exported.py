@@ -18,6 +18,13 @@ def python_methods(task: Task) -> list[str]:
     return [name for name in _DECIDING if getattr(type(task), name) is not getattr(Task, name)]
 
 
+def needed(backend: str) -> str:
+    """Return what an export for this backend needs besides the extra ``onnx``, for a message."""
+    if backend == "openvino-int8":
+        return " (for this backend it needs: pip install openvino nncf)"
+    return ""
+
+
 def decision_settings(task: Task) -> dict[str, Any]:
     """Return those settings of an export that say how the task decides now."""
     rule = task.decision_rule()
@@ -38,6 +45,6 @@ def exported_folder(directory: RunDir, backend: str) -> Path:
     if not is_there:
         raise NotTrainedError(
             f"The run in {directory.path} was not exported for backend={backend!r}: call "
-            f'run.export("onnx"), or clx export {directory.path.name}'
+            f'run.export("onnx"), or clx export {directory.path.name}{needed(backend)}'
         )
     return folder

@@ -57,11 +57,11 @@ class Expected:
 
         Args:
             folder: the folder of the exported files.
-            backend: ``onnx`` or ``onnx-int8``.
+            backend: the backend to compare.
             how: the format of the weights, for the report.
 
         Raises:
-            ExportError: ONNX Runtime cannot run the file on some text.
+            ExportError: the backend cannot run the file on some text.
         """
         from clx_runtime.engine import Engine
 

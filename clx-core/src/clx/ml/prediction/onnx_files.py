@@ -163,6 +163,14 @@ def write_int8(source: Path, target: Path, how: str) -> None:
         )
 
 
+def wide_products(source: Path) -> list[str]:
+    """Return the names of an ONNX file's nodes that are feed-forward outputs."""
+    import onnx
+
+    graph = onnx.load(str(source), load_external_data=False).graph
+    return _kept_in_fp32(graph, Quantization(wide_in_fp32=True))
+
+
 def _kept_in_fp32(graph: Any, chosen: Quantization) -> list[str]:
     """Return the names of the nodes that are not quantized.
 

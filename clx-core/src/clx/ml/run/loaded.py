@@ -38,7 +38,7 @@ class Loaded:
         renew_after_fork(self)
 
     def after_fork(self) -> None:
-        """Replace the lock, and the sessions of ONNX Runtime, whose threads a forked process lacks."""
+        """Replace the lock, and the sessions of backends, whose threads a forked process lacks."""
         self._lock = threading.RLock()
         # Keep the old sessions: freeing one would wait for its threads.
         self._left, self._onnx = [*self._left, *self._onnx.values()], {}
@@ -51,7 +51,7 @@ class Loaded:
         self.forget_exports()
 
     def forget_exports(self) -> None:
-        """Drop the sessions of ONNX Runtime, because the exported files may have changed."""
+        """Drop the sessions of backends, because the exported files may have changed."""
         self._onnx = {}
 
     def release(self) -> None:
@@ -151,7 +151,7 @@ class Loaded:
     def onnx(
         self, task: Task, directory: Callable[[], RunDir], backend: str, device: str | None
     ) -> ExportedModel:
-        """Return the exported model for ``onnx`` or ``onnx-int8``, without importing torch."""
+        """Return the exported model for a backend, without importing torch."""
         with self._lock:
             key = (backend, chosen_threads())
             if key not in self._onnx:

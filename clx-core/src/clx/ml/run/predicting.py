@@ -44,8 +44,8 @@ class PredictingRun(Run):
             texts: a list, tuple, Series, array or generator of str, or one str. For a task with
                 several ``text_columns``, each item is a tuple or dict with one text per column.
             batch_size: texts per batch; None chooses it by the device and the lengths of the texts.
-            backend: ``"torch"`` (the default, None), or ``"onnx"`` or ``"onnx-int8"`` after
-                :meth:`export`.
+            backend: ``"torch"`` (the default, None), or after :meth:`export` ``"onnx"``,
+                ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``.
             **predict_args: arguments of the pipeline's call; they override the task's.
 
         Raises:
@@ -281,9 +281,9 @@ class PredictingRun(Run):
         if backend == TORCH:
             choose_device(self.device)
         else:
-            from clx_runtime.onnx_session import refuse_missing_device
+            from clx_runtime.sessions import refuse_missing_device
 
-            refuse_missing_device(str(self.device))
+            refuse_missing_device(backend, str(self.device))
 
     def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
         if backend == TORCH:

@@ -209,7 +209,8 @@ class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
     ) -> ExportReport:
         """Export the trained model into the run for ONNX Runtime, in fp32 and with 8-bit weights.
 
-        ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it without torch. The export
+        ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it without torch. Where ``openvino`` and
+        ``nncf`` are installed, so do ``"openvino"`` and ``"openvino-int8"``. The export
         compares its predictions with torch's. It keeps the first quantization that makes at least
         99 % of torch's decisions, else the best one. Training again removes the export.
 
@@ -220,8 +221,8 @@ class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
             int8: whether to write a copy with 8-bit weights.
             to: also write one file with everything that ``clx_runtime.load`` needs, such as
                 ``"model.clx.zip"``.
-            backend: the model in that file, ``"onnx"`` or ``"onnx-int8"``; None takes the 8-bit model
-                if at least 99 % of its decisions are equal to those of torch.
+            backend: the model in that file; None takes ``"onnx-int8"`` if at least 99 % of its
+                decisions are equal to those of torch, else ``"onnx"``.
             overwrite: replace an existing file.
 
         Raises:
@@ -236,7 +237,7 @@ class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
 
         directory = self._trained_directory()
         check_export_kind(kind)
-        target = None if to is None else checked_archive(to, overwrite)
+        target = None if to is None else checked_archive(to, overwrite, backend)
         with only_writer(directory):
             reference = Reference(self.pipe, self.tokenizer)
             report = export_run(self, reference, directory, texts, int8)
