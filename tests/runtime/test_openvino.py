@@ -76,6 +76,7 @@ def test_eight_bits_are_reported_and_answer_alike_at_every_door(run, tmp_path):
 
 @needs_openvino
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_process_predicts_too(run):
     before = run.predict(TEXTS[:4], backend="openvino")
     child = os.fork()
