@@ -52,7 +52,9 @@ class _Forks:
         # they were imported later, they would lock first, and a thread that loads a model would
         # wait for them.
         for name in ("concurrent.futures.thread", "logging", "filelock"):
-            importlib.import_module(name)
+            # Where filelock is not installed, nothing locks with it.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
         os.register_at_fork(
             before=self.before,
