@@ -1,6 +1,7 @@
 """An exported run without clx: the same answers, no heavy import, clear errors, safe to open."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -168,6 +169,28 @@ def test_threads_share_a_model(runs):
     for thread in threads:
         thread.join()
     assert list(found.values()) == [expected] * 8
+
+
+FORKED = """
+import os, sys, threading
+from clx_runtime import load
+
+model, texts = load(sys.argv[1], "onnx"), ["a cat", "an apple"] * 50
+expected = model.predict_labels(texts)
+busy = threading.Thread(target=lambda: model.predict(texts * 20))
+busy.start()
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if model.predict_labels(texts) == expected else 2)
+busy.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_predicts_with_a_model_of_its_parent(runs):
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, str(runs("one label").run_dir)]
+    assert subprocess.run(command, timeout=120).returncode == 0
 
 
 def test_no_heavy_package_is_imported(runs):

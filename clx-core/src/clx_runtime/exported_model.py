@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clx_runtime.batches import padded
 from clx_runtime.errors import RunDirError
 from clx_runtime.exports import Export
-from clx_runtime.forks import not_forked
+from clx_runtime.forks import not_forked, renew_after_fork
+from clx_runtime.onnx_session import OnnxSession
+from clx_runtime.openvino_session import OpenVinoSession
 from clx_runtime.sessions import open_session
 
 if TYPE_CHECKING:
@@ -43,15 +47,26 @@ class ExportedModel:
         from tokenizers import Tokenizer
 
         self.settings = export.settings
-        session = open_session(backend, export.weights[backend](), device, threads)
+        self._open = partial(_session, export, backend, device, threads)
+        session = self._open()
         self.device = session.device
-        self._session: Session = session
+        self._session: Session | None = session
+        # A session that belongs to the parent process is kept: its end would wait for its threads.
+        self._left: list[Session] = []
+        self._lock = threading.Lock()
         try:
             self._tokenizer = Tokenizer.from_str(export.tokenizer)
         except Exception as error:
             # The package raises Exception itself.
             raise RunDirError(f"The tokenizer in {export.where} is damaged: {error}") from error
         self._tokenizer.no_padding()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Open a session anew when it is needed: a forked process lacks the threads of this one."""
+        self._lock = threading.Lock()
+        self._left += [] if self._session is None else [self._session]
+        self._session = None
 
     def encode(self, texts: Sequence[Any]) -> list[Any]:
         """Return the tokens of each text, or pair of texts."""
@@ -60,7 +75,10 @@ class ExportedModel:
 
     def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
         """Return the logits of one batch, shape (texts, labels)."""
-        return self._session(self.feeds(encodings))
+        feeds = self.feeds(encodings)
+        with self._lock:
+            session = self._session = self._session or self._open()
+        return session(feeds)
 
     def feeds(self, encodings: Sequence[Any]) -> dict[str, np.ndarray[Any, Any]]:
         """Return the inputs of one batch: input → array, shape (texts, tokens)."""
@@ -73,3 +91,9 @@ class ExportedModel:
         }
         names = self.settings.inputs
         return {name: padded(rows[name], fill[name], side) for name in names}
+
+
+def _session(
+    export: Export, backend: str, device: str | None, threads: int | None
+) -> OnnxSession | OpenVinoSession:
+    return open_session(backend, export.weights[backend](), device, threads)

@@ -15,6 +15,7 @@ from clx_runtime.decisions import DecisionRule
 from clx_runtime.engine import Engine, own_function
 from clx_runtime.errors import TruncationWarning
 from clx_runtime.exported_model import ExportedModel
+from clx_runtime.forks import renew_after_fork
 from clx_runtime.scored import Scored
 from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 from clx_runtime.windows import READ_WHOLE, refuse_long
@@ -66,6 +67,11 @@ class Model:
         self.device = exported.device
         self._exported = exported
         # The session computes with all its threads; a second call at once would only slow both.
+        self._lock = threading.Lock()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Replace the lock, which another thread of the parent process may hold."""
         self._lock = threading.Lock()
 
     @property

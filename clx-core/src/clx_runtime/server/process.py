@@ -86,6 +86,7 @@ def serve(sources: Sequence[Source], settings: Settings) -> None:
         root_path=settings.root_path,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
