@@ -451,3 +451,21 @@ def test_what_was_written_on_the_hub_stays(hub, secrets):
     metadata, body = card_on(hub)
     assert metadata["license"] == "mit"
     assert body.count("A model for the orchard.") == 1
+
+
+def test_what_was_written_on_the_hub_stays_in_every_later_push(hub, secrets):
+    run = training_run(load=secrets)
+    run.push_to_hub("me/fruit", license="mit")
+    run.push_to_hub("me/fruit")
+    # The argument is the only place that named the license.
+    assert card_on(hub)[0]["license"] == "mit"
+    files = hub.files("me/fruit")
+    edited = files["README.md"] + b"\nThanks to all.\n"
+    hub.repositories["me/fruit"].add("main", {**files, "README.md": edited}, "Edited on the page")
+    for _ in range(2):
+        run.push_to_hub("me/fruit")
+        assert card_on(hub)[1].count("Thanks to all.") == 1
+    run.push_to_hub("me/fruit", license="apache-2.0")
+    metadata, body = card_on(hub)
+    assert metadata["license"] == "apache-2.0"
+    assert body.count("Thanks to all.") == 1
