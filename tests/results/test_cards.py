@@ -15,8 +15,10 @@ from clx.ml.prediction.onnx_export import ExportReport
 from clx.ml.results.cards import Card, card_html
 from clx.ml.results.comparison import Comparison
 from clx.ml.results.data_check import DataCheck, Finding
+from clx.ml.results.decisions import DecisionChange
 from clx.ml.results.estimates import BackendEstimate, Estimate, Shards, Tokens
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
+from clx.ml.results.pushed import PushResult
 from clx.ml.results.row_split import RowSplit
 from clx.ml.results.training_estimates import Stage, TrainingEstimate
 
@@ -75,6 +77,13 @@ SAMPLES = {
     "export": ExportReport(
         Path("/x"), {"onnx": BackendCheck(1e-7, 1.0, 90.1)}, {"a": 0.99, "b": 1}
     ),
+    "decisions": DecisionChange(
+        {"thresholds": {HOSTILE: 0.5}, "threshold_target": None},
+        {"thresholds": {HOSTILE: 0.3125}, "threshold_target": None},
+        {"f1_micro": 0.75},
+        EvaluationResult({"f1_micro": 0.8125, "f1_micro_low": 0.7, "f1_micro_high": 0.9}),
+    ),
+    "shared": PushResult("http://hub/a/b", "a/b", "c" * 40, ("x",), (f"config.json: {HOSTILE}",)),
     "backend": BackendCheck(1e-7, 1.0, 90.1),
     "estimate": Estimate(
         HOSTILE,
@@ -113,6 +122,19 @@ def test_figures_are_rounded_and_intervals_are_one_column():
     assert "accuracy_low" not in text
     assert "0.123" in text
     assert "0.123456" not in text
+
+
+def test_a_change_of_decisions_shows_what_was_and_what_is():
+    text = Structure(SAMPLES["decisions"]._repr_html_()).text
+    assert "thresholds: " in text
+    for figure in ("0.500", "0.312", "none", "0.750", "0.812", "0.700 to 0.900"):
+        assert figure in text
+
+
+def test_a_shared_run_lists_what_was_left_out():
+    text = Structure(SAMPLES["shared"]._repr_html_()).text
+    assert "http://hub/a/b" in text
+    assert "config.json: <script>" in text
 
 
 def test_a_comparison_says_what_is_not_chance():
