@@ -14,6 +14,7 @@ from clx.ml.prediction.onnx_check import BackendCheck
 from clx.ml.prediction.onnx_export import ExportReport
 from clx.ml.results.cards import Card, card_html
 from clx.ml.results.comparison import Comparison
+from clx.ml.results.continued import ContinuedTraining
 from clx.ml.results.data_check import DataCheck, Finding
 from clx.ml.results.decisions import DecisionChange
 from clx.ml.results.estimates import BackendEstimate, Estimate, Shards, Tokens
@@ -68,6 +69,13 @@ SAMPLES = {
         METRICS, {"per_label": PER_LABEL}, rows=9, about={"run": HOSTILE}
     ),
     "training": TrainingResult(Path(f"/{HOSTILE[:20]}"), METRICS, rows={"train": 9}, kept="probe"),
+    "continued": ContinuedTraining(
+        Path("/new"),
+        METRICS,
+        continued_from=HOSTILE,
+        new_labels=["tool"],
+        comparison=Comparison(("old", "new"), TABLE, ROWS, ROWS, 0.5, 12),
+    ),
     "comparison": Comparison((HOSTILE, "b"), TABLE, ROWS, ROWS.head(0), 0.04321, 12),
     "comparison without rows": Comparison(("a", "b"), TABLE, ROWS, ROWS, None, 12),
     "check": DataCheck((FINDING,), {"train_data": 9}),
@@ -129,6 +137,12 @@ def test_a_change_of_decisions_shows_what_was_and_what_is():
     assert "thresholds: " in text
     for figure in ("0.500", "0.312", "none", "0.750", "0.812", "0.700 to 0.900"):
         assert figure in text
+
+
+def test_a_continued_training_shows_old_and_new():
+    text = Structure(SAMPLES["continued"]._repr_html_()).text
+    assert "New labels: tool" in text
+    assert "0.100 to 0.400" in text
 
 
 def test_a_shared_run_lists_what_was_left_out():
