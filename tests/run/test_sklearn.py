@@ -280,5 +280,5 @@ def test_the_estimator_passes_every_check_of_scikit_learn(estimator, check):
 def test_labels_that_were_renamed_after_the_fit_are_an_error_that_says_so(make, labels):
     classifier = make().fit(TEXTS, labels)
     classifier.run_.rename_labels({"fruit": "food"})
-    with pytest.raises(ModelError, match=r"changed after the fit: .*fruit.* run has .*food"):
+    with pytest.raises(ModelError, match=r"changed after the fit: .*fruit.* the run has .*food"):
         classifier.predict(NEW)

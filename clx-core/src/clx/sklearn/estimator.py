@@ -192,8 +192,8 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels = [str(label) for label in getattr(self.run_, "label_names", None) or names]
         if sorted(names) != sorted(labels):
             raise ModelError(
-                f"The labels of run_ were changed after the fit: classes_ has {', '.join(names)}, and the "
-                f"run has {', '.join(labels)}. Use run_ itself, or fit again with the new names."
+                f"The labels of run_ were changed after the fit: classes_ has {', '.join(names)}, and "
+                f"the run has {', '.join(labels)}. Use run_ itself, or fit again with the new names."
             )
         return names
 
