@@ -22,7 +22,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from clx.errors import ConfigError, DataFormatError, RunExistsError
+from clx.errors import ConfigError, DataFormatError, ModelError, RunExistsError
 from clx.ml import TrainingRun
 from clx.ml.task.options import OPTIONS
 from clx.sklearn import ClxClassifier
@@ -274,3 +274,11 @@ class Fast(OfNumbers):
 )
 def test_the_estimator_passes_every_check_of_scikit_learn(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("labels", [LABELS, [[label] for label in LABELS]], ids=["one", "several"])
+def test_labels_that_were_renamed_after_the_fit_are_an_error_that_says_so(make, labels):
+    classifier = make().fit(TEXTS, labels)
+    classifier.run_.rename_labels({"fruit": "food"})
+    with pytest.raises(ModelError, match=r"changed after the fit: .*fruit.* the run has .*food"):
+        classifier.predict(NEW)

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from clx.errors import ClxWarning, ConfigError, HubError, RunDirError, RunNotFoundError
@@ -451,3 +452,42 @@ def test_what_was_written_on_the_hub_stays(hub, secrets):
     metadata, body = card_on(hub)
     assert metadata["license"] == "mit"
     assert body.count("A model for the orchard.") == 1
+
+
+def test_what_was_written_on_the_hub_stays_in_every_later_push(hub, secrets):
+    run = training_run(load=secrets)
+    run.push_to_hub("me/fruit", license="mit")
+    run.push_to_hub("me/fruit")
+    # The argument is the only place that named the license.
+    assert card_on(hub)[0]["license"] == "mit"
+    files = hub.files("me/fruit")
+    edited = files["README.md"] + b"\nThanks to all.\n"
+    hub.repositories["me/fruit"].add("main", {**files, "README.md": edited}, "Edited on the page")
+    for _ in range(2):
+        run.push_to_hub("me/fruit")
+        assert card_on(hub)[1].count("Thanks to all.") == 1
+    run.push_to_hub("me/fruit", license="apache-2.0")
+    metadata, body = card_on(hub)
+    assert metadata["license"] == "apache-2.0"
+    assert body.count("Thanks to all.") == 1
+
+
+# ---- A shared run as the base model --------------------------------------------------------------
+
+
+def test_a_shared_run_is_a_base_model_by_its_address(hub, secrets, tmp_path):
+    shared = training_run(load=secrets).push_to_hub("me/fruit")
+    data = pd.DataFrame({"text": ["the apple", "a dog"] * 6, "labels": [["fruit"], ["animal"]] * 6})
+    for address in ("hf://me/fruit", shared.address):
+        run = training_run(
+            "multilabel", "onto", base_model_name=address, run_dir_parent=tmp_path / "own"
+        )
+        run.train(data, fine_tune=False, overwrite=True)
+        assert run.config["base_model_name"] == address
+        assert run.config["base_run"]["run_name"] == "fruit"
+    run.push_to_hub("me/onto")
+    assert json.loads(hub.files("me/onto")["clx/config.json"])["base_model_name"] == shared.address
+    frame = run.compare_bases(data, bases=["hf://me/fruit"], folds=2)
+    assert frame["base"].tolist() == ["hf://me/fruit"]
+    with pytest.raises(RunNotFoundError, match="me/none"):
+        training_run("multilabel", "x", base_model_name="hf://me/none").train(data)

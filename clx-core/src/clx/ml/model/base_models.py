@@ -29,7 +29,8 @@ def resolve_base_model(
     folder that is a run directory, stands for its model.
 
     Args:
-        name: a local folder, a preset, the name of a run, or a Hub id.
+        name: a local folder, a preset, the name of a run or its address ``hf://owner/name``, or a
+            Hub id.
         weights: whether weights are needed; a tokenizer does not need them.
         near: the folder of the new run, which is searched for runs before the default one.
         trusted: whether the caller allows code from a run directory.

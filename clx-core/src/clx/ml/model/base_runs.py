@@ -8,7 +8,8 @@ from typing import Any
 
 from clx.errors import RunDirError
 from clx.ml.run_directory.config import run_name_problems
-from clx.ml.run_directory.finding import find_run, left_of, saved_runs
+from clx.ml.run_directory.finding import find_run, left_of, locate, saved_runs
+from clx.ml.run_directory.hub_address import is_address
 from clx.ml.run_directory.layout import MODEL, RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
 from clx.ml.task.presets import PRESETS
@@ -26,12 +27,14 @@ def run_in(folder: Path) -> RunDir | None:
 
 
 def run_called(name: str, near: Path | None = None) -> RunDir | None:
-    """Return the run of a name, None if there is none.
+    """Return the run of a name or of an address on the Hub, None if there is none of that name.
 
     Args:
-        name: the name of a run.
+        name: the name of a run, or ``hf://owner/name``.
         near: the folder to search before the default one, such as the parent of the new run.
     """
+    if is_address(name):
+        return find_run(locate(name))
     if run_name_problems(name):
         return None
     for parent in dict.fromkeys((near or runs_dir(), runs_dir())):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.run_directory.hub_address import FOLDER
 from clx.ml.run_directory.hub_requests import is_missing
 from clx.ml.run_directory.layout import CARD, MANIFEST, RunDir
-from clx.ml.training.card_changes import card_after, with_text_of
+from clx.ml.training.card_changes import card_after, with_license_of, with_text_of
 from clx.ml.training.model_card import model_card
 from clx_runtime.files import read_json_or_empty, read_text
 
@@ -35,7 +35,10 @@ class HubCard:
 
 
 DIGEST = "card"
-"""The key of a shared manifest for the SHA-256 of the card, which may be edited on the Hub."""
+"""The key of a shared manifest for the SHA-256 of the card without what was written on the Hub.
+
+As long as the card in the repository differs from it, somebody wrote into it there.
+"""
 
 
 def shared_card(
@@ -45,24 +48,27 @@ def shared_card(
     repository: str,
     license: str | None,
     on_hub: HubCard | None,
-) -> str:
-    """Return the card to share.
+) -> tuple[str, str]:
+    """Return the card to share, and its digest without what was written on the Hub.
 
     Args:
         task: the run.
         source: its directory.
         described: the config and the results of the copy to share.
         repository: ``owner/name``.
-        license: the license, None for the one in the card.
+        license: the license, None for the one in the card here, or else on the Hub.
         on_hub: the card in the repository, None if there is none.
     """
     config, results = described
     own = card_after(task, source, config, results, repository, license)
     card = model_card(task, config, results, repository, license) if own is None else own
+    if on_hub is None:
+        return card, digest(card)
+    # A push with license= may be the only place that names it.
+    card = with_license_of(card, on_hub.text)
     # A downloaded run has no card: what its owner wrote is only on the Hub.
-    if on_hub is not None and (on_hub.edited or own is None):
-        return with_text_of(card, on_hub.text)
-    return card
+    keeps = on_hub.edited or own is None
+    return with_text_of(card, on_hub.text) if keeps else card, digest(card)
 
 
 def card_on_hub(api: HfApi, repository: str, branch: str) -> HubCard | None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from clx.ml.run_directory.hub_address import is_address
+
 BASE_MODELS = ("base_model_name", "tokenizer_name")
 """Config keys whose value may be a relative path, or the id of a model on the Hub."""
 
@@ -54,7 +56,9 @@ def clean_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def is_local(name: str) -> bool:
-    """Return whether a base model's name is a path of this machine, and not the id of a model."""
+    """Return whether a base model's name is a path of this machine, and not on the Hub."""
+    if is_address(name):
+        return False
     return not _HUB_ID.fullmatch(name) or Path(name).expanduser().exists()
 
 

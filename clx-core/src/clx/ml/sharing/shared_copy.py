@@ -32,7 +32,7 @@ from clx.ml.run_directory.layout import (
     RESULTS,
     RunDir,
 )
-from clx.ml.sharing.card import DIGEST, digest
+from clx.ml.sharing.card import DIGEST
 from clx.ml.sharing.cleaning import clean_config, clean_library_file, clean_values
 from clx.ml.sharing.entries import for_others
 from clx.ml.sharing.schema import Sieve
@@ -89,7 +89,7 @@ def shared_copy(
     source: RunDir,
     folder: Path,
     include_texts: bool,
-    card: Callable[[dict[str, Any], dict[str, Any]], str],
+    card: Callable[[dict[str, Any], dict[str, Any]], tuple[str, str]],
 ) -> SharedCopy:
     """Write a copy of a run for others into a new folder.
 
@@ -97,7 +97,8 @@ def shared_copy(
         source: the run, which does not change.
         folder: where to write the copy; it gets the name of the run.
         include_texts: whether results and report keep the texts of the data.
-        card: returns the model card for the copy's config and results.
+        card: returns the model card for the copy's config and results, and its digest for the
+            manifest.
 
     Raises:
         RunDirError: the run is damaged, or was replaced meanwhile.
@@ -120,8 +121,9 @@ def shared_copy(
         raise RunDirError(
             f"The run in {source.path} was replaced meanwhile: open and share it again"
         )
-    (copy.directory.model / CARD).write_text(card(config, results), encoding="utf-8")
-    _write_manifest(copy.directory)
+    text, digest = card(config, results)
+    (copy.directory.model / CARD).write_text(text, encoding="utf-8")
+    _write_manifest(copy.directory, digest)
     page = run_report(copy.directory, name=source.path.name)
     (copy.directory.path / REPORT).write_text(page, encoding="utf-8")
     _refuse_traces(source, copy.directory)
@@ -215,7 +217,7 @@ def _note_the_rest(source: RunDir, copy: SharedCopy) -> None:
                 copy.left_out.append(f"{name}: not a file that another machine needs")
 
 
-def _write_manifest(directory: RunDir) -> None:
+def _write_manifest(directory: RunDir, card: str) -> None:
     """List what may not change, and beside it what may. The model card may be edited on the Hub."""
     files: dict[str, Any] = {}
     beside: dict[str, Any] = {}
@@ -225,7 +227,6 @@ def _write_manifest(directory: RunDir) -> None:
             continue
         entry = {"size": path.stat().st_size, "sha256": file_sha256(path)}
         (beside if name in TAKEN_BESIDE else files)[name] = entry
-    card = digest((directory.model / CARD).read_text(encoding="utf-8"))
     write_json(directory.path / MANIFEST, {"files": files, BESIDE: beside, DIGEST: card})
 
 

@@ -87,6 +87,15 @@ def with_text_of(card: str, other: str) -> str:
     return _card(with_missing(metadata, more or {}), sections)
 
 
+def with_license_of(card: str, other: str) -> str:
+    """Return a card with the license of another card, unless it names one."""
+    (metadata, text), (more, _) = divided(card), divided(other)
+    found = {key: lines for key, lines in (more or {}).items() if key.startswith("license")}
+    if not found or "license" in (metadata or {}):
+        return card
+    return joined(with_missing(metadata, found), text)
+
+
 def _card(metadata: Mapping[str, str], sections: list[Section]) -> str:
     parts = [str(section).strip("\n") for section in sections]
     return joined(dict(metadata), "\n".join(f"{part}\n" for part in parts if part))
