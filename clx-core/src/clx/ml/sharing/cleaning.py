@@ -1,4 +1,4 @@
-"""Values without what belongs to this machine or to its user: paths, tokens, and passwords."""
+"""Remove from values what belongs to this machine or its user: paths, tokens, and passwords."""
 
 from __future__ import annotations
 

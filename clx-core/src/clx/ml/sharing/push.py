@@ -92,7 +92,7 @@ def push_run(task: Task, source: RunDir, push: Push, opener: Callable[[RunDir], 
                 task, source, described, push.repo, push.license, on_hub
             ),
         )
-        # Whoever downloads the copy gets no better one than this.
+        # Whoever downloads the copy gets exactly this.
         opener(copy.directory)
         with hub_errors(_WHAT, push.repo, push.token):
             revision = _commit(api, push, copy)

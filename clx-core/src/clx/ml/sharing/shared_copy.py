@@ -62,7 +62,7 @@ CLEANED = {
 """The files of a part of the run that other libraries write, and that may name paths."""
 
 LEFT_AFTER_S = 24 * 3600
-"""The age in seconds from which a copy is one that a killed call left."""
+"""A copy that is this many seconds old was left by a call that was killed."""
 
 _SEARCHED_BYTES = 2**24
 
