@@ -125,6 +125,20 @@ def test_the_card_says_what_the_model_is(hub, secrets):
         assert said in card
 
 
+def test_a_download_takes_its_card_to_another_repository(hub, secrets):
+    import yaml
+
+    training_run(load=secrets).push_to_hub("me/fruit", license="apache-2.0")
+    files = hub.files("me/fruit")
+    written = files["README.md"] + b"\n## From the owner\n\nAsk Ada.\n"
+    hub.repositories["me/fruit"].add("main", {**files, "README.md": written}, "x")
+    training_run(load="hf://me/fruit").push_to_hub("me/other")
+    card = hub.files("me/other")["README.md"].decode()
+    assert yaml.safe_load(card.split("---")[1])["license"] == "apache-2.0"
+    assert "Ask Ada." in card
+    assert "me/fruit" not in card
+
+
 def test_each_commit_keeps_its_run_and_old_files_go(hub, secrets):
     (secrets / "extra").mkdir()
     (secrets / "extra" / "words.txt").write_text("apple")

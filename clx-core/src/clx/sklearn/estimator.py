@@ -21,6 +21,7 @@ from clx.ml.data.texts import column_to_frame
 from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, accepted_options
 from clx.problems import cell
 from clx.sklearn.folder import TemporaryFolder, read_files, write_files
+from clx.sklearn.parameters import parameters_explained, refuse_unknown
 from clx.sklearn.targets import INDICATOR, LISTS, SINGLE, targets_of
 from clx_runtime.objects import is_table
 
@@ -63,6 +64,7 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         result_: what its ``train`` returned.
     """
 
+    @parameters_explained
     def __init__(
         self,
         task: str | None = None,
@@ -100,6 +102,16 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         given = dict(locals())
         for name in given.keys() - {"self"}:
             setattr(self, name, given[name])
+
+    def set_params(self, **params: Any) -> ClxClassifier:
+        """Set parameters.
+
+        Raises:
+            UnknownArgumentError: there is no such parameter; the message says what to write.
+        """
+        refuse_unknown(params, self._get_param_names())
+        super().set_params(**params)
+        return self
 
     def fit(self, X: Any, y: Any = None, eval_set: tuple[Any, Any] | None = None) -> ClxClassifier:
         """Train a run.

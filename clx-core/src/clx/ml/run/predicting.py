@@ -129,6 +129,7 @@ class PredictingRun(Run):
         Raises:
             DataFormatError: there is no such column, or it holds something other than texts.
         """
+        from clx.ml.prediction.output_types import declared_types
         from clx.ml.prediction.rows import beside_input, kept_columns, prediction_frame
 
         check_min_score(min_score)
@@ -140,7 +141,9 @@ class PredictingRun(Run):
         kept, inputs = kept_columns(frame, keep), frame_inputs(frame, columns)
         cut = CutTexts(frame.index.__getitem__)
         rows = self.row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
-        return beside_input(prediction_frame(rows, frame.index), frame, kept, prefix)
+        # Without rows, only the task knows the columns.
+        known = None if rows else declared_types(self, all_scores)
+        return beside_input(prediction_frame(rows, frame.index, known), frame, kept, prefix)
 
     def predict_file(
         self,

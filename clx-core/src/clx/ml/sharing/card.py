@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.run_directory.hub_address import FOLDER
+from clx.ml.run_directory.downloaded import origin_on_hub
+from clx.ml.run_directory.hub_address import FOLDER, hub_address
 from clx.ml.run_directory.hub_requests import is_missing
 from clx.ml.run_directory.layout import CARD, MANIFEST, RunDir
 from clx.ml.training.card_changes import card_after, with_license_of, with_text_of
@@ -87,6 +88,24 @@ def card_on_hub(api: HfApi, repository: str, branch: str) -> HubCard | None:
         pushed = _manifest(api, repository, revision).get(DIGEST)
         return HubCard(text, edited=pushed != digest(text))
     return None
+
+
+def card_of_origin(api: HfApi, source: RunDir) -> HubCard | None:
+    """Return the card of the repository that a run was downloaded from, None if there is none.
+
+    A download has no card, so what its owner wrote is only there.
+    """
+    origin = origin_on_hub(source)
+    if origin is None:
+        return None
+    address = hub_address(origin)
+    try:
+        path = api.hf_hub_download(address.repo, CARD, revision=address.revision)
+    except Exception as error:
+        if not is_missing(error):
+            raise
+        return None
+    return HubCard(read_text(Path(path).resolve()), edited=True)
 
 
 def digest(card: str) -> str:

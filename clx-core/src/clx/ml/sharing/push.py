@@ -26,7 +26,7 @@ from clx.ml.run_directory.hub_requests import (
     require_online,
 )
 from clx.ml.run_directory.layout import CARD, MANIFEST, MODEL, RunDir
-from clx.ml.sharing.card import card_on_hub, shared_card
+from clx.ml.sharing.card import card_of_origin, card_on_hub, shared_card
 from clx.ml.sharing.shared_copy import SharedCopy, shared_copy, uploaded_files, workplace
 from clx.problems import cell
 from clx_runtime.files import read_json
@@ -83,6 +83,7 @@ def push_run(task: Task, source: RunDir, push: Push, opener: Callable[[RunDir], 
     with hub_errors(_WHAT, push.repo, push.token):
         existing = _existing(api, push)
         on_hub = card_on_hub(api, push.repo, push.branch) if existing else None
+        on_hub = on_hub or card_of_origin(api, source)
     with workplace(source) as folder:
         copy = shared_copy(
             source,

@@ -160,7 +160,8 @@ def _labels(config: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[s
     least, temperature = config.get("min_score"), config.get("temperature")
     if not names and any(isinstance(each, int | float) for each in (least, temperature)):
         yield from ("", "## Scores")
-    if isinstance(least, int | float):
+    # No score is below 0.
+    if isinstance(least, int | float) and least > 0:
         yield from ("", f"Below a score of {least:.4f}, clx gives no label.")
     if isinstance(temperature, int | float):
         how = "The scores are calibrated on the eval data"
