@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test test-slow test-shuffled lint fix template options architectures wheels crash endurance cleanroom check bench bench-gpu clean
+.PHONY: help install demo test test-slow test-shuffled lint fix template options architectures wheels crash kill-workers endurance cleanroom check bench bench-gpu clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -70,7 +70,7 @@ architectures: $(VENV)/installed-dev ## Try many types of models, and write the 
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/architectures.py
 
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/
-	@for package in $(PACKAGES); do $(BIN)/python -m build --outdir dist $$package || exit 1; done
+	@for package in $(PACKAGES) clx-runtime; do $(BIN)/python -m build --outdir dist $$package || exit 1; done
 
 bench: $(VENV)/installed-dev ## Measure speed and memory against what users would write (BENCH_ARGS=--small: minutes)
 	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
@@ -80,6 +80,10 @@ bench-gpu: $(VENV)/installed-dev ## The same on a GPU: bf16, compiled, by token 
 
 crash: $(VENV)/installed-dev ## Kill trainings, resumes, exports and predictions 500 times, and look what is left
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/crash/campaign.py --trials 500
+
+kill-workers: $(VENV)/installed-dev ## Kill workers of a prediction in parts 50 times: those of shards, and Ray's
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kill_shards.py
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kill_ray.py
 
 endurance: $(VENV)/installed-dev ## 2,000 predictions, 50 loads, 20 trainings and 8 threads in one process
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/endurance/endurance.py

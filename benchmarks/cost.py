@@ -63,7 +63,7 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
     """Return the share of the matrix product's rate, for each shape and two lengths."""
     import torch
 
-    from clx.ml.data.batches import OTHER_BUDGET, TOKEN_BUDGETS
+    from clx_runtime.batches import OTHER_BUDGET, TOKEN_BUDGETS
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     budget = TOKEN_BUDGETS.get(device, OTHER_BUDGET)

@@ -58,7 +58,7 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
             _table(run, mixed_texts(256 if small else 1024), rounds, "prediction, mixed lengths"),
             _table(run, short_texts(256 if small else 1024), rounds, "prediction, short texts"),
         ]
-        tables += _onnx_tables(run, mixed_texts(256 if small else 1024), rounds)
+        tables += _export_tables(run, 256 if small else 1024, rounds)
     return tables
 
 
@@ -80,28 +80,34 @@ def _table(run: Any, texts: list[str], rounds: int, title: str) -> Table:
     return in_turn(contestants, "pipeline, batch 32", rounds, title, goals)
 
 
-def _onnx_tables(run: Any, texts: list[str], rounds: int) -> list[Table]:
+def _export_tables(run: Any, count: int, rounds: int) -> list[Table]:
     from clx.errors import MissingDependencyError
 
     try:
-        report = run.export("onnx", texts=texts[-500:])
+        report = run.export("onnx", texts=mixed_texts(2500)[-500:])
     except MissingDependencyError as error:
         print(f"ONNX is left out: {error}")
         return []
-    table = in_turn(
-        {
-            "pipeline, batch 32": lambda: run.pipe(texts, top_k=None, batch_size=32),
-            "run.predict": lambda: run.predict(texts),
-            "run.predict, onnx": lambda: run.predict(texts, backend="onnx"),
-            "run.predict, onnx-int8": lambda: run.predict(texts, backend="onnx-int8"),
-        },
-        "pipeline, batch 32",
-        rounds,
-        "prediction, mixed lengths, ONNX Runtime",
-        {"run.predict, onnx-int8": 6.0},
-    )
+    return [
+        _export_table(run, report, mixed_texts(count), rounds, "mixed lengths", 6.0),
+        _export_table(run, report, short_texts(count), rounds, "short texts", 4.0),
+    ]
+
+
+def _export_table(
+    run: Any, report: Any, texts: list[str], rounds: int, what: str, goal: float
+) -> Table:
+    contestants: dict[str, Any] = {
+        "pipeline, batch 32": lambda: run.pipe(texts, top_k=None, batch_size=32),
+        "run.predict": lambda: run.predict(texts),
+    }
+    for name in report.checks:
+        contestants[f"run.predict, {name}"] = lambda name=name: run.predict(texts, backend=name)
+    goals = {f"run.predict, {name}": goal for name in report.checks if "int8" in name}
+    title = f"prediction, {what}, exported"
+    table = in_turn(contestants, "pipeline, batch 32", rounds, title, goals)
     for row in table.rows:
         check = report.checks.get(row.name.rpartition(" ")[2])
         if check is not None:
             row.notes["equal decisions"] = f"{check.equal_decisions:.1%}"
-    return [table]
+    return table

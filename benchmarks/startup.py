@@ -5,6 +5,7 @@ What is measured is processor time, which other users of the machine change litt
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 from measuring import Table, in_turn
 
 PIPELINE = "from transformers import pipeline; pipeline('text-classification', {model!r})('hello')"
+RUNTIME = "from clx_runtime import load; load({run!r}, {backend!r}).predict('hello'); "
+PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
 OPEN = "from clx.ml import training_run; run = training_run(load={run!r}); "
 
 
@@ -70,4 +73,32 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
             goals,
             clock=processor_time,
         )
-    return [first, second]
+        third = _without_torch(where, rounds)
+    return [first, second, *third]
+
+
+def _without_torch(run: str, rounds: int) -> list[Table]:
+    """Return the time to the first prediction of ``clx_runtime``, and its memory."""
+    try:
+        backends = load_report(run)
+    except OSError:
+        return []
+    contestants = {
+        name: lambda name=name: fresh(RUNTIME.format(run=run, backend=name)) for name in backends
+    }
+    table = in_turn(contestants, "onnx-int8", rounds, "first prediction, clx_runtime, by the clock")
+    for row in table.rows:
+        done = subprocess.run(
+            [sys.executable, "-c", RUNTIME.format(run=run, backend=row.name) + PEAK],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        row.notes = {"peak MB": done.stdout.strip(), "wanted": "0.5 s and 250 MB with onnx-int8"}
+    return [table]
+
+
+def load_report(run: str) -> list[str]:
+    """Return the backends that a run was exported for."""
+    content = json.loads((Path(run) / "onnx" / "report.json").read_text())
+    return list(content["checks"])

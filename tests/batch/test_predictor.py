@@ -27,7 +27,7 @@ from clx.errors import (
 )
 from clx.ml import training_run
 from clx.ml.batch import opened
-from clx.ml.machine.cpus import given_cpus
+from clx_runtime.cpus import given_cpus
 from conftest import fruit_frame, mixed_texts
 
 ADDED = ["label", "score", "margin", "abstained", "truncated", "error"]

@@ -203,7 +203,7 @@ def test_options_that_contradict_are_listed(old):
         "long_text is 'truncate'",
         "label_names must begin with the labels of the run, ['fruit', 'animal']",
         "there is no option 'min_scores'; did you mean 'min_score'?",
-        "Only training_args",
+        "Only run_dir_parent, training_args, report_to",
     ):
         assert words in str(error.value)
 

@@ -7,7 +7,7 @@ from transformers import Trainer
 
 from clx.errors import ConfigError, DataFormatError
 from clx.ml import TrainingRun, training_run
-from clx.ml.data.windows import pooled
+from clx_runtime.windows import pooled
 from conftest import ANIMALS, FRUIT, fruit_frame
 
 LIMIT = 12

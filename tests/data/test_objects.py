@@ -13,7 +13,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from clx.errors import DataFormatError
 from clx.ml.data import to_frame
-from clx.ml.data.texts import as_text_rows, as_texts, check_texts
+from clx_runtime.texts import as_text_rows, as_texts, check_texts
 
 BIG = 2**53 + 1
 ROWS = {"text": ["a", "b"], "label": ["x", None], "id": [BIG, None], "tags": [["p"], None]}

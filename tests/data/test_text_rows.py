@@ -10,7 +10,7 @@ import pytest
 from cli_helpers import Cli
 from clx.errors import ConfigError, DataFormatError, DataWarning, PluginError
 from clx.ml import TrainingRun, task_registry, training_run
-from clx.ml.data.texts import TextRow, split_pair
+from clx_runtime.texts import TextRow, split_pair
 from conftest import make_tiny_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

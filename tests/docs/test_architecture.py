@@ -10,7 +10,9 @@ import pytest
 from clx.ml.plugins import hookspecs
 
 ROOT = Path(__file__).parents[2]
-ML = ROOT / "clx-core" / "src" / "clx" / "ml"
+SOURCE = ROOT / "clx-core" / "src"
+ML = SOURCE / "clx" / "ml"
+RUNTIME = "clx_runtime"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -98,17 +100,22 @@ def test_every_step_names_functions_of_its_room(step):
     _, where, functions, _ = step
     room = "task" if where == "the task" else where.strip("`").partition("/")[0]
     names = set(re.findall(r"`([\w.]+)`", functions))
+    folder = SOURCE / room if room == RUNTIME else ML / room
     if room == "task":
         names = {f"Task.{name}" for name in names}
     assert names
-    assert names - defined_in(ML / room) == set()
+    assert names - defined_in(folder) == set()
+
+
+def is_module(path):
+    return any((folder / path).is_file() for folder in (ML, SOURCE, ROOT))
 
 
 @pytest.mark.parametrize("text", [PAGE, CONTRIBUTING], ids=["architecture", "contributing"])
 def test_every_path_of_a_module_exists(text):
     paths = re.findall(r"`([\w/-]+\.py)\b[^`]*`", text)
     assert len(paths) >= 20
-    assert [each for each in paths if not ((ML / each).is_file() or (ROOT / each).is_file())] == []
+    assert [each for each in paths if not is_module(each)] == []
 
 
 def test_every_hook_is_in_the_table():
@@ -135,8 +142,9 @@ def test_every_module_that_changes_the_state_of_the_process_is_in_the_list():
     (section,) = re.findall(r"^## State of the whole process\n(.+)", CONTRIBUTING, re.M | re.DOTALL)
     listed = set(re.findall(r"\| `([\w/]+\.py)` \|", section))
     changing = {
-        path.relative_to(ML).as_posix()
-        for path in ML.rglob("*.py")
+        path.relative_to(root).as_posix()
+        for root, folder in ((ML, ML), (SOURCE, SOURCE / RUNTIME))
+        for path in folder.rglob("*.py")
         if PROCESS_STATE.search(path.read_text(encoding="utf-8"))
     }
     assert len(changing) >= 12

@@ -256,6 +256,17 @@ class Cut(TrainingRun):
         self.cut = len(eval_pred.label_ids) / 100
 
 
+class Greedy(Cut):
+    """The same, but it chooses on data even what was given."""
+
+    name = "greedy"
+
+    def apply_decisions(self, given):
+        """Take over what is given, and ask for data."""
+        super().apply_decisions(given)
+        return True
+
+
 class Silent(Cut):
     """The same without the attribute."""
 
@@ -271,6 +282,9 @@ def test_a_task_of_somebody_else_takes_part_or_is_refused(tiny_model, tmp_path):
     assert run.set_decisions(on=fruit_frame(12)).new == {"cut": 0.12}
     assert json.loads((run.run_dir / "config.json").read_text())["cut"] == 0.12
     assert Cut("own", **options).config["cut"] is None or run.config["cut"] == 0.12
+    greedy = Greedy("all", **options)
+    greedy.train(fruit_frame(8), fine_tune=False)
+    assert greedy.set_decisions(cut=0.3, on=fruit_frame(12)).new == {"cut": 0.3}
     silent = Silent("quiet", **options)
     silent.train(fruit_frame(8), fine_tune=False)
     with pytest.raises(ConfigError, match="decision_options"):

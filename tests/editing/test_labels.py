@@ -1,5 +1,6 @@
 """Labels of a trained run get other names, or become one, in all files at once."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -11,7 +12,8 @@ from safetensors.torch import load_file
 from clx.errors import ConfigError, DataFormatError, ModelError
 from clx.ml import training_run
 from clx.ml.editing.groups import checked_merging, merged_value
-from clx.ml.editing.names import renamed_results, renamed_tags
+from clx.ml.editing.names import renamed_tags
+from clx.ml.editing.renamed_results import renamed_results
 from conftest import fruit_frame
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -278,6 +280,47 @@ def test_windows_of_long_texts_are_pooled(with_three):
     data = three(24).replace({"fruit": "food", "plant": "food"})
     log_loss = reopened(run).evaluate(data).metrics["log_loss"]
     assert result.metrics["log_loss"] == pytest.approx(log_loss, abs=1e-4)
+
+
+def test_texts_about_labels_are_rows_of_the_new_layer(with_three):
+    path = with_three.run_dir / "config.json"
+    texts = {"fruit": "apple", "plant": ["a lemon", "a melon"], "animal": ["a dog", "the cow"]}
+    config = json.loads(path.read_text()) | {"label_texts": texts}
+    path.write_text(json.dumps(config))
+    (with_three.run_dir / "manifest.json").write_text('{"files": {}}')
+    run = training_run(load=with_three.run_dir)
+    data = three()
+    # A label without rows is known by its texts, as in a training.
+    run.merge_labels({"food": ["plant", "fruit"]}, data[data["label"] != "animal"])
+    again = reopened(run)
+    assert again.config["label_texts"] == {
+        "animal": ["a dog", "the cow"],
+        "food": ["apple", "a lemon", "a melon"],
+    }
+    assert again.results["head"]["label_texts"] == 5
+    assert again.predict_labels(["a dog", "apple"]) == ["animal", "food"]
+
+
+def test_what_belongs_to_the_old_labels_goes(with_three):
+    path = with_three.run_dir / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "temperature": 3.0}))
+    for folder in ("onnx", "adapter"):
+        (with_three.run_dir / folder).mkdir()
+        (with_three.run_dir / folder / "README.md").write_text("x")
+    manifest = {f"{folder}/README.md": {"size": 1} for folder in ("onnx", "adapter")}
+    for entry in manifest.values():
+        entry["sha256"] = hashlib.sha256(b"x").hexdigest()
+    (with_three.run_dir / "manifest.json").write_text(json.dumps({"files": manifest}))
+    run = training_run(load=with_three.run_dir)
+    run.merge_labels({"food": ["plant", "fruit"]}, three())
+    assert "temperature" not in reopened(run).config
+    assert not any((run.run_dir / folder).exists() for folder in ("onnx", "adapter"))
+
+
+def test_new_names_are_texts_unless_rows_say_otherwise(with_three):
+    before = with_three.results["head"]["validation"]["with the names of labels"]
+    with_three.merge_labels({"food": ["plant", "fruit"]}, three())
+    assert with_three.results["head"]["validation"]["with the names of labels"] != before
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 
 from clx.errors import ConfigError
 from clx.ml import training_run
-from clx.ml.machine import forks
+from clx.ml.machine.forks import ready_after_fork
+from clx_runtime import forks
 from conftest import fruit_frame, make_tiny_model
 
 TEXTS = [f"the {word} is big and red" for word in ("cat", "apple", "dog", "melon")] * 30
@@ -246,7 +247,7 @@ def test_a_gpu_that_the_parent_used_is_an_error(monkeypatch):
     monkeypatch.setattr(forks._FORKS, "had_cuda", True)
     monkeypatch.setattr(forks._FORKS, "stale_thread", threading.get_ident())
     with pytest.raises(ConfigError, match=r"forked from a process that has used it.*'spawn'"):
-        forks.ready_after_fork("cuda")
+        ready_after_fork("cuda")
 
 
 def test_only_the_thread_of_the_parent_gets_one_thread_of_torch(monkeypatch):
@@ -255,10 +256,10 @@ def test_only_the_thread_of_the_parent_gets_one_thread_of_torch(monkeypatch):
     chosen = []
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     monkeypatch.setattr(torch, "set_num_threads", chosen.append)
-    forks.ready_after_fork()
+    ready_after_fork()
     monkeypatch.setattr(forks._FORKS, "stale_thread", -1)
-    forks.ready_after_fork()
+    ready_after_fork()
     assert chosen == []
     monkeypatch.setattr(forks._FORKS, "stale_thread", threading.get_ident())
-    forks.ready_after_fork()
+    ready_after_fork()
     assert chosen == [1]

@@ -59,6 +59,45 @@ def test_what_is_not_needed_and_what_is_misspelled():
     assert "did you mean 'tokenize_args'?" in message
 
 
+@pytest.mark.parametrize(
+    ("guess", "value", "line"),
+    [
+        ("batch_size", 8, "run.predict(texts, batch_size=8)"),
+        ("engine", "onnx", "run.predict(texts, backend='onnx')"),
+        ("epochs", 3, "run.continue_training(data, training_args={'num_train_epochs': 3})"),
+        ("gpu", "cuda:1", "device='cuda:1'"),
+        ("threshold", 0.5, "run.set_decisions(min_score=0.5)"),
+        ("output_dir", "runs", "load= with the path of the run directory"),
+        ("run_dir_parent", "runs", "load= with the path of the run directory"),
+        ("eval_df", object(), "run.train(train_data, eval_data)"),
+    ],
+)
+def test_a_guessed_option_of_a_saved_run(trained, guess, value, line):
+    with pytest.raises(ConfigError) as caught:
+        training_run(load=trained, **{guess: value})
+    assert f"no option {guess!r} in the saved run; write {line}" in str(caught.value)
+
+
+def test_what_a_saved_run_already_says(trained):
+    with pytest.raises(ConfigError) as caught:
+        training_run(load=trained, model="other", max_length=8, verif=True, num_labels=2)
+    for words in (
+        "no option 'model' in the saved run; the option base_model_name is '/",
+        "no option 'max_length' in the saved run; the option tokenize_args is {} in",
+        "no option 'verif' in the saved run; did you mean 'verify'?",
+        "no option 'num_labels' in the saved run; leave it out",
+        "run.continue_training(data, training_args=...) trains it further",
+    ):
+        assert words in str(caught.value)
+
+
+def test_a_guessed_option_of_a_continued_training(trained, fruit):
+    with pytest.raises(ConfigError) as caught:
+        training_run(load=trained).continue_training(fruit, epochs=3, lr=1e-4)
+    line = "training_args={'num_train_epochs': 3, 'learning_rate': 0.0001}"
+    assert str(caught.value).count(f"; write {line}") == 2
+
+
 def test_a_guess_in_training_args():
     message = error_of(training_args={"epochs": 3, "max_length": 128})
     assert "no 'epochs'; write 'num_train_epochs'" in message

@@ -8,8 +8,9 @@ from cli_helpers import Cli
 from clx.errors import ClxWarning, ConfigError
 from clx.ml import training_run
 from clx.ml.machine.devices import training_gpu
-from clx.ml.run_directory.files import read_json, write_json
+from clx.ml.run_directory.files import write_json
 from clx.ml.trainer.arguments import training_arguments
+from clx_runtime.files import read_json
 from conftest import fruit_frame
 
 FAST = {"max_steps": 1, "disable_tqdm": True}

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from clx.ml.machine import cpus
-from clx.ml.machine.cpus import computing_threads, given_cpus, session_threads
+from clx.ml.machine.cpus import computing_threads
+from clx_runtime import cpus
+from clx_runtime.cpus import given_cpus, session_threads
 
 
 @pytest.fixture(autouse=True)

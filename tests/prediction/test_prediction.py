@@ -216,3 +216,10 @@ def test_replaced_run_is_noticed_before_its_weights_are_read(trained, fruit):
 def test_device_that_is_not_there_is_an_error_when_asked_for(trained):
     with pytest.raises(ConfigError, match="cuda:7"):
         training_run(load=trained, device="cuda:7").predict("cat")
+
+
+def test_a_frame_of_no_texts_has_the_columns(trained):
+    run = training_run(load=trained)
+    found = run.predict_frame([], all_scores=True)
+    assert list(found) == list(run.predict_frame(["cat"], all_scores=True))
+    assert len(found) == 0

@@ -18,9 +18,9 @@ from transformers import (
 
 from clx.errors import OutOfMemoryError
 from clx.ml import TrainingRun, training_run
-from clx.ml.data.batches import TOKEN_BUDGETS, batches, padded, window_size
 from clx.ml.data.token_counts import TokenCounts, watched_copy, watching
 from clx.ml.prediction.pipe_engine import PipeEngine
+from clx_runtime.batches import TOKEN_BUDGETS, batches, padded, window_size
 from conftest import ANIMALS, FRUIT, mixed_texts
 
 

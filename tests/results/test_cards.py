@@ -14,9 +14,14 @@ from clx.ml.prediction.onnx_check import BackendCheck
 from clx.ml.prediction.onnx_export import ExportReport
 from clx.ml.results.cards import Card, card_html
 from clx.ml.results.comparison import Comparison
+from clx.ml.results.continued import ContinuedTraining
 from clx.ml.results.data_check import DataCheck, Finding
+from clx.ml.results.decisions import DecisionChange
+from clx.ml.results.estimates import BackendEstimate, Estimate, Shards, Tokens
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
+from clx.ml.results.pushed import PushResult
 from clx.ml.results.row_split import RowSplit
+from clx.ml.results.training_estimates import Stage, TrainingEstimate
 
 HOSTILE = '<script>alert("x")</script> & \x00 \ud800'
 
@@ -57,11 +62,20 @@ TABLE = pd.DataFrame(
 )
 ROWS = pd.DataFrame({"text": ["a", "b"]})
 
+TOKENS = Tokens(sampled=10, mean=5.0, p95=9, limit=64, over_limit=0.1, repeated=0.2)
+
 SAMPLES = {
     "evaluation": EvaluationResult(
         METRICS, {"per_label": PER_LABEL}, rows=9, about={"run": HOSTILE}
     ),
     "training": TrainingResult(Path(f"/{HOSTILE[:20]}"), METRICS, rows={"train": 9}, kept="probe"),
+    "continued": ContinuedTraining(
+        Path("/new"),
+        METRICS,
+        continued_from=HOSTILE,
+        new_labels=["tool"],
+        comparison=Comparison(("old", "new"), TABLE, ROWS, ROWS, 0.5, 12),
+    ),
     "comparison": Comparison((HOSTILE, "b"), TABLE, ROWS, ROWS.head(0), 0.04321, 12),
     "comparison without rows": Comparison(("a", "b"), TABLE, ROWS, ROWS, None, 12),
     "check": DataCheck((FINDING,), {"train_data": 9}),
@@ -71,7 +85,30 @@ SAMPLES = {
     "export": ExportReport(
         Path("/x"), {"onnx": BackendCheck(1e-7, 1.0, 90.1)}, {"a": 0.99, "b": 1}
     ),
+    "decisions": DecisionChange(
+        {"thresholds": {HOSTILE: 0.5}, "threshold_target": None},
+        {"thresholds": {HOSTILE: 0.3125}, "threshold_target": None},
+        {"f1_micro": 0.75},
+        EvaluationResult({"f1_micro": 0.8125, "f1_micro_low": 0.7, "f1_micro_high": 0.9}),
+    ),
+    "shared": PushResult("http://hub/a/b", "a/b", "c" * 40, ("x",), (f"config.json: {HOSTILE}",)),
     "backend": BackendCheck(1e-7, 1.0, 90.1),
+    "estimate": Estimate(
+        HOSTILE,
+        rows=10,
+        counted="counted",
+        rows_error=0.0,
+        tokens=TOKENS,
+        backends=(
+            BackendEstimate("torch", 1.0, 2.0, 3.0, 6.7, 10**9, 10**9, (1.0, 2.0)),
+            BackendEstimate("onnx", problem=HOSTILE),
+        ),
+        output=1000,
+        shards=Shards(2, 1, 10, 1),
+    ),
+    "estimate of a training": TrainingEstimate(
+        {"train": 9}, TOKENS, 3, 1.0, 16, 0, (Stage("probe", 1, 2, HOSTILE),), 1, 2, None, 10
+    ),
 }
 
 
@@ -93,6 +130,25 @@ def test_figures_are_rounded_and_intervals_are_one_column():
     assert "accuracy_low" not in text
     assert "0.123" in text
     assert "0.123456" not in text
+
+
+def test_a_change_of_decisions_shows_what_was_and_what_is():
+    text = Structure(SAMPLES["decisions"]._repr_html_()).text
+    assert "thresholds: " in text
+    for figure in ("0.500", "0.312", "none", "0.750", "0.812", "0.700 to 0.900"):
+        assert figure in text
+
+
+def test_a_continued_training_shows_old_and_new():
+    text = Structure(SAMPLES["continued"]._repr_html_()).text
+    assert "New labels: tool" in text
+    assert "0.100 to 0.400" in text
+
+
+def test_a_shared_run_lists_what_was_left_out():
+    text = Structure(SAMPLES["shared"]._repr_html_()).text
+    assert "http://hub/a/b" in text
+    assert "config.json: <script>" in text
 
 
 def test_a_comparison_says_what_is_not_chance():

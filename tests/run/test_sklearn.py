@@ -22,7 +22,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from clx.errors import ConfigError, DataFormatError, RunExistsError
+from clx.errors import ConfigError, DataFormatError, ModelError, RunExistsError
 from clx.ml import TrainingRun
 from clx.ml.task.options import OPTIONS
 from clx.sklearn import ClxClassifier
@@ -274,3 +274,28 @@ class Fast(OfNumbers):
 )
 def test_the_estimator_passes_every_check_of_scikit_learn(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("labels", [LABELS, [[label] for label in LABELS]], ids=["one", "several"])
+def test_labels_that_were_renamed_after_the_fit_are_an_error_that_says_so(make, labels):
+    classifier = make().fit(TEXTS, labels)
+    classifier.run_.rename_labels({"fruit": "food"})
+    with pytest.raises(ModelError, match=r"changed after the fit: .*fruit.* the run has .*food"):
+        classifier.predict(NEW)
+
+
+@pytest.mark.parametrize(
+    ("guess", "line"),
+    [
+        ({"epochs": 3}, r"write training_args=\{'num_train_epochs': 3\}"),
+        ({"lr": 0.1}, r"write training_args=\{'learning_rate': 0.1\}"),
+        ({"model_name": "x"}, "write base_model_name='x'"),
+        ({"fine_tuning": False}, "did you mean 'fine_tune'"),
+    ],
+    ids=str,
+)
+def test_a_guessed_parameter_gets_the_line_to_write(guess, line):
+    with pytest.raises(TypeError, match=line):
+        ClxClassifier(**guess)
+    with pytest.raises(ValueError, match=line):
+        ClxClassifier().set_params(**guess)

@@ -6,8 +6,9 @@ import os
 import pytest
 
 from clx.errors import RunDirError
-from clx.ml.run_directory.files import json_text, read_json, read_json_or_empty, write_json
+from clx.ml.run_directory.files import json_text, write_json
 from clx.ml.run_directory.safe_weights import weight_shapes
+from clx_runtime.files import read_json, read_json_or_empty
 
 UNREADABLE = {
     "missing": None,

@@ -1,9 +1,15 @@
 """What a shared file keeps, and what it does not."""
 
+import json
+
+import pandas as pd
 import pytest
 
+from clx.ml.results.tuning import Tuning
 from clx.ml.sharing.cleaning import clean_config, clean_values
-from clx.ml.sharing.texts import log_without_texts, results_without_texts
+from clx.ml.sharing.entries import ENTRIES, for_others
+from clx.ml.sharing.schema import Sieve, facts
+from clx.ml.sharing.texts import log_without_texts
 
 
 @pytest.mark.parametrize(
@@ -66,10 +72,16 @@ def test_special_tokens_of_a_tokenizer_are_no_secrets():
     assert clean_values(values)[0] == {k: v for k, v in values.items() if k != "token"}
 
 
+def shared(results, include_texts=False):
+    sieve = Sieve({"cat", "dog", "/Arts/Music/"}, include_texts)
+    return for_others(results, sieve), sieve
+
+
 def test_unknown_results_keep_numbers_and_labels_alone():
     results = {
         "metrics": {"accuracy": 0.5},
-        "tuning": {"best": 3, "label": "cat", "worst text": 1, "text": "A text"},
+        "plugin": {"best": 3, "label": "cat", "worst text": 1, "text": "A text"},
+        "A text": 1,
         "evaluation": {
             "metrics": {"accuracy": 0.5},
             "mistakes": {"index": ["0"], "columns": ["text"], "rows": [["A text"]]},
@@ -81,12 +93,89 @@ def test_unknown_results_keep_numbers_and_labels_alone():
             },
         },
     }
-    cleaned, left = results_without_texts(results, {"cat", "dog"})
+    cleaned, sieve = shared(results)
     assert "A text" not in str(cleaned)
     assert "worst text" not in str(cleaned)
-    assert cleaned["tuning"] == {"best": 3, "label": "cat", "text": None}
+    assert cleaned["plugin"] == {"best": 3, "label": "cat", "text": None}
     assert list(cleaned["evaluation"]["tables"]) == ["per_label", "of_labels"]
-    assert left == ["words under 'tuning'", "1 confident mistakes", "the table 'hardest'"]
+    assert sieve.texts == [
+        "words under 'plugin'",
+        "an entry with words for a name",
+        "1 confident mistakes",
+        "the table 'hardest'",
+    ]
+
+
+def test_a_tuning_keeps_its_trials_and_options_without_paths():
+    trials = pd.DataFrame(
+        {
+            "state": ["finished", "pruned"],
+            "accuracy": [0.5, None],
+            "class_weights": ["balanced", {"/Arts/Music/": 2.0}],
+            "lexicon": ["/home/alice/words.txt", "plain"],
+            "kept": ["probe", 2.0],
+            "seconds": [1.0, 2.0],
+        }
+    )
+    best = {"class_weights": "balanced", "lexicon": "/home/alice/words.txt"}
+    importance = {"lexicon": 0.75, "class_weights": 0.25}
+    tuning = Tuning(trials, "accuracy", True, 0.5, best, ("class_weights",), importance, 3)
+    values = json.loads(json.dumps({**tuning.to_dict(), "stopped": "time_budget"}))
+    cleaned, sieve = shared({"tuning": values})
+    assert "alice" not in str(cleaned)
+    expected = json.loads(json.dumps(values).replace("/home/alice/words.txt", "words.txt"))
+    assert cleaned == {"tuning": expected}
+    assert sieve.texts == []
+    assert sieve.private == [
+        "the path or secret in 'tuning.best.lexicon'",
+        "the path or secret in 'tuning.trials.lexicon'",
+    ]
+
+
+WITH_SCHEMA = [key for key, schema in ENTRIES.items() if schema is not facts]
+
+
+@pytest.mark.parametrize("forged", ["A text", ["A text"], {"A text": 1, "key": "A text"}])
+@pytest.mark.parametrize("key", WITH_SCHEMA)
+def test_an_entry_of_another_form_is_that_of_a_stranger(key, forged):
+    assert "A text" not in str(shared({key: forged})[0])
+
+
+def test_texts_that_were_asked_for_stay_as_they_are_and_paths_do_not():
+    rows = [["/this/ looks like a path"], ["~/x"], ["Bearer of news"]]
+    table = {"index": ["0", "1", "2"], "columns": ["text"], "rows": rows}
+    finding = {"kind": "duplicate_rows", "examples": ["../a text"], "rows": ["/a/b"]}
+    results = {
+        "evaluation": {"mistakes": table, "tables": {"hardest": table}},
+        "data_check": {"findings": [finding]},
+        "continued": {"from": "old", "new_labels": ["/Arts/Music/"], "comparison": None},
+        "plugin": {"note": "A text", "store": "sqlite:////srv/alice/runs.db", "file": "~/x"},
+        "tracking": {
+            "mlflow": {"run_id": "1", "tracking_uri": "sqlite:////srv/alice/runs.db"},
+            "wandb": {"id": "2", "project": "p", "entity": "alice", "url": "https://w/alice/p"},
+            "tensorboard": {"folder": "/srv/alice/logs"},
+        },
+    }
+    cleaned, sieve = shared(results, include_texts=True)
+    assert sieve.texts == []
+    for key in ("evaluation", "data_check", "continued"):
+        assert cleaned[key] == results[key]
+    assert cleaned["plugin"] == {"note": "A text"}
+    assert cleaned["tracking"] == {
+        "mlflow": {"run_id": "1"},
+        "wandb": {"id": "2", "project": "p"},
+        "tensorboard": {},
+    }
+    assert len(sieve.private) == 6
+
+
+def test_the_base_model_of_a_base_run_keeps_the_name_of_its_folder():
+    record = {"run_name": "old", "base_model_name": "../of/alice/tiny"}
+    cleaned, found = clean_config({"base_run": record, "continued_from": record})
+    assert cleaned == {key: {**record, "base_model_name": "tiny"} for key in cleaned}
+    assert found == ["base_run.base_model_name", "continued_from.base_model_name"]
+    with_slash = {"base_run": {"base_model_name": "of/alice/tiny"}}
+    assert clean_config(with_slash)[0] == {"base_run": {"base_model_name": "tiny"}}
 
 
 def test_a_log_keeps_its_numbers():

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from clx.errors import ClxWarning, ConfigError, HubError, RunDirError, RunNotFoundError
@@ -124,6 +125,20 @@ def test_the_card_says_what_the_model_is(hub, secrets):
         assert said in card
 
 
+def test_a_download_takes_its_card_to_another_repository(hub, secrets):
+    import yaml
+
+    training_run(load=secrets).push_to_hub("me/fruit", license="apache-2.0")
+    files = hub.files("me/fruit")
+    written = files["README.md"] + b"\n## From the owner\n\nAsk Ada.\n"
+    hub.repositories["me/fruit"].add("main", {**files, "README.md": written}, "x")
+    training_run(load="hf://me/fruit").push_to_hub("me/other")
+    card = hub.files("me/other")["README.md"].decode()
+    assert yaml.safe_load(card.split("---")[1])["license"] == "apache-2.0"
+    assert "Ask Ada." in card
+    assert "me/fruit" not in card
+
+
 def test_each_commit_keeps_its_run_and_old_files_go(hub, secrets):
     (secrets / "extra").mkdir()
     (secrets / "extra" / "words.txt").write_text("apple")
@@ -148,8 +163,9 @@ def test_each_commit_keeps_its_run_and_old_files_go(hub, secrets):
 
 def relist(folder):
     """Write the manifest of a run anew."""
-    from clx.ml.run_directory.files import file_sha256, write_json
+    from clx.ml.run_directory.files import write_json
     from clx.ml.run_directory.layout import IN_MANIFEST
+    from clx_runtime.files import file_sha256
 
     files = {
         path.relative_to(folder).as_posix(): {
@@ -385,3 +401,107 @@ def test_a_killed_push_leaves_neither_half_a_run_nor_a_changed_one(hub, secrets)
     training_run(load=secrets).push_to_hub("me/other")
     assert training_run(load="hf://me/other").thresholds["fruit"] == 0.9
     assert os.listdir(secrets.parent) == ["secrets"]
+
+
+# ---- The model card ------------------------------------------------------------------------------
+
+
+def write_into(card):
+    """Write a paragraph, a license and a tag into a card, as its owner does."""
+    text = card.read_text()
+    tags = next(line for line in text.splitlines() if line.startswith("tags:"))
+    text = text.replace(tags, 'tags: ["clx", "orchard"]\nlicense: mit')
+    card.write_text(text.replace("\n## Limits", "\nMade for the orchard.\n\n## Limits"))
+
+
+def card_on(hub, repository="me/fruit"):
+    import yaml
+
+    _, metadata, body = hub.files(repository)["README.md"].decode().split("---\n", 2)
+    return yaml.safe_load(metadata), body
+
+
+def test_what_the_owner_wrote_into_the_card_is_shared(hub, secrets):
+    write_into(secrets / "model" / "README.md")
+    run = training_run(load=secrets)
+    run.push_to_hub("me/fruit")
+    metadata, body = card_on(hub)
+    assert (metadata["license"], metadata["tags"]) == ("mit", ["clx", "orchard"])
+    assert body.count("Made for the orchard.") == 1
+    assert "# fruit\n" in body
+    assert 'model="me/fruit"' in body
+    assert "path/to/this/folder" not in body
+    run.push_to_hub("me/fruit", license="apache-2.0")
+    assert card_on(hub)[0]["license"] == "apache-2.0"
+    # What the owner removes here goes there too.
+    card = secrets / "model" / "README.md"
+    card.write_text(card.read_text().replace("Made for the orchard.\n", "For any tree.\n"))
+    training_run(load=secrets).push_to_hub("me/fruit")
+    assert "orchard." not in card_on(hub)[1]
+    assert "For any tree." in card_on(hub)[1]
+
+
+def test_what_was_written_on_the_hub_stays(hub, secrets):
+    run = training_run(load=secrets)
+    created = b"---\nlicense: mit\ntags:\n- orchard\n---\nA model for the orchard.\n"
+    hub.repositories["me/fruit"] = Repository(private=True)
+    hub.repositories["me/fruit"].add("main", {"README.md": created}, "Made on the page")
+    run.push_to_hub("me/fruit")
+    metadata, body = card_on(hub)
+    assert (metadata["license"], metadata["tags"][-1]) == ("mit", "orchard")
+    assert body.count("A model for the orchard.") == 1
+    assert "## Limits" in body
+    files = hub.files("me/fruit")
+    edited = files["README.md"].replace(b"\n## Use", b"\nAsk me first.\n\n## Use")
+    edited += b"\n## Thanks\n\nTo all.\n"
+    hub.repositories["me/fruit"].add("main", {**files, "README.md": edited}, "Edited on the page")
+    run.set_decisions(thresholds=0.4)
+    run.push_to_hub("me/fruit")
+    metadata, body = card_on(hub)
+    assert metadata["license"] == "mit"
+    for text in ("A model for the orchard.", "Ask me first.", "## Thanks\n\nTo all.", "0.4000"):
+        assert text in body
+    # A downloaded run has no card, so the one on the Hub stays.
+    training_run(load="hf://me/fruit").push_to_hub("me/fruit")
+    metadata, body = card_on(hub)
+    assert metadata["license"] == "mit"
+    assert body.count("A model for the orchard.") == 1
+
+
+def test_what_was_written_on_the_hub_stays_in_every_later_push(hub, secrets):
+    run = training_run(load=secrets)
+    run.push_to_hub("me/fruit", license="mit")
+    run.push_to_hub("me/fruit")
+    # The argument is the only place that named the license.
+    assert card_on(hub)[0]["license"] == "mit"
+    files = hub.files("me/fruit")
+    edited = files["README.md"] + b"\nThanks to all.\n"
+    hub.repositories["me/fruit"].add("main", {**files, "README.md": edited}, "Edited on the page")
+    for _ in range(2):
+        run.push_to_hub("me/fruit")
+        assert card_on(hub)[1].count("Thanks to all.") == 1
+    run.push_to_hub("me/fruit", license="apache-2.0")
+    metadata, body = card_on(hub)
+    assert metadata["license"] == "apache-2.0"
+    assert body.count("Thanks to all.") == 1
+
+
+# ---- A shared run as the base model --------------------------------------------------------------
+
+
+def test_a_shared_run_is_a_base_model_by_its_address(hub, secrets, tmp_path):
+    shared = training_run(load=secrets).push_to_hub("me/fruit")
+    data = pd.DataFrame({"text": ["the apple", "a dog"] * 6, "labels": [["fruit"], ["animal"]] * 6})
+    for address in ("hf://me/fruit", shared.address):
+        run = training_run(
+            "multilabel", "onto", base_model_name=address, run_dir_parent=tmp_path / "own"
+        )
+        run.train(data, fine_tune=False, overwrite=True)
+        assert run.config["base_model_name"] == address
+        assert run.config["base_run"]["run_name"] == "fruit"
+    run.push_to_hub("me/onto")
+    assert json.loads(hub.files("me/onto")["clx/config.json"])["base_model_name"] == shared.address
+    frame = run.compare_bases(data, bases=["hf://me/fruit"], folds=2)
+    assert frame["base"].tolist() == ["hf://me/fruit"]
+    with pytest.raises(RunNotFoundError, match="me/none"):
+        training_run("multilabel", "x", base_model_name="hf://me/none").train(data)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers.modeling_outputs import TokenClassifierOutput
 
-from clx.ml.data.batches import EQUAL_LENGTHS, batches
+from clx.ml.data.equal_lengths import EQUAL_LENGTHS
 from clx.ml.trainer.equal_lengths import LENGTHS, split_by_length
+from clx_runtime.batches import batches
 
 ROWS = [[1, 2, 3], [4], [5, 6], [7]]
 

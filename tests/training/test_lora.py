@@ -101,7 +101,7 @@ def test_peft_adds_the_kept_adapter_to_the_base_model(kept, tiny_model):
         assert logits(adapted, kept) != pytest.approx(logits(kept.model, kept), abs=1e-2)
     assert kept.results["calibration"]["temperature"] != 1
     stored = json.loads((kept.run_dir / "adapter" / "adapter_config.json").read_text())
-    assert stored["base_model_name_or_path"] is None  # A local path says nothing elsewhere.
+    assert stored["base_model_name_or_path"] == str(tiny_model.resolve())
 
 
 def test_the_results_say_what_was_trained(kept):

@@ -15,6 +15,7 @@ SCRIPT = """
 import json, os, sys
 import pandas as pd
 import torch
+from clx.cli import main
 from clx.ml import training_run
 
 folder, model = sys.argv[1:]
@@ -28,13 +29,34 @@ run = training_run(
     device="cpu" if torch.accelerator.is_available() else None,
     training_args={
         "num_train_epochs": 6,
-        "learning_rate": 5e-3,
+        "learning_rate": 1e-3,
         "per_device_train_batch_size": 4,
         "disable_tqdm": True,
     },
 )
 result = run.train(data, data.iloc[:20], overwrite=True, time_budget="1h")
 told = {"steps": result.steps, "metrics": result.metrics, "scores": run.predict("the apple is red")}
+again = run.evaluate(data.iloc[:20])
+told["again"] = again.metrics
+rank = int(os.environ["RANK"])
+try:
+    run.set_decisions(min_score=0.1)
+except Exception as error:
+    told["refused"] = str(error)
+
+options = {"--base-model": model, "--runs-dir": folder, "--eval": folder + "/eval.csv"}
+command = ["train", "classification", "by-command", folder + "/rows.csv"]
+command += [word for pair in options.items() for word in pair]
+sets = ["label_texts=null", "training_args.num_train_epochs=3", "training_args.learning_rate=1e-3"]
+# Without dropout, the same rows give the same model.
+sets += [f"model_args.{name}_dropout_prob=0" for name in ("hidden", "attention_probs")]
+command += [word for each in sets for word in ("--set", each)]
+told["status"] = main([*command, "--json"])
+sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+# The run exists now.
+told["mistake"] = main(command)
+sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+told["usage"] = main(["train", "--evil"])
 with open(f"{folder}/rank{os.environ['RANK']}.json", "w") as file:
     json.dump(told, file)
 """
@@ -42,6 +64,10 @@ with open(f"{folder}/rank{os.environ['RANK']}.json", "w") as file:
 
 def test_two_processes_train_one_run(tiny_model, tmp_path):
     fruit_frame(40).to_json(tmp_path / "rows.json")
+    # A number of rows that both divide into batches: accelerate repeats rows in the last one.
+    fruit_frame(48).to_csv(tmp_path / "rows.csv", index=False)
+    # The last batch of an evaluation is not full.
+    fruit_frame(20).to_csv(tmp_path / "eval.csv", index=False)
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
@@ -60,6 +86,39 @@ def test_two_processes_train_one_run(tiny_model, tmp_path):
     log = (run.run_dir / "logs" / "metrics.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in log if "loss" in json.loads(line)]
     assert steps == sorted(set(steps))
+    # The loss is that of the 20 rows, not of those that fill the last batch.
+    for metrics in (one["metrics"], one["again"], other["again"]):
+        assert metrics["loss"] == pytest.approx(metrics["log_loss"], rel=1e-4)
+    assert "refused" not in one
+    assert "rank 1" in other["refused"]
+    check_commands(done, one, other, tiny_model, tmp_path)
+
+
+def check_commands(done, one, other, tiny_model, folder):
+    """The commands of both processes: one speaks, and both end with the same status."""
+    assert (one["status"], other["status"]) == (0, 0)
+    document = json.loads(done.stdout)
+    assert document["run_name"] == "by-command"
+    alone = training_run(
+        "classification",
+        "alone",
+        run_dir_parent=folder,
+        base_model_name=tiny_model,
+        label_texts=None,
+        model_args={"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0},
+        training_args={"num_train_epochs": 3, "learning_rate": 1e-3, "disable_tqdm": True},
+    ).train(folder / "rows.csv", folder / "eval.csv")
+    # Two processes with 8 rows each take as many steps as one with 16.
+    assert document["steps"] == alone.steps
+    assert document["train_loss"] == pytest.approx(alone.train_loss, rel=1e-3)
+    for name in ("accuracy", "log_loss", "loss"):
+        assert document["metrics"][name] == pytest.approx(alone.metrics[name], rel=1e-3)
+    assert (one["mistake"], other["mistake"]) == (2, 2)
+    assert (one["usage"], other["usage"]) == (2, 2)
+    # Of the training by the program and of that by the command, once for both processes.
+    assert done.stderr.count("Findings in 40 rows") == done.stderr.count("Findings in 48 rows") == 1
+    assert done.stderr.count("There is a trained run in") == 1
+    assert done.stderr.count("No such option: --evil") == 1
 
 
 def test_each_process_has_batches_of_like_length():

@@ -1,111 +1,61 @@
 """Every error that a user of clx can cause. The docstring of each class says how to fix it."""
 
-from __future__ import annotations
+from clx_runtime.errors import (
+    BaseModelWarning,
+    ClxError,
+    ClxWarning,
+    ConfigError,
+    DataFormatError,
+    DataWarning,
+    DiskFullError,
+    DuplicateTaskError,
+    ExportError,
+    HubError,
+    MissingDependencyError,
+    ModelError,
+    ModelNotFoundError,
+    NotPublishedError,
+    NotTrainedError,
+    OutOfMemoryError,
+    PluginError,
+    ResumeError,
+    RunBusyError,
+    RunDirError,
+    RunExistsError,
+    RunNotFoundError,
+    TaskNotFoundError,
+    TrainingError,
+    TruncationWarning,
+    UnfinishedError,
+    UnknownArgumentError,
+)
 
-
-class ClxError(Exception):
-    """Base class of all clx errors: catch it to catch them all. The message says what to do."""
-
-    def __str__(self) -> str:
-        # KeyError shows the repr of its argument, and OSError may reformat it.
-        return str(self.args[0]) if self.args else ""
-
-
-class ClxWarning(UserWarning):
-    """clx did something that the caller may not expect, such as truncating long texts."""
-
-
-class DataWarning(ClxWarning):
-    """The data has findings, such as leaked or rare rows: review them (``strict_data`` stops there)."""
-
-
-class TruncationWarning(ClxWarning):
-    """Texts are longer than the model reads and are truncated: raise ``max_length``, or shorten them."""
-
-
-class BaseModelWarning(ClxWarning):
-    """A base model suits classification badly, or was left out: choose another, or see the message."""
-
-
-class TaskNotFoundError(ClxError, KeyError):
-    """No installed task has that name: use one of the listed names or install its package."""
-
-
-class PluginError(ClxError):
-    """A plugin is broken: fix, upgrade or uninstall the distribution that the message names."""
-
-
-class DuplicateTaskError(PluginError):
-    """Two distributions claim one task name: uninstall one, or name the other in ``CLX_PLUGINS``."""
-
-
-class ConfigError(ClxError, ValueError):
-    """An option has a wrong name or value: correct each one that the message lists."""
-
-
-class UnknownArgumentError(ConfigError, TypeError):
-    """A method has no argument of that name: write what the message says instead."""
-
-
-class DataFormatError(ClxError, ValueError):
-    """The data is not in the task's format: correct the listed rows or columns."""
-
-
-class RunDirError(ClxError, OSError):
-    """A run directory is damaged, incomplete or not a run: restore it or train again."""
-
-
-class RunNotFoundError(RunDirError, FileNotFoundError):
-    """There is no run at that path or with that name: ``clx runs`` lists the saved runs."""
-
-
-class RunExistsError(ClxError, FileExistsError):
-    """Something is there already: pass ``overwrite=True`` or ``resume=True``, or another name."""
-
-
-class RunBusyError(RunDirError):
-    """Another process is training into this run: wait for it, or choose another run name."""
-
-
-class DiskFullError(RunDirError):
-    """The disk is full: free as much space as the message says, or choose another folder."""
-
-
-class TrainingError(ClxError, RuntimeError):
-    """The training failed and was stopped: check the causes that the message lists."""
-
-
-class OutOfMemoryError(ClxError, MemoryError):
-    """Something does not fit into memory: try one of the remedies that the message lists."""
-
-
-class NotTrainedError(ClxError, RuntimeError):
-    """The run has no trained model yet: call ``train`` first, or load one that has."""
-
-
-class ResumeError(ClxError, RuntimeError):
-    """There is nothing that ``resume=True`` can continue: train with ``overwrite=True`` instead."""
-
-
-class ModelNotFoundError(ClxError, OSError):
-    """The base model is not available: install its package, go online, or pass a local folder."""
-
-
-class ModelError(ClxError, ValueError):
-    """A model does not fit the task or its labels: choose another base model or correct the labels."""
-
-
-class NotPublishedError(ModelError):
-    """A trained model cannot be opened again: correct the task, then train again or resume."""
-
-
-class ExportError(ClxError, RuntimeError):
-    """A model cannot be exported to that format, or its answers differ there: predict with torch."""
-
-
-class HubError(ClxError, OSError):
-    """The Hugging Face Hub cannot be reached or refuses: go online, log in, or correct the address."""
-
-
-class MissingDependencyError(ClxError, ImportError):
-    """An optional package is missing: run the ``pip install`` line of the message."""
+__all__ = [
+    "BaseModelWarning",
+    "ClxError",
+    "ClxWarning",
+    "ConfigError",
+    "DataFormatError",
+    "DataWarning",
+    "DiskFullError",
+    "DuplicateTaskError",
+    "ExportError",
+    "HubError",
+    "MissingDependencyError",
+    "ModelError",
+    "ModelNotFoundError",
+    "NotPublishedError",
+    "NotTrainedError",
+    "OutOfMemoryError",
+    "PluginError",
+    "ResumeError",
+    "RunBusyError",
+    "RunDirError",
+    "RunExistsError",
+    "RunNotFoundError",
+    "TaskNotFoundError",
+    "TrainingError",
+    "TruncationWarning",
+    "UnfinishedError",
+    "UnknownArgumentError",
+]

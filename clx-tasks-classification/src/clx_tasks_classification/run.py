@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ClxWarning, ConfigError
 from clx.ml import TrainingRun
 from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.ml.decisions import OneLabel
 from clx.ml.labels import (
     column_kind,
     infer_label_names,
@@ -18,8 +19,6 @@ from clx.ml.labels import (
     label_problems,
     label_type_problems,
     label_values,
-    original,
-    original_type,
 )
 from clx.ml.metrics import (
     classification_metrics,
@@ -252,42 +251,9 @@ class ClassificationRun(TrainingRun):
             self.min_score = None
         return self.target_accuracy is not None
 
-    def post_process_prediction(self, prediction: Any) -> dict[str, float]:
-        """Return ``{label: score}`` in the order of ``label_names``."""
-        entries = [prediction] if isinstance(prediction, dict) else prediction
-        scores = {entry["label"]: entry["score"] for entry in entries}
-        return {name: scores[name] for name in self.label_names if name in scores}
-
-    def decide(self, prediction: Any, min_score: float | None = None) -> str | None:
-        """Return the name of the best label, or None if its score is below the limit."""
-        best = max(prediction, key=prediction.__getitem__)
-        limit = self.min_score if min_score is None else min_score
-        return None if limit is not None and prediction[best] < limit else str(best)
-
-    def prediction_row(
-        self, prediction: Any, *, all_scores: bool = False, min_score: float | None = None
-    ) -> dict[str, Any]:
-        """Return the best label with its original type, its score, its margin, and whether to abstain.
-
-        ``label`` is None if the run abstains. ``margin`` is the lead over the second-best label.
-        """
-        name = self.decide(prediction, min_score)
-        ranked = sorted(prediction.values(), reverse=True)
-        row = {
-            "label": None if name is None else original(name, self.label_type or "str"),
-            "score": ranked[0],
-            "margin": ranked[0] - ranked[1] if len(ranked) > 1 else ranked[0],
-            "abstained": name is None,
-        }
-        if all_scores:
-            row |= {f"score_{name}": score for name, score in prediction.items()}
-        return row
-
-    def prediction_types(self, *, all_scores: bool = False) -> dict[str, Any]:
-        """Return the types of the columns of :meth:`prediction_row`."""
-        label = original_type(self.label_names, self.label_type)
-        types = {"label": label, "score": float, "margin": float, "abstained": bool}
-        return types | {f"score_{name}": float for name in self.label_names if all_scores}
+    def decision_rule(self) -> OneLabel:
+        """Return the rule: the best label, or none if its score is below ``min_score``."""
+        return OneLabel(tuple(self.label_names), self.label_type or "str", self.min_score)
 
 
 def _label_column(data: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ from clx.errors import ClxWarning
 from clx.ml import TrainingRun
 from clx.ml.comparing import multilabel_difference
 from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.ml.decisions import LabelSet
 from clx.ml.intervals import multilabel_intervals
 from clx.ml.label_lists import SEPARATOR, multi_hot
 from clx.ml.labels import (
@@ -18,8 +19,6 @@ from clx.ml.labels import (
     label_maps,
     label_names_problems,
     label_type_problems,
-    original,
-    original_type,
 )
 from clx.ml.multilabel_metrics import (
     co_occurrence_table,
@@ -262,46 +261,15 @@ class MultiLabelRun(TrainingRun):
         super().apply_decisions(new_decisions(given, self._limits()))
         return self.thresholds is None
 
-    def post_process_prediction(self, prediction: Any) -> dict[str, float]:
-        """Return ``{label: score}`` in the order of ``label_names``."""
-        entries = [prediction] if isinstance(prediction, dict) else prediction
-        scores = {entry["label"]: entry["score"] for entry in entries}
-        return {name: scores[name] for name in self.label_names if name in scores}
-
-    def decide(self, prediction: Any, min_score: float | None = None) -> list[str]:
-        """Return the names of the labels whose score reaches their threshold, or ``min_score``."""
-        limits = self._limits(min_score)
-        return [name for name, score in prediction.items() if score >= limits[name]]
-
-    def prediction_row(
-        self, prediction: Any, *, all_scores: bool = False, min_score: float | None = None
-    ) -> dict[str, Any]:
-        """Return the chosen labels, their scores, and the margin of the closest decision.
-
-        ``margin`` is the smallest distance between a score and its threshold.
-        """
-        limits, chosen = self._limits(min_score), self.decide(prediction, min_score)
-        row: dict[str, Any] = {
-            "labels": [original(name, self.label_type or "str") for name in chosen],
-            "scores": [prediction[name] for name in chosen],
-            "margin": min(abs(score - limits[name]) for name, score in prediction.items()),
-        }
-        if all_scores:
-            row |= {f"score_{name}": score for name, score in prediction.items()}
-        return row
-
-    def prediction_types(self, *, all_scores: bool = False) -> dict[str, Any]:
-        """Return the types of the columns of :meth:`prediction_row`."""
-        label = original_type(self.label_names, self.label_type)
-        types: dict[str, Any] = {"labels": [label], "scores": [float], "margin": float}
-        return types | {f"score_{name}": float for name in self.label_names if all_scores}
+    def decision_rule(self) -> LabelSet:
+        """Return the rule: every label whose score reaches its threshold."""
+        thresholds = tuple(self._limits().values())
+        return LabelSet(tuple(self.label_names), self.label_type or "str", thresholds)
 
     def _label_format(self) -> LabelFormat:
         return LabelFormat(self.label_names, self.label_separator, self.label_columns)
 
-    def _limits(self, min_score: float | None = None) -> dict[str, float]:
-        if min_score is not None:
-            return dict.fromkeys(self.label_names, float(min_score))
+    def _limits(self) -> dict[str, float]:
         return given_thresholds(self.thresholds, self.label_names)
 
     def _cuts(self) -> np.ndarray[Any, Any]:

@@ -21,11 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if the command succeeded, 1 if something is broken, 2 if the user must change something,
         130 after Ctrl-C, 141 if the reader of stdout is gone.
     """
-    from clx.cli.failures import close_stdout, ensure_streams, exit_status, show_warning
+    from clx.cli.failures import close_stdout, ensure_streams, show_warning
+    from clx.cli.processes import begin_process, end_process
     from clx.errors import ClxWarning
 
     ensure_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if not begin_process(words):
+        return 0
     with warnings.catch_warnings():
         warnings.simplefilter("always", ClxWarning)
         warnings.showwarning = show_warning
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 debug = session.debug
         except (Exception, KeyboardInterrupt) as error:
             close_stdout()
-            return exit_status(error, debug)
+            return end_process(error, debug)
 
 
 def _run(words: list[str], session: object) -> int:

@@ -18,6 +18,7 @@ from clx.cli.compare import compare
 from clx.cli.cross_validate import cv
 from clx.cli.decisions import decisions
 from clx.cli.doctor import doctor
+from clx.cli.estimate import estimate
 from clx.cli.evaluate import evaluate
 from clx.cli.export import export
 from clx.cli.labels import labels
@@ -28,6 +29,7 @@ from clx.cli.predict import predict
 from clx.cli.push import push
 from clx.cli.report import report
 from clx.cli.runs import runs
+from clx.cli.serve import serve
 from clx.cli.show import show
 from clx.cli.tasks import tasks
 from clx.cli.train import train
@@ -42,12 +44,14 @@ COMMANDS = (
     cv,
     evaluate,
     predict,
+    estimate,
     compare,
     decisions,
     labels,
     push,
     report,
     export,
+    serve,
     tasks,
     plugins,
     runs,

@@ -46,6 +46,7 @@ def installation() -> Iterator[Diagnosis]:
     yield Diagnosis("ok", "platform", platform.platform())
     yield Diagnosis("ok", "clx-core", __version__)
     yield from packages()
+    yield backends()
     yield device()
     yield data_folder()
     yield base_model()
@@ -71,6 +72,15 @@ def packages() -> Iterator[Diagnosis]:
             )
         else:
             yield Diagnosis("ok", name, version)
+
+
+def backends() -> Diagnosis:
+    """Find the backends that predictions can use here."""
+    from clx.ml.prediction.backends import BACKENDS, TORCH
+    from clx_runtime.sessions import installed
+
+    found = [TORCH, *installed(name for name in BACKENDS if name != TORCH)]
+    return Diagnosis("ok", "backends", ", ".join(found))
 
 
 def device() -> Diagnosis:

@@ -37,11 +37,27 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8/--no-int8", help="Also export the model with int8 weights.")
     ] = True,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write one file for clx_runtime, such as model.clx.zip."
+        ),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B", help="With --to: as for predict [default: onnx-int8 if it decides alike]"
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --to: replace an existing FILE.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Export a run's model to ONNX Runtime and compare its predictions with torch's.
 
-    `clx predict --backend onnx` and `--backend onnx-int8` use the exported model. In a pipe: one
+    `clx predict --backend onnx` and `--backend onnx-int8` use the exported model, and so do `openvino`
+    and `openvino-int8` where openvino and nncf are installed. In a pipe: one
     backend per line, with the share of equal decisions, the largest difference of a score, the size
     in megabytes, and how the weights are stored; fields separated by tabs.
     """
@@ -54,12 +70,15 @@ def export(
             from clx.ml.data.frames import to_frame
             from clx.ml.data.reading import reading_of
             from clx.ml.data.task_frames import own_text_columns
-            from clx.ml.data.texts import columns_to_read, frame_inputs
+            from clx.ml.data.texts import frame_inputs
+            from clx_runtime.texts import columns_to_read
 
             reading = reading_of(**reading_options(separator, encoding, header, no_header))
             columns = columns_to_read(own_text_columns(run), text_column)
             texts = frame_inputs(to_frame(data, "data", reading, labeled=False), columns)
-        report = run.export("onnx", texts=texts, int8=int8)
+        report = run.export(
+            "onnx", texts=texts, int8=int8, to=to, backend=backend, overwrite=overwrite
+        )
         if as_json:
             out.json({"run_dir": run.run_dir, "folder": report.folder, **report.to_dict()})
             return

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import typer
 
-from clx.errors import ClxError, ClxWarning
+from clx.errors import ClxError, ClxWarning, UnfinishedError
 
 BROKEN = 1
 USER_ERROR = 2
@@ -55,7 +55,8 @@ def exit_status(error: BaseException, debug: bool) -> int:
         return USER_ERROR
     if isinstance(error, ClxError):
         complain(f"error: {_with_cli_options(str(error))}")
-        return USER_ERROR
+        # What is unfinished is no mistake in the command: a scheduler may run it again.
+        return BROKEN if isinstance(error, UnfinishedError) else USER_ERROR
     complain(f"error: unexpected {type(error).__name__}: {_first_line(error)}")
     for note in getattr(error, "__notes__", ()):
         complain(f"  {note}")
@@ -104,6 +105,13 @@ def complain(message: str) -> None:
         print(message, file=sys.stderr)
     else:
         bar.write(message, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def reporting(stream: TextIO | None) -> Iterator[None]:
+    """Write to another stream than stderr, unless there is none."""
+    with contextlib.redirect_stderr(stream or sys.stderr):
+        yield
 
 
 def show_warning(

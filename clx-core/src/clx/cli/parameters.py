@@ -21,6 +21,10 @@ RunArgument = Annotated[
     str,
     typer.Argument(metavar="RUN", help="Name or directory of a run.", autocompletion=run_names),
 ]
+OptionalRunArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN", help="Name or directory of a run.", autocompletion=run_names),
+]
 LabelledDataArgument = Annotated[
     str,
     typer.Argument(

@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice, tee
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from clx.cli.output import Output, clipped
+from clx.cli.output import Output
 from clx.cli.parameters import (
     DeviceOption,
     EncodingOption,
     HeaderOption,
     JsonOption,
     NoHeaderOption,
-    RunArgument,
+    OptionalRunArgument,
     SeparatorOption,
     TextColumnOption,
     comma_separated,
     reading_options,
 )
-from clx.cli.sources import source_of
+from clx.cli.predict_estimate import print_estimate
+from clx.cli.predict_parts import print_folder, print_parts, shards_of, writes_parts
+from clx.cli.print_predictions import predicted, print_predictions
+from clx.cli.sources import Source, source_of
 from clx.errors import ConfigError
 from clx.problems import raise_problems
 
-if TYPE_CHECKING:
-    from clx.ml import TrainingRun
-
-TEXT_WIDTH = 80
-TABLE_ROWS = 200
-"""How many rows of a table a terminal shows; more rows make further tables, to bound the memory."""
-
 
 def predict(
-    run_name: RunArgument,
+    run_name: OptionalRunArgument = None,
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="SOURCE",
             help="Texts, or one file, folder, glob or address of rows, or - for standard input with "
-            "one text per line.",
+            "one text per line. With -o DIR/, any number of files, folders, globs and addresses.",
         ),
-    ],
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -50,7 +44,7 @@ def predict(
             "-o",
             metavar="TARGET",
             help="Write the rows of SOURCE and their predictions to this csv, tsv, jsonl or parquet "
-            "file.",
+            "file, or in parts into this folder if it ends in a slash.",
         ),
     ] = None,
     on_error: Annotated[
@@ -83,7 +77,9 @@ def predict(
     backend: Annotated[
         str | None,
         typer.Option(
-            metavar="B", help="torch, onnx or onnx-int8 (see `clx export`) [default: torch]"
+            metavar="B",
+            help="torch, onnx, onnx-int8, openvino or openvino-int8 (see `clx export`) "
+            "[default: torch]",
         ),
     ] = None,
     resume: Annotated[
@@ -99,7 +95,52 @@ def predict(
         float | None,
         typer.Option(metavar="X", help="Minimum score, 0 to 1 [default: what the run learned]"),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what the prediction will cost, like `clx estimate`, and end."
+        ),
+    ] = False,
     device: DeviceOption = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N|auto",
+            help="With -o DIR/: predict this share of the parts, such as 3/16, or that of the scheduler "
+            "(SLURM, torchrun, SkyPilot, Kubernetes).",
+        ),
+    ] = None,
+    part_rows: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="With -o DIR/: the most rows of a part [default: 8192]"),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="local|ray", help="With -o DIR/: who predicts [default: local]"),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="A", help="With --engine ray: the cluster [default: on this machine]"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="With --engine ray: how many workers [default: one per CPU]"
+        ),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="With --engine ray: the GPUs of each worker, such as 0.5"),
+    ] = None,
+    join: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Write the finished parts in this folder into one file, -o TARGET."
+        ),
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Say how far the parts in this folder are.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     r"""Predict texts, a file, or standard input.
@@ -108,10 +149,44 @@ def predict(
     the text, the label, its score and the margin to the next label. Tabs, newlines and backslashes
     in a text are written as \t, \n and \\.
     """
+    parts = {
+        "shard": shard,
+        "part_rows": part_rows,
+        "engine": engine,
+        "address": address,
+        "workers": workers,
+        "gpus_per_worker": gpus_per_worker,
+    }
     with Output(as_json) as out:
-        source = source_of(sources, as_texts)
+        if join is not None or status is not None:
+            only = [*(sources or ()), *([run_name] if run_name else [])]
+            print_folder(out, only, join, status, target, overwrite)
+            return
+        if run_name is None or not sources:
+            raise typer.BadParameter("RUN and SOURCE are needed, or --join or --status")
+        into_parts = writes_parts(target, parts)
+        if into_parts and not dry_run:
+            if resume or as_texts:
+                raise ConfigError(
+                    "-o DIR/ does not go with --text, and it always resumes: drop --resume"
+                )
+            options = {
+                "text_column": text_column or "text",
+                "columns": None if columns is None else comma_separated(columns),
+                "prefix": prefix,
+                "all_scores": all_scores,
+                "min_score": min_score,
+                "backend": backend,
+                "on_error": on_error,
+                "batch_size": batch_size,
+                "overwrite": overwrite,
+                **reading_options(separator, encoding, header, no_header),
+            }
+            print_parts(out, run_name, device, sources, target, {**options, **parts})
+            return
+        source = Source(data=sources[0]) if into_parts else source_of(sources, as_texts)
         problems: list[str] = []
-        if target is None:
+        if target is None and not dry_run:
             with_target = {
                 "--columns": columns,
                 "--resume": resume,
@@ -128,6 +203,7 @@ def predict(
                 "--encoding": encoding,
                 "--header": header,
                 "--no-header": no_header,
+                "--dry-run": dry_run,
             }
             problems += _misplaced(with_file, "rows of data as SOURCE")
         raise_problems(ConfigError, "These arguments cannot be combined:", problems)
@@ -136,15 +212,28 @@ def predict(
         from clx.ml import training_run
         from clx.ml.data.reading import reading_of
         from clx.ml.data.task_frames import own_text_columns
-        from clx.ml.data.texts import columns_to_read
-        from clx.ml.prediction.predict import check_min_score
+        from clx_runtime.arguments import check_min_score
+        from clx_runtime.texts import columns_to_read
 
         run = training_run(load=run_name, device=device)
+        if dry_run and source.data is not None:
+            given: dict[str, Any] = {
+                "target": target,
+                "text_column": text_column,
+                "columns": columns,
+            }
+            given |= {"batch_size": batch_size, "backend": backend, "all_scores": all_scores}
+            given |= {"min_score": min_score, "prefix": prefix, "part_rows": part_rows}
+            given["shards"] = shards_of(shard, workers)
+            print_estimate(out, run, sources, {**given, **how})
+            return
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.data is None:
             columns_read = columns_to_read(own_text_columns(run), text_column)
             texts = source.read(columns_read, reading_of(**how))
-            _print(out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked)
+            print_predictions(
+                out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked
+            )
             return
         try:
             written = run.predict_file(
@@ -175,40 +264,3 @@ def _misplaced(options: dict[str, Any], required: str) -> list[str]:
     """Return a problem for each option that is set, because it does nothing without ``required``."""
     given = [name for name, value in options.items() if value not in (None, False)]
     return [f"{name} requires {required}" for name in given]
-
-
-def _print(
-    out: Output,
-    run: TrainingRun,
-    predictions: Iterator[tuple[str, Any]],
-    typed: bool,
-    asked: dict[str, Any],
-) -> None:
-    if not out.is_terminal and not typed:
-        predictions = _bar(predictions)
-    if out.as_json:
-        # Collect everything first: an error in a later text must not leave half a document.
-        out.json([{"text": text, "prediction": prediction} for text, prediction in predictions])
-        return
-    rows = ((text, run.prediction_row(prediction, **asked)) for text, prediction in predictions)
-    if not out.is_terminal:
-        out.records([text, *row.values()] for text, row in rows)
-        return
-    while some := list(islice(rows, TABLE_ROWS)):
-        columns = list(dict.fromkeys(name for _, row in some for name in row))
-        cells = ([clipped(text, TEXT_WIDTH), *map(row.get, columns)] for text, row in some)
-        out.table(["text", *columns], cells)
-
-
-def predicted(
-    run: TrainingRun, texts: Iterable[str], batch_size: int | None, backend: str | None = None
-) -> Iterator[tuple[str, Any]]:
-    """Yield each text with its prediction, in order, holding one window of texts in memory."""
-    shown, asked = tee(texts)
-    return zip(shown, run.predict_iter(asked, batch_size, backend), strict=True)
-
-
-def _bar(predictions: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(predictions, desc="predict", unit=" texts", delay=1))

@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import CONFIG, ENVIRONMENT, MANIFEST, RunDir
+from clx_runtime.files import read_json_or_empty
 
 
 def trained_at(run: RunDir) -> datetime:

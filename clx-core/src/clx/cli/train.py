@@ -34,6 +34,7 @@ from clx.cli.parameters import (
     TimeColumnOption,
     reading_options,
 )
+from clx.cli.predict_estimate import print_training_estimate
 from clx.errors import ConfigError
 from clx.problems import cell
 from clx.settings import runs_dir as default_runs_dir
@@ -106,6 +107,9 @@ def train(
             metavar="N|SHARE", help="With --replay: how many of its rows, such as 500 or 0.3."
         ),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the training will cost, and end.")
+    ] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -137,6 +141,14 @@ def train(
             **reading_options(separator, encoding, header, no_header),
         }
         old_rows = replayed(earlier, replay, replay_rows)
+        if dry_run:
+            if earlier is not None or resume:
+                raise ConfigError("--dry-run cannot be combined with --from or --resume")
+            run = training_run(task, name, **options)
+            call = {key: value for key, value in call.items() if key not in ("overwrite", "resume")}
+            found = run.estimate_training(train_data, held_out, **call)
+            print_training_estimate(out, run, found)
+            return
         result: TrainingResult
         if earlier is None:
             run = training_run(task, name, **options)

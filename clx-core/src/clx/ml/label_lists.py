@@ -40,7 +40,7 @@ def label_list(
 
     Args:
         value: the cell.
-        separator: what stands between labels in a string that is not a printed list.
+        separator: the text between labels in a string that is not a printed list.
         label_names: the label space. With it, a multi-hot row, such as ``[1, 0, 1]`` for three labels,
             is the list of names that it stands for.
     """
@@ -222,7 +222,7 @@ def _joined_labels(
 def one_hot_problems(data: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """Return the problems of one-hot columns: a column for each label, with 0 or 1 in each row.
 
-    False and True are valid too, and so is text, as a csv file has it.
+    False and True are valid too, and so are the strings of a csv file.
     """
     return [
         problem

@@ -6,23 +6,17 @@ A *label* is the value in the data (a str, int, bool or category). Its *name* is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.label_cells import is_cut_short, only_label
 from clx.ml.data.problems import row_problems
 from clx.ml.data.similar_names import folded_name
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
+from clx_runtime import decisions
 
 if TYPE_CHECKING:
     import pandas as pd
-
-KINDS: dict[str, Callable[[str], Any]] = {
-    "str": str,
-    "int": int,
-    "bool": lambda name: name == "True",
-}
-"""Maps the kind of a label to the function that restores the original label from its name."""
 
 
 def label_kind(label: Any) -> str | None:
@@ -58,19 +52,7 @@ def _unlisted(label: Any) -> Any:
 
 def original(name: str, kind: str) -> Any:
     """Return the original label with this name in the training data."""
-    return KINDS[kind](name)
-
-
-def original_type(names: Iterable[str], kind: str | None) -> type:
-    """Return the type of the original labels: str, int, bool, or object for ints beyond 64 bits.
-
-    Args:
-        names: the names of the labels.
-        kind: the ``label_type``.
-    """
-    if kind != "int":
-        return bool if kind == "bool" else str
-    return int if all(-(2**63) <= int(name) < 2**63 for name in names) else object
+    return decisions.original(name, kind)
 
 
 def fits(name: str, kind: str) -> bool:
@@ -256,7 +238,7 @@ def label_maps(label_names: Sequence[str]) -> dict[str, Any]:
 
 def label_type_problems(label_type: Any, label_names: Sequence[str] | None) -> list[str]:
     """Return the problems of a ``label_type`` (str, int, bool or None) for these names."""
-    if label_type not in (None, *KINDS):
+    if label_type not in (None, *decisions.KINDS):
         return [f"label_type must be 'str', 'int' or 'bool', but is {cell(label_type)}"]
     if label_type is None or label_names is None:
         return []

@@ -15,14 +15,15 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from clx.errors import DataFormatError
+from clx.errors import DataFormatError, ModelError
 from clx.ml import TrainingRun, task_registry, training_run
-from clx.ml.data.objects import is_table
 from clx.ml.data.texts import column_to_frame
 from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, accepted_options
 from clx.problems import cell
 from clx.sklearn.folder import TemporaryFolder, read_files, write_files
+from clx.sklearn.parameters import parameters_explained, refuse_unknown
 from clx.sklearn.targets import INDICATOR, LISTS, SINGLE, targets_of
+from clx_runtime.objects import is_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +64,7 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         result_: what its ``train`` returned.
     """
 
+    @parameters_explained
     def __init__(
         self,
         task: str | None = None,
@@ -100,6 +102,16 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         given = dict(locals())
         for name in given.keys() - {"self"}:
             setattr(self, name, given[name])
+
+    def set_params(self, **params: Any) -> ClxClassifier:
+        """Set parameters.
+
+        Raises:
+            UnknownArgumentError: there is no such parameter; the message says what to write.
+        """
+        refuse_unknown(params, self._get_param_names())
+        super().set_params(**params)
+        return self
 
     def fit(self, X: Any, y: Any = None, eval_set: tuple[Any, Any] | None = None) -> ClxClassifier:
         """Train a run.
@@ -155,8 +167,8 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "run_")
         if self._kind == SINGLE:
             return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        place = {name: number for number, name in enumerate(self._names())}
         decisions = self.run_.predict_labels(self._texts(type(self.run_), X))
-        place = {str(name): number for number, name in enumerate(self.classes_)}
         chosen = np.zeros((len(decisions), len(place)), dtype=np.int64)
         for row, decided in enumerate(decisions):
             chosen[row, [place[name] for name in decided]] = 1
@@ -168,8 +180,8 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> Any:
         """Return the score of each class, shape (texts, classes), in the order of ``classes_``."""
         check_is_fitted(self, "run_")
+        names = self._names()
         scores = self.run_.predict(self._texts(type(self.run_), X))
-        names = [str(name) for name in self.classes_]
         rows = [[row[name] for name in names] for row in scores]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
 
@@ -181,6 +193,21 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             binary = MultiLabelBinarizer().fit([*y, *predicted])
             y, predicted = binary.transform(y), binary.transform(predicted)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def _names(self) -> list[str]:
+        """Return the names of the classes in the run.
+
+        Raises:
+            ModelError: the labels of the run were changed after the fit.
+        """
+        names = [str(name) for name in self.classes_]
+        labels = [str(label) for label in getattr(self.run_, "label_names", None) or names]
+        if sorted(names) != sorted(labels):
+            raise ModelError(
+                f"The labels of run_ were changed after the fit: classes_ has {', '.join(names)}, and "
+                f"the run has {', '.join(labels)}. Use run_ itself, or fit again with the new names."
+            )
+        return names
 
     def _labeled(
         self, task: type[TrainingRun], X: Any, labels: list[Any], kind: str

@@ -35,6 +35,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "metric_differences": (("other", "eval_pred", "other_pred"), {}),
     "fit_decisions": (("eval_pred",), {}),
     "apply_decisions": (({},), {}),
+    "decision_rule": ((), {}),
     "decide": (("prediction",), {"min_score": None}),
     "prediction_row": (("prediction",), {"all_scores": False, "min_score": None}),
     "prediction_types": ((), {"all_scores": False}),
@@ -46,6 +47,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 _PUBLIC = (
     "comparing",
     "data",
+    "decisions",
     "evaluate_metrics",
     "intervals",
     "label_lists",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clx.errors import DataFormatError
 from clx.ml.batch.arrays import frame_column, list_column, numpy_column, storage
-from clx.ml.data.objects import comes_from
 from clx.ml.prediction.text_rows import column_values
 from clx.problems import cell
+from clx_runtime.objects import comes_from
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import ConfigError, NotTrainedError, RunDirError
-from clx.ml.machine.forks import renew_after_fork
 from clx.ml.run_directory.hub_address import is_address
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.task.task import Task
 from clx.problems import cell
+from clx_runtime.forks import renew_after_fork
 
 MOST_RUNS = 4
 """How many opened runs a process keeps. Engines send a callable again for each part of a job."""

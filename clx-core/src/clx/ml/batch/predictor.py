@@ -10,18 +10,25 @@ from clx.ml.batch.kinds import kind_of
 from clx.ml.batch.opened import opened_run, reference_to
 from clx.ml.data.problems import missing_columns, raise_data_problems, repeated_names
 from clx.ml.data.task_frames import own_text_columns
-from clx.ml.data.texts import TextRow, columns_to_read
 from clx.ml.machine.cpus import computing_threads
 from clx.ml.prediction.backends import TORCH, check_backend
-from clx.ml.prediction.onnx_model import exported_folder
+from clx.ml.prediction.exported import exported_folder
 from clx.ml.prediction.output_types import Types, arrow_types, declared_types, sampled_types
-from clx.ml.prediction.predict import CutTexts, check_batch_size, check_min_score
-from clx.ml.prediction.record_batch import RowPrediction, added_columns, predicted_rows
-from clx.ml.prediction.row_output import ON_ERROR, Columns
-from clx.ml.prediction.text_rows import expected_columns, texts_of_columns
+from clx.ml.prediction.predict import CutTexts
+from clx.ml.prediction.record_batch import (
+    PredictedRows,
+    RowPrediction,
+    added_columns,
+    predicted_rows,
+)
+from clx.ml.prediction.text_rows import expected_columns
 from clx.ml.run_directory.layout import RunDir
 from clx.problems import cell
 from clx.problems import names as names_of
+from clx_runtime.arguments import check_batch_size, check_min_score
+from clx_runtime.columns import ON_ERROR, Columns
+from clx_runtime.row_texts import RowTexts, texts_of_columns
+from clx_runtime.texts import TextRow, columns_to_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,11 +101,34 @@ class Predictor:
         values = {name: kind.values(batch, name) for name in self.text_columns}
         if len({len(column) for column in values.values()}) > 1:
             raise DataFormatError(f"The columns {names_of(values)} have different numbers of rows")
-        found = texts_of_columns(values)
+        predicted = self.predicted(texts_of_columns(values))
+        kept = names if self.columns is None else self.columns
+        return kind.extended(batch, self.columns, self.added(predicted, kept))
+
+    def predicted(self, found: RowTexts, first: int = 0) -> PredictedRows:
+        """Predict some rows.
+
+        Args:
+            found: their texts.
+            first: the number of the first row, for messages.
+
+        Raises:
+            DataFormatError: with ``on_error="raise"``, a row has no valid text.
+        """
         how = RowPrediction(self._rows, self.text_columns, self.on_error == "skip", self._types())
-        predicted = predicted_rows(how, found)
-        columns = self._columns(names if self.columns is None else self.columns)
-        return kind.extended(batch, self.columns, added_columns(predicted, columns, self._types()))
+        return predicted_rows(how, found, first)
+
+    def added(self, predicted: PredictedRows, kept: Sequence[str]) -> dict[str, pa.Array]:
+        """Return the columns of the predictions of some rows, by name, as :meth:`schema` says.
+
+        Args:
+            predicted: the predictions.
+            kept: the names of the columns that are kept beside them.
+
+        Raises:
+            DataFormatError: a kept column has the name of a prediction.
+        """
+        return added_columns(predicted, self._columns(kept), self._types())
 
     def schema(self, names: Sequence[str] = ()) -> pa.Schema:
         """Return the names and types of the columns that a call adds.

@@ -17,23 +17,12 @@ from clx.ml.run_directory.config import (
     options_of,
 )
 from clx.ml.run_directory.layout import RunDir
+from clx.ml.task.guesses import option_hint
 from clx.ml.task.json_values import tuples_as_lists
-from clx.problems import cell, did_you_mean, raise_problems
+from clx.ml.task.options import ANEW
+from clx.problems import cell, raise_problems
 
-ANEW = (
-    "training_args",
-    "device",
-    "metrics",
-    "strict_data",
-    "strict_length",
-    "class_weights",
-    "label_texts",
-    "calibrate",
-    "text_column",
-    "label_column",
-    "run_dir_parent",
-)
-"""The options that a continued training may set, because the trained weights do not depend on them."""
+ARGUMENTS = "training_args"
 
 LABEL_LISTS = ("label_names", "label_columns")
 """The options that list the labels; new labels may follow those of the earlier run."""
@@ -101,7 +90,7 @@ def new_options(predecessor: Predecessor, given: Mapping[str, Any]) -> dict[str,
     stored, made_with = predecessor.options, predecessor.made_with
     fixed = [name for name in given if name not in (*ANEW, *LABEL_LISTS)]
     problems = [
-        f"there is no option {name!r}{did_you_mean(name, [*stored, *ANEW])}"
+        f"there is no option {name!r}{option_hint(name, given, [*stored, *ANEW])}"
         for name in fixed
         if name not in stored
     ]
@@ -120,6 +109,10 @@ def new_options(predecessor: Predecessor, given: Mapping[str, Any]) -> dict[str,
     )
     # A config names metrics only, and to load one would run its code.
     kept = {name: value for name, value in made_with.items() if name not in ("metrics", "device")}
+    arguments = kept.get(ARGUMENTS)
+    if "report_to" in given and isinstance(arguments, Mapping):
+        # The earlier run may name its trackers in either place.
+        kept[ARGUMENTS] = {k: v for k, v in arguments.items() if k != "report_to"}
     return {**kept, **given}
 
 

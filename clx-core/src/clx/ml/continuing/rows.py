@@ -16,9 +16,9 @@ from clx.errors import ConfigError, DataFormatError, DataWarning
 from clx.ml.data.frames import to_frame, training_sources
 from clx.ml.data.reading import Reading
 from clx.ml.data.task_frames import named_frame, validated_frame
-from clx.ml.machine.callers import user_level
 from clx.ml.task.author_code import author_code
 from clx.problems import cell, examples
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,10 @@ from clx.ml.data.frames import training_sources
 from clx.ml.data.holdout.arguments import seed_of
 from clx.ml.data.task_frames import validated_frame
 from clx.ml.evaluation.compare import Contender
+from clx.ml.model.lora.base import require_lasting_base
 from clx.ml.results.continued import ContinuedTraining
 from clx.ml.results.outcome import TrainingResult
+from clx.ml.run_directory.downloaded import parent_for_next
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.training.earlier import Earlier, Finished
@@ -69,11 +71,14 @@ def prepared(
     if "label_columns" in given:
         given.setdefault("label_names", list(given["label_columns"]))
     options = new_options(predecessor, given)
-    parent = Path(options.pop("run_dir_parent", predecessor.directory.path.parent))
+    parent = Path(options.pop("run_dir_parent", parent_for_next(predecessor.directory)))
     name = _name(predecessor, continuation, parent)
     options["run_dir_parent"] = parent
     known = make(name, {**options, **predecessor.learned, **given})
     refuse_existing(RunDir(known.run_dir), request.overwrite, request.resume)
+    if request.fine_tune:
+        # Again in the training; here before rows are read and the model is loaded.
+        require_lasting_base(known, predecessor.directory.model)
     unlabeled = {key: None for key in LABEL_LISTS if key in options}
     blank = make(name, {**options, **unlabeled})
     readers = Readers(known, blank, request.data.reading)

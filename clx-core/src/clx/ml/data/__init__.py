@@ -6,14 +6,9 @@ modules of this room.
 
 from clx.ml.data.dataset import ROW_OF_RESULT, fingerprint, to_dataset
 from clx.ml.data.frames import to_frame
-from clx.ml.data.problems import (
-    column_problems,
-    has_surrogate,
-    raise_data_problems,
-    row_problems,
-    text_problems,
-)
+from clx.ml.data.problems import column_problems, raise_data_problems, row_problems, text_problems
 from clx.ml.data.reading import Reading
+from clx_runtime.texts import has_surrogate
 
 __all__ = [
     "ROW_OF_RESULT",

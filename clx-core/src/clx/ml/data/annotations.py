@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import DataFormatError, DataWarning
 from clx.ml.data.label_cells import CHOICES, listed, printed_list
 from clx.ml.data.multi_hot import bit
-from clx.ml.machine.callers import user_level
 from clx.problems import names
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
 from clx.ml.data.arrow_values import Decode, decoder, features_of, is_list, stored_ranges
-from clx.ml.data.problems import has_surrogate, repeated_names
+from clx.ml.data.problems import repeated_names
 from clx.problems import names
+from clx_runtime.texts import has_surrogate
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import TruncationWarning
-from clx.ml.data.texts import split_pair
-from clx.ml.data.windows import READ_WHOLE
-from clx.ml.machine.callers import user_level
 from clx.ml.task.windows import token_limit, truncates
+from clx_runtime.callers import user_level
+from clx_runtime.texts import split_pair
+from clx_runtime.windows import READ_WHOLE
 
 if TYPE_CHECKING:
     from datasets import Dataset

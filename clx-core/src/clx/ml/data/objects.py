@@ -6,12 +6,12 @@ unloaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
 from clx.ml.data.arrow_frames import table_to_frame
 from clx.problems import did_you_mean, names
+from clx_runtime.objects import comes_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,42 +19,6 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 1000
 """The number of rows of a streaming Dataset that are read at a time."""
-
-TABLES = {
-    "polars": ("LazyFrame",),
-    "pyarrow": ("Table", "RecordBatch", "RecordBatchReader"),
-    "datasets": ("Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"),
-}
-"""The types that hold several columns, by library, in addition to those named ``DataFrame``."""
-
-
-def comes_from(data: Any, library: str) -> bool:
-    """Return whether the type of an object, or a type that it inherits from, belongs to a library."""
-    return any(kind.__module__.partition(".")[0] == library for kind in type(data).__mro__)
-
-
-def is_table(data: Any) -> bool:
-    """Return whether an object is a table rather than a column of texts."""
-    kinds = [kind.__name__ for kind in type(data).__mro__]
-    return "DataFrame" in kinds or any(
-        name in kinds and comes_from(data, library)
-        for library, known in TABLES.items()
-        for name in known
-    )
-
-
-def is_column(data: Any) -> bool:
-    """Return whether an object is a column of values: a list, an iterator, or a Series or array."""
-    if is_table(data):
-        return False
-    if isinstance(data, list | tuple | Iterator) or getattr(data, "ndim", None) == 1:
-        return True
-    kinds = [kind.__name__ for kind in type(data).__mro__]
-    return (
-        "Series" in kinds
-        or (comes_from(data, "pyarrow") and hasattr(data, "to_pylist"))
-        or (comes_from(data, "datasets") and "Column" in kinds)
-    )
 
 
 def has_splits(data: Any) -> bool:

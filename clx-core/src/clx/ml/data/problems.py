@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
 from clx.problems import did_you_mean, examples, names, raise_problems
+from clx_runtime.texts import has_surrogate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,15 +50,6 @@ def text_problems(data: pd.DataFrame, column: str = "text") -> list[str]:
     return problems + row_problems(
         data, broken, f"column {column!r}: invalid Unicode (half of a surrogate pair)"
     )
-
-
-def has_surrogate(text: str) -> bool:
-    """Return whether the text contains a lone surrogate, which no tokenizer accepts."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def row_problems(

@@ -14,8 +14,9 @@ from clx.ml.data.lengths import input_lengths, input_limit, uncut_lengths
 from clx.ml.data.no_tokens import stand_in, with_tokens
 from clx.ml.data.texts import row_texts
 from clx.ml.data.token_counts import TokenCounts, watching
-from clx.ml.data.windows import TextWindows, refuse_long
+from clx.ml.data.windows import TextWindows
 from clx.ml.task.author_code import author_code
+from clx_runtime.windows import refuse_long
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError, DataFormatError
 from clx.ml.data.frames import to_frame
 from clx.ml.data.reading import DEFAULT_READING, Reading
-from clx.ml.data.texts import columns_to_read
 from clx.ml.task.author_code import validate_frame
 from clx.ml.task.option_checks import no_label_column
 from clx.problems import did_you_mean, names, raise_problems
+from clx_runtime.texts import columns_to_read
 
 if TYPE_CHECKING:
     import pandas as pd

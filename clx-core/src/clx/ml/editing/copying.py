@@ -39,7 +39,7 @@ def edited(place: RunDir, reopen: Reopen) -> Iterator[RunDir]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file of the copy anew, so that the original of a linked file stays as it is."""
+    """Replace a file of the copy. If the file is a link, its original does not change."""
     path.unlink(missing_ok=True)
     path.write_text(text, encoding="utf-8")
 

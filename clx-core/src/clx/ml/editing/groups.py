@@ -1,4 +1,4 @@
-"""Labels that become one: which labels remain, and what becomes of options by label."""
+"""Merged labels: which labels remain, and the values of options by label."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def checked_merging(label_names: Sequence[str], groups: Any) -> Merging:
                 problems.append(f"{old!r} is in both {into[old]!r} and {str(new)!r}")
     for new in map(str, groups):
         if new in label_names and new not in into:
-            problems.append(f"{new!r} is a label that stays: add it to the list of {new!r}")
+            problems.append(
+                f"{new!r} is a label already: to merge others into it, add it to the list of {new!r}"
+            )
     merged = tuple(dict.fromkeys(into.get(name, name) for name in label_names))
     if not problems:
         problems = label_names_problems(list(merged), "the new label_names")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError
 from clx.ml.data.lengths import input_limit, warn_truncated
-from clx.ml.editing.cards import CARD
+from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.editing.groups import Merging, checked_merging, merged_value
@@ -27,6 +27,9 @@ from clx.ml.editing.rename import HISTORY
 from clx.ml.evaluation.evaluate import evaluate_predictions
 from clx.ml.machine.devices import choose_device
 from clx.ml.machine.quiet import quiet_transformers
+from clx.ml.model.head.initialize import validation_to_json
+from clx.ml.model.head.label_texts import label_texts
+from clx.ml.model.head.layer import model_columns
 from clx.ml.model.saved_model import load_saved_model
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.data_check import DataCheck
@@ -38,7 +41,6 @@ from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
 from clx.ml.task.author_code import author_code
 from clx.ml.task.options import option_names, options_of_task
 from clx.ml.training.data import Data, fingerprints, tokenized_splits, validated_frames
-from clx.ml.training.model_card import model_card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +112,7 @@ def merge_labels(
         with edited(place, checked) as new:
             _write_model(new, tokenizer, fitted)
             results = _results(new, result, fitted, merging, rows.frames)
-            replace_text(new.model / CARD, model_card(task, config, results))
+            rewrite_card(task, place, new, config, results)
             replace_text(new.path / CONFIG, json_text(config))
             replace_text(new.path / RESULTS, json_text(results))
             sections = report_sections(task, evaluation)
@@ -141,12 +143,13 @@ def _fit(
     setattr(task, LABEL_NAMES, list(merging.old))
     model = load_saved_model(task, place.model, tokenizer)
     model.to(choose_device(task.device, stored=True))
-    layer, kind = head_to_refit(task, model, splits[0])
+    head = head_to_refit(task, model, splits[0])
     ids = [merging.id_of(name) for name in label_names]
     labels = len(merging.new)
-    rows = {each.name: encoded(task, model, layer, each, ids, labels) for each in splits}
+    rows = {each.name: encoded(task, model, head.layer, each, ids, labels) for each in splits}
     made_with = _set_options(task, place, merging)
-    return refit(task, model, layer, kind, rows, merging), made_with
+    texts = label_texts(task, tokenizer, merging.new, model_columns(splits[0].dataset))
+    return refit(task, model, head, rows, merging, texts), made_with
 
 
 def _evaluation(
@@ -264,7 +267,9 @@ def _results(
     )
     head = known.get("head")
     head = {**(head if isinstance(head, dict) else {}), "init": "probe"}
-    head |= {"strength": fitted.probe.C, "probe_train_loss": fitted.probe.train_loss}
+    probe = fitted.probe
+    head |= {"strength": probe.C, "probe_train_loss": probe.train_loss, "label_texts": probe.extra}
+    head |= {"steepness": probe.steepness, "validation": validation_to_json(probe.losses)}
     calibration = None if fitted.calibration is None else fitted.calibration.to_dict()
     fresh = {key: values[key] for key in ("metrics", "rows", "truncated", "split", "evaluation")}
     check = known.get("data_check")

@@ -1,4 +1,4 @@
-"""Label names in the files of a run: where they are, and what they become."""
+"""Label names in the options and the model of a run: where they are, and what they become."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ OF_EVERY_TASK = ("class_weights", "label_texts")
 """The options of every task that hold label names."""
 
 LABEL_NAMES, LABEL_TYPE = "label_names", "label_type"
-
-_COLUMNS = ("label", "predicted", "given", "suggested")
-"""The columns of tables in ``results.json`` whose cells are label names or lists of them."""
 
 
 def label_names_of_run(task: Task) -> list[str]:
@@ -80,15 +77,6 @@ def checked_renaming(label_names: Sequence[str], renamed: Any) -> dict[str, str]
     return result
 
 
-def renamed_value(value: Any, new: Mapping[str, str]) -> Any:
-    """Return the value of an option with new names: keys of a dict, or items of a list."""
-    if isinstance(value, dict):
-        return {new.get(str(key), key): item for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [new.get(str(item), item) for item in value]
-    return value
-
-
 def label_type_for(label_type: Any, label_names: Sequence[str]) -> Any:
     """Return the type of labels, which is str if a new name is not of the old type."""
     if label_type in (None, "str"):
@@ -115,57 +103,3 @@ def renamed_tags(tags: Mapping[str, str], new: Mapping[str, str]) -> dict[str, s
     if {tag[2:] for tag in prefixed} != set(new):
         return None
     return {number: prefixed.get(tag, tag) for number, tag in tags.items()}
-
-
-def renamed_results(results: Mapping[str, Any], new: Mapping[str, str]) -> dict[str, Any]:
-    """Return ``results.json`` with new names in its tables and counts; sentences stay as they are."""
-    renamed = dict(results)
-    evaluation, check = results.get("evaluation"), results.get("data_check")
-    if isinstance(evaluation, dict):
-        tables = evaluation.get("tables")
-        renamed["evaluation"] = evaluation | {
-            key: _renamed_cells(evaluation[key], new)
-            for key in ("mistakes", "suspicious_labels")
-            if key in evaluation
-        }
-        if isinstance(tables, dict):
-            renamed["evaluation"]["tables"] = {
-                name: _renamed_axes(_renamed_cells(table, new), new)
-                for name, table in tables.items()
-            }
-    if isinstance(check, dict) and isinstance(check.get("label_counts"), dict):
-        counts = {part: renamed_value(of, new) for part, of in check["label_counts"].items()}
-        renamed["data_check"] = {**check, "label_counts": counts}
-    return renamed
-
-
-def _renamed_axes(table: Any, new: Mapping[str, str]) -> Any:
-    """Return a table with new names where its index or its columns are all labels, in order."""
-    if not isinstance(table, dict):
-        return table
-    labels = list(new)
-    return table | {
-        axis: list(new.values()) for axis in ("index", "columns") if table.get(axis) == labels
-    }
-
-
-def _renamed_cells(table: Any, new: Mapping[str, str]) -> Any:
-    if not isinstance(table, dict) or not {"columns", "rows"} <= set(table):
-        return table
-    if table["columns"] == list(new):
-        return table
-    holds = [name in _COLUMNS for name in table["columns"]]
-    return {
-        **table,
-        "rows": [
-            [
-                _renamed_cell(cell, new) if is_label else cell
-                for cell, is_label in zip(row, holds, strict=True)
-            ]
-            for row in table["rows"]
-        ],
-    }
-
-
-def _renamed_cell(cell: Any, new: Mapping[str, str]) -> Any:
-    return new.get(cell, cell) if isinstance(cell, str) else renamed_value(cell, new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from clx.ml.labels import label_maps
 from clx.ml.model.head.calibration import Calibration, calibrate, log_loss
 from clx.ml.model.head.class_weights import label_weights
 from clx.ml.model.head.fit_probe import Probe, fit_probe
+from clx.ml.model.head.label_texts import LabelTexts, text_examples
 from clx.ml.model.head.layer import (
     collect_features,
     divide_head,
@@ -41,7 +43,7 @@ ROWS = 16
 """The number of rows whose scores are compared with those of the saved model."""
 
 LIMIT = 1e-3
-"""The largest allowed difference of a score to that of the saved model."""
+"""The largest allowed difference between a score of the fitted and of the saved model."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,20 @@ class Refitted:
     counts: dict[str, dict[str, int]]
 
 
-def head_to_refit(task: Task, model: PreTrainedModel, split: Split) -> tuple[nn.Linear, Kind]:
+@dataclass(frozen=True)
+class LastLayer:
+    """The last layer of a model.
+
+    Attributes:
+        layer: the layer.
+        kind: the kind of its labels.
+    """
+
+    layer: nn.Linear
+    kind: Kind
+
+
+def head_to_refit(task: Task, model: PreTrainedModel, split: Split) -> LastLayer:
     """Return the last layer of a model, and the kind of its labels.
 
     Raises:
@@ -95,10 +110,10 @@ def head_to_refit(task: Task, model: PreTrainedModel, split: Split) -> tuple[nn.
     kind = _kind(model, split)
     if kind is None:
         raise ModelError(
-            f"The labels of the task {task.name!r} cannot be merged: its rows do not have one label "
-            f"or several labels each"
+            f"The labels of the task {task.name!r} cannot be merged: its rows have neither one label "
+            f"nor a list of labels each"
         )
-    return layer, kind
+    return LastLayer(layer, kind)
 
 
 def _kind(model: PreTrainedModel, split: Split) -> Kind | None:
@@ -138,27 +153,31 @@ def encoded(
 def refit(
     task: Task,
     model: PreTrainedModel,
-    layer: nn.Linear,
-    kind: Kind,
+    head: LastLayer,
     rows: dict[str, Encoded],
     merging: Merging,
+    texts: LabelTexts | None,
 ) -> Refitted:
     """Fit a new last layer to rows, calibrate it, and put it into the model.
 
     Args:
         task: the run, with the new label names.
         model: its model.
-        layer: the model's last layer.
-        kind: the kind of its labels.
+        head: its last layer.
         rows: the rows ``train`` and, if there are any, ``eval``.
         merging: the labels.
+        texts: the texts that describe the new labels.
     """
     train = rows["train"]
     counts = {name: _counts(task, each, merging) for name, each in rows.items()}
-    _refuse_missing(counts["train"])
+    _refuse_missing(counts["train"], texts, merging)
+    kind, collator = head.kind, task.load_data_collator()
     examples = _examples(task, train, kind, merging)
-    probe = fit_probe(examples, None, judge_extra=False, fine_tune=False)
-    fresh = _replace_layer(model, layer, merging)
+    collect = partial(collect_features, model, head.layer, collator=collator)
+    described = text_examples(texts, examples, collect)
+    judge = texts is not None and not texts.certain
+    probe = fit_probe(examples, described, judge_extra=judge, fine_tune=False)
+    fresh = _replace_layer(model, head.layer, merging)
     set_head(fresh, probe.head)
     evaluated, found, predicted = rows.get("eval"), None, None
     if evaluated is not None:
@@ -212,13 +231,18 @@ def _counts(task: Task, rows: Encoded, merging: Merging) -> dict[str, int]:
     return dict(zip(merging.new, counts.tolist(), strict=True))
 
 
-def _refuse_missing(counts: dict[str, int]) -> None:
-    """Refuse data without a row of some label, which the new layer could not know."""
-    missing = [repr(name) for name, count in counts.items() if not count]
+def _refuse_missing(counts: dict[str, int], texts: LabelTexts | None, merging: Merging) -> None:
+    """Refuse data without a row of some label that no text of the user describes either."""
+    described = set(texts.labels.tolist()) if texts is not None and texts.certain else set()
+    missing = [
+        repr(name)
+        for number, name in enumerate(merging.new)
+        if not counts[name] and number not in described
+    ]
     if missing:
         raise DataFormatError(
             f"The data has no row of {names(missing)}: the last layer is fitted again for all labels, "
-            f"so the data must have rows of each"
+            f"so the data must have rows of each label that label_texts does not describe"
         )
 
 
@@ -263,6 +287,6 @@ def check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
             difference = float((found - expected).abs().max())
             if not difference <= LIMIT:
                 raise ModelError(
-                    f"The model with merged labels does not score the same after it was saved: a score "
+                    f"The model with merged labels gives other scores after it was saved: one score "
                     f"differs by {difference:.2g}. The run is unchanged"
                 )

@@ -9,29 +9,28 @@ from clx.errors import ModelError
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config
 from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
-from clx.ml.editing.decisions import HISTORY as DECISIONS
 from clx.ml.editing.names import (
     LABEL_TYPE,
     checked_renaming,
     label_names_of_run,
     label_type_for,
     options_with_labels,
-    renamed_results,
     renamed_tags,
-    renamed_value,
 )
+from clx.ml.editing.renamed_results import renamed_results, renamed_value
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.config import LEARNED
-from clx.ml.run_directory.files import json_text, read_json
+from clx.ml.run_directory.files import json_text
 from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
 from clx.problems import examples
+from clx_runtime.files import read_json
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 HISTORY = "labels_history"
-"""The key of ``results.json`` for the changes of labels, oldest first."""
+"""The key in ``results.json`` for the changes of labels, oldest first."""
 
 
 def rename_labels(
@@ -54,10 +53,14 @@ def rename_labels(
         if settings.is_file():
             exported = read_json(settings)
             exported["labels"] = renamed_value(exported.get("labels"), new)
+            decision = exported.get("decision")
+            if isinstance(decision, dict):
+                decision["labels"] = renamed_value(decision.get("labels"), new)
+                decision["label_type"] = config.get(LABEL_TYPE) or "str"
             replace_text(settings, json_text(exported))
         results = _renamed_history(task, copy, new)
         _write(copy, RESULTS, results)
-        rewrite_card(copy, config, results)
+        rewrite_card(task, place, copy, config, results)
         sections = report_sections(task, None)
         replace_text(copy.path / REPORT, run_report(copy, sections=sections, name=place.path.name))
     return config
@@ -100,16 +103,8 @@ def _renamed_config(task: Task, place: RunDir, new: Mapping[str, str]) -> dict[s
 
 
 def _renamed_history(task: Task, copy: RunDir, new: Mapping[str, str]) -> dict[str, Any]:
-    """Return the results with new names, also in earlier decisions, and with the change."""
-    results = renamed_results(copy.read_results(), new)
-    holding = options_with_labels(task)
-    for entry in results.get(DECISIONS) or ():
-        for when in ("old", "new"):
-            values = entry.get(when)
-            if isinstance(values, dict):
-                entry[when] = values | {
-                    name: renamed_value(values[name], new) for name in holding if name in values
-                }
+    """Return the results with new names, and with the change."""
+    results = renamed_results(copy.read_results(), new, options_with_labels(task))
     changed = {old: name for old, name in new.items() if old != name}
     entry = history_entry(renamed=changed)
     return {**results, HISTORY: [*(results.get(HISTORY) or ()), entry]}

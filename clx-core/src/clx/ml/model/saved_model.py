@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from clx.errors import ModelError, RunDirError
 from clx.ml.machine.finite import not_finite
 from clx.ml.model.loading import load_model, load_tokenizer
-from clx.ml.run_directory.files import read_json
 from clx.ml.run_directory.safe_model import DOWNLOAD_ARGS
 from clx.ml.run_directory.safe_weights import weight_shapes
 from clx.ml.run_directory.safety import REMEDY
 from clx.problems import examples, raise_problems
+from clx_runtime.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, PluginError
-from clx.ml.machine.callers import user_level
 from clx.ml.machine.devices import trains_on_cpu
+from clx.ml.machine.distributed import is_main_process
 from clx.ml.plugins.manager import Loaded, plugins
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.problems import raise_problems
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,13 +90,14 @@ def trainer_callbacks(run: Task, work_dir: Path) -> list[Any]:
 
 
 def after_training(run: Task, result: TrainingResult) -> None:
-    """Tell the plugins that the run directory is complete."""
-    plugins().call("clx_after_training", run=run, result=result)
+    """Tell the plugins that the run directory is complete, in the main process."""
+    if is_main_process():
+        plugins().call("clx_after_training", run=run, result=result)
 
 
 def after_evaluation(run: Task, evaluation: EvaluationResult | None) -> None:
-    """Tell the plugins about an evaluation, if there was one."""
-    if evaluation is not None:
+    """Tell the plugins about an evaluation, if there was one, in the main process."""
+    if evaluation is not None and is_main_process():
         plugins().call("clx_after_evaluation", run=run, evaluation=evaluation)
 
 

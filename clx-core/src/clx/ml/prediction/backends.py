@@ -1,4 +1,4 @@
-"""The names of the backends: torch, and ONNX Runtime for a run that was exported."""
+"""The names of the backends: torch, and those for a run that was exported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from clx.errors import ConfigError
 from clx.problems import cell, did_you_mean
 
 TORCH = "torch"
-BACKENDS = (TORCH, "onnx", "onnx-int8")
+BACKENDS = (TORCH, "onnx", "onnx-int8", "openvino", "openvino-int8")
 
 
 def check_backend(backend: Any) -> str:

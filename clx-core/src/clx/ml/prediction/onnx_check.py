@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from clx.errors import ExportError
-from clx.ml.prediction.onnx_model import FILES, OnnxModel
 from clx.ml.results.cards import plain_card
 from clx.ml.task.task import Task
+from clx_runtime.exported_model import ExportedModel
+from clx_runtime.exports import export_in
+from clx_runtime.settings import FILES
 
 LARGEST_DIFFERENCE = 1e-3
 """The largest difference between scores of torch and of ONNX in fp32 that rounding explains."""
@@ -55,16 +57,16 @@ class Expected:
 
         Args:
             folder: the folder of the exported files.
-            backend: ``onnx`` or ``onnx-int8``.
+            backend: the backend to compare.
             how: the format of the weights, for the report.
 
         Raises:
-            ExportError: ONNX Runtime cannot run the file on some text.
+            ExportError: the backend cannot run the file on some text.
         """
-        from clx.ml.prediction.onnx_engine import OnnxEngine
+        from clx_runtime.engine import Engine
 
         try:
-            engine = OnnxEngine(OnnxModel(folder, backend, "cpu"), None)
+            engine = Engine(ExportedModel(export_in(folder), backend, "cpu"), None)
             outputs = engine(self.texts, {"top_k": None})
         except Exception as error:
             # The exceptions of ONNX Runtime have no common base class.
@@ -85,7 +87,7 @@ class Expected:
 
 def _decision(task: Task, output: list[dict[str, Any]]) -> Any:
     """Return the run's decision, or the best label for a task that makes no decisions."""
-    if type(task).decide is Task.decide:
+    if type(task).decide is Task.decide and task.decision_rule() is None:
         return output[0]["label"]
     return task.decide(task.post_process_prediction([dict(entry) for entry in output]))
 

@@ -7,25 +7,29 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError, ExportError
-from clx.ml.data.batches import needs_equal_lengths
+from clx.ml.data.equal_lengths import needs_equal_lengths
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.no_tokens import stand_in
-from clx.ml.data.texts import as_text_rows, as_texts, check_texts
-from clx.ml.machine.callers import user_level
 from clx.ml.machine.torch_defaults import torch_defaults
+from clx.ml.prediction.exported import decision_settings
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
-from clx.ml.prediction.onnx_model import FILES, REPORT, SETTINGS, TOKENIZER, Settings
+from clx.ml.prediction.openvino_export import openvino_checks
 from clx.ml.results.cards import Card, card_html, rows_table
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import ONNX, RunDir
 from clx.ml.run_directory.staging import added_folder
 from clx.ml.task.windows import windows_of
 from clx.problems import cell
+from clx_runtime.callers import user_level
+from clx_runtime.exports import SAME_DECISIONS, export_in
+from clx_runtime.sessions import installed
+from clx_runtime.settings import FILES, REPORT, SETTINGS, TOKENIZER, Settings
+from clx_runtime.texts import as_text_rows, as_texts, check_texts
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedTokenizerBase
@@ -38,9 +42,6 @@ CHECKED_TEXTS = 500
 DEFAULT_TEXTS = 300
 """The number of sentences that are compared if the caller passes no texts."""
 
-SAME_DECISIONS = 0.99
-"""The share of equal decisions that is high enough to try no finer quantization."""
-
 
 @dataclass(frozen=True)
 class ExportReport:
@@ -52,6 +53,8 @@ class ExportReport:
         tried: quantization that was tried → share of equal decisions.
         texts: the number of texts that were compared.
         own_texts: whether they are the caller's.
+        default: the backend that ``clx_runtime.load`` takes on this machine: the fastest with enough
+            equal decisions.
     """
 
     folder: Path
@@ -59,6 +62,7 @@ class ExportReport:
     tried: dict[str, float] = field(default_factory=dict)
     texts: int = 0
     own_texts: bool = True
+    default: str = "onnx"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the folder as plain values for JSON."""
@@ -67,6 +71,7 @@ class ExportReport:
             "own_texts": self.own_texts,
             "checks": {name: asdict(check) for name, check in self.checks.items()},
             "tried": self.tried,
+            "default": self.default,
         }
 
     def _repr_html_(self) -> str:
@@ -80,6 +85,7 @@ class ExportReport:
         ]
         whose = "" if self.own_texts else " of Python's documentation"
         facts = {"Compared with torch on": f"{self.texts:,} texts{whose}", "Folder": self.folder}
+        facts["Default without torch"] = self.default
         if len(self.tried) > 1:
             facts["Tried"] = ", ".join(
                 f"{name} ({100 * v:.4g} %)" for name, v in self.tried.items()
@@ -130,7 +136,12 @@ def export_run(
         tried: dict[str, float] = {}
         if int8:
             checks["onnx-int8"], tried = _write_best_int8(folder, expected)
+        in_openvino, also_tried = openvino_checks(folder, expected, int8)
+        checks, tried = checks | in_openvino, tried | also_tried
         report = ExportReport(directory.path / ONNX, checks, tried, len(rows), has_own_texts)
+        write_json(folder / REPORT, report.to_dict())
+        default = export_in(folder).best_backend(installed(FILES))
+        report = replace(report, default=default)
         write_json(folder / REPORT, report.to_dict())
     if not has_own_texts:
         warnings.warn(
@@ -174,6 +185,10 @@ def _settings(task: Task, reference: Reference) -> Settings:
         window_pooling=task.window_pooling if task.long_text == "window" else None,
         equal_lengths=needs_equal_lengths(pipe.model),
         stand_in=stand_in(tokenizer),
+        task=task.name,
+        text_columns=list(task.text_columns),
+        strict_length=bool(task.strict_length),
+        **decision_settings(task),
     )
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ExportError
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.prediction.onnx_runtime import missing, quantising_in
+from clx.ml.prediction.onnx_quantizing import quantising_in
+from clx_runtime.onnx_session import missing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -160,6 +161,14 @@ def write_int8(source: Path, target: Path, how: str) -> None:
             op_types_to_quantize=list(_PRODUCTS) if chosen.matrices_only else None,
             nodes_to_exclude=_kept_in_fp32(graph, chosen),
         )
+
+
+def wide_products(source: Path) -> list[str]:
+    """Return the names of an ONNX file's nodes that are feed-forward outputs."""
+    import onnx
+
+    graph = onnx.load(str(source), load_external_data=False).graph
+    return _kept_in_fp32(graph, Quantization(wide_in_fp32=True))
 
 
 def _kept_in_fp32(graph: Any, chosen: Quantization) -> list[str]:

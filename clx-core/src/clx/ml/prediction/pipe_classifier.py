@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from clx.errors import OutOfMemoryError
-from clx.ml.data.batches import padded
 from clx.ml.data.dataset import ROW_OF_RESULT
-from clx.ml.data.windows import pooled
-from clx.ml.machine.forks import not_forked
 from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.prediction.pipe_steps import Batching, StepArguments
-from clx.ml.prediction.scores import pipeline_outputs, score_function, scores_of
 from clx.ml.task.windows import Windows
+from clx_runtime.batches import padded
+from clx_runtime.forks import not_forked
+from clx_runtime.scores import pipeline_outputs, score_function, scores_of
+from clx_runtime.windows import pooled
 
 _MODEL_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _SCORE_ARGUMENTS = {"function_to_apply", "top_k", "_legacy"}

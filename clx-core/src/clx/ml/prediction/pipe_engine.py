@@ -17,7 +17,7 @@ from transformers import Pipeline, TextClassificationPipeline
 from transformers.pipelines.base import ChunkPipeline
 
 from clx.errors import ConfigError
-from clx.ml.data.batches import needs_equal_lengths, window_size
+from clx.ml.data.equal_lengths import needs_equal_lengths
 from clx.ml.data.lengths import cut_texts, input_limit
 from clx.ml.data.overriding import Method, copy_overriding
 from clx.ml.data.token_counts import TokenCounts, watched_copy
@@ -26,6 +26,7 @@ from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.pipe_classifier import BatchClassifier, can_classify
 from clx.ml.prediction.pipe_steps import Batching, StepArguments, run_steps
 from clx.ml.task.windows import Windows, windows_of
+from clx_runtime.batches import window_size
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -93,6 +94,15 @@ class PipeEngine:
             return _restored(seen, self._order)
         # A slow tokenizer, or a pipeline that truncates in its own way, does not report truncation.
         return cut_texts(self._tokenizer, self._texts, self._limit)
+
+    def tokens(self) -> list[int]:
+        """Return how many tokens of each text of the last call the model read, 0 if not counted."""
+        counts = self.counts.lengths
+        if not self.counts.complete or len(counts) != len(self._order):
+            return [0] * len(self._order)
+        most = self._limit
+        read = [0 if n is None else n if most is None else min(n, most) for n in counts]
+        return _restored(read, self._order)
 
     def limit(self) -> int | None:
         """Return the most tokens of a text that the model receives."""

@@ -18,8 +18,8 @@ import torch
 from transformers import Pipeline
 from transformers.pipelines.base import ChunkPipeline
 
-from clx.ml.data.batches import batches
-from clx.ml.machine.forks import not_forked
+from clx_runtime.batches import batches
+from clx_runtime.forks import not_forked
 
 
 class StepArguments(NamedTuple):

@@ -24,7 +24,6 @@ from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.sources import open_rows
 from clx.ml.data.tables.targets import Target, file_identity, open_target
 from clx.ml.data.tables.writing import write_rows
-from clx.ml.machine.callers import user_level
 from clx.ml.machine.disk import full_disk_named
 from clx.ml.prediction.output_types import Types
 from clx.ml.prediction.record_batch import (
@@ -35,7 +34,6 @@ from clx.ml.prediction.record_batch import (
     output_batch,
     predicted_rows,
 )
-from clx.ml.prediction.row_output import ERROR, ON_ERROR, Columns
 from clx.ml.prediction.text_rows import (
     check_texts_of,
     require_columns,
@@ -44,6 +42,8 @@ from clx.ml.prediction.text_rows import (
     with_export_texts,
 )
 from clx.ml.run_directory.lock import only_writer_of_file
+from clx_runtime.callers import user_level
+from clx_runtime.columns import ERROR, ON_ERROR, Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

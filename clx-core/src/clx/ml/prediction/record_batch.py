@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.data.tables.json_types import Shape, array_of, arrow_type, checked_shape, plain
 from clx.ml.prediction.output_types import Types, unfit_rows
 from clx.ml.prediction.predict import CutTexts
-from clx.ml.prediction.row_output import Columns, predict_rows
-from clx.ml.prediction.text_rows import RowTexts, raise_for_rows
+from clx.ml.prediction.row_output import predict_rows
+from clx.ml.prediction.text_rows import raise_for_rows
+from clx_runtime.columns import Columns
+from clx_runtime.row_texts import RowTexts
 
 if TYPE_CHECKING:
     import pyarrow as pa

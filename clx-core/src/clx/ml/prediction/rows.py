@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
 from clx.ml.data.problems import column_problems, raise_data_problems
-from clx.ml.prediction.row_output import Columns
 from clx.problems import cell
+from clx_runtime.columns import Columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,17 +44,24 @@ def row_function(
     return rows
 
 
-def prediction_frame(rows: Sequence[Mapping[str, Any]], index: Any) -> pd.DataFrame:
+def prediction_frame(
+    rows: Sequence[Mapping[str, Any]], index: Any, columns: Iterable[str] | None = None
+) -> pd.DataFrame:
     """Return a frame with one row per prediction, as ``prediction_row`` returns them.
 
     Whole numbers and booleans keep their values if some rows have None, such as the label of a run that
     abstains: the column then has the type ``Int64`` or ``boolean``, or ``object`` for numbers that
-        do not fit into 64 bits. By default, pandas would convert them to floats, which changes
-        large numbers.
+    do not fit into 64 bits. By default, pandas would convert them to floats, which changes
+    large numbers.
+
+    Args:
+        rows: what ``prediction_row`` returned.
+        index: the index of the frame.
+        columns: the names of the columns if there are no rows to tell.
     """
     import pandas as pd
 
-    frame = pd.DataFrame(rows, index=index)
+    frame = pd.DataFrame(rows, index=index, columns=None if columns is None else list(columns))
     for name in frame.columns:
         values = [row.get(name) for row in rows]
         given = [value for value in values if value is not None]

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.annotations import texts_of_export
 from clx.ml.data.arrow_frames import table_to_frame
 from clx.ml.data.arrow_values import is_json
-from clx.ml.data.problems import has_surrogate, missing_columns, raise_data_problems
+from clx.ml.data.problems import missing_columns, raise_data_problems
 from clx.ml.data.tables.json_types import array_of
 from clx.ml.data.tables.rows import Rows
-from clx.ml.data.texts import TextRow
-from clx.problems import cell, examples, names
+from clx.problems import examples, names
+from clx_runtime.row_texts import RowTexts, texts_of_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-
-@dataclass(frozen=True)
-class RowTexts:
-    """The input of ``predict`` for some rows.
-
-    Attributes:
-        texts: one for each row, shape (rows,). The text of a bad row is empty.
-        errors: the errors of the bad rows, by position.
-    """
-
-    texts: list[str]
-    errors: dict[int, str]
 
 
 def with_export_texts(rows: Rows, columns: Sequence[str]) -> Rows:
@@ -105,29 +92,6 @@ def row_texts(batch: pa.RecordBatch, columns: Sequence[str], text_cells: bool) -
     return texts_of_columns(values, text_cells)
 
 
-def texts_of_columns(values: Mapping[str, Sequence[Any]], text_cells: bool = False) -> RowTexts:
-    """Return the texts of some rows.
-
-    Args:
-        values: the values of each column of texts, shape (rows,).
-        text_cells: whether every cell is text; then a missing one is an empty text.
-    """
-    errors: dict[int, str] = {}
-    by_column = []
-    for column, cells in values.items():
-        texts = ["" if cell is None and text_cells else cell for cell in cells]
-        for position, value in enumerate(texts):
-            if (error := _error(value)) is not None:
-                errors.setdefault(position, f"column {column!r}: {error}")
-        by_column.append(texts)
-    empty = [""] * len(by_column)
-    rows = [
-        empty if position in errors else list(row)
-        for position, row in enumerate(zip(*by_column, strict=True))
-    ]
-    return RowTexts([row[0] if len(row) == 1 else TextRow(row) for row in rows], errors)
-
-
 def column_values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
     """Return the values of a column. JSON is parsed."""
     if is_json(array.type):
@@ -136,22 +100,6 @@ def column_values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
         return [None if text is None else json.loads(text) for text in texts]
     values: list[Any] = array.to_pylist()
     return values
-
-
-def _error(value: Any) -> str | None:
-    if isinstance(value, str):
-        is_valid = value.isascii() or not has_surrogate(value)
-        return None if is_valid else "invalid Unicode (half of a surrogate pair)"
-    return "the text is missing" if _is_missing(value) else f"not a string ({cell(value)})"
-
-
-def _is_missing(value: Any) -> bool:
-    """Return whether a value is None, NaN, ``pandas.NA`` or ``NaT``."""
-    try:
-        return value is None or bool(value != value)
-    except (TypeError, ValueError):
-        # pandas.NA is neither equal nor unequal; the comparison of arrays has no single answer.
-        return type(value).__name__ == "NAType"
 
 
 def check_texts_of(rows: Rows, columns: Sequence[str], batch_rows: int) -> None:

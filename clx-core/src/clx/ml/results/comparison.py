@@ -85,11 +85,6 @@ class Comparison:
 
     def _card(self) -> Card:
         own, other = self.names
-        columns = ["own", "other", "difference", "low", "high"]
-        cells = [
-            (metric_name(str(key)), one, two, difference, interval(low, high))
-            for key, one, two, difference, low, high in self.metrics[columns].itertuples()
-        ]
         facts = {
             "Rows": self.rows,
             "Fixed": f"{len(self.fixed):,} rows that only {other} predicts correctly",
@@ -102,7 +97,7 @@ class Comparison:
             f"{other} compared with {own}",
             "Comparison",
             facts,
-            [rows_table(["Metric", own, other, "Difference", "95 % interval"], cells)],
+            [comparison_table(self)],
             [*self._verdict(), "save(folder) writes this comparison with a report."],
         )
 
@@ -115,3 +110,14 @@ class Comparison:
             return ["No interval of a difference excludes 0: the runs may be equally good."]
         listed = ", ".join(metric_name(str(key)) for key in clear.index)
         return [f"The interval of the difference excludes 0 for: {listed}."]
+
+
+def comparison_table(comparison: Comparison, caption: str = "") -> str:
+    """Return the metrics of both runs as a table of a card."""
+    columns = ["own", "other", "difference", "low", "high"]
+    cells = [
+        (metric_name(str(key)), one, two, difference, interval(low, high))
+        for key, one, two, difference, low, high in comparison.metrics[columns].itertuples()
+    ]
+    headings = ["Metric", *comparison.names, "Difference", "95 % interval"]
+    return rows_table(headings, cells, caption)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clx.ml.results.comparison import Comparison
+from clx.ml.results.cards import Card
+from clx.ml.results.comparison import Comparison, comparison_table
 from clx.ml.results.outcome import TrainingResult
+
+_SAME_ROWS = "Old and new on the eval rows whose labels both have"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,17 @@ class ContinuedTraining(TrainingResult):
     replayed: int = 0
     comparison: Comparison | None = field(default=None, repr=False)
     carried: list[str] = field(default_factory=list)
+
+    def _card(self) -> Card:
+        card, comparison = super()._card(), self.comparison
+        facts = {
+            "Continues": self.continued_from,
+            "New labels": ", ".join(self.new_labels) or None,
+            "Replayed rows": self.replayed or None,
+            "Taken over": ", ".join(self.carried) or None,
+        }
+        tables = [] if comparison is None else [comparison_table(comparison, _SAME_ROWS)]
+        return replace(card, facts={**facts, **card.facts}, tables=[*card.tables, *tables])
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON (``results.json``)."""

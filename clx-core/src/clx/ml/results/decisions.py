@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.results.cards import plain_card
+from clx.ml.report.words import metric_name, without_intervals
+from clx.ml.results.cards import MAX_ROWS, Card, card_html, interval, rows_table
 from clx.ml.results.json_tables import json_number
 
 if TYPE_CHECKING:
@@ -32,7 +33,30 @@ class DecisionChange:
     evaluation: EvaluationResult | None = field(default=None, repr=False)
 
     def _repr_html_(self) -> str:
-        return plain_card(self, "Decisions")
+        return card_html(self, self._card)
+
+    def _card(self) -> Card:
+        before, now = _by_label(self.old, self.new), _by_label(self.new, self.old)
+        decisions = [
+            (name, *("none" if of.get(name) is None else of[name] for of in (before, now)))
+            for name in dict.fromkeys((*before, *now))
+        ]
+        metrics = [
+            (
+                metric_name(name),
+                self.metrics_before.get(name, ""),
+                self.metrics[name],
+                interval(self.metrics.get(f"{name}_low"), self.metrics.get(f"{name}_high")),
+            )
+            for name in without_intervals(self.metrics)
+        ]
+        tables = [
+            rows_table(["Decision", "Before", "Now"], decisions[:MAX_ROWS]),
+            rows_table(["Metric", "Before", "Now", "95 % interval"], metrics),
+        ]
+        more = len(decisions) - MAX_ROWS
+        notes = [f"to_frame() has {more:,} more decisions."] if more > 0 else []
+        return Card("Decisions", "Change", tables=tables, notes=notes)
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -13,11 +13,14 @@ from clx.ml.results.json_tables import object_or_empty, table_from_json
 from clx.ml.results.row_split import split_sentence
 from clx.ml.results.tuning_pages import tuning_sections
 from clx.ml.run_directory.config import CONTINUED_FROM
-from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.run_directory.layout import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
+from clx_runtime.files import read_json_or_empty
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_COMPARED = ("own", "other", "difference", "low", "high")
+"""The columns of :attr:`clx.ml.results.comparison.Comparison.metrics`."""
 
 _NOT_SHOWN = ("label_names", "thresholds")
 """Config keys that are long and that other parts of the page show."""
@@ -135,7 +138,8 @@ def _with_earlier(results: Mapping[str, Any]) -> Comparison | None:
     """Return the comparison with the run that was continued, None if there is none."""
     values = object_or_empty(object_or_empty(results.get("continued")).get("comparison"))
     metrics = table_from_json(values.get("metrics"))
-    if metrics is None:
+    if metrics is None or not set(_COMPARED) <= set(metrics.columns):
+        # Another program may have written the results.
         return None
     counts = {key: values.get(key) for key in ("p_value", "fixed", "broken")}
     return Comparison(

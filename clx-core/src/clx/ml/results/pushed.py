@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from clx.ml.results.cards import plain_card
+from clx.ml.results.cards import MAX_ROWS, Card, card_html, rows_table
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,19 @@ class PushResult:
     include_texts: bool = False
 
     def _repr_html_(self) -> str:
-        return plain_card(self, "Shared run")
+        return card_html(self, self._card)
+
+    def _card(self) -> Card:
+        facts = {
+            "Page": self.url,
+            "Address": self.address,
+            "Files": len(self.files),
+            "Texts of the data": "shared" if self.include_texts else "not shared",
+        }
+        rows = [[each] for each in self.left_out[:MAX_ROWS]]
+        more = len(self.left_out) - MAX_ROWS
+        notes = [f"left_out has {more:,} more entries."] if more > 0 else []
+        return Card("Shared run", self.repository, facts, [rows_table(["Left out"], rows)], notes)
 
     @property
     def address(self) -> str:

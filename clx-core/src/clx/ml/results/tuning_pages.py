@@ -8,7 +8,7 @@ from typing import Any
 from clx.ml.report import Section
 from clx.ml.report.words import metric_name
 from clx.ml.results.ending import PROBE
-from clx.ml.results.json_tables import table_from_json
+from clx.ml.results.json_tables import is_finite_number, object_or_empty, table_from_json
 
 TUNING = "tuning"
 """The entry about a tuning in the results."""
@@ -26,7 +26,8 @@ def without_effect(tuning: Mapping[str, Any], kept: Any) -> list[str]:
     """
     if kept != PROBE:
         return []
-    return [str(name) for name in tuning.get("of_fine_tuning") or ()]
+    names = tuning.get("of_fine_tuning")
+    return [str(name) for name in names] if isinstance(names, list | tuple) else []
 
 
 def in_words(tuning: Mapping[str, Any], kept: Any) -> str:
@@ -83,8 +84,9 @@ def tuning_sections(results: Mapping[str, Any]) -> list[Section]:
     if trials is not None:
         trials.index.name = "trial"
     sections = [Section("Tuning", in_words(tuning, results.get("kept_model")), trials)]
-    importance = tuning.get("importance")
-    if isinstance(importance, Mapping) and importance:
+    shares = object_or_empty(tuning.get("importance"))
+    importance = {name: share for name, share in shares.items() if is_finite_number(share)}
+    if importance:
         table = pd.DataFrame({"importance": pd.Series(importance, dtype=float)})
         table.index.name = "parameter"
         text = "The share of each parameter in the effect on the objective, over all trials."

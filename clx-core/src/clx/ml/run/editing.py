@@ -15,6 +15,8 @@ from clx.ml.plugins.calls import after_evaluation
 from clx.ml.run.saved import opener_of
 from clx.ml.run.selecting import SelectingRun
 from clx.ml.run_directory.config import learned_of
+from clx.ml.run_directory.downloaded import refuse_downloaded
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.task.options import option_names, options_of_task
 
@@ -61,12 +63,13 @@ class EditingRun(SelectingRun):
             ConfigError: the task has no such decision, a value is not valid, or ``on`` is needed.
             NotTrainedError: there is no trained model.
             RunBusyError: another process is writing into the run.
-            RunDirError: the run was replaced since it was opened, or is damaged.
+            RunDirError: the run was replaced since it was opened, is damaged, or is a download from
+                the Hub.
         """
         from clx.ml.editing.decisions import LabeledRows, check_decisions, set_decisions
 
         reading = reading_of(separator, encoding, header)
-        self._require_trained()
+        directory = self._changeable_directory()
         check_decisions(self, decisions, on is not None)
         rows = None
         if on is not None:
@@ -78,7 +81,6 @@ class EditingRun(SelectingRun):
             with caller_state_kept():
                 predicted = predict_frame_rows(self, self.tokenizer, self.model, frame)
             rows = LabeledRows(frame, predicted)
-        directory = self._trained_directory()
         # Without data, nothing random happens, and torch need not be imported.
         kept = contextlib.nullcontext() if rows is None else caller_state_kept()
         with kept, only_writer(directory):
@@ -108,12 +110,13 @@ class EditingRun(SelectingRun):
             ModelError: the model has other labels than the run.
             NotTrainedError: there is no trained model.
             RunBusyError: another process is writing into the run.
-            RunDirError: the run was replaced since it was opened, or is damaged.
+            RunDirError: the run was replaced since it was opened, is damaged, or is a download from
+                the Hub.
         """
         from clx.ml.editing.names import label_names_of_run
         from clx.ml.editing.rename import rename_labels
 
-        directory = self._trained_directory()
+        directory = self._changeable_directory()
         with only_writer(directory):
             self._clx_loaded.require_same(directory)
             config = rename_labels(self, directory, renamed, opener_of(EditingRun, self))
@@ -145,7 +148,7 @@ class EditingRun(SelectingRun):
             groups: new name → the labels that it stands for, such as ``{"pet": ["cat", "dog"]}``. A
                 merged label takes the place of the first of them.
             data: labeled data, as for :meth:`train`, with the old names or with the new ones. It
-                needs rows of every label.
+                needs rows of every label that no ``label_texts`` describe.
             eval_data: as for :meth:`train`. None leaves the run without metrics.
             group_column: as for :meth:`train`.
             time_column: as for :meth:`train`.
@@ -161,14 +164,15 @@ class EditingRun(SelectingRun):
             ModelError: no linear layer computes the model's scores.
             NotTrainedError: there is no trained model.
             RunBusyError: another process is writing into the run.
-            RunDirError: the run was replaced since it was opened, or is damaged.
+            RunDirError: the run was replaced since it was opened, is damaged, or is a download from
+                the Hub.
         """
         from clx.ml.editing.merge import MergeRequest, merge_labels
         from clx.ml.training.data import Data
 
         reading = reading_of(separator, encoding, header)
+        directory = self._changeable_directory()
         self._require_ready()
-        directory = self._trained_directory()
         columns = column_names(self, text_column, label_column)
         source = Data(data, eval_data, group_column, time_column, reading, columns)
         with caller_state_kept(), only_writer(directory):
@@ -181,6 +185,11 @@ class EditingRun(SelectingRun):
         if result.evaluation is not None:
             after_evaluation(self, result.evaluation)
         return result
+
+    def _changeable_directory(self) -> RunDir:
+        directory = self._trained_directory()
+        refuse_downloaded(directory)
+        return directory
 
     def _take_over_edited(self, config: Mapping[str, Any]) -> None:
         """Adopt the changed run; a new training starts with its options too."""

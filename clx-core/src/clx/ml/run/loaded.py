@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from clx.errors import RunDirError
-from clx.ml.machine.cpus import chosen_threads
-from clx.ml.machine.forks import not_forked, ready_after_fork, renew_after_fork
+from clx.ml.machine.forks import ready_after_fork
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
+from clx_runtime.cpus import chosen_threads
+from clx_runtime.forks import not_forked, renew_after_fork
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
-    from clx.ml.prediction.onnx_model import OnnxModel
     from clx.ml.task.task import Task
+    from clx_runtime.exported_model import ExportedModel
 
 
 class Loaded:
@@ -31,13 +32,13 @@ class Loaded:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._identity: str | None = None
-        self._left: list[OnnxModel] = []
-        self._onnx: dict[tuple[str, int | None], OnnxModel] = {}
+        self._left: list[ExportedModel] = []
+        self._onnx: dict[tuple[str, int | None], ExportedModel] = {}
         self.forget()
         renew_after_fork(self)
 
     def after_fork(self) -> None:
-        """Replace the lock, and the sessions of ONNX Runtime, whose threads a forked process lacks."""
+        """Replace the lock, and the sessions of backends, whose threads a forked process lacks."""
         self._lock = threading.RLock()
         # Keep the old sessions: freeing one would wait for its threads.
         self._left, self._onnx = [*self._left, *self._onnx.values()], {}
@@ -50,7 +51,7 @@ class Loaded:
         self.forget_exports()
 
     def forget_exports(self) -> None:
-        """Drop the sessions of ONNX Runtime, because the exported files may have changed."""
+        """Drop the sessions of backends, because the exported files may have changed."""
         self._onnx = {}
 
     def release(self) -> None:
@@ -149,16 +150,18 @@ class Loaded:
 
     def onnx(
         self, task: Task, directory: Callable[[], RunDir], backend: str, device: str | None
-    ) -> OnnxModel:
-        """Return the exported model for ``onnx`` or ``onnx-int8``, without importing torch."""
+    ) -> ExportedModel:
+        """Return the exported model for a backend, without importing torch."""
         with self._lock:
             key = (backend, chosen_threads())
             if key not in self._onnx:
                 with not_forked():
-                    from clx.ml.prediction.onnx_model import OnnxModel, exported_folder
+                    from clx.ml.prediction.exported import exported_folder
+                    from clx_runtime.exported_model import ExportedModel
+                    from clx_runtime.exports import export_in
 
                     folder = exported_folder(self._checked(task, directory()), backend)
-                    self._onnx[key] = OnnxModel(folder, backend, device)
+                    self._onnx[key] = ExportedModel(export_in(folder), backend, device)
             return self._onnx[key]
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:

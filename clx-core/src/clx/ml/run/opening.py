@@ -17,7 +17,9 @@ from clx.ml.run.saved import open_saved
 from clx.ml.run_directory.config import contradictions, options_of
 from clx.ml.run_directory.finding import find_run, locate
 from clx.ml.run_directory.layout import RunDir
-from clx.problems import cell, did_you_mean, raise_problems
+from clx.ml.task.load_guesses import load_hint
+from clx.ml.task.options import accepted_options
+from clx.problems import cell, raise_problems
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*")
@@ -121,10 +123,10 @@ def _refuse_contradictions(
     options: dict[str, Any],
     wrong: list[str],
 ) -> None:
-    stored = options_of(config)
+    stored, accepted = options_of(config), accepted_options(task_class)
     problems = [*wrong, *contradictions(options, stored, options)]
     problems += [
-        f"there is no option {name!r} in the saved run{did_you_mean(name, stored)}"
+        f"there is no option {name!r} in the saved run{load_hint(name, options, stored, accepted)}"
         for name in options
         if name not in stored
     ]
@@ -137,5 +139,6 @@ def _refuse_contradictions(
         f"The run in {directory.path} cannot be opened like this:",
         problems,
         "A saved run has its options in its config: beside load= only device, verify and "
-        "trust_remote_code may be given.",
+        "trust_remote_code may be given. run.continue_training(data, training_args=...) trains it "
+        "further, and run.set_decisions(...) changes its thresholds.",
     )

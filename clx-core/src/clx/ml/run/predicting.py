@@ -10,22 +10,17 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.data.frames import to_frame
 from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import own_text_columns
-from clx.ml.data.texts import (
-    as_text_rows,
-    as_texts,
-    check_texts,
-    column_to_frame,
-    columns_to_read,
-    frame_inputs,
-)
+from clx.ml.data.texts import column_to_frame, frame_inputs
 from clx.ml.machine.devices import choose_device
-from clx.ml.machine.forks import not_forked
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
 from clx.ml.prediction.backends import TORCH, check_backend
-from clx.ml.prediction.predict import CutTexts, check_batch_size, check_min_score, predict_texts
+from clx.ml.prediction.predict import CutTexts, predict_texts
 from clx.ml.run.base import Run
 from clx.ml.run.pickling import reduced
+from clx_runtime.arguments import check_batch_size, check_min_score
+from clx_runtime.forks import not_forked
+from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +44,8 @@ class PredictingRun(Run):
             texts: a list, tuple, Series, array or generator of str, or one str. For a task with
                 several ``text_columns``, each item is a tuple or dict with one text per column.
             batch_size: texts per batch; None chooses it by the device and the lengths of the texts.
-            backend: ``"torch"`` (the default, None), or ``"onnx"`` or ``"onnx-int8"`` after
-                :meth:`export`.
+            backend: ``"torch"`` (the default, None), or after :meth:`export` ``"onnx"``,
+                ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``.
             **predict_args: arguments of the pipeline's call; they override the task's.
 
         Raises:
@@ -134,6 +129,7 @@ class PredictingRun(Run):
         Raises:
             DataFormatError: there is no such column, or it holds something other than texts.
         """
+        from clx.ml.prediction.output_types import declared_types
         from clx.ml.prediction.rows import beside_input, kept_columns, prediction_frame
 
         check_min_score(min_score)
@@ -145,7 +141,9 @@ class PredictingRun(Run):
         kept, inputs = kept_columns(frame, keep), frame_inputs(frame, columns)
         cut = CutTexts(frame.index.__getitem__)
         rows = self.row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
-        return beside_input(prediction_frame(rows, frame.index), frame, kept, prefix)
+        # Without rows, only the task knows the columns.
+        known = None if rows else declared_types(self, all_scores)
+        return beside_input(prediction_frame(rows, frame.index, known), frame, kept, prefix)
 
     def predict_file(
         self,
@@ -286,17 +284,17 @@ class PredictingRun(Run):
         if backend == TORCH:
             choose_device(self.device)
         else:
-            from clx.ml.prediction.onnx_model import refuse_missing_device
+            from clx_runtime.sessions import refuse_missing_device
 
-            refuse_missing_device(str(self.device))
+            refuse_missing_device(backend, str(self.device))
 
     def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
         if backend == TORCH:
             with not_forked():
                 from clx.ml.prediction.pipe_engine import torch_engine
             return torch_engine(self, self.pipe, self.tokenizer, batch_size)
-        from clx.ml.prediction.onnx_engine import OnnxEngine
+        from clx_runtime.engine import Engine as ExportEngine
 
         device = None if self._clx_state.stored_device else self.device
         model = self._clx_loaded.onnx(self, self._trained_directory, backend, device)
-        return OnnxEngine(model, batch_size)
+        return ExportEngine(model, batch_size)

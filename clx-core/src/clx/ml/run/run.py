@@ -178,13 +178,15 @@ class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
             start: the trained run to start from, None for the base model.
         """
         from clx.ml.tracking.follow import followed
+        from clx.ml.training.processes import RESUME, all_processes
         from clx.ml.training.train import train_run
 
         place = RunDir(self.run_dir)
         # Free an earlier model before new_garbage_only excludes it from garbage collection.
         self._clx_loaded.free()
         transaction = self._transaction(afresh=True, keep=True, start=start)
-        with caller_state_kept(), new_garbage_only(), transaction:
+        together = all_processes(self, RESUME)
+        with together, caller_state_kept(), new_garbage_only(), transaction:
             self._resolve_metrics()
             origin, opener = self._origin(), opener_of(TrainingRun, self)
             with followed(self, origin.made_with, request) as logged:
@@ -196,11 +198,19 @@ class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
         return result
 
     def export(
-        self, kind: str = "onnx", texts: Iterable[Any] | None = None, int8: bool = True
+        self,
+        kind: str = "onnx",
+        texts: Iterable[Any] | None = None,
+        int8: bool = True,
+        *,
+        to: str | Path | None = None,
+        backend: str | None = None,
+        overwrite: bool = False,
     ) -> ExportReport:
         """Export the trained model into the run for ONNX Runtime, in fp32 and with 8-bit weights.
 
-        ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it without torch. The export
+        ``predict(..., backend="onnx")`` and ``"onnx-int8"`` use it without torch. Where ``openvino`` and
+        ``nncf`` are installed, so do ``"openvino"`` and ``"openvino-int8"``. The export
         compares its predictions with torch's. It keeps the first quantization that makes at least
         99 % of torch's decisions, else the best one. Training again removes the export.
 
@@ -209,20 +219,30 @@ class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
             texts: typical texts (not a test split) to compare on; at most 500 are used. None uses
                 sentences from Python's documentation.
             int8: whether to write a copy with 8-bit weights.
+            to: also write one file with everything that ``clx_runtime.load`` needs, such as
+                ``"model.clx.zip"``.
+            backend: the model in that file; None takes ``"onnx-int8"`` if at least 99 % of its
+                decisions are equal to those of torch, else ``"onnx"``.
+            overwrite: replace an existing file.
 
         Raises:
+            RunExistsError: the file ``to`` exists.
             MissingDependencyError: the extra is needed: ``pip install 'clx-core[onnx]'``.
             ExportError: the model, pipeline or tokenizer cannot be exported, or the exported
                 model's scores differ.
             RunBusyError: a training is writing into the run.
         """
+        from clx.ml.prediction.archiving import archive_run, checked_archive
         from clx.ml.prediction.onnx_export import Reference, check_export_kind, export_run
 
         directory = self._trained_directory()
         check_export_kind(kind)
+        target = None if to is None else checked_archive(to, overwrite, backend)
         with only_writer(directory):
             reference = Reference(self.pipe, self.tokenizer)
             report = export_run(self, reference, directory, texts, int8)
+            if target is not None:
+                archive_run(directory, target, backend)
         self._clx_loaded.forget_exports()
         return report
 

@@ -152,7 +152,9 @@ class SelectingRun(ValidatingRun):
             RunBusyError: another process is training into this run.
         """
         from clx.ml.results.tuning import TuningResult
+        from clx.ml.results.tuning_pages import TUNING
         from clx.ml.selection.tune import TuneRequest, check_tuning, search
+        from clx.ml.selection.tune_again import untuned_options
         from clx.ml.training.data import Data
 
         reading = reading_of(separator, encoding, header)
@@ -163,7 +165,9 @@ class SelectingRun(ValidatingRun):
         begun = check_tuning(self, place, request, overwrite)
         self._require_device()
         tuned = self._clx_state.made_with
-        untuned = self._clx_state.untuned or tuned
+        untuned = self._clx_state.untuned or untuned_options(
+            self, tuned, self.results.get(TUNING), given
+        )
         self._clx_state.made_with = untuned
         try:
             with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True):
@@ -191,7 +195,7 @@ class SelectingRun(ValidatingRun):
 
         data, before, done = found.data, self._clx_state, False
         changed = {**untuned, **found.options}
-        self._clx_state = replace(before, made_with=changed, notes=found.notes)
+        self._clx_state = replace(before, made_with=changed, notes=found.notes(untuned))
         how = {
             "overwrite": overwrite,
             "time_budget": found.time_budget,

@@ -40,6 +40,7 @@ class SharingRun(ContinuingRun):
             revision: the branch to commit to, made if it does not exist; None is ``main``.
             message: the message of the commit.
             license: the license of the model, as the Hub spells it, such as ``"apache-2.0"``.
+                None keeps the one in the model card, here or on the Hub, if it has any.
             include_texts: share the texts in results and report too: mistakes, suspicious labels, and
                 the examples of the data check.
             token: a token with write access; None uses that of ``hf auth login`` or ``HF_TOKEN``.

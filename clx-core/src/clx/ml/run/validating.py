@@ -64,10 +64,12 @@ class ValidatingRun(CheckingRun):
         from clx.ml.splits.cross_validate import cross_validate
         from clx.ml.splits.folds import FoldRequest
         from clx.ml.training.data import Data
+        from clx.ml.training.processes import REPEAT, all_processes
 
         self._require_device()
         reading = reading_of(separator, encoding, header)
-        with caller_state_kept(), new_garbage_only(), self._transaction(afresh=True):
+        together = all_processes(self, REPEAT)
+        with together, caller_state_kept(), new_garbage_only(), self._transaction(afresh=True):
             columns = column_names(self, text_column, label_column)
             source = Data(data, reading=reading, columns=columns)
             request = FoldRequest(source, folds, fine_tune, group_column, time_column)

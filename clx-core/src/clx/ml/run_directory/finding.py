@@ -13,6 +13,7 @@ from clx.errors import (
     RunExistsError,
     RunNotFoundError,
 )
+from clx.ml.run_directory.downloaded import refuse_downloaded
 from clx.ml.run_directory.hub_address import hub_address, is_address
 from clx.ml.run_directory.layout import MANIFEST, OUR_NAMES, RunDir
 from clx.problems import cell, did_you_mean
@@ -115,7 +116,9 @@ def refuse_existing(target: RunDir, overwrite: bool, resume: bool) -> None:
         RunExistsError: there is a trained run, or a training that did not finish, and neither
             ``overwrite`` nor ``resume``; or the folder is not a run.
         ResumeError: the training to resume has finished.
+        RunDirError: the run is a download from the Hub.
     """
+    refuse_downloaded(target)
     if not target.path.exists():
         return
     found = {path.name for path in target.path.iterdir()} if target.path.is_dir() else {""}

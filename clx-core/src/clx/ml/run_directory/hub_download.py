@@ -18,15 +18,8 @@ from typing import Any
 from urllib.parse import quote
 
 from clx.errors import ClxWarning, HubError, RunDirError, RunNotFoundError
-from clx.ml.machine.callers import user_level
-from clx.ml.run_directory.files import (
-    MAX_JSON_BYTES,
-    file_sha256,
-    read_json,
-    read_json_or_empty,
-    write_json,
-    writing,
-)
+from clx.ml.run_directory.downloaded import RECORD
+from clx.ml.run_directory.files import write_json, writing
 from clx.ml.run_directory.hub_address import BESIDE, FOLDER, HubAddress, repository_path
 from clx.ml.run_directory.hub_requests import (
     TIMEOUT_S,
@@ -46,13 +39,13 @@ from clx.ml.run_directory.layout import (
     RESULTS,
     RunDir,
 )
-from clx.ml.run_directory.safe_files import MAX_FILES
 from clx.problems import cell, raise_problems
+from clx_runtime.callers import user_level
+from clx_runtime.files import MAX_JSON_BYTES, file_sha256, read_json, read_json_or_empty
+from clx_runtime.safe_files import MAX_FILES
 
 TAKEN_BESIDE = (ENVIRONMENT, f"{LOGS}/{METRICS_LOG}")
 """The files besides the manifest's that are taken from a shared run."""
-
-RECORD = "downloaded.json"
 
 LINKED_FROM = 2**20
 """The size in bytes from which a file shares its disk space with the Hub's cache."""
@@ -106,9 +99,8 @@ def _local_copy(address: HubAddress, commit: str | None) -> Path | None:
     if run.is_complete() and read_json(folder / RECORD).get("identity") == run.identity():
         return run.path
     raise RunDirError(
-        f"The copy of {address} in {run.path} was changed after its download, for instance by a "
-        f"training. To use the changed run, open it by that path. To get the shared run again, move "
-        f"or remove that folder."
+        f"The copy of {address} in {run.path} was changed after its download. To use the "
+        f"changed run, open it by that path. To get the shared run again, move or remove that folder."
     )
 
 

@@ -9,14 +9,14 @@ two renames are needed), ``.<run>.lock``, ``.<run>.tuning.db`` (the trials of a 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clx.errors import RunDirError
 from clx.ml.run_directory.config import read_config
-from clx.ml.run_directory.files import file_sha256, read_json, read_text
+from clx_runtime.files import file_sha256, read_json, read_text
+from clx_runtime.run_folder import run_identity
 
 CONFIG = "config.json"
 MODEL = "model"
@@ -32,12 +32,16 @@ ONNX = "onnx"
 EXTRA = "extra"
 ADAPTER = "adapter"
 
-OUR_NAMES = frozenset(
-    {CONFIG, MODEL, RESULTS, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT, ONNX, EXTRA, ADAPTER}
-)
-"""What clx writes into a run directory; anything else belongs to the user and is kept."""
+PARTS: tuple[str, ...] = (MODEL, ONNX, EXTRA, ADAPTER)
+"""The folders that make up a run: the manifest lists their files, and sharing a run shares them."""
 
-IN_MANIFEST = (CONFIG, RESULTS, MODEL, ONNX, EXTRA, ADAPTER)
+CARD = "README.md"
+"""The name of the model card in ``model/``. Its owner may edit it, so no manifest lists it."""
+
+IN_MANIFEST: tuple[str, ...] = (CONFIG, RESULTS, *PARTS)
+
+OUR_NAMES = frozenset({*IN_MANIFEST, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT})
+"""What clx writes into a run directory; anything else belongs to the user and is kept."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +138,7 @@ class RunDir:
         """
         if not (self.path / MANIFEST).is_file():
             return hashlib.sha256(read_text(self.path / CONFIG).encode()).hexdigest()
-        files = read_json(self.path / MANIFEST).get("files")
-        if isinstance(files, dict):
-            files = {k: v for k, v in files.items() if not k.startswith(f"{ONNX}/")}
-        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+        return run_identity(read_json(self.path / MANIFEST).get("files"))
 
     def manifest(self) -> dict[str, Any]:
         """Return the size and SHA-256 of each listed file, ``{}`` if there is no manifest.
@@ -162,7 +163,9 @@ class RunDir:
         bad = [
             f"{name} ({reason})"
             for name, expected in files.items()
-            if (reason := _difference(self.path, name, expected, hashes))
+            # Earlier versions of clx listed the card.
+            if name != f"{MODEL}/{CARD}"
+            and (reason := _difference(self.path, name, expected, hashes))
         ]
         if bad:
             raise RunDirError(

@@ -12,8 +12,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from clx.errors import RunBusyError, RunDirError
-from clx.ml.run_directory.files import read_json_or_empty, write_json
+from clx.ml.machine.distributed import require_main_process
+from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import RunDir
+from clx_runtime.files import read_json_or_empty
 
 _ATTEMPTS = 25
 _PAUSE_SECONDS = 0.02
@@ -27,9 +29,11 @@ def only_writer(target: RunDir) -> Iterator[None]:
     beside it with the holder's name is information only. The lock excludes processes of one machine.
 
     Raises:
+        ConfigError: torchrun started this process, and it is not the first one.
         RunBusyError: another process, or another thread of this process, holds the lock.
         RunDirError: the folder of the run cannot be written.
     """
+    require_main_process(f"change {target.path}")
     holder = target.lock.with_name(target.lock.name + ".json")
     try:
         target.path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clx.errors import RunDirError
-from clx.ml.run_directory.files import read_json
 from clx.problems import cell
+from clx_runtime.files import read_json
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from clx.errors import RunDirError
-from clx.ml.run_directory.files import read_json
 from clx.problems import cell, names
+from clx_runtime.files import read_json
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"

@@ -7,24 +7,21 @@ from typing import Any
 
 from clx.errors import RunDirError
 from clx.ml.run_directory.layout import (
-    ADAPTER,
-    CONFIG,
     ENVIRONMENT,
-    EXTRA,
+    IN_MANIFEST,
     MANIFEST,
-    MODEL,
     ONNX,
-    RESULTS,
     RunDir,
 )
 from clx.ml.run_directory.safe_adapter import adapter_problems
-from clx.ml.run_directory.safe_files import file_problems
-from clx.ml.run_directory.safe_model import model_args_problems, model_problems, onnx_problems
+from clx.ml.run_directory.safe_model import model_args_problems, model_problems
 from clx.problems import raise_problems
+from clx_runtime.safe_export import onnx_problems
+from clx_runtime.safe_files import file_problems
 
 REMEDY = "Restore it from a copy that you trust, or train again with overwrite=True."
 
-_READ = (CONFIG, MANIFEST, RESULTS, ENVIRONMENT, MODEL, ONNX, EXTRA, ADAPTER)
+_READ = (MANIFEST, ENVIRONMENT, *IN_MANIFEST)
 
 
 def refuse_unsafe(

@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clx.ml.run_directory.files import file_sha256, fsync, json_text, read_json, write_json
+from clx.ml.run_directory.downloaded import refuse_downloaded
+from clx.ml.run_directory.files import fsync, json_text, write_json
 from clx.ml.run_directory.finding import left_of
-from clx.ml.run_directory.layout import IN_MANIFEST, MANIFEST, ONNX, OUR_NAMES, RunDir
+from clx.ml.run_directory.layout import CARD, IN_MANIFEST, MANIFEST, MODEL, ONNX, OUR_NAMES, RunDir
+from clx_runtime.files import file_sha256, read_json
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
@@ -36,7 +38,11 @@ def staged(run: RunDir, check: Callable[[RunDir], None] | None = None) -> Iterat
     Args:
         run: the run to replace, which need not exist.
         check: called with the complete new run before it takes its place.
+
+    Raises:
+        RunDirError: the run is a download from the Hub.
     """
+    refuse_downloaded(run)
     recover(run)
     new = RunDir(run.staging)
     new.path.mkdir(parents=True)
@@ -141,7 +147,7 @@ def _seal(folder: Path) -> None:
             # safetensors creates files with mode 0600, which other users cannot read.
             path.chmod(mode)
         fsync(path)
-        if name.parts[0] in IN_MANIFEST:
+        if name.parts[0] in IN_MANIFEST and name != Path(MODEL, CARD):
             files[name.as_posix()] = _entry(path)
     write_json(folder / MANIFEST, {"files": files})
     fsync(folder / MANIFEST)

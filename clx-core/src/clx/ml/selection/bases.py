@@ -15,7 +15,6 @@ from transformers import EvalPrediction
 from clx.errors import BaseModelWarning, ClxError, ClxWarning, ConfigError, ModelError
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.splits import windows_of_split
-from clx.ml.machine.callers import user_level
 from clx.ml.machine.progress import with_progress
 from clx.ml.metrics import higher_is_better
 from clx.ml.model.base_notes import base_notes
@@ -43,6 +42,7 @@ from clx.ml.training.data import tokenized_splits, training_frame
 from clx.ml.training.setting import is_imbalanced
 from clx.problems import did_you_mean, names, report
 from clx.settings import cache_dir
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pandas as pd

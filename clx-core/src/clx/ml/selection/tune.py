@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from clx.ml.data.holdout.arguments import seed_of
 from clx.ml.machine.distributed import process_count
 from clx.ml.metrics import higher_is_better
 from clx.ml.model.loading import base_folder
+from clx.ml.model.lora.base import require_lasting_base
 from clx.ml.plugins.calls import proposed_arguments
 from clx.ml.results.tuning import Tuning
 from clx.ml.results.tuning_pages import TUNING
@@ -22,6 +24,7 @@ from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover
+from clx.ml.selection.tune_again import BEFORE, values_before
 from clx.ml.selection.tune_clock import Clock
 from clx.ml.selection.tune_defaults import default_space
 from clx.ml.selection.tune_loop import best_or_raise, interrupt_explained, run_trials, tuning_of
@@ -42,6 +45,7 @@ from clx.ml.task.training_args import check_training_args
 from clx.ml.training.checkpoints import IDENTITY
 from clx.ml.training.data import Data, fingerprints, tokenized_splits, validated_frames
 from clx.ml.training.defaults import choose_arguments
+from clx.ml.training.identity import identifying
 from clx.ml.training.setting import setting_of
 from clx.ml.training.time_budget import seconds_of
 from clx.problems import cell
@@ -84,10 +88,13 @@ class Found:
     data: Data
     time_budget: float | None
 
-    @property
-    def notes(self) -> dict[str, Any]:
-        """The entries of the results about the tuning."""
-        return {TUNING: self.tuning.to_dict()}
+    def notes(self, untuned: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the entries of the results about the tuning.
+
+        Args:
+            untuned: the options that the trials began with.
+        """
+        return {TUNING: {**self.tuning.to_dict(), BEFORE: values_before(untuned, self.options)}}
 
 
 def check_tuning(task: Task, place: RunDir, request: TuneRequest, overwrite: bool) -> bool:
@@ -174,7 +181,9 @@ def _prepared(
     """Return what all trials share, the space, and the values of the first trial if they are fixed."""
     given, problems = check_training_args(task.training_args, task.device)
     raise_config_problems(problems, f"The tuning of {task.run_name!r}")
-    base, tokenizer = base_folder(task), task.tokenizer
+    base = base_folder(task)
+    require_lasting_base(task, base)
+    tokenizer = task.tokenizer
     splits = tokenized_splits(task, tokenizer, frames)
     proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
     setting = setting_of(task, base, splits, proposed)
@@ -212,8 +221,8 @@ def _folds(task: Task, frame: Any, request: TuneRequest) -> list[Fold]:
 
 def _identity(task: Task, request: TuneRequest, bench: Bench, space: Space) -> dict[str, Any]:
     """Return what must be equal for trials to belong to one study, by its name in messages."""
-    left_out = ("clx_version", "task_version", "run_name", "learned")
-    config = config_to_write(task, Origin())
+    left_out = ("run_name", "learned")
+    config = identifying(config_to_write(task, Origin()))
     columns = (request.data.group_column, request.data.time_column)
     return {
         "data": {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.task.legacy_names import name_today
 from clx.ml.task.options import option_names
-from clx.ml.task.training_args import OURS
+from clx.ml.task.training_args import OURS, argument_fields
 from clx.problems import did_you_mean
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ USUAL = {
 
 
 def plain_name(name: str) -> str:
-    """Return the name of a parameter: a training argument needs no prefix."""
-    return name.removeprefix(f"{ARGUMENTS}.").replace("-", "_")
+    """Return the name of a parameter: a training argument needs no prefix, and has today's name."""
+    plain = name.removeprefix(f"{ARGUMENTS}.").replace("-", "_")
+    return name_today(plain, argument_fields())
 
 
 def name_problem(task: Task, name: Any) -> str | None:
@@ -72,11 +73,9 @@ def name_problem(task: Task, name: Any) -> str | None:
         task: the task, which may have options of its own.
         name: an option, a training argument, or ``OPTION.KEY`` for an option that is a dict.
     """
-    from transformers import TrainingArguments
-
     if not isinstance(name, str):
         return f"a name must be a str, but is {name!r}"
-    arguments = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
+    arguments = set(argument_fields())
     options = set(option_names(task))
     group, dot, key = name.partition(".")
     if dot:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning
-from clx.ml.machine.callers import user_level
 from clx.ml.results.tuning_pages import FINISHED, PRUNED
 from clx.ml.selection.tune_storage import PUBLISHING
 from clx.problems import names
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

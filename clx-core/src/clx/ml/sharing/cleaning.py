@@ -1,4 +1,4 @@
-"""Values without what belongs to this machine or to its user: paths, tokens, and passwords."""
+"""Remove from values what belongs to this machine or its user: paths, tokens, and passwords."""
 
 from __future__ import annotations
 
@@ -7,13 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from clx.ml.run_directory.hub_address import is_address
+
 BASE_MODELS = ("base_model_name", "tokenizer_name")
 """Config keys whose value may be a relative path, or the id of a model on the Hub."""
 
 ARGUMENTS = ("training_args", "model_args", "tokenize_args")
 """Config keys whose entries are passed to a library: an entry with a path is dropped as a whole."""
 
-_PATH = re.compile(r"(~[/\\]|/[^/\s]+/|[A-Za-z]:[\\/]|\\\\|file:|\.\.?[/\\])")
+MACHINE_KEYS = ("_name_or_path", "name_or_path", "is_local", "local_files_only", "cache_dir")
+"""Entries of a model's files that say where it was loaded from."""
+
+ADAPTED = "base_model_name_or_path"
+"""The entry of an adapter's file that names its base model; None if that is a local folder."""
+
+_PATH = re.compile(
+    r"(~[/\\]|/[^/\s]+/|[A-Za-z]:[\\/]|\\\\|file:|[A-Za-z][A-Za-z0-9+.-]*:/{3,}|\.\.?[/\\])"
+)
 _TOKEN = re.compile(r"\b(hf_[A-Za-z0-9]{16,}|Bearer\s+\S+)|://[^/\s:@]+:[^/\s@]+@")
 _SECRET_KEY = re.compile(
     r"((hub|hf|push_to_hub|api|access|auth|use_auth|bearer)_)?token|\w*(password|passwd|secret|api_?key)"
@@ -30,14 +40,13 @@ def clean_config(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     found: list[str] = []
     cleaned = _clean_dict(config, "", found, drop=False)
     cleaned.pop("run_dir_parent", None)
-    learned = cleaned.get("learned")
-    for values in (cleaned, learned) if isinstance(learned, dict) else (cleaned,):
-        for key in BASE_MODELS:
-            value = values.get(key)
-            if isinstance(value, str) and is_local(value):
-                values[key] = last_part(value)
-                found.append(key)
     return cleaned, sorted(set(found))
+
+
+def clean_options(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return values of options for others, as in a config, and the keys that were changed."""
+    found: list[str] = []
+    return _clean_dict(values, "", found, drop=False), sorted(set(found))
 
 
 def clean_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -47,8 +56,27 @@ def clean_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def is_local(name: str) -> bool:
-    """Return whether a base model's name is a path of this machine, and not the id of a model."""
+    """Return whether a base model's name is a path of this machine, and not on the Hub."""
+    if is_address(name):
+        return False
     return not _HUB_ID.fullmatch(name) or Path(name).expanduser().exists()
+
+
+def clean_library_file(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a JSON file of a model or an adapter for others, and the keys that were changed."""
+    kept = {key: value for key, value in values.items() if key not in MACHINE_KEYS}
+    tokens = {key: kept.pop(key) for key in ("added_tokens_decoder",) if key in kept}
+    base = kept.get(ADAPTED)
+    local = isinstance(base, str) and is_local(base)
+    if local:
+        kept[ADAPTED] = None
+    cleaned, found = clean_values(kept)
+    return {**cleaned, **tokens}, [*found, *([ADAPTED] if local else [])]
+
+
+def holds_token(value: str) -> bool:
+    """Return whether a text holds a token, or an address with a password."""
+    return _TOKEN.search(value) is not None
 
 
 def is_path(value: str) -> bool:
@@ -74,7 +102,11 @@ def _clean_dict(
         elif _LABEL_KEY.match(str(key)):
             # A label may look like a path, such as "/Arts/Music".
             cleaned[key] = value
-        elif isinstance(value, str) and (_TOKEN.search(value) or (drop and is_path(value))):
+        elif isinstance(value, str) and (holds_token(value) or (drop and is_path(value))):
+            found.append(name)
+        elif key in BASE_MODELS and isinstance(value, str) and is_local(value):
+            # Also of the run that a base model is from.
+            cleaned[key] = last_part(value)
             found.append(name)
         else:
             cleaned[key] = _clean(value, name, found, drop or str(key) in ARGUMENTS)

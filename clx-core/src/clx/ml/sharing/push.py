@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, HubError
+from clx.ml.machine.distributed import require_main_process
 from clx.ml.results.pushed import PushResult
-from clx.ml.run_directory.files import read_json
 from clx.ml.run_directory.hub_address import (
     FOLDER,
     HubAddress,
@@ -25,10 +25,11 @@ from clx.ml.run_directory.hub_requests import (
     is_missing,
     require_online,
 )
-from clx.ml.run_directory.layout import MANIFEST, MODEL, RunDir
-from clx.ml.sharing.shared_copy import CARD, SharedCopy, shared_copy, uploaded_files, workplace
-from clx.ml.training.model_card import model_card
+from clx.ml.run_directory.layout import CARD, MANIFEST, MODEL, RunDir
+from clx.ml.sharing.card import card_of_origin, card_on_hub, shared_card
+from clx.ml.sharing.shared_copy import SharedCopy, shared_copy, uploaded_files, workplace
 from clx.problems import cell
+from clx_runtime.files import read_json
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -76,20 +77,23 @@ def push_run(task: Task, source: RunDir, push: Push, opener: Callable[[RunDir], 
         push: the arguments.
         opener: opens a run directory, with the checks of a user's opening.
     """
+    require_main_process(f"share {source.path}")
     _check(push)
     api = _connected(push)
     with hub_errors(_WHAT, push.repo, push.token):
-        _existing(api, push)
+        existing = _existing(api, push)
+        on_hub = card_on_hub(api, push.repo, push.branch) if existing else None
+        on_hub = on_hub or card_of_origin(api, source)
     with workplace(source) as folder:
         copy = shared_copy(
             source,
             folder,
             push.include_texts,
-            lambda config, results: model_card(
-                task, config, results, place=push.repo, license=push.license
+            lambda *described: shared_card(
+                task, source, described, push.repo, push.license, on_hub
             ),
         )
-        # Whoever downloads the copy gets no better one than this.
+        # Whoever downloads the copy gets exactly this.
         opener(copy.directory)
         with hub_errors(_WHAT, push.repo, push.token):
             revision = _commit(api, push, copy)

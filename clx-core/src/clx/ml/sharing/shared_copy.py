@@ -15,27 +15,30 @@ from typing import Any
 
 from clx.errors import ConfigError, RunDirError
 from clx.ml.results.pages import run_report
-from clx.ml.run_directory.files import file_sha256, read_json, read_json_or_empty, write_json
+from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.hub_address import BESIDE
 from clx.ml.run_directory.hub_download import TAKEN_BESIDE
 from clx.ml.run_directory.layout import (
+    ADAPTER,
+    CARD,
     CONFIG,
     ENVIRONMENT,
-    EXTRA,
     LOGS,
     MANIFEST,
     METRICS_LOG,
     MODEL,
-    ONNX,
+    PARTS,
     REPORT,
     RESULTS,
     RunDir,
 )
-from clx.ml.sharing.cleaning import clean_config, clean_values
-from clx.ml.sharing.texts import log_without_texts, read_log, results_without_texts
+from clx.ml.sharing.card import DIGEST
+from clx.ml.sharing.cleaning import clean_config, clean_library_file, clean_values
+from clx.ml.sharing.entries import for_others
+from clx.ml.sharing.schema import Sieve
+from clx.ml.sharing.texts import log_without_texts, read_log
 from clx.problems import raise_problems
-
-CARD = "README.md"
+from clx_runtime.files import file_sha256, read_json, read_json_or_empty
 
 OF_ENVIRONMENT = (
     "python",
@@ -52,13 +55,14 @@ OF_ENVIRONMENT = (
 NO_WEIGHTS = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack")
 """Files of a model folder that clx never reads, because they may be pickles."""
 
-CLEANED_OF_MODEL = ("config.json", "tokenizer_config.json", "generation_config.json")
-
-MACHINE_KEYS = ("_name_or_path", "name_or_path", "is_local", "local_files_only", "cache_dir")
-"""Entries of a model's files that say where it was loaded from."""
+CLEANED = {
+    MODEL: ("config.json", "tokenizer_config.json", "generation_config.json"),
+    ADAPTER: ("adapter_config.json",),
+}
+"""The files of a part of the run that other libraries write, and that may name paths."""
 
 LEFT_AFTER_S = 24 * 3600
-"""The age in seconds from which a copy is one that a killed call left."""
+"""A copy that is this many seconds old was left by a call that was killed."""
 
 _SEARCHED_BYTES = 2**24
 
@@ -85,7 +89,7 @@ def shared_copy(
     source: RunDir,
     folder: Path,
     include_texts: bool,
-    card: Callable[[dict[str, Any], dict[str, Any]], str],
+    card: Callable[[dict[str, Any], dict[str, Any]], tuple[str, str]],
 ) -> SharedCopy:
     """Write a copy of a run for others into a new folder.
 
@@ -93,7 +97,8 @@ def shared_copy(
         source: the run, which does not change.
         folder: where to write the copy; it gets the name of the run.
         include_texts: whether results and report keep the texts of the data.
-        card: returns the model card for the copy's config and results.
+        card: returns the model card for the copy's config and results, and its digest for the
+            manifest.
 
     Raises:
         RunDirError: the run is damaged, or was replaced meanwhile.
@@ -116,8 +121,9 @@ def shared_copy(
         raise RunDirError(
             f"The run in {source.path} was replaced meanwhile: open and share it again"
         )
-    (copy.directory.model / CARD).write_text(card(config, results), encoding="utf-8")
-    _write_manifest(copy.directory)
+    text, digest = card(config, results)
+    (copy.directory.model / CARD).write_text(text, encoding="utf-8")
+    _write_manifest(copy.directory, digest)
     page = run_report(copy.directory, name=source.path.name)
     (copy.directory.path / REPORT).write_text(page, encoding="utf-8")
     _refuse_traces(source, copy.directory)
@@ -141,18 +147,14 @@ def _write_config(source: RunDir, copy: SharedCopy) -> dict[str, Any]:
 def _write_results(
     source: RunDir, copy: SharedCopy, include_texts: bool, config: dict[str, Any]
 ) -> dict[str, Any]:
-    results = source.read_results()
-    if not include_texts:
-        names = config.get("label_names")
-        labels = (
-            {name for name in names if isinstance(name, str)} if isinstance(names, list) else ()
-        )
-        results, left = results_without_texts(results, set(labels))
-        copy.note(RESULTS, left)
-        if left:
-            copy.note(REPORT, ["the same texts, and the sections of plugins"])
-    results, found = clean_values(results)
-    copy.note(RESULTS, [f"the path or secret in {key!r}" for key in found])
+    names = config.get("label_names")
+    labels = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    sieve = Sieve(labels, include_texts)
+    results = for_others(source.read_results(), sieve)
+    copy.note(RESULTS, sieve.texts)
+    if sieve.texts:
+        copy.note(REPORT, ["the same texts, and the sections of plugins"])
+    copy.note(RESULTS, sieve.private)
     if (source.path / RESULTS).is_file():
         write_json(copy.directory.path / RESULTS, results)
     return results
@@ -166,9 +168,9 @@ def _write_log(source: RunDir, copy: SharedCopy) -> None:
 
 
 def _files(source: RunDir) -> Iterator[str]:
-    """Yield the names of the files to copy from ``model/``, ``onnx/`` and ``extra/``."""
+    """Yield the names of the files to copy from the folders that make up the run."""
     listed = source.listed_files()
-    for top in (MODEL, ONNX, EXTRA):
+    for top in PARTS:
         folder = source.path / top
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
             name = path.relative_to(source.path).as_posix()
@@ -179,18 +181,16 @@ def _files(source: RunDir) -> Iterator[str]:
 
 def _copy_file(source: RunDir, copy: SharedCopy, name: str) -> None:
     path, target = source.path / name, copy.directory.path / name
-    in_model = name.startswith(f"{MODEL}/")
+    part = name.partition("/")[0]
     if name == f"{MODEL}/{CARD}":
         return
-    if in_model and path.suffix in NO_WEIGHTS:
+    if part in CLEANED and path.suffix in NO_WEIGHTS:
         copy.note(name, ["a file that may be a pickle"])
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    if in_model and path.name in CLEANED_OF_MODEL:
-        values = {k: v for k, v in read_json(path).items() if k not in MACHINE_KEYS}
-        tokens = {k: values.pop(k) for k in ("added_tokens_decoder",) if k in values}
-        cleaned, found = clean_values(values)
-        write_json(target, {**cleaned, **tokens})
+    if path.name in CLEANED.get(part, ()):
+        values, found = clean_library_file(read_json(path))
+        write_json(target, values)
         copy.note(name, [f"the path or secret in {key!r}" for key in found])
         return
     try:
@@ -206,7 +206,7 @@ def _note_the_rest(source: RunDir, copy: SharedCopy) -> None:
     written_anew = {MANIFEST, REPORT, RESULTS, CONFIG, ENVIRONMENT, f"{MODEL}/{CARD}"}
     noted = {entry.partition(": ")[0] for entry in copy.left_out}
     for path in sorted(root.iterdir()):
-        if path.name in (MODEL, ONNX, EXTRA, LOGS):
+        if path.name in (*PARTS, LOGS):
             inner = (each for each in sorted(path.rglob("*")) if each.is_file())
             names = [each.relative_to(root).as_posix() for each in inner]
         else:
@@ -217,7 +217,7 @@ def _note_the_rest(source: RunDir, copy: SharedCopy) -> None:
                 copy.left_out.append(f"{name}: not a file that another machine needs")
 
 
-def _write_manifest(directory: RunDir) -> None:
+def _write_manifest(directory: RunDir, card: str) -> None:
     """List what may not change, and beside it what may. The model card may be edited on the Hub."""
     files: dict[str, Any] = {}
     beside: dict[str, Any] = {}
@@ -227,7 +227,7 @@ def _write_manifest(directory: RunDir) -> None:
             continue
         entry = {"size": path.stat().st_size, "sha256": file_sha256(path)}
         (beside if name in TAKEN_BESIDE else files)[name] = entry
-    write_json(directory.path / MANIFEST, {"files": files, BESIDE: beside})
+    write_json(directory.path / MANIFEST, {"files": files, BESIDE: beside, DIGEST: card})
 
 
 def _refuse_traces(source: RunDir, directory: RunDir) -> None:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clx.ml.data.lengths import input_limit, warn_truncated
-from clx.ml.machine.devices import trains_on_cpu
-from clx.ml.machine.distributed import broadcast, join, wait
+from clx.ml.machine.distributed import broadcast, wait
 from clx.ml.machine.progress import with_progress
 from clx.ml.model.base_notes import warn_about_base
 from clx.ml.model.loading import base_folder
@@ -28,6 +27,7 @@ from clx.ml.task.lora_options import require_peft
 from clx.ml.task.options import options_of_task
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training.data import tokenized_splits, training_frame
+from clx.ml.training.processes import join_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def cross_validate(task: Task, request: FoldRequest) -> EvaluationResult:
         require_peft(task)
     raise_config_problems(problems, f"The cross-validation of {task.run_name!r}")
     folds = make_folds(task, frame, request)
-    join(on_cpu=trains_on_cpu(task.device, arguments))
+    join_all(task, arguments)
     start = Start(task, base_folder(task), task.tokenizer, arguments)
     warn_about_base(task, start.base, start.tokenizer)
     (split,) = tokenized_splits(task, start.tokenizer, {"data": frame})

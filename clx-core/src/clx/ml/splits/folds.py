@@ -11,9 +11,9 @@ import numpy as np
 from clx.errors import ConfigError, DataFormatError, DataWarning
 from clx.ml.data.holdout.arguments import refuse_both, seed_of
 from clx.ml.data.holdout.rows import eval_rows, fold_of_rows, held_out_labels, rows_of
-from clx.ml.machine.callers import user_level
 from clx.ml.results.row_split import RowSplit
 from clx.problems import cell
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pandas as pd

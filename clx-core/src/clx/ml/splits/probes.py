@@ -26,8 +26,8 @@ from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.calibration import calibrate, log_loss
 from clx.ml.model.head.class_weights import label_weights
 from clx.ml.model.head.fit_probe import fit_probe
-from clx.ml.model.head.initialize import MAX_ROWS_PER_LABEL, prepare_head
-from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
+from clx.ml.model.head.initialize import prepare_head
+from clx.ml.model.head.label_texts import label_names_of, label_texts, text_examples
 from clx.ml.model.head.layer import collect_features, model_columns
 from clx.ml.model.head.probe import Examples, fit_head
 from clx.ml.model.head.request import MAX_PROBE_ROWS, Collator, HeadRequest
@@ -129,7 +129,7 @@ def probe_features(
         targets = targets[windows.firsts()]
     examples = Examples(features, targets, head.kind, head.layer.out_features)
     texts = label_texts(task, start.tokenizer, names, model_columns(rows))
-    described = _described(texts, examples, lambda each: collect_rows(each, request.collator))
+    described = text_examples(texts, examples, lambda each: collect_rows(each, request.collator))
     sample = _weighted(task, examples.select(_sample(torch.arange(len(examples)))), names)
     judge = texts is None or not texts.certain
     probe = fit_probe(sample, described, judge_extra=judge, fine_tune=False)
@@ -149,18 +149,6 @@ def _base_model(start: Start) -> PreTrainedModel:
     model = load_base_model(start.task, start.base, start.tokenizer).float()
     on_cpu = trains_on_cpu(start.task.device, start.arguments)
     return model.to("cpu" if on_cpu else choose_device(start.task.device))
-
-
-def _described(
-    texts: LabelTexts | None, examples: Examples, features: Callable[[Dataset], Tensor]
-) -> Examples | None:
-    """Return examples that describe labels, None if there are none or the rows do not need them."""
-    if texts is None or examples.kind == "regression":
-        return None
-    if not texts.certain and len(examples) > MAX_ROWS_PER_LABEL * examples.outputs:
-        return None
-    targets = texts.targets(examples.kind == "multi", examples.outputs)
-    return replace(examples, features=features(texts.dataset), targets=targets)
 
 
 def _weights_fit(task: Task, kind: str, names: list[str]) -> bool:

@@ -50,7 +50,7 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
         "num_workers": "dataloader_num_workers",
         "no_cuda": "use_cpu",
         **_same(
-            """bf16 eval_delay eval_steps eval_strategy evaluation_strategy fp16
+            """activation_checkpointing bf16 eval_delay eval_steps eval_strategy evaluation_strategy fp16
             gradient_accumulation_steps gradient_checkpointing group_by_length
             label_smoothing_factor learning_rate load_best_model_at_end logging_steps
             lr_scheduler_type max_grad_norm max_steps metric_for_best_model num_train_epochs optim
@@ -178,7 +178,7 @@ def option_hint(name: str, given: Mapping[str, Any], accepted: Collection[str]) 
             return f"; write {option}={_merged(option, given, accepted)}"
     meant = OPTION_GUESSES.get(name)
     if meant in accepted or meant == "run_name":
-        return f"; write {meant}={_shown(_names_of(given[name]) if name == 'id2label' else given[name])}"
+        return f"; write {meant}={shown(_names_of(given[name]) if name == 'id2label' else given[name])}"
     if name in CALL_GUESSES:
         return f"; write {CALL_GUESSES[name]}"
     if name in NOT_NEEDED:
@@ -203,9 +203,9 @@ def argument_hint(
         options: the names of the run's options.
     """
     if meant := argument_meant(name, known):
-        return f"; write {meant}={_shown(given[name])}"
+        return f"; write {meant}={shown(given[name])}"
     if name in options:
-        own = f"{name}={_shown(given[name])}"
+        own = f"{name}={shown(given[name])}"
         return f"; write training_run(task, name, {own}): it is an option of the run"
     if name not in CALL_GUESSES and name not in NOT_NEEDED:
         hint = option_hint(name, {k: v for k, v in given.items() if k not in known}, options)
@@ -232,14 +232,14 @@ def _merged(option: str, given: Mapping[str, Any], accepted: Collection[str]) ->
     for name, value in given.items():
         if name in ENTRIES[option] and name not in accepted:
             entries[ENTRIES[option][name]] = value
-    return "{" + ", ".join(f"{key!r}: {_shown(value)}" for key, value in entries.items()) + "}"
+    return "{" + ", ".join(f"{key!r}: {shown(value)}" for key, value in entries.items()) + "}"
 
 
 def _names_of(value: Any) -> Any:
     return list(value.values()) if isinstance(value, Mapping) else value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Return a value as code, or dots for one that is long or that has no code."""
     is_plain = isinstance(value, str | int | float | list | tuple | dict | None)
     text = repr(value) if is_plain else "..."

@@ -1,9 +1,9 @@
-"""Names of ``TrainingArguments`` that transformers 5 dropped or renamed: translated or ignored."""
+"""Names of ``TrainingArguments`` that transformers dropped or renamed: translated or ignored."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from clx.errors import ClxWarning
@@ -61,14 +61,42 @@ RENAMED: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = {
 transformers 5 reads a ``warmup_steps`` below 1 as a ratio, which is what ``warmup_ratio`` was."""
 
 
-def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+PAIRS: Mapping[str, str] = {
+    "gradient_checkpointing": "activation_checkpointing",
+    "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
+}
+"""Old name → new name of arguments that transformers 5 renamed along the way.
+
+Some versions have one of the names, and some have both."""
+
+
+def name_today(name: str, known: Collection[str]) -> str:
+    """Return the name that the installed transformers prefers for an argument.
+
+    Args:
+        name: either name of a renamed argument, or any other name.
+        known: the names of the installed ``TrainingArguments``.
+    """
+    for pair in PAIRS.items():
+        if name in pair:
+            return next((each for each in reversed(pair) if each in known), name)
+    return name
+
+
+def translate(
+    arguments: Mapping[str, Any], known: Collection[str]
+) -> tuple[dict[str, Any], list[str]]:
     """Return ``arguments`` under today's names, and the problems found, as sentences.
 
     A value without an effect (None, or False for a removed switch) is dropped. A
     :class:`ClxWarning` lists the ignored names.
+
+    Args:
+        arguments: the arguments under old or new names.
+        known: the names of the installed ``TrainingArguments``.
     """
+    arguments, problems = _with_one_name(arguments, known)
     translated: dict[str, Any] = {}
-    problems = []
     ignored = sorted(set(arguments) & IGNORED)
     if ignored:
         warnings.warn(
@@ -98,6 +126,23 @@ def translate(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
                 f"{name} is the old name of {new}, which is given too: keep one of them"
             )
     return translated, problems
+
+
+def _with_one_name(
+    arguments: Mapping[str, Any], known: Collection[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return arguments with one name for each of :data:`PAIRS`, and the problems."""
+    left, problems = dict(arguments), []
+    for old, new in PAIRS.items():
+        if old not in left or new not in left:
+            continue
+        # The old name beside the new one has no effect if it is off, and None is not a choice.
+        if left[new] is None or not left[old] or left[old] == left[new]:
+            left[new] = left.pop(old) if left[new] is None else left[new]
+            left.pop(old, None)
+        else:
+            problems.append(f"{old} is the old name of {new}, which is given too: keep one of them")
+    return {name_today(name, known): value for name, value in left.items()}, problems
 
 
 def _is_ratio(value: Any) -> bool:

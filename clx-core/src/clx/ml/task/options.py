@@ -8,7 +8,6 @@ written out; a test compares it with the table.
 from __future__ import annotations
 
 import inspect
-import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.task import lora_options
 from clx.ml.task import option_checks as check
 from clx.ml.task.author_code import author_code
+from clx.ml.task.conversions import names_as_str, plain_path
 from clx.ml.task.json_values import json_problems
 from clx.ml.task.names import attribute_name
 
@@ -40,6 +40,8 @@ class Option:
         check: returns the problems of a task's value, as sentences; None if any value is valid.
         kept: whether the config keeps it.
         convert: turns the caller's value into the attribute's, None to take it as it is.
+        anew: whether a continued training may set it, because it says how to train and not what
+            the trained model is.
     """
 
     name: str
@@ -48,16 +50,7 @@ class Option:
     check: Callable[[Task, str], list[str]] | None = None
     kept: bool = True
     convert: Callable[[Any], Any] | None = None
-
-
-def _plain_path(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _names_as_str(value: Any) -> Any:
-    # JSON keys are strings, so labels are compared as str.
-    is_by_label = isinstance(value, dict)
-    return {str(name): item for name, item in value.items()} if is_by_label else value
+    anew: bool = False
 
 
 OPTIONS = (
@@ -67,6 +60,7 @@ OPTIONS = (
         'The folder of run directories, by default `LOCAL_DATA_DIR / "runs"`.',
         check.run_dir_parent,
         kept=False,
+        anew=True,
     ),
     Option(
         "base_model_name",
@@ -74,14 +68,14 @@ OPTIONS = (
         "The model to fine-tune: a local folder, a preset (`small`, `fast`, `best`, `multilingual`), "
         "the name or directory of a trained run, or a Hub id, in this order.",
         check.model_name,
-        convert=_plain_path,
+        convert=plain_path,
     ),
     Option(
         "tokenizer_name",
         None,
         "Like `base_model_name`, for the tokenizer, by default the base model's.",
         check.model_name,
-        convert=_plain_path,
+        convert=plain_path,
     ),
     Option(
         "tokenize_args",
@@ -101,6 +95,7 @@ OPTIONS = (
         "training_args",
         {},
         "Arguments of `transformers.TrainingArguments`; names of transformers 4.57 are translated.",
+        anew=True,
     ),
     Option(
         "report_to",
@@ -108,6 +103,7 @@ OPTIONS = (
         'Where to log a training: `"tensorboard"`, `"mlflow"`, `"wandb"`, another integration of '
         'transformers, or a list of them. `"none"` and the default log nothing.',
         check.report_to,
+        anew=True,
     ),
     Option(
         "device",
@@ -115,6 +111,7 @@ OPTIONS = (
         'Where to train and predict, such as `"cpu"` or `"cuda:1"`; by default the best '
         "available device.",
         check.device,
+        anew=True,
     ),
     Option(
         "metrics",
@@ -123,6 +120,7 @@ OPTIONS = (
         "`compute(predictions=, references=)`. The config keeps only their names; a loaded run does "
         "not compute them, because loading a metric runs its code.",
         check.metrics,
+        anew=True,
     ),
     Option(
         "text_column",
@@ -130,18 +128,21 @@ OPTIONS = (
         "The column of texts in the data of this run, by default the task's own, such as `text`. Only "
         "for tasks with one text column.",
         check.text_column,
+        anew=True,
     ),
     Option(
         "label_column",
         None,
         "The column of labels in the data of this run, by default the task's own, such as `label`.",
         check.label_column,
+        anew=True,
     ),
     Option(
         "strict_data",
         False,
         "Stop before a training when the check of the data finds anything, instead of warning.",
         check.boolean,
+        anew=True,
     ),
     Option(
         "head_init",
@@ -149,6 +150,7 @@ OPTIONS = (
         "`\"probe\"` fits the model's last layer to the base model's features before the "
         'fine-tuning; `"random"` leaves the layer as it was loaded.',
         check.head_init,
+        anew=True,
     ),
     Option(
         "pooling",
@@ -163,7 +165,8 @@ OPTIONS = (
         None,
         '`"balanced"`, or `{label: weight}`: the weights of labels in the loss.',
         check.class_weights,
-        convert=_names_as_str,
+        convert=names_as_str,
+        anew=True,
     ),
     Option(
         "label_texts",
@@ -172,13 +175,15 @@ OPTIONS = (
         "names where these are words and fit the rows; `{label: text or list of texts}` gives "
         "descriptions; None uses none. Only for tasks with one text column.",
         check.label_texts,
-        convert=_names_as_str,
+        convert=names_as_str,
+        anew=True,
     ),
     Option(
         "calibrate",
         BY_TASK,
         "With eval data, divide the scores by the temperature that fits that data best.",
         check.boolean,
+        anew=True,
     ),
     Option(
         "lora",
@@ -186,6 +191,7 @@ OPTIONS = (
         "Fine-tune a LoRA adapter of PEFT and the head instead of all weights: true, or entries of its "
         'configuration, such as `{"r": 16, "target_modules": "all-linear"}`. Needs `clx-core[peft]`.',
         lora_options.lora,
+        anew=True,
     ),
     Option(
         "lora_merge",
@@ -193,6 +199,7 @@ OPTIONS = (
         "With `lora`, publish the merged model only; false also keeps the adapter's own files, in "
         "`adapter/`.",
         check.boolean,
+        anew=True,
     ),
     Option(
         "long_text",
@@ -215,6 +222,7 @@ OPTIONS = (
         False,
         "Raise an error for texts that would be truncated, instead of warning.",
         check.boolean,
+        anew=True,
     ),
     Option(
         "trust_remote_code",
@@ -227,6 +235,10 @@ OPTIONS = (
 
 KEPT = tuple(option.name for option in OPTIONS if option.kept)
 """The options of every task that the config keeps, in the order of the config."""
+
+
+ANEW = tuple(option.name for option in OPTIONS if option.anew)
+"""The options of every task that a continued training may set."""
 
 
 def argument_docs(indent: int) -> str:

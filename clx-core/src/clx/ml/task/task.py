@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
 
+    from clx_runtime.decisions import DecisionRule
+
 
 class _StockTrainer:
     """``transformers.Trainer``, imported when a task asks for it."""
@@ -134,8 +136,12 @@ class Task:
         return DataCollatorWithPadding(self.tokenizer)
 
     def post_process_prediction(self, prediction: Any) -> Any:
-        """Return the pipeline's output for one text as users get it; the base returns it unchanged."""
-        return prediction
+        """Return the pipeline's output for one text as users get it.
+
+        The base asks :meth:`decision_rule`, and without a rule returns the output unchanged.
+        """
+        rule = self.decision_rule()
+        return prediction if rule is None else rule.scores(prediction)
 
     @classmethod
     def sample_data(cls) -> pd.DataFrame | None:
@@ -209,28 +215,45 @@ class Task:
             setattr(self, name, value)
         return not given
 
+    def decision_rule(self) -> DecisionRule | None:
+        """Return how a decision follows from the scores, one of :mod:`clx.ml.decisions`.
+
+        An exported model decides by this rule where the task is not installed. The base has none: the
+        decision is then what :meth:`decide` and :meth:`prediction_row` compute.
+        """
+        return None
+
     def decide(self, prediction: Any, min_score: float | None = None) -> Any:
         """Return the decision: a label's name, a list of names, or None to abstain.
 
-        ``min_score`` comes from the caller and overrides what the run has learned. The base returns the
-        prediction.
+        ``min_score`` comes from the caller and overrides what the run has learned. The base asks
+        :meth:`decision_rule`, and without a rule returns the prediction.
         """
-        return prediction
+        rule = self.decision_rule()
+        return prediction if rule is None else rule.decide(prediction, min_score)
 
     def prediction_row(
         self, prediction: Any, *, all_scores: bool = False, min_score: float | None = None
     ) -> dict[str, Any]:
         """Return a prediction as columns for :meth:`predict_frame` and :meth:`predict_file`.
 
-        The base makes each key of a dict a column, and puts anything else into ``prediction``.
+        The base asks :meth:`decision_rule`. Without a rule it makes each key of a dict a column, and
+        puts anything else into ``prediction``.
         """
+        rule = self.decision_rule()
+        if rule is not None:
+            return rule.row(prediction, all_scores=all_scores, min_score=min_score)
         return dict(prediction) if isinstance(prediction, dict) else {"prediction": prediction}
 
     def prediction_types(self, *, all_scores: bool = False) -> Mapping[str, Any] | None:
         """Return the type of each column of :meth:`prediction_row`, or None if clx must find it out.
 
         A type is ``str``, ``int``, ``float`` or ``bool``, a list of one type, a dict of types, or
-        ``object`` for any JSON value. Each cell may also be None. The base returns None: clx then
-        predicts some sample texts, which needs the model. See :class:`clx.batch.Predictor`.
+        ``object`` for any JSON value. Each cell may also be None. The base returns the types of
+        :meth:`decision_rule` if that makes the rows, else None: clx then predicts some sample texts,
+        which needs the model. See :class:`clx.batch.Predictor`.
         """
-        return None
+        rule = self.decision_rule()
+        if rule is None or type(self).prediction_row is not Task.prediction_row:
+            return None
+        return rule.column_types(all_scores=all_scores)

@@ -16,6 +16,9 @@ from clx.problems import cell, did_you_mean
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
+CHECKPOINTING = ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs")
+"""The new and the old name of one argument."""
+
 STEPS = 1_000_000
 """The number of steps for which a schedule is tried if ``max_steps`` is not set."""
 
@@ -87,9 +90,10 @@ def _schedule(args: TrainingArguments) -> None:
 def _checkpointing(args: TrainingArguments) -> None:
     from torch.utils.checkpoint import checkpoint
 
-    given = getattr(args, "activation_checkpointing_kwargs", None)
-    # transformers before 5.20 knows only the old name.
-    given = given or args.gradient_checkpointing_kwargs or {}
+    # Some versions of transformers have one of the names, and some have both.
+    given: dict[str, Any] = next(
+        filter(None, (getattr(args, name, None) for name in CHECKPOINTING)), {}
+    )
     parameters = inspect.signature(checkpoint).parameters.values()
     known = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
     known += ["use_reentrant", "preserve_rng_state"]
@@ -142,7 +146,7 @@ def _start_method(args: TrainingArguments) -> None:
 PARTS: Mapping[tuple[str, ...], Callable[[TrainingArguments], None]] = {
     ("optim", "optim_args", "optim_target_modules"): _optimizer,
     ("lr_scheduler_type", "lr_scheduler_kwargs"): _schedule,
-    ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"): _checkpointing,
+    CHECKPOINTING: _checkpointing,
     ("accelerator_config",): _accelerator,
     ("debug",): _debugging,
     ("use_liger_kernel",): _liger,

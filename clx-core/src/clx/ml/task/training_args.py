@@ -12,6 +12,7 @@ from typing import Any
 from clx.errors import ConfigError
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.distributed import process_count
+from clx.ml.machine.launch import WHOLE_MODEL, launch_problems
 from clx.ml.task.guesses import entry_hint
 from clx.ml.task.json_values import json_problems
 from clx.ml.task.legacy_names import translate
@@ -36,8 +37,8 @@ OURS = {
         "it would upload checkpoints and not the finished run; call run.push_to_hub('owner/name') "
         "after the training"
     ),
-    "fsdp": "a run is trained and saved as a whole model; start clx with torchrun for several GPUs",
-    "deepspeed": "a run is trained and saved as a whole model; start clx with torchrun for several GPUs",
+    "fsdp": WHOLE_MODEL,
+    "deepspeed": WHOLE_MODEL,
     "parallelism_config": "it is a Python object, which config.json cannot keep",
 }
 """Arguments that must keep their defaults, with the reason."""
@@ -65,6 +66,13 @@ _FRACTION = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
 DEFAULT_STEPS = 500
 
 
+def argument_fields() -> dict[str, dataclasses.Field[Any]]:
+    """Return the arguments of the installed ``TrainingArguments``, by name."""
+    from transformers import TrainingArguments
+
+    return {field.name: field for field in dataclasses.fields(TrainingArguments) if field.init}
+
+
 def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments under today's names, and everything that is wrong with them, as sentences.
 
@@ -79,13 +87,16 @@ def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any],
         return {}, [f"training_args must be a dict, but is {cell(given)}"]
     if not given:
         return {}, []
-    from transformers import TrainingArguments
-
-    arguments, problems = translate(given)
-    fields = {field.name: field for field in dataclasses.fields(TrainingArguments) if field.init}
+    fields = argument_fields()
+    arguments, problems = translate(given, fields)
     for name, value in arguments.items():
         if name in OURS and not _is_off(value, fields[name]):
             problems.append(f"training_args: {name} cannot be set: {OURS[name]}")
+        elif name == "auto_find_batch_size" and value and process_count() > 1:
+            problems.append(
+                "training_args: auto_find_batch_size cannot be used in several processes, which may not "
+                "find the same size; set per_device_train_batch_size"
+            )
         elif name == "ddp_backend" and value and process_count() == 1:
             problems.append(
                 "training_args: ddp_backend is for a training in several processes (torchrun)"
@@ -144,6 +155,9 @@ def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
 
     # The Trainer of the run gets this argument too.
     here = {"use_cpu": True} if trains_on_cpu(device, arguments) else {}
+    # TrainingArguments would wait for processes that do not exist.
+    if problems := launch_problems(on_cpu=bool(here)):
+        return problems
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxError, ClxWarning
-from clx.ml.machine.callers import user_level
 from clx.ml.machine.distributed import is_main_process
 from clx.ml.run_directory.config import raise_config_problems
-from clx.ml.run_directory.files import read_json, write_json
+from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import LOGS, RunDir
 from clx.ml.task.option_checks import report_to
 from clx.ml.task.reporting import name_problems, require_packages, settled, trackers_of
@@ -29,6 +28,8 @@ from clx.ml.tracking.trackers import (
     make_tracker,
 )
 from clx.ml.training.following import FOLLOWED
+from clx_runtime.callers import user_level
+from clx_runtime.files import read_json
 
 if TYPE_CHECKING:
     from clx.ml.results.outcome import TrainingResult

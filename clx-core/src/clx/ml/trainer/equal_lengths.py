@@ -15,7 +15,7 @@ import torch
 from transformers import Trainer
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from clx.ml.data.batches import needs_equal_lengths
+from clx.ml.data.equal_lengths import needs_equal_lengths
 
 LENGTHS = "clx_lengths"
 

@@ -20,6 +20,7 @@ from clx.ml.trainer.loss_guard import GuardedLoss
 from clx.ml.trainer.model_outputs import ScoresOnly
 from clx.ml.trainer.row_order import trainer_type
 from clx.ml.trainer.sampling import restored, sorted_by_length
+from clx.ml.trainer.shared_evaluation import LossOfOwnRows
 from clx.problems import cell
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def make_trainer(
     if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(TrimHeap())
-    mixed_in = (GuardedLoss, ScoresOnly, CheckpointWeights)
+    mixed_in = (GuardedLoss, LossOfOwnRows, ScoresOnly, CheckpointWeights)
     trainer: Trainer = trainer_type(task.trainer_class, grouped, *mixed_in)(
         model=model,
         args=training_arguments(task.device, output_dir, arguments),
@@ -144,6 +145,18 @@ def predict_before_training(
             return dict(trainer.predict(dataset, metric_key_prefix="eval").metrics or {})
     finally:
         trainer.is_in_train, trainer.compute_metrics = False, compute
+        _not_prepared(trainer)
+
+
+def _not_prepared(trainer: Trainer) -> None:
+    """Let the Trainer prepare the model for a training in several processes after an evaluation.
+
+    accelerate marks a model that it prepared for an evaluation. It would leave it as it is for the
+    training, and each process would train a model of its own.
+    """
+    if trainer.args.world_size > 1:
+        trainer.accelerator.free_memory()
+        vars(trainer.model).pop("_is_accelerate_prepared", None)
 
 
 def forget_model(trainer: Trainer) -> None:

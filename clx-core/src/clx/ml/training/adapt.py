@@ -9,6 +9,7 @@ import torch
 from transformers import Trainer
 
 from clx.errors import ClxWarning
+from clx.ml.machine.memory import CHECKPOINTING
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.layer import evaluating, model_batches
 from clx.ml.model.lora.adapter import Adapter, add_adapter
@@ -30,10 +31,6 @@ ROWS = 16
 
 LARGE = 1e-3
 """A difference of a score, relative to the largest one, that rounding to fp32 does not explain."""
-
-
-CHECKPOINTING = ("activation_checkpointing", "gradient_checkpointing")
-"""Today's name, and the name in earlier versions of transformers, of the argument."""
 
 
 def adapt(job: Job, trainer: Trainer, head: Head) -> Adapter | None:

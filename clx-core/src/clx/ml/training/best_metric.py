@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError
-from clx.ml.machine.callers import user_level
 from clx.ml.metrics import higher_is_better
 from clx.ml.task.trainer_parts import plain
 from clx.ml.trainer.trainer import predict_before_training, sample_of
 from clx.problems import did_you_mean, names
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     from transformers import Trainer

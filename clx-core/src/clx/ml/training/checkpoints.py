@@ -11,18 +11,21 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerState
 
 from clx.errors import ResumeError
+from clx.ml.machine.distributed import broadcast, process_count, wait
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import LOGS, METRICS_LOG
 from clx.ml.run_directory.staging import remove
 from clx.ml.trainer.checkpoint_weights import restore_weights
+from clx.ml.training.identity import identifying
 from clx.ml.training.interrupts import StopOnInterrupt
+from clx.ml.training.processes import BATCH, PROCESSES, comparable, differences
 from clx.problems import cell, raise_problems
 
 MARK = "clx-complete.json"
@@ -30,6 +33,9 @@ IDENTITY = "training.json"
 STATE = "trainer_state.json"
 SAVE_EVERY_S = 300.0
 """The age of the last checkpoint, in seconds, at which a training saves another one."""
+
+AGREE_EVERY = 10
+"""The number of steps after which several processes agree whether a checkpoint is due."""
 
 
 class MarkComplete(TrainerCallback):  # type: ignore[misc]
@@ -46,6 +52,8 @@ class MarkComplete(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Flush the checkpoint's files to disk, then write their sizes into its mark."""
+        # Each process writes its random state.
+        wait()
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if not state.is_world_process_zero or not folder.is_dir():
             return
@@ -116,7 +124,9 @@ class SavePeriodically(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set ``control.should_save`` if a checkpoint is due and this was not the last step."""
-        due = time.monotonic() - self._last >= self.every_s
+        if process_count() > 1 and state.global_step % AGREE_EVERY:
+            return
+        due = broadcast(time.monotonic() - self._last >= self.every_s)
         if due and state.global_step < state.max_steps:
             control.should_save = True
 
@@ -197,16 +207,18 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
             f"start one (with overwrite=True to replace a finished one)."
         ) from error
     now = json.loads(json.dumps(identity))
+    # Another version of clx may have written what this one leaves out.
+    begun |= {"config": identifying(begun.get("config", {}))}
     changed = [
         f"{key}: {cell(before)} at the start, {cell(after)} now"
-        for key, before, after in _differences(begun, now)
+        for key, before, after in differences(comparable(begun), comparable(now))
     ]
     raise_problems(
         ResumeError,
         f"The unfinished training in {folder.parent} cannot be resumed, because it was started with "
         f"other data or options:",
         changed,
-        "Restore the earlier values, or pass overwrite=True instead to start over.",
+        f"Restore the earlier values, or pass overwrite=True instead to start over.{_processes(begun)}",
     )
     complete = sweep_incomplete(folder)
     arguments = begun.get("config", {}).get("training_args", {})
@@ -221,13 +233,18 @@ def resume_point(folder: Path, identity: Mapping[str, Any]) -> Path | None:
     return complete[-1] if complete else None
 
 
-def _differences(before: Any, after: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the dotted path and both values of each leaf that differs between two JSON values."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted({*before, *after}):
-            yield from _differences(before.get(key), after.get(key), f"{where}.{key}".strip("."))
-    elif before != after:
-        yield where, before, after
+def _processes(begun: Mapping[str, Any]) -> str:
+    """Return a remark about the number of processes, if it changed."""
+    before, now = int(begun.get(PROCESSES, 1)), process_count()
+    batch = begun.get("config", {}).get("training_args", {}).get(BATCH)
+    if before == now or not isinstance(batch, int):
+        return ""
+    fits, rest = divmod(batch * before, now)
+    fitting = f": set {BATCH} to {fits}" if not rest else f", which {now} processes cannot share"
+    return (
+        f" The training was started with {before} processes and now has {now}; together they must take "
+        f"{batch * before} rows at a time{fitting}."
+    )
 
 
 def trim_log(path: Path, last_step: int) -> None:

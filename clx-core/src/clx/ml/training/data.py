@@ -17,10 +17,10 @@ from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.data.splits import Split, tokenised_split
 from clx.ml.data.task_frames import ColumnNames, validated_frame
-from clx.ml.machine.callers import user_level
 from clx.ml.results.data_check import DataCheck, raise_if_strict
 from clx.ml.results.row_split import RowSplit
 from clx.ml.task.author_code import author_code
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,6 +18,9 @@ from clx.ml.task.training_args import divides, with_matching_strategies
 from clx.ml.training.best_metric import BY_EVALUATION, with_direction
 from clx.problems import cell, raise_problems
 
+BATCH = 16
+"""The number of rows in a step, unless there are more than two processes."""
+
 MIN_STEPS = 200
 """Small data gets as many epochs as this number of steps takes, up to ``MAX_EPOCHS``."""
 
@@ -78,7 +81,7 @@ def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any
             incomplete batches are dropped.
     """
     _refuse_evaluation_without_data(user, setting.has_eval)
-    batch = int(user.get("per_device_train_batch_size", 16))
+    batch = int(user.get("per_device_train_batch_size", _batch_per_process()))
     accumulated = int(user.get("gradient_accumulation_steps", 1))
     updates = max(1, math.ceil(_batches(user, setting.rows, batch) / accumulated))
     most = MAX_EPOCHS if setting.probe else MAX_EPOCHS_RANDOM
@@ -113,15 +116,24 @@ def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any
     return with_direction(complete) if setting.has_eval else complete
 
 
+def _batch_per_process() -> int:
+    """Return the default number of rows that a process takes at a time.
+
+    Two processes together take as many as one, so they train the same. More of them would have too
+    little to compute in a step.
+    """
+    return max(BATCH // 2, BATCH // process_count())
+
+
 def _batches(user: Mapping[str, Any], rows: int, batch: int) -> int:
-    """Return the number of batches of an epoch.
+    """Return the number of batches of an epoch, each of which all processes share.
 
     Raises:
         ConfigError: there is no batch, because the only one is incomplete and dropped.
     """
-    if not user.get("dataloader_drop_last"):
-        return math.ceil(rows / batch)
     needed = batch * process_count()
+    if not user.get("dataloader_drop_last"):
+        return math.ceil(rows / needed)
     if rows < needed:
         raise ConfigError(
             f"training_args: with dataloader_drop_last=True there is nothing to train on: {rows} rows "

@@ -11,6 +11,7 @@ from transformers import EarlyStoppingCallback, Trainer, set_seed
 
 from clx.errors import ConfigError
 from clx.ml.evaluation.evaluate import pool_windows
+from clx.ml.machine.distributed import process_count
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.initialize import Head
 from clx.ml.model.head.label_texts import LabelTexts, label_names_of, label_texts
@@ -167,7 +168,9 @@ def _fine_tune(job: Job, plan: Plan, trainer: Trainer, watch: _Watch, fitted: Fi
             return
         limit_steps(trainer, max(1, steps))
     start = job.resume_from
-    listening = watch.interrupt.listening() if job.call.resumable else contextlib.nullcontext()
+    # torchrun passes Ctrl-C on to processes that already got it, which is the second one for them.
+    graceful = job.call.resumable and process_count() == 1
+    listening = watch.interrupt.listening() if graceful else contextlib.nullcontext()
     with quiet_transformers(), author_code(job.task, "train"), listening:
         if start is not None and checkpoints.is_finished(start):
             checkpoints.restore(trainer, start)

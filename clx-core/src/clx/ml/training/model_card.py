@@ -52,17 +52,6 @@ def model_card(
     return "\n".join(lines) + "\n"
 
 
-def measured_parts(config: Mapping[str, Any], results: Mapping[str, Any]) -> str:
-    """Return the parts of a card with metrics, labels and thresholds, in Markdown.
-
-    Args:
-        config: the content of ``config.json``.
-        results: the content of ``results.json``.
-    """
-    lines = [*_evaluation(results), *_labels(config, results)]
-    return "\n".join(lines[1:]) + "\n" if lines else ""
-
-
 def _base(config: Mapping[str, Any]) -> tuple[str, bool]:
     """Return the name of the base model, and whether it is on the Hub."""
     # The path of a local folder means nothing on another machine: the card has only its name.
@@ -106,7 +95,9 @@ def _what(
 ) -> Iterator[str]:
     earlier = object_or_empty(config.get(CONTINUED_FROM)).get("run_name")
     continued = f" It continues the training of `{earlier}`." if earlier else ""
-    yield f"A `{task.name}` model, fine-tuned from {base[0]} with clx {__version__}.{continued}"
+    # The version of the training, which does not change when the run is edited.
+    version = config.get("clx_version") or __version__
+    yield f"A `{task.name}` model, fine-tuned from {base[0]} with clx {version}.{continued}"
     yield ""
     rows = object_or_empty(results.get("rows")).get("train", 0)
     yield (
@@ -166,10 +157,12 @@ def _labels(config: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[s
             yield f"- {json.dumps(name, ensure_ascii=False)}{suffix}"
         if len(names) > MAX_LABELS:
             yield f"- and {len(names) - MAX_LABELS} more"
-    least = config.get("min_score")
-    if isinstance(least, int | float):
+    least, temperature = config.get("min_score"), config.get("temperature")
+    if not names and any(isinstance(each, int | float) for each in (least, temperature)):
+        yield from ("", "## Scores")
+    # No score is below 0.
+    if isinstance(least, int | float) and least > 0:
         yield from ("", f"Below a score of {least:.4f}, clx gives no label.")
-    temperature = config.get("temperature")
     if isinstance(temperature, int | float):
         how = "The scores are calibrated on the eval data"
         yield from ("", f"{how} (temperature {temperature:.3f}, part of the weights).")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from clx.ml.data.lengths import input_lengths
 from clx.ml.machine.distributed import is_main_process
-from clx.ml.run_directory.files import read_json_or_empty, write_json
+from clx.ml.run_directory.files import write_json
 from clx.ml.training.attention_dropout import rates_to_leave_out
 from clx.ml.training.best_metric import refuse_unknown_metric
 from clx.ml.training.keep_probe import score_probe
 from clx.ml.training.time_budget import measure_evaluation, steps_in_time
+from clx_runtime.files import read_json_or_empty
 
 if TYPE_CHECKING:
     from transformers import Trainer

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.machine.quiet import quiet_transformers
+from clx.ml.model.lora.base import named_base
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.outcome import TrainingResult
 from clx.ml.results.pages import run_report
@@ -87,8 +88,7 @@ def write_run(
     card = model_card(task, config, results)
     (new.model / "README.md").write_text(card, encoding="utf-8")
     if fitted.adapter is not None:
-        local = Path(task.base_model_name).is_dir()
-        fitted.adapter.write(fitted.model, None if local else task.base_model_name, new.adapter)
+        fitted.adapter.write(fitted.model, named_base(job.base), new.adapter)
     write_json(new.path / RESULTS, results)
     write_json(new.path / ENVIRONMENT, environment(task))
     _copy_logs(work_dir, new.path / LOGS)

@@ -166,15 +166,18 @@ class StopInTime(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Record the time that is available for steps."""
-        self._started, self._available = time.monotonic(), max(self.budget.left(), 1e-3)
+        available = broadcast(max(self.budget.left(), 1e-3))
+        self._started, self._available = time.monotonic(), available
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Lower the learning rate, and set ``control.should_training_stop`` if no time is left."""
-        share_left = max(0.0, 1 - (time.monotonic() - self._started) / self._available)
+        # Processes whose clocks differ would get different rates, or not stop at the same step.
+        elapsed, left = broadcast((time.monotonic() - self._started, self.budget.left()))
+        share_left = max(0.0, 1 - elapsed / self._available)
         optimizer = kwargs.get("optimizer")
         for group in () if optimizer is None else optimizer.param_groups:
             group["lr"] = min(group["lr"], group.get("initial_lr", group["lr"]) * share_left)
-        if self.budget.left() <= 0:
+        if left <= 0:
             control.should_training_stop = True
             if state.best_metric is None and args.load_best_model_at_end:
                 # Nothing was evaluated yet: do it once, to compare the model with the probe.

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError
 from clx.ml.data.lengths import input_limit
 from clx.ml.evaluation.evaluate import evaluate_predictions
-from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
 from clx.ml.machine.distributed import (
+    by_main_process,
     is_main_process,
-    join,
     main_process_first,
     on_main_process,
-    wait,
+    process_count,
 )
 from clx.ml.machine.memory import memory_for_training
 from clx.ml.model.base_models import resolve_base_model
 from clx.ml.model.base_notes import warn_about_base
 from clx.ml.model.base_runs import record_of, run_of_model
+from clx.ml.model.lora.base import require_lasting_base
 from clx.ml.plugins.calls import before_training, proposed_arguments
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.run_directory.config import (
@@ -41,7 +41,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.lora_options import require_peft, uses_lora
 from clx.ml.task.options import option_names
-from clx.ml.task.reporting import NONE, integrations_of, settled
+from clx.ml.task.reporting import integrations_of, settled
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
@@ -57,7 +57,9 @@ from clx.ml.training.defaults import choose_arguments
 from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.fit import Fitted, fit
 from clx.ml.training.following import Follower, NobodyFollows
+from clx.ml.training.identity import identifying
 from clx.ml.training.job import Call, Job
+from clx.ml.training.processes import PROCESSES, join_all, require_same, require_shared
 from clx.ml.training.publish import write_run
 from clx.ml.training.published_check import Reopen, check_opens, refused
 from clx.ml.training.setting import setting_of
@@ -117,14 +119,14 @@ def train_run(
     if request.fine_tune:
         require_peft(task)
     raise_config_problems(problems, f"The training of {task.run_name!r}")
-    join(on_cpu=trains_on_cpu(task.device, given))
+    join_all(task, given, place.path)
     with on_main_process(only_writer(place)):
-        if is_main_process():
-            recover(place)
-            refuse_existing(place, request.overwrite, request.resume)
+        by_main_process(lambda: _settle(place, request))
         before_training(task, frames["train"], frames.get("eval"))
         proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
         base = _base(task, place, request)
+        if request.fine_tune:
+            require_lasting_base(task, base)
         origin = replace(origin, extra={**origin.extra, **_ancestors(request, base)})
         tokenizer = task.tokenizer
         warn_about_base(task, base, tokenizer)
@@ -133,16 +135,13 @@ def train_run(
         identity = _identity(task, origin, frames, complete)
         if made is not None:
             identity["split"] = made.to_dict()
+        require_same(identity)
         all_weights = not uses_lora(task)
         needed = training_bytes(base, complete, all_weights)
         warn_if_short(place.path.parent, needed)
         with full_disk_named(place.path.parent, needed), memory_for_training(complete, all_weights):
             # The other processes find what the main process found or began, and resume it.
-            resume_from = main_process_first(
-                lambda: checkpoints.enter(
-                    place.checkpoints, identity, request.resume or not is_main_process()
-                )
-            )
+            resume_from = main_process_first(partial(_enter, place, identity, request))
             with _tidied(place):
                 check = check_or_warn(task, splits, input_limit(task, tokenizer), made)
                 work_dir, start, follower = place.checkpoints, request.earlier, request.follower
@@ -177,11 +176,26 @@ def train_run(
                 follower.evaluated(result)
                 extra = {**origin.extra, **_recorded(task, fitted)}
                 config = config_to_write(task, replace(origin, extra=extra))
-                if is_main_process():
+
+                def publish() -> None:
                     with staged(place, partial(_check, place, job, fitted.model, reopen)) as new:
                         write_run(new, job, fitted, result, config, identity["data"])
-                wait()
+
+                by_main_process(publish)
     return result, config
+
+
+def _settle(place: RunDir, request: Request) -> None:
+    """Finish or remove what an interrupted publication left, and refuse to replace a run unasked."""
+    recover(place)
+    refuse_existing(place, request.overwrite, request.resume)
+
+
+def _enter(place: RunDir, identity: dict[str, Any], request: Request) -> Path | None:
+    """Begin the training, or return the checkpoint to resume from."""
+    folder = place.checkpoints
+    require_shared(folder, checkpoints.IDENTITY)
+    return checkpoints.enter(folder, identity, request.resume or not is_main_process())
 
 
 def _base(task: Task, place: RunDir, request: Request) -> Path:
@@ -251,13 +265,11 @@ def _identity(
     task: Task, origin: Origin, frames: dict[str, pd.DataFrame], arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Return everything that must be equal to resume an unfinished training."""
-    # A training may continue without a tracker that failed.
-    unlogged = {**arguments, "report_to": NONE}
-    config = {**config_to_write(task, origin), "training_args": unlogged}
-    ignored = ("clx_version", "task_version", "report_to")
+    config = {**config_to_write(task, origin), "training_args": arguments}
     return {
-        "config": {key: value for key, value in config.items() if key not in ignored},
+        "config": identifying(config),
         "data": fingerprints(frames),
+        **({PROCESSES: process_count()} if process_count() > 1 else {}),
     }
 
 

@@ -13,9 +13,9 @@ from clx.ml.data.check.label_checks import label_findings, not_evaluated
 from clx.ml.data.check.label_names import joined_label_findings, similar_label_findings
 from clx.ml.data.check.labeled_texts import LabeledTexts, Rule, TextIndex
 from clx.ml.data.check.near_duplicates import near_duplicates
-from clx.ml.data.windows import READ_WHOLE
 from clx.ml.results.data_check import EVAL, KINDS, TRAIN, DataCheck, Finding, joined
 from clx.problems import MAX_EXAMPLES, cell
+from clx_runtime.windows import READ_WHOLE
 
 MIN_ROWS_PER_LABEL = 5
 """Labels with fewer rows are reported: five-fold cross-validation cannot put one row in each fold."""

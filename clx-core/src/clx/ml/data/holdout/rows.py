@@ -14,10 +14,10 @@ from clx.ml.data.holdout.columns import groups_of, time_ranks
 from clx.ml.data.holdout.repair import EVAL, cover_labels, fill_folds, fill_up
 from clx.ml.data.holdout.stratify import Units, divide_groups, divide_rows, units_of
 from clx.ml.data.texts import row_texts
-from clx.ml.machine.callers import user_level
 from clx.ml.results.row_split import RowSplit
 from clx.ml.task.author_code import author_code
 from clx.problems import cell, examples
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pandas as pd

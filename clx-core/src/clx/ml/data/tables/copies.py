@@ -12,6 +12,7 @@ from typing import IO
 from clx.errors import DataFormatError
 from clx.ml.data.tables.addresses import scheme_of
 from clx.ml.data.tables.streams import BLOCK, FileSource
+from clx.ml.machine.distributed import process_count
 
 READ_IN_PLACE = ("parquet", "arrow")
 """Formats that are read only once, by seeking to the columns."""
@@ -42,6 +43,11 @@ def rereadable(source: FileSource) -> FileSource:
             return source
         if not source.path.is_fifo():
             raise DataFormatError(f"{source.name} is neither a file nor a pipe")
+        if process_count() > 1:
+            raise DataFormatError(
+                f"{source.name} is a pipe, which only one process can read, but there are "
+                f"{process_count()}: write its content to a file first"
+            )
     elif source.format.kind in READ_IN_PLACE and not scheme_of(source.path).startswith("http"):
         return source
     with source.errors_named(), source.open_raw() as stream:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ResumeError, RunExistsError
 from clx.ml.data.tables.rows import common_type, fitted
-from clx.ml.run_directory.files import fsync, read_json, read_json_or_empty, write_json
+from clx.ml.run_directory.files import fsync, write_json
 from clx.ml.run_directory.staging import remove
 from clx.problems import raise_problems
+from clx_runtime.files import read_json, read_json_or_empty
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from clx.errors import DataFormatError
@@ -57,6 +57,19 @@ class Rows:
                 held += rest.num_rows
         if held:
             yield self._joined(waiting)
+
+    def after(self, rows: int) -> Rows:
+        """Return the same source without its first rows, which are read and dropped."""
+
+        def read() -> Iterator[pa.RecordBatch]:
+            left = rows
+            for batch in self.read():
+                if left < batch.num_rows:
+                    yield batch.slice(left)
+                left = max(0, left - batch.num_rows)
+
+        count = None if self.count is None else max(0, self.count - rows)
+        return replace(self, read=read, count=count)
 
     def _joined(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         import pyarrow as pa

@@ -53,8 +53,32 @@ def open_rows(
         from clx.ml.data.tables.text_files import open_text_folder
 
         return open_text_folder(name, files, reading)
-    rows = [_open_file(rereadable(file), reading, keep) for file in files]
+    rows = [open_file(file, reading, keep) for file in files]
     return joined_rows(name, partitioned(rows, files))
+
+
+def open_file(
+    source: FileSource, reading: Reading = DEFAULT_READING, keep: bool = False, start: int = 0
+) -> Rows:
+    """Open the rows of one file.
+
+    Args:
+        source: the file.
+        reading: how the caller wants text files to be read.
+        keep: as for :func:`open_rows`.
+        start: the first row to read.
+
+    Raises:
+        DataFormatError: the file is not valid.
+        MissingDependencyError: a package is needed for it.
+    """
+    source = rereadable(source)
+    if source.format.kind == "parquet":
+        from clx.ml.data.tables.columnar import open_parquet
+
+        return open_parquet(source, start)
+    rows = _open_file(source, reading, keep)
+    return rows.after(start) if start else rows
 
 
 def _open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
@@ -79,9 +103,9 @@ def _open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
         from clx.ml.data.tables.text_files import open_text_lines
 
         return open_text_lines(source, reading)
-    from clx.ml.data.tables import columnar
+    from clx.ml.data.tables.columnar import open_arrow
 
-    return columnar.open_parquet(source) if kind == "parquet" else columnar.open_arrow(source)
+    return open_arrow(source)
 
 
 def is_source(word: str) -> bool:

@@ -57,14 +57,15 @@ class FileSource:
             DataFormatError: the file cannot be opened, or is not compressed as its name says.
         """
         with self.errors_named(), self.open_raw() as raw:
-            stream = self._decompressed(raw)
+            stream = self.decompressed(raw)
             try:
                 yield stream
             finally:
                 if stream is not raw:
                     stream.close()
 
-    def _decompressed(self, raw: IO[bytes]) -> IO[bytes]:
+    def decompressed(self, raw: IO[bytes]) -> IO[bytes]:
+        """Return a stream of the decompressed content."""
         kind = self.format.compression
         if kind == "gzip":
             return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))

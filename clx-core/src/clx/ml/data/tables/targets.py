@@ -87,7 +87,11 @@ class Target:
             # The object appears when the upload is complete, even if the upload itself is not
             # atomic.
             files.put_file(str(self.local), f"{self.address}.new")
-            files.mv(f"{self.address}.new", self.address)
+            try:
+                files.mv(f"{self.address}.new", self.address)
+            except NotImplementedError:
+                files.rm_file(f"{self.address}.new")
+                files.put_file(str(self.local), self.address)
             self.local.unlink()
 
     def identity(self) -> list[int] | None:

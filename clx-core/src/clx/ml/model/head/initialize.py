@@ -7,7 +7,9 @@ Pretrained Features and Underperform Out-of-Distribution").
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from clx.ml.machine.finite import not_finite
 from clx.ml.model.head.fit_probe import fit_probe
-from clx.ml.model.head.label_texts import require_probe
+from clx.ml.model.head.label_texts import require_probe, text_examples
 from clx.ml.model.head.layer import collect_features, find_head, first_rows, label_kind_of, set_head
 from clx.ml.model.head.pooling import install_pooling, installed_pooling
 from clx.ml.model.head.pooling_choice import choose_pooling, pooling_by_name
@@ -25,9 +27,6 @@ from clx.problems import examples as some_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-MAX_ROWS_PER_LABEL = 32
-"""With more rows per label, label names add nothing to what the rows say."""
 
 
 @dataclass
@@ -82,12 +81,14 @@ class Head:
             "probe_train_loss": self.train_loss,
             "score_difference": self.score_difference,
             "seconds": round(self.seconds, 3),
-            "validation": {
-                name: {str(C): round(loss, 5) for C, loss in losses.items()}
-                for name, losses in self.losses.items()
-            },
+            "validation": validation_to_json(self.losses),
             **({} if self.continued is None else {"continued": self.continued.to_dict()}),
         }
+
+
+def validation_to_json(losses: Mapping[str, Mapping[float, float]]) -> dict[str, dict[str, float]]:
+    """Return the losses of probes on held-out rows as plain values for JSON."""
+    return {name: {str(C): round(loss, 5) for C, loss in of.items()} for name, of in losses.items()}
 
 
 def prepare_head(model: PreTrainedModel, request: HeadRequest) -> Head:
@@ -179,13 +180,5 @@ def label_examples(
     model: PreTrainedModel, layer: nn.Linear, request: HeadRequest, examples: Examples
 ) -> Examples | None:
     """Return the label texts as examples, None if there are none or the rows do not need them."""
-    texts = request.texts
-    if texts is None or examples.kind == "regression":
-        return None
-    if not texts.certain and len(examples) > MAX_ROWS_PER_LABEL * examples.outputs:
-        return None
-    return replace(
-        examples,
-        features=collect_features(model, layer, texts.dataset, request.collator),
-        targets=texts.targets(examples.kind == "multi", examples.outputs),
-    )
+    collect = partial(collect_features, model, layer, collator=request.collator)
+    return text_examples(request.texts, examples, collect)

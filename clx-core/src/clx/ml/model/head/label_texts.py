@@ -7,8 +7,8 @@ The probe decides whether the names fit the rows. If they do, they are rows of t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from clx.ml.model.head.probe import Examples
     from clx.ml.task.task import Task
+
+MAX_ROWS_PER_LABEL = 32
+"""With more rows per label, label names add nothing to what the rows say."""
 
 REFUSED = "label_texts cannot be used:"
 
@@ -121,6 +125,24 @@ def label_texts(
         torch.tensor([label for label, _ in texts]),
         certain,
     )
+
+
+def text_examples(
+    texts: LabelTexts | None, examples: Examples, features: Callable[[Dataset], Tensor]
+) -> Examples | None:
+    """Return label texts as examples, None if there are none or the rows do not need them.
+
+    Args:
+        texts: the texts.
+        examples: the rows.
+        features: returns the features of tokenized texts.
+    """
+    if texts is None or examples.kind == "regression":
+        return None
+    if not texts.certain and len(examples) > MAX_ROWS_PER_LABEL * examples.outputs:
+        return None
+    targets = texts.targets(examples.kind == "multi", examples.outputs)
+    return replace(examples, features=features(texts.dataset), targets=targets)
 
 
 def require_probe(texts: LabelTexts | None, reason: str) -> None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from clx.ml.data.batches import batches, needs_equal_lengths
+from clx.ml.data.equal_lengths import needs_equal_lengths
 from clx.ml.data.lengths import input_lengths
 from clx.ml.machine.memory import memory_for_features
 from clx.ml.model.head.probe import Kind, LinearHead
+from clx_runtime.batches import batches
 
 if TYPE_CHECKING:
     from datasets import Dataset

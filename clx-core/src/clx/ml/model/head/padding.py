@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clx.ml.data.batches import BATCHING, EQUAL_LENGTHS, needs_equal_lengths
+from clx.ml.data.equal_lengths import BATCHING, EQUAL_LENGTHS, needs_equal_lengths
 from clx.ml.data.lengths import input_lengths
 from clx.ml.data.no_tokens import stand_in
 from clx.ml.model.head.layer import evaluating, model_columns

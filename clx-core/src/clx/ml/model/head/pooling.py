@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clx.ml.run_directory.files import read_json_or_empty
 from clx.ml.task.option_checks import POOLINGS
+from clx_runtime.files import read_json_or_empty
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
+    from clx.ml.model.lora.base import NamedBase
+
 PREFIX = "base_model.model."
 """What PEFT writes before the names of weights."""
 
@@ -33,12 +35,12 @@ class AdapterFiles:
     weights: Mapping[str, Tensor]
     whole: list[str]
 
-    def write(self, model: PreTrainedModel, base: str | None, folder: Path) -> None:
+    def write(self, model: PreTrainedModel, base: NamedBase, folder: Path) -> None:
         """Write the files.
 
         Args:
             model: the published model, whose head may have changed since the training.
-            base: the Hub id of the base model, None if it is a local folder.
+            base: how the files name the base model.
             folder: the new folder.
         """
         from safetensors.torch import save_file
@@ -53,7 +55,8 @@ class AdapterFiles:
         save_file(named, folder / WEIGHTS, metadata={"format": "pt"})
         self.config.target_modules = sorted(self.config.target_modules)
         self.config.modules_to_save = list(self.whole)
-        self.config.base_model_name_or_path = base
+        self.config.base_model_name_or_path = base.name
+        self.config.revision = base.revision
         self.config.inference_mode = True
         self.config.save_pretrained(folder)
 

@@ -1,0 +1,73 @@
+"""Predict the missing parts of a shard in this process."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+from tqdm.auto import tqdm
+
+from clx.errors import DataFormatError
+from clx.ml.batch.job import PartsJob, PartsWorker, is_about_data
+from clx.ml.batch.plan import Part
+from clx.ml.batch.records import Failure, Record
+from clx.ml.machine.termination import noticing_sigterm
+
+ATTEMPTS = 3
+"""How often a part is tried if an error may pass, such as one of a file system."""
+
+
+def predict_shard(
+    job: PartsJob, parts: Sequence[Part], what: str
+) -> tuple[list[Record], dict[Part, Failure]]:
+    """Predict parts that are missing, behind a progress bar. A part that fails leaves the others.
+
+    Args:
+        job: the job.
+        parts: the parts of the shard, in order.
+        what: the name of the shard in the bar.
+
+    Returns:
+        the records of the parts that were predicted now, and the failures.
+
+    Raises:
+        ClxError: this machine cannot read the run or the inputs.
+        SystemExit: SIGTERM arrived; the status is 143. Finished parts stay.
+    """
+    records = job.records()
+    missing = set(records.missing(parts))
+    done: list[Record] = []
+    failed: dict[Part, Failure] = {}
+    with noticing_sigterm() as check:
+        worker = job.worker(check)
+        with tqdm(desc=what, unit="rows", delay=1, total=sum(part.rows for part in parts)) as bar:
+            for part in parts:
+                check()
+                if part in missing:
+                    outcome = _tried(worker, part)
+                    if isinstance(outcome, Failure):
+                        failed[part] = outcome
+                        records.fail(part, outcome)
+                        bar.set_postfix_str(f"{len(failed)} parts failed", refresh=False)
+                    else:
+                        done.append(outcome)
+                bar.update(part.rows)
+    return done, failed
+
+
+def _tried(worker: PartsWorker, part: Part) -> Record | Failure:
+    """Predict a part, a few times if the error may pass."""
+    where = f"{socket.gethostname()}:{os.getpid()}"
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return worker(part)
+        except Exception as error:
+            cause = str(error) if isinstance(error, DataFormatError) else _named(error)
+            if attempt == ATTEMPTS or is_about_data(error):
+                return Failure(str(part), cause, attempt, where)
+    raise AssertionError("the loop returns")
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,99 @@
+"""The engine of a trained run for the server, and what clients are told about its labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clx.ml.prediction.exported import exported_folder
+from clx.ml.prediction.served_task import ServedTask
+from clx_runtime.label_set import LabelSet
+from clx_runtime.scores import score_function
+from clx_runtime.server.runtime_model import limits_of
+from clx_runtime.server.served import Facts
+
+if TYPE_CHECKING:
+    from transformers import Pipeline, PreTrainedTokenizerBase
+
+    from clx.ml.run_directory.layout import RunDir
+    from clx.ml.task.task import Task
+
+
+def served_with_torch(
+    task: Task, directory: RunDir, pipe: Pipeline, tokenizer: PreTrainedTokenizerBase
+) -> ServedTask:
+    """Return a run that predicts with torch.
+
+    Args:
+        task: the run.
+        directory: its directory.
+        pipe: its pipeline.
+        tokenizer: its tokenizer.
+    """
+    from transformers import TextClassificationPipeline
+
+    from clx.ml.prediction.backends import TORCH
+    from clx.ml.prediction.pipe_engine import torch_engine
+
+    config: Any = pipe.model.config
+    labels: tuple[str, ...] = ()
+    if isinstance(pipe, TextClassificationPipeline):
+        labels = tuple(config.id2label[n] for n in range(config.num_labels))
+    function = score_function(
+        task.predict_args.get("function_to_apply"),
+        config.problem_type,
+        config.num_labels,
+        getattr(config, "function_to_apply", None),
+    )
+    facts = _facts(task, directory, TORCH, pipe.device.type, labels, function)
+    return ServedTask(task, torch_engine(task, pipe, tokenizer, None), facts)
+
+
+def served_with_export(
+    task: Task, directory: RunDir, backend: str, device: str | None, threads: int | None
+) -> ServedTask:
+    """Return a run that predicts with its exported model.
+
+    Args:
+        task: the run.
+        directory: its directory.
+        backend: the backend of the export.
+        device: the device; None chooses it.
+        threads: the number of threads for one batch; None leaves it to the backend.
+
+    Raises:
+        NotTrainedError: the run was not exported for this backend.
+    """
+    from clx_runtime.engine import Engine, own_function
+    from clx_runtime.exported_model import ExportedModel
+    from clx_runtime.exports import export_in
+
+    export = export_in(exported_folder(directory, backend))
+    model = ExportedModel(export, backend, device, threads)
+    settings = export.settings
+    function = task.predict_args.get("function_to_apply") or own_function(settings)
+    facts = _facts(task, directory, backend, model.device, tuple(settings.labels), function)
+    return ServedTask(task, Engine(model, None), facts)
+
+
+def _facts(
+    task: Task,
+    directory: RunDir,
+    backend: str,
+    device: str,
+    labels: tuple[str, ...],
+    function: str,
+) -> Facts:
+    rule = task.decision_rule()
+    return Facts(
+        name=task.run_name,
+        task=task.name,
+        identity=directory.identity(),
+        backend=backend,
+        device=device,
+        labels=labels,
+        multi_label=isinstance(rule, LabelSet) or (function == "sigmoid" and len(labels) > 1),
+        function=function,
+        limits=limits_of(rule),
+        limit=None,
+        text_columns=tuple(task.text_columns),
+    )

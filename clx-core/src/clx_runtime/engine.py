@@ -1,0 +1,124 @@
+"""Predict with an exported model, in the same batches and with the same outputs as the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clx_runtime.batches import batches, window_size
+from clx_runtime.errors import ConfigError
+from clx_runtime.exported_model import ExportedModel
+from clx_runtime.problems import cell
+from clx_runtime.scores import pipeline_outputs, score_function, scores_of
+from clx_runtime.settings import Settings
+from clx_runtime.texts import TextRow
+from clx_runtime.windows import pooled
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Engine:
+    """Runs an exported model for one call of ``predict``.
+
+    Args:
+        model: the session with its tokenizer.
+        batch_size: texts per batch. None uses the pipeline's own batch size, or else as many texts
+            as fit the token budget of the device.
+
+    Attributes:
+        window: how many texts to pass at once.
+    """
+
+    def __init__(self, model: ExportedModel, batch_size: int | None) -> None:
+        self._model = model
+        self._texts_per_batch = batch_size or model.settings.batch_size
+        self._cut: list[bool] = []
+        self._tokens: list[int] = []
+        self.window = window_size(model.device, self._texts_per_batch)
+
+    def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
+        """Return the pipeline's output for each text, in order."""
+        settings = self._model.settings
+        requested, top_k, legacy = scoring_of(arguments, settings)
+        scores = self.scores(texts, requested)
+        return pipeline_outputs(scores, dict(enumerate(settings.labels)), top_k, legacy)
+
+    def scores(self, texts: Sequence[str], function: str | None = None) -> np.ndarray[Any, Any]:
+        """Return the score of each label of the model, shape (texts, labels).
+
+        Args:
+            texts: what to predict.
+            function: ``softmax``, ``sigmoid`` or ``none``; None leaves it to the model.
+        """
+        settings = self._model.settings
+        return scores_of(self.logits(texts), function or own_function(settings))
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+        """Return the logits of each text, shape (texts, labels)."""
+        pooling = self._model.settings.window_pooling
+        pairs = [text.texts if isinstance(text, TextRow) else text for text in texts]
+        encodings = self._model.encode(pairs)
+        if pooling is None:
+            self._cut = [bool(encoding.overflowing) for encoding in encodings]
+            self._tokens = [len(encoding) for encoding in encodings]
+            return self._logits(encodings)
+        self._cut = [False] * len(texts)
+        self._tokens = [sum(map(len, (e, *e.overflowing))) for e in encodings]
+        windows = [window for e in encodings for window in (e, *e.overflowing)]
+        row_of = [row for row, e in enumerate(encodings) for _ in (e, *e.overflowing)]
+        sizes = [max(1, len(window)) for window in windows]
+        return pooled(self._logits(windows), row_of, sizes, pooling)
+
+    def _logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
+        """Return the logits of each encoding, in order, shape (encodings, labels)."""
+        import numpy as np
+
+        lengths = [max(1, len(encoding)) for encoding in encodings]
+        labels, equal = len(self._model.settings.labels), self._model.settings.equal_lengths
+        logits = np.empty((len(encodings), labels), dtype=np.float32)
+        for batch in batches(lengths, self._model.device, self._texts_per_batch, equal=equal):
+            logits[batch] = self._model.logits([encodings[position] for position in batch])
+        return logits
+
+    def cut(self) -> list[bool]:
+        """Return for each text of the last call whether it was truncated."""
+        return self._cut
+
+    def tokens(self) -> list[int]:
+        """Return how many tokens of each text of the last call the model read."""
+        return self._tokens
+
+    def limit(self) -> int | None:
+        """Return the most tokens of a text that the model receives, None for no limit."""
+        return self._model.settings.limit
+
+
+def own_function(settings: Settings) -> str:
+    """Return the function that turns a model's logits into its scores, if nobody asks for another."""
+    return score_function(None, settings.problem_type, len(settings.labels), settings.configured)
+
+
+def scoring_of(arguments: Mapping[str, Any], settings: Settings) -> tuple[str | None, Any, bool]:
+    """Return function, top_k and legacy as the pipeline interprets the arguments of its call.
+
+    Raises:
+        ConfigError: only the torch pipeline accepts an argument, or a value is not valid.
+    """
+    unknown = sorted(set(arguments) - {"top_k", "function_to_apply"})
+    if unknown:
+        raise ConfigError(
+            f"An export accepts top_k and function_to_apply, but not {', '.join(unknown)}: the "
+            f"export fixed the tokenizer's arguments (backend='torch' accepts others)"
+        )
+    own = settings.scoring
+    function = arguments.get("function_to_apply") or own["function"]
+    if function not in (None, "softmax", "sigmoid", "none"):
+        raise ConfigError(
+            f"function_to_apply must be softmax, sigmoid or none, but is {cell(function)}"
+        )
+    top_k, legacy = own["top_k"], own["legacy"]
+    requested = arguments.get("top_k", "")
+    if requested is None or isinstance(requested, int):
+        top_k, legacy = requested, False
+    return function, top_k, legacy

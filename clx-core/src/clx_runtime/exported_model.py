@@ -1,0 +1,99 @@
+"""An exported model, loaded: from texts to logits, with neither torch nor transformers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from clx_runtime.batches import padded
+from clx_runtime.errors import RunDirError
+from clx_runtime.exports import Export
+from clx_runtime.forks import not_forked, renew_after_fork
+from clx_runtime.onnx_session import OnnxSession
+from clx_runtime.openvino_session import OpenVinoSession
+from clx_runtime.sessions import open_session
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Session = Callable[[Mapping[str, Any]], "np.ndarray[Any, Any]"]
+"""Returns the logits of one batch, shape (texts, labels), for input → array (texts, tokens)."""
+
+
+class ExportedModel:
+    """A session with its tokenizer and settings.
+
+    Args:
+        export: the files.
+        backend: one of its backends.
+        device: as for a run; None chooses a GPU if there is one.
+        threads: the number of threads for one batch; None leaves it to the backend.
+
+    Attributes:
+        settings: the settings of the pipeline.
+        device: the kind of device, ``cpu`` or ``cuda``.
+
+    Raises:
+        MissingDependencyError: the backend's package is not installed.
+        ConfigError: the device is not available.
+        RunDirError: the tokenizer is damaged.
+    """
+
+    def __init__(
+        self, export: Export, backend: str, device: str | None = None, threads: int | None = None
+    ) -> None:
+        from tokenizers import Tokenizer
+
+        self.settings = export.settings
+        self._open = partial(_session, export, backend, device, threads)
+        session = self._open()
+        self.device = session.device
+        self._session: Session | None = session
+        # A session that belongs to the parent process is kept: its end would wait for its threads.
+        self._left: list[Session] = []
+        self._lock = threading.Lock()
+        try:
+            self._tokenizer = Tokenizer.from_str(export.tokenizer)
+        except Exception as error:
+            # The package raises Exception itself.
+            raise RunDirError(f"The tokenizer in {export.where} is damaged: {error}") from error
+        self._tokenizer.no_padding()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Open a session anew when it is needed: a forked process lacks the threads of this one."""
+        self._lock = threading.Lock()
+        self._left += [] if self._session is None else [self._session]
+        self._session = None
+
+    def encode(self, texts: Sequence[Any]) -> list[Any]:
+        """Return the tokens of each text, or pair of texts."""
+        with not_forked():
+            return list(self._tokenizer.encode_batch(texts))
+
+    def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
+        """Return the logits of one batch, shape (texts, labels)."""
+        feeds = self.feeds(encodings)
+        with self._lock:
+            session = self._session = self._session or self._open()
+        return session(feeds)
+
+    def feeds(self, encodings: Sequence[Any]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the inputs of one batch: input → array, shape (texts, tokens)."""
+        fill, side, token = self.settings.fill, self.settings.side, self.settings.stand_in
+        empty = [fill["input_ids"] if token is None else token]
+        rows = {
+            "input_ids": [encoding.ids or empty for encoding in encodings],
+            "attention_mask": [encoding.attention_mask or [1] for encoding in encodings],
+            "token_type_ids": [encoding.type_ids or [0] for encoding in encodings],
+        }
+        names = self.settings.inputs
+        return {name: padded(rows[name], fill[name], side) for name in names}
+
+
+def _session(
+    export: Export, backend: str, device: str | None, threads: int | None
+) -> OnnxSession | OpenVinoSession:
+    return open_session(backend, export.weights[backend](), device, threads)

@@ -1,0 +1,1 @@
+"""Serve runs over HTTP: ``clx serve`` and ``clx-serve``. Needs the packages of the extra ``serve``."""
