@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import shutil
@@ -147,3 +148,20 @@ def _trained_once(tiny_model, tmp_path_factory) -> Path:
 def trained(_trained_once, tmp_path) -> Path:
     """A run directory of task classification, labels animal and fruit: a copy of one's own."""
     return Path(shutil.copytree(_trained_once, tmp_path / "trained"))
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """Ray, connected to a cluster of two CPUs on this machine."""
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=2,
+        object_store_memory=80 * 2**20,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    yield ray
+    ray.shutdown()

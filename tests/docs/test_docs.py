@@ -48,8 +48,11 @@ def registry():
 
 @pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.name)
 @pytest.mark.filterwarnings("default")
-def test_code_blocks_run(path, tmp_path, monkeypatch, registry):
+def test_code_blocks_run(path, tmp_path, monkeypatch, registry, request):
     monkeypatch.chdir(tmp_path)
+    if any("import ray\n" in code for _, code, _ in blocks(path)):
+        # A process has one connection to Ray, which the tests of clx.ml.batch use too.
+        request.getfixturevalue("ray_cluster")
     rows = {"text": ["apple", "cat", "pear", "dog"], "label": ["fruit", "animal"] * 2}
     pd.DataFrame(rows).to_csv("train.csv", index=False)
     pd.DataFrame(rows).to_csv("eval.csv", index=False)
