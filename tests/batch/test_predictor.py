@@ -307,18 +307,20 @@ def test_the_pickle_is_a_reference(predictor):
         )
 
 
-def test_predictors_of_a_run_share_its_weights(run_dir, monkeypatch):
+def test_predictors_of_a_run_share_its_weights(run_dir, tmp_path, monkeypatch):
     from clx.ml.run.loaded import Loaded
 
     loads = []
     load = Loaded._new_model
     monkeypatch.setattr(Loaded, "_new_model", lambda *a, **k: loads.append(1) or load(*a, **k))
-    folder = shutil.copytree(run_dir, run_dir.parent / "shared", dirs_exist_ok=True)
+    folder = shutil.copytree(run_dir, tmp_path / "shared")
     first, second = Predictor(folder), Predictor(training_run(load=folder), prefix="x_")
     batch = pa.table({"text": ["cat"]})
-    for predictor in (first, second, pickle.loads(pickle.dumps(first)), copy.copy(second)):
-        predictor(batch)
-    assert len(loads) == 1
+    other = Predictor(shutil.copytree(run_dir, tmp_path / "other"))
+    # A worker of an engine unpickles the predictors of several runs in turn.
+    for predictor in (first, other, second, other, copy.copy(second), other):
+        pickle.loads(pickle.dumps(predictor))(batch)
+    assert len(loads) == 2
 
 
 def test_threads_get_the_same_predictions(run_dir, whole, tmp_path):
