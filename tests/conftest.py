@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import sys
+import time
 from pathlib import Path
 
 # Before anything imports huggingface_hub, which reads them at import.
@@ -151,8 +152,7 @@ def trained(_trained_once, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ray_cluster():
-    """Ray, connected to a cluster of two CPUs on this machine."""
+def _ray_started():
     import ray
 
     ray.init(
@@ -165,3 +165,12 @@ def ray_cluster():
     )
     yield ray
     ray.shutdown()
+
+
+@pytest.fixture
+def ray_cluster(_ray_started):
+    """Ray, connected to a cluster of two CPUs on this machine, both free."""
+    until = time.monotonic() + 60
+    while _ray_started.available_resources().get("CPU", 0) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    return _ray_started

@@ -20,7 +20,7 @@ def shared(_shared_once, tmp_path_factory):
 
     source = RunDir(_shared_once)
     folder = tmp_path_factory.mktemp("copy") / "new"
-    copy = shared_copy(source, folder, include_texts=False, card=lambda *_: "# card")
+    copy = shared_copy(source, folder, include_texts=False, card=lambda *_: ("# card", ""))
     root = copy.directory.path
     return {repository_path(name): (root / name).read_bytes() for name in uploaded_files(copy)}
 
