@@ -107,6 +107,7 @@ def test_a_machine_without_the_run_or_the_folder_is_named(
 COMMAND = [sys.executable, "-m", "clx", "predict"]
 
 
+@pytest.mark.slow
 def test_sigterm_to_the_command_stops_the_workers_and_the_command_continues(
     trained, source, tmp_path
 ):
