@@ -23,7 +23,7 @@ ATTEMPTS = 3
 """How often a piece is tried before it counts as failed."""
 
 POLL_SECONDS = 1.0
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 """How long no worker may have started before a warning says what they wait for."""
 
 Work = TypeVar("Work", bound=Hashable)
@@ -254,7 +254,7 @@ class Dispatch(Generic[Work, Result]):
         warnings.warn(
             f"No worker has started for {PATIENCE_SECONDS:.0f} seconds. Each needs {wanted.cpus} CPUs "
             f"and {wanted.gpus:g} GPUs, and the cluster has {free.get('CPU', 0):g} CPUs and "
-            f"{free.get('GPU', 0):g} GPUs free.",
+            f"{free.get('GPU', 0):g} GPUs free. If they have what they need, they still load the model.",
             ClxWarning,
             stacklevel=user_level(),
         )
