@@ -41,7 +41,8 @@ def main() -> None:
         kills, began = 0, time.monotonic()
         while kills < given.kills:
             workers = [start(run.run_dir, source, out, n, given.part_rows) for n in (1, 2)]
-            time.sleep(6 + rng.random() * 4)
+            wait_for_work(out, workers)
+            time.sleep(rng.random() * 2)
             alive = [each for each in workers if each.poll() is None]
             for each in alive:
                 each.kill()
@@ -66,6 +67,15 @@ def main() -> None:
             f"{time.monotonic() - began:.0f} s: no row lost, doubled or changed; largest difference "
             f"of a score {largest:.1e}"
         )
+
+
+def wait_for_work(out: Path, workers: list[subprocess.Popen]) -> None:
+    """Wait until a part was finished, so that a kill does not only hit workers that still load."""
+    began, until = len(list(out.glob("done/*"))), time.monotonic() + 300
+    while len(list(out.glob("done/*"))) <= began and time.monotonic() < until:
+        if all(each.poll() is not None for each in workers):
+            return
+        time.sleep(0.05)
 
 
 def prepared(folder: Path, rows: int, rng: random.Random) -> tuple:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +76,8 @@ def inputs_of(sources: Sequence[str | os.PathLike[str]]) -> list[Input]:
             found.append(Input(name, digest, tuple(files)))
         else:
             found += [Input(_name(file), _digest(_stamp(file)), (file,)) for file in files]
-    names = [each.name for each in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
+    twice, times = max(Counter(each.name for each in found).items(), key=lambda each: each[1])
+    if times > 1:
         raise DataFormatError(f"{twice} is given twice: its rows would be predicted twice")
     return found
 
@@ -103,7 +103,7 @@ def _stamp(file: FileSource) -> list[Any]:
     """Return what changes when a file changes, without reading its rows.
 
     That is its size and time of change; for parquet also its footer; in an object store its ETag or
-    checksum.
+    checksum. Files in two folders can agree in all of this, so the whole name takes part.
     """
     with file.errors_named():
         if isinstance(file.path, Path):
@@ -113,7 +113,7 @@ def _stamp(file: FileSource) -> list[Any]:
             known = _remote_stamp(file.path)
     if file.format.kind == "parquet":
         known.append(hashlib.sha256(footer_of(file)).hexdigest())
-    return [_name(file).rpartition("/")[2], *known]
+    return [_name(file), *known]
 
 
 def _remote_stamp(address: str) -> list[Any]:

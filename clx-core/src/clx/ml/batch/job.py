@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ClxError, ConfigError, DataFormatError, ResumeError
+from clx.errors import ConfigError, DataFormatError, ResumeError
+from clx.ml.batch.causes import may_pass
 from clx.ml.batch.inputs import Input, current_fingerprint, inputs_of
 from clx.ml.batch.place import place_at
 from clx.ml.batch.plan import Part, Plan, Wish, check_part_rows, make_plan
@@ -78,6 +79,10 @@ class PartsWorker:
     job: PartsJob
     check: Any
     _open: Position | None = field(default=None, repr=False)
+    _inputs: dict[str, Input] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._inputs = {each.fingerprint: each for each in self.job.inputs}
 
     def __call__(self, part: Part) -> Record:
         """Predict a part, write it, and return its record.
@@ -85,9 +90,18 @@ class PartsWorker:
         Raises:
             DataFormatError: the file changed or cannot be read, or, with ``on_error="raise"``, a row
                 has no valid text.
+            OSError: the network or a file system failed, which may pass.
         """
+        try:
+            return self._done(part)
+        except DataFormatError as error:
+            if may_pass(error):
+                raise OSError(str(error)) from error
+            raise
+
+    def _done(self, part: Part) -> Record:
         job, began = self.job, time.time()
-        given = next(each for each in job.inputs if each.fingerprint == part.fingerprint)
+        given = self._inputs[part.fingerprint]
         if current_fingerprint(given) != part.fingerprint:
             raise DataFormatError(
                 f"{part.source} changed after the prediction began: restore it, or start again with "
@@ -200,26 +214,40 @@ def begin_job(
     records.refuse_others()
     inputs = inputs_of(sources)
     answer = _answer(predictor, reading, check_part_rows(part_rows))
+    plan = _planned(records, answer, inputs, overwrite)
+    if plan is None:
+        before = records.plan()
+        # How a file is read decides how many rows it has.
+        known = before.files if before is not None and dict(before.answer) == answer else ()
+        counts = {file.fingerprint: file.rows for file in known}
+        wish = Wish(answer, predictor.text_columns, predictor.columns, reading, part_rows)
+        made = make_plan(inputs, wish, counts, predictor.schema)
+        # Counting rows can take long, and another worker may have begun meanwhile.
+        plan = _planned(records, answer, inputs, overwrite)
+        if plan is None:
+            plan = made
+            records.begin(plan)
+    return PartsJob(predictor, tuple(inputs), place.name, plan, reading)
+
+
+def _planned(
+    records: Records, answer: dict[str, Any], inputs: Sequence[Input], overwrite: bool
+) -> Plan | None:
+    """Return the plan in the folder if it is for this prediction, None if one must be made."""
     before = records.plan()
-    same_answer = before is not None and dict(before.answer) == answer
-    if before is not None and same_answer and _files(before) == _files_of(inputs):
-        return PartsJob(predictor, tuple(inputs), place.name, before, reading)
-    if before is not None and not overwrite:
+    if before is None:
+        return None
+    if dict(before.answer) == answer and _files(before) == _files_of(inputs):
+        return before
+    if not overwrite:
         raise_problems(
             ResumeError,
-            f"The prediction in {place.name} differs from this one:",
+            f"The prediction in {records.place.name} differs from this one:",
             _differences(before, answer, inputs),
             "Restore what changed, choose another folder, or pass overwrite=True to start again. "
             "Parts of unchanged files are kept if only files changed.",
         )
-    counts = {file.fingerprint: file.rows for file in before.files} if before else {}
-    wish = Wish(answer, predictor.text_columns, predictor.columns, reading, part_rows)
-    plan = make_plan(inputs, wish, counts, predictor.schema)
-    kept: frozenset[str] = frozenset()
-    if before is not None and same_answer and before.output == plan.output:
-        kept = frozenset(counts)
-    records.begin(plan, kept & {file.fingerprint for file in plan.files})
-    return PartsJob(predictor, tuple(inputs), place.name, plan, reading)
+    return None
 
 
 def _answer(predictor: Predictor, reading: Reading, part_rows: int) -> dict[str, Any]:
@@ -267,8 +295,3 @@ def _differences(plan: Plan, answer: dict[str, Any], inputs: Sequence[Input]) ->
             more = f" and {len(found) - 5} more" if len(found) > 5 else ""
             problems.append(f"files that {what}: {', '.join(found[:5])}{more}")
     return problems or ["the files are in another order"]
-
-
-def is_about_data(error: Exception) -> bool:
-    """Return whether trying again cannot help."""
-    return isinstance(error, ClxError) and not isinstance(error, MemoryError | OSError)

@@ -6,6 +6,7 @@ It depends on the inputs and the options alone, so that any number of workers ma
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -39,17 +40,20 @@ class Part:
         fingerprint: identifies the content of the file.
         first: the number of the first row in the file, counted from 0.
         rows: the number of rows.
+        answer: identifies the run, the options and the columns, so that the parts of a worker that
+            still follows an earlier plan are not taken for those of the present one.
     """
 
     source: str
     fingerprint: str
     first: int
     rows: int
+    answer: str
 
     @property
     def name(self) -> str:
         """The name of its files, without a suffix."""
-        return f"{self.fingerprint}-{self.first:012d}-{self.rows}"
+        return f"{self.fingerprint}-{self.first:012d}-{self.rows}-{self.answer}"
 
     def __str__(self) -> str:
         return f"rows {self.first} to {self.first + self.rows - 1} of {self.source}"
@@ -94,7 +98,9 @@ class Plan:
 
     def parts(self) -> list[Part]:
         """Return the parts, in the order of the rows."""
-        return [part for file in self.files for part in _parts_of(file, self.part_rows)]
+        values = [dict(self.answer), self.columns, self.schema, self.output]
+        answer = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
+        return [part for file in self.files for part in _parts_of(file, self.part_rows, answer)]
 
     @property
     def rows(self) -> int:
@@ -225,7 +231,7 @@ def check_part_rows(part_rows: Any) -> int:
     return part_rows
 
 
-def _parts_of(file: PlannedFile, part_rows: int) -> Iterator[Part]:
+def _parts_of(file: PlannedFile, part_rows: int, answer: str) -> Iterator[Part]:
     for first in range(0, file.rows, part_rows):
         rows = min(part_rows, file.rows - first)
-        yield Part(file.name, file.fingerprint, first, rows)
+        yield Part(file.name, file.fingerprint, first, rows, answer)

@@ -15,8 +15,10 @@ from tqdm.auto import tqdm
 
 from clx import __version__
 from clx.errors import ClxWarning, DataFormatError, PluginError, RunDirError
+from clx.ml.batch.causes import is_about_data
+from clx.ml.batch.guard import PlanGuard
 from clx.ml.batch.inputs import current_fingerprint
-from clx.ml.batch.job import PartsJob, PartsWorker, is_about_data
+from clx.ml.batch.job import PartsJob, PartsWorker
 from clx.ml.batch.plan import Part
 from clx.ml.batch.ray_cluster import connected, import_ray, nodes_of, workers_for
 from clx.ml.batch.ray_dispatch import Dispatch
@@ -59,8 +61,8 @@ def predict_on_ray(
     Raises:
         MissingDependencyError: Ray is not installed.
         ConfigError: a number is out of range, or no machine has the GPUs.
-        ClxError: there is no cluster, no machine can read the run or the inputs, or workers die
-            without having finished a part.
+        ClxError: there is no cluster, no machine can read the run or the inputs, workers die without
+            having finished a part, or another prediction began in the folder.
         SystemExit: SIGTERM arrived; the status is 143. Finished parts stay.
     """
     ray = import_ray()
@@ -70,11 +72,17 @@ def predict_on_ray(
         return [], {}
     done: list[Record] = []
     failed: dict[Part, Failure] = {}
+    guard = PlanGuard(job)
     cpus = max(given_cpus(_limits_of_job()), options.workers or 1)
     with noticing_sigterm() as check, connected(ray, options.address, cpus):
+
+        def stopping() -> None:
+            check()
+            guard()
+
         workers = workers_for(nodes_of(ray), options.workers, options.gpus_per_worker)
         dispatch: Dispatch[Part, Record] = Dispatch(
-            ray, Start(job), workers, check, is_final=is_about_data
+            ray, Start(job), workers, stopping, is_final=is_about_data
         )
         rows = sum(part.rows for part in parts)
         with tqdm(desc="predict", unit="rows", delay=1, total=rows) as bar:

@@ -88,18 +88,15 @@ class Records:
         content = self.place.read(PLAN)
         return None if content is None else plan_of(content, self.place.name)
 
-    def begin(self, plan: Plan, keep: frozenset[str]) -> None:
-        """Write a plan, and remove the parts of an earlier one.
+    def begin(self, plan: Plan) -> None:
+        """Write a plan, and remove the parts of an earlier one that it does not have.
 
-        Args:
-            plan: the plan.
-            keep: the fingerprints of files whose parts stay.
+        Another worker may have begun the same plan, so nothing that belongs to it is removed.
         """
-        # Without a plan, nobody takes the parts for those of the new one.
-        self.place.remove(PLAN)
+        keep = {part.name for part in plan.parts()}
         for folder in (DONE, FAILED, PARTS):
             for name in self.place.sizes(folder):
-                if folder == FAILED or name.partition("-")[0] not in keep:
+                if name.removeprefix(".").partition(".")[0] not in keep:
                     self.place.remove(f"{folder}/{name}")
         self._write(PLAN, plan.to_json())
 

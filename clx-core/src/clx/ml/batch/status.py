@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ from clx.problems import examples
 if TYPE_CHECKING:
     import pyarrow as pa
 
+READERS = 16
+"""How many records to read at a time."""
+
 
 def parts_status(directory: str | os.PathLike[str]) -> PartsStatus:
     """Return how far the prediction in a folder is.
@@ -38,7 +42,10 @@ def parts_status(directory: str | os.PathLike[str]) -> PartsStatus:
     records, plan = _opened(directory)
     parts = plan.parts()
     finished = records.finished(parts).items()
-    found = [each for item in finished if (each := records.record(*item)) is not None]
+    # In an object store, each record is a request.
+    with ThreadPoolExecutor(READERS) as pool:
+        read = list(pool.map(lambda item: records.record(*item), finished))
+    found = [each for each in read if each is not None]
     failed = records.failures(parts)
     rows_done = sum(each.rows for each in found)
     speed = None

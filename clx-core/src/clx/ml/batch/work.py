@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Sequence
 
 from tqdm.auto import tqdm
 
 from clx.errors import DataFormatError
-from clx.ml.batch.job import PartsJob, PartsWorker, is_about_data
+from clx.ml.batch.causes import is_about_data
+from clx.ml.batch.guard import PlanGuard
+from clx.ml.batch.job import PartsJob, PartsWorker
 from clx.ml.batch.plan import Part
 from clx.ml.batch.records import Failure, Record
 from clx.ml.machine.termination import noticing_sigterm
 
 ATTEMPTS = 3
 """How often a part is tried if an error may pass, such as one of a file system."""
+
+PAUSE_SECONDS = 1.0
+"""How long to wait before the second try, and twice as long before the third."""
 
 
 def predict_shard(
@@ -32,19 +38,22 @@ def predict_shard(
         the records of the parts that were predicted now, and the failures.
 
     Raises:
-        ClxError: this machine cannot read the run or the inputs.
+        ClxError: this machine cannot read the run or the inputs, or another prediction began in the
+            folder.
         SystemExit: SIGTERM arrived; the status is 143. Finished parts stay.
     """
     records = job.records()
     missing = set(records.missing(parts))
     done: list[Record] = []
     failed: dict[Part, Failure] = {}
+    guard = PlanGuard(job)
     with noticing_sigterm() as check:
         worker = job.worker(check)
         with tqdm(desc=what, unit="rows", delay=1, total=sum(part.rows for part in parts)) as bar:
             for part in parts:
                 check()
                 if part in missing:
+                    guard()
                     outcome = _tried(worker, part)
                     if isinstance(outcome, Failure):
                         failed[part] = outcome
@@ -66,6 +75,7 @@ def _tried(worker: PartsWorker, part: Part) -> Record | Failure:
             cause = str(error) if isinstance(error, DataFormatError) else _named(error)
             if attempt == ATTEMPTS or is_about_data(error):
                 return Failure(str(part), cause, attempt, where)
+        time.sleep(PAUSE_SECONDS * attempt)
     raise AssertionError("the loop returns")
 
 
