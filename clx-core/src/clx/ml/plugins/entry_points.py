@@ -12,7 +12,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-FIRST_PARTY = frozenset({"clx-core", "clx-tasks-classification", "clx-tasks-multilabel"})
+FIRST_PARTY = frozenset(
+    {
+        "clx-core",
+        "clx-tasks-classification",
+        "clx-tasks-multilabel",
+        "clx-tasks-pretraining",
+        "clx-tasks-tokens",
+    }
+)
 """The distributions of this project, which an empty ``CLX_PLUGINS`` still allows."""
 
 ALLOW_VARIABLE = "CLX_PLUGINS"

@@ -30,6 +30,10 @@ _KNOWN_PACKAGES = {
     "classification": "clx-tasks-classification",
     "multi-label-classification": "clx-tasks-multilabel",
     "multilabel": "clx-tasks-multilabel",
+    "token-classification": "clx-tasks-tokens",
+    "ner": "clx-tasks-tokens",
+    "mlm": "clx-tasks-pretraining",
+    "distill-mlm": "clx-tasks-pretraining",
 }
 """Hints for an error message; a task is registered by the entry point of its package."""
 

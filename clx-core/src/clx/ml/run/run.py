@@ -11,7 +11,7 @@ from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.plugins.calls import after_evaluation, after_training
 from clx.ml.run.arguments import arguments_explained
-from clx.ml.run.estimating import EstimatingRun
+from clx.ml.run.cascading import CascadingRun
 from clx.ml.run.making import make_run
 from clx.ml.run.saved import opener_of
 from clx.ml.run_directory.finding import refuse_existing
@@ -34,7 +34,7 @@ class CheckedWhenMade(type):
 
 
 @arguments_explained
-class TrainingRun(EstimatingRun, metaclass=CheckedWhenMade):
+class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
     """A task's model from data to predictions. Subclass it to write a task.
 
     ::

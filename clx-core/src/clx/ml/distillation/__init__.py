@@ -1,0 +1,1 @@
+"""A fast student of a trained run, and the cascade of both."""
