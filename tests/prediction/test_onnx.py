@@ -176,8 +176,9 @@ def test_multi_label_thresholds_decide_the_same(tiny_model):
     data = frame[["text", "labels"]]
     with pytest.warns(ClxWarning):
         run.train(data, data.iloc[:20])
-    report = run.export("onnx", texts=frame["text"])
-    assert report.checks["onnx"].equal_decisions == 1
+    with pytest.warns(ClxWarning, match="was trained on about 100% of the texts"):
+        report = run.export("onnx", texts=frame["text"])
+    assert report.checks["onnx"].equal_decisions == report.learned == 1
     chosen = run.predict_labels(frame["text"])
     assert run.predict_labels(frame["text"], backend="onnx") == chosen
     assert any(len(labels) == 2 for labels in chosen)
@@ -372,7 +373,7 @@ def test_pairs_of_texts_are_exported_too(tiny_model):
     run = PairRun("pairs", base_model_name=tiny_model, training_args={"max_steps": 1})
     run.train(pd.DataFrame(data))
     pairs = list(zip(data["one"], data["other"], strict=True))
-    assert run.export("onnx", texts=pairs).checks["onnx"].equal_decisions == 1
+    assert run.export("onnx", texts=pairs[:9]).checks["onnx"].equal_decisions == 1
     expected = run.predict(pairs)
     for ours, theirs in zip(run.predict(pairs, backend="onnx"), expected, strict=True):
         assert [e["label"] for e in ours] == [e["label"] for e in theirs]

@@ -313,6 +313,39 @@ def test_a_given_batch_size_is_the_number_of_texts():
     assert next(iter(batches([5, 500, 3], "cpu", 2))) == [1, 0]
 
 
+def _cost(chosen, lengths):
+    return sum(max(lengths[n] for n in batch) * len(batch) + 16 for batch in chosen)
+
+
+def _all_partitions(items):
+    if not items:
+        yield []
+        return
+    for size in range(1, len(items) + 1):
+        for rest in _all_partitions(items[size:]):
+            yield [items[:size], *rest]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_few_texts_are_batched_at_the_lowest_cost(seed):
+    lengths = random.Random(seed).choices(range(1, 200), k=9)
+    order = sorted(range(9), key=lambda n: -lengths[n])
+    allowed = [
+        each
+        for each in _all_partitions(order)
+        if all(len(b) == 1 or lengths[b[0]] * len(b) <= 384 for b in each)
+    ]
+    made = list(batches(lengths, "cpu"))
+    assert sorted(n for batch in made for n in batch) == list(range(9))
+    assert _cost(made, lengths) == min(_cost(each, lengths) for each in allowed)
+
+
+def test_a_long_text_does_not_pad_the_short_ones():
+    assert list(batches([100, 3, 3, 3], "cpu")) == [[0], [1, 2, 3]]
+    assert list(batches([5, 4, 3, 3], "cpu")) == [[0, 1, 2, 3]]
+    assert list(batches([], "cpu")) == []
+
+
 def test_rows_are_padded_on_the_side_that_is_asked_for():
     assert padded([[1, 2], [3]], 0, "right").tolist() == [[1, 2], [3, 0]]
     assert padded([[1, 2], [3]], 9, "left").tolist() == [[1, 2], [9, 3]]

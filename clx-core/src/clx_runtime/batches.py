@@ -24,6 +24,18 @@ On a CPU, a larger batch no longer fits the cache. Other devices need large batc
 
 OTHER_BUDGET = 16_384
 
+BATCH_COSTS = {"cpu": 16}
+"""What a batch costs beside its tokens, in tokens, per device type (measured in docs/performance.md).
+
+Other devices compute most batches of few texts in the same time.
+"""
+
+FEW_TEXTS = 128
+"""Up to this many texts, the batches with the lowest cost are searched for.
+
+Of many texts that are sorted by length, each has neighbors of about its own length.
+"""
+
 MAX_TEXTS = {"cpu": 128}
 OTHER_MAX_TEXTS = 1024
 
@@ -56,6 +68,12 @@ def batches(
     if most_tokens is not None:
         budget = min(budget, most_tokens)
     most = batch_size or MAX_TEXTS.get(device, OTHER_MAX_TEXTS)
+    cost = BATCH_COSTS.get(device)
+    if cost is not None and batch_size is None and not equal and len(order) <= FEW_TEXTS:
+        descending = [lengths[position] for position in order]
+        for start, end in _cheapest(descending, budget, most, cost):
+            yield order[start:end]
+        return
     batch: list[int] = []
     longest = 0
     for position in order:
@@ -69,6 +87,35 @@ def batches(
         longest = longer
     if batch:
         yield batch
+
+
+def _cheapest(
+    lengths: Sequence[int], budget: int, most: int, cost: int
+) -> Iterator[tuple[int, int]]:
+    """Yield where each batch starts and ends, so that padding and batches cost least together.
+
+    Args:
+        lengths: the number of tokens of each text, longest first.
+        budget: tokens per batch, padding included.
+        most: texts per batch.
+        cost: the cost of a batch, in tokens.
+    """
+    count = len(lengths)
+    # The lowest cost of the texts before a position, and where the last of their batches starts.
+    least, starts = [0, *[-1] * count], [0] * (count + 1)
+    for start, longest in enumerate(lengths):
+        for end in range(start + 1, min(count, start + most) + 1):
+            tokens = longest * (end - start)
+            if tokens > budget and end - start > 1:
+                break
+            total = least[start] + tokens + cost
+            if least[end] < 0 or total < least[end]:
+                least[end], starts[end] = total, start
+    ends = [count] if count else []
+    while ends and starts[ends[-1]]:
+        ends.append(starts[ends[-1]])
+    for end in reversed(ends):
+        yield starts[end], end
 
 
 def padded(rows: Sequence[Sequence[int]], value: int, side: str) -> np.ndarray[Any, Any]:

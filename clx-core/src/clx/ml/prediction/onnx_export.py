@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import inspect
-import re
 import shutil
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ClxWarning, ConfigError, ExportError
+from clx.errors import ConfigError, ExportError
 from clx.ml.data.equal_lengths import needs_equal_lengths
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.no_tokens import stand_in
 from clx.ml.machine.torch_defaults import torch_defaults
+from clx.ml.prediction.export_texts import (
+    checked_texts,
+    default_texts,
+    learned_share,
+    warn_of_texts,
+)
 from clx.ml.prediction.exported import decision_settings
 from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
 from clx.ml.prediction.openvino_export import openvino_checks
@@ -25,22 +29,14 @@ from clx.ml.run_directory.layout import ONNX, RunDir
 from clx.ml.run_directory.staging import added_folder
 from clx.ml.task.windows import windows_of
 from clx.problems import cell
-from clx_runtime.callers import user_level
 from clx_runtime.exports import SAME_DECISIONS, export_in
 from clx_runtime.sessions import installed
 from clx_runtime.settings import FILES, REPORT, SETTINGS, TOKENIZER, Settings
-from clx_runtime.texts import as_text_rows, as_texts, check_texts
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
-
-CHECKED_TEXTS = 500
-"""The most texts of the caller that are compared."""
-
-DEFAULT_TEXTS = 300
-"""The number of sentences that are compared if the caller passes no texts."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +49,7 @@ class ExportReport:
         tried: quantization that was tried → share of equal decisions.
         texts: the number of texts that were compared.
         own_texts: whether they are the caller's.
+        learned: about which share of them the run was trained on, None if it is not known.
         default: the backend that ``clx_runtime.load`` takes on this machine: the fastest with enough
             equal decisions.
     """
@@ -63,12 +60,14 @@ class ExportReport:
     texts: int = 0
     own_texts: bool = True
     default: str = "onnx"
+    learned: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the folder as plain values for JSON."""
         return {
             "texts": self.texts,
             "own_texts": self.own_texts,
+            "learned": self.learned,
             "checks": {name: asdict(check) for name, check in self.checks.items()},
             "tried": self.tried,
             "default": self.default,
@@ -85,6 +84,8 @@ class ExportReport:
         ]
         whose = "" if self.own_texts else " of Python's documentation"
         facts = {"Compared with torch on": f"{self.texts:,} texts{whose}", "Folder": self.folder}
+        if self.learned is not None:
+            facts["Of these learned in the training"] = f"about {self.learned:.0%}"
         facts["Default without torch"] = self.default
         if len(self.tried) > 1:
             facts["Tried"] = ", ".join(
@@ -126,7 +127,7 @@ def export_run(
     """Export a trained run; see ``TrainingRun.export``. The caller holds the run's lock."""
     settings = _settings(task, reference)
     has_own_texts = texts is not None
-    rows = _default_texts(task) if texts is None else _checked_texts(task, texts)
+    rows = default_texts(task) if texts is None else checked_texts(task, texts)
     with added_folder(directory, ONNX) as folder:
         expected = Expected(task, rows, _torch_outputs(task, reference, rows))
         with torch_defaults():
@@ -138,18 +139,15 @@ def export_run(
             checks["onnx-int8"], tried = _write_best_int8(folder, expected)
         in_openvino, also_tried = openvino_checks(folder, expected, int8)
         checks, tried = checks | in_openvino, tried | also_tried
-        report = ExportReport(directory.path / ONNX, checks, tried, len(rows), has_own_texts)
+        learned = learned_share(directory, rows) if has_own_texts else None
+        report = ExportReport(
+            directory.path / ONNX, checks, tried, len(rows), has_own_texts, learned=learned
+        )
         write_json(folder / REPORT, report.to_dict())
         default = export_in(folder).best_backend(installed(FILES))
         report = replace(report, default=default)
         write_json(folder / REPORT, report.to_dict())
-    if not has_own_texts:
-        warnings.warn(
-            "The export was compared with torch on sentences from Python's documentation. To see "
-            "how it compares on your data, pass texts=",
-            ClxWarning,
-            stacklevel=user_level(),
-        )
+    warn_of_texts(has_own_texts, report.learned)
     return report
 
 
@@ -207,34 +205,6 @@ def _refuse_pipeline(task: Task, pipe: Pipeline, tokenizer: PreTrainedTokenizerB
         )
     if why is not None:
         raise ExportError(f"The run {task.run_name!r} cannot be exported to ONNX: {why}")
-
-
-def _checked_texts(task: Task, texts: Iterable[Any]) -> list[str]:
-    rows = as_texts(as_text_rows(texts, task.text_columns))
-    checked = check_texts(row for _, row in zip(range(CHECKED_TEXTS), rows, strict=False))
-    if not checked:
-        raise ConfigError("export() needs at least one text to compare, or texts=None")
-    return checked
-
-
-def _default_texts(task: Task) -> list[str]:
-    """Return sentences that are on every machine, evenly spread over Python's documentation."""
-    from pydoc_data.topics import topics
-
-    paragraphs = [
-        " ".join(paragraph.split())
-        for topic in topics.values()
-        for paragraph in re.split(r"\n\s*\n", topic)
-    ]
-    sentences = [text for text in dict.fromkeys(paragraphs) if len(text.split()) > 3]
-    step = max(1, len(sentences) // DEFAULT_TEXTS)
-    chosen = sentences[::step][:DEFAULT_TEXTS]
-    columns = len(task.text_columns)
-    if columns == 1:
-        return chosen
-    return check_texts(
-        as_text_rows([(text, *chosen[-columns + 1 :]) for text in chosen], task.text_columns)
-    )
 
 
 def _torch_outputs(task: Task, reference: Reference, texts: Sequence[str]) -> list[Any]:

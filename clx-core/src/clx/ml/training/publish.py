@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.data.text_sketch import LEARNED_TEXTS
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.lora.base import named_base
 from clx.ml.plugins.calls import report_sections
@@ -28,6 +29,7 @@ from clx.ml.task.author_code import author_code
 from clx.ml.training import keep_probe, plan
 from clx.ml.training.checkpoints import IDENTITY
 from clx.ml.training.following import FOLLOWED
+from clx.ml.training.learned import learned_texts
 from clx.ml.training.model_card import model_card
 from clx.ml.training.published_check import refused, score_difference
 
@@ -84,7 +86,8 @@ def write_run(
         job.tokenizer.save_pretrained(new.model)
         with refused(new, RunDir(result.run_dir), job):
             fitted.head.score_difference = _score_difference(task, fitted, new, job.train.dataset)
-    results = _results(result, fitted, {"data": data})
+    learned = learned_texts(job).to_json()
+    results = _results(result, fitted, {"data": data, LEARNED_TEXTS: learned})
     card = model_card(task, config, results)
     (new.model / "README.md").write_text(card, encoding="utf-8")
     if fitted.adapter is not None:

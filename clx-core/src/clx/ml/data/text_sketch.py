@@ -1,0 +1,93 @@
+"""A small record of many texts that recognizes a known share of them.
+
+It is a bottom-k sketch (Cohen and Kaplan, 2007): the smallest hashes of the texts. Of other texts, those
+whose hash is not larger than the largest kept one can be looked up exactly, and they are a random
+sample, because a hash does not depend on what a text says.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clx_runtime.texts import TextRow
+
+LEARNED_TEXTS = "learned_texts"
+"""The entry of the results that holds the sketch of the texts of the training."""
+
+_KEPT = 1024
+_BYTES = 6
+_FEWEST = 10
+
+
+@dataclass(frozen=True)
+class TextSketch:
+    """The smallest hashes of some texts.
+
+    Attributes:
+        hashes: the distinct hashes, in ascending order.
+        complete: whether these are the hashes of all texts.
+    """
+
+    hashes: tuple[int, ...] = ()
+    complete: bool = True
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> TextSketch:
+        """Return the sketch of some texts."""
+        return cls._smallest({_hash(text) for text in texts}, complete=True)
+
+    @classmethod
+    def _smallest(cls, hashes: set[int], complete: bool) -> TextSketch:
+        kept = tuple(heapq.nsmallest(_KEPT, hashes))
+        return cls(kept, complete and len(kept) == len(hashes))
+
+    def joined(self, other: TextSketch) -> TextSketch:
+        """Return the sketch of the texts of both."""
+        limits = [each.hashes[-1] for each in (self, other) if not each.complete and each.hashes]
+        both = {*self.hashes, *other.hashes}
+        # Beyond the end of an incomplete sketch, only the texts of the other one are known.
+        known = {each for each in both if not limits or each <= min(limits)}
+        return self._smallest(known, complete=not limits)
+
+    def share(self, texts: Iterable[str]) -> float | None:
+        """Return about which share of some texts are among these, from 0 to 1.
+
+        It is None if the sketch can look up fewer than 10 of the texts.
+        """
+        hashes = [_hash(text) for text in texts]
+        if not self.complete:
+            limit = self.hashes[-1] if self.hashes else -1
+            hashes = [each for each in hashes if each <= limit]
+        if len(hashes) < _FEWEST:
+            return None
+        known = frozenset(self.hashes)
+        return sum(each in known for each in hashes) / len(hashes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        kept = b"".join(each.to_bytes(_BYTES, "big") for each in self.hashes)
+        return {"hashes": base64.b64encode(kept).decode("ascii"), "complete": self.complete}
+
+    @classmethod
+    def from_json(cls, stored: Any) -> TextSketch | None:
+        """Return the sketch that :meth:`to_json` wrote, None for anything else."""
+        if not isinstance(stored, Mapping) or not isinstance(stored.get("hashes"), str):
+            return None
+        try:
+            kept = base64.b64decode(stored["hashes"], validate=True)
+        except ValueError:
+            return None
+        starts = range(0, len(kept) - _BYTES + 1, _BYTES)
+        hashes = tuple(int.from_bytes(kept[start : start + _BYTES], "big") for start in starts)
+        return cls(hashes, stored.get("complete") is True)
+
+
+def _hash(text: str) -> int:
+    columns = text.texts if isinstance(text, TextRow) else (text,)
+    whole = "\0".join(columns).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(whole, digest_size=_BYTES).digest(), "big")
