@@ -20,7 +20,7 @@ from clx.errors import OutOfMemoryError
 from clx.ml import TrainingRun, training_run
 from clx.ml.data.token_counts import TokenCounts, watched_copy, watching
 from clx.ml.prediction.pipe_engine import PipeEngine
-from clx_runtime.batches import TOKEN_BUDGETS, batches, padded, window_size
+from clx_runtime.batches import BATCH_COSTS, TOKEN_BUDGETS, batches, padded, window_size
 from conftest import ANIMALS, FRUIT, mixed_texts
 
 
@@ -314,7 +314,7 @@ def test_a_given_batch_size_is_the_number_of_texts():
 
 
 def _cost(chosen, lengths):
-    return sum(max(lengths[n] for n in batch) * len(batch) + 16 for batch in chosen)
+    return sum(max(lengths[n] for n in batch) * len(batch) + BATCH_COSTS["cpu"] for batch in chosen)
 
 
 def _all_partitions(items):

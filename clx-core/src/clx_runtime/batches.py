@@ -24,7 +24,7 @@ On a CPU, a larger batch no longer fits the cache. Other devices need large batc
 
 OTHER_BUDGET = 16_384
 
-BATCH_COSTS = {"cpu": 16}
+BATCH_COSTS = {"cpu": 32}
 """What a batch costs beside its tokens, in tokens, per device type (measured in docs/performance.md).
 
 Other devices compute most batches of few texts in the same time.
