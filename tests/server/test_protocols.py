@@ -252,7 +252,11 @@ def test_metrics_and_documentation(client):
     assert {"/", "/invocations", "/predict", "/classify", "/v1/labels"} <= set(paths)
     schema = paths["/"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(schema["properties"]) == {"inputs", "parameters"}
-    assert "swagger" in client.get("/docs").text
+    page = client.get("/docs").text
+    for said in ("/v1/labels", "min_score", "number or null", "required", "openapi.json"):
+        assert said in page
+    assert "src=" not in page, "nothing is loaded from elsewhere"
+    assert "http" not in page.replace("http://HOST:PORT", "")
 
 
 def test_the_log_has_a_line_per_request_and_no_text(server, client):

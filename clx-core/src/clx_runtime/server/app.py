@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from clx_runtime import __version__
 from clx_runtime.errors import ClxError
 from clx_runtime.server.answering import Answering
+from clx_runtime.server.api_page import api_page
 from clx_runtime.server.gate import Gate
 from clx_runtime.server.limits import Limits
 from clx_runtime.server.logs import log
@@ -77,8 +78,14 @@ def make_app(
         description=_ABOUT,
         version=__version__,
         lifespan=lambda _: _lifespan(runs, life),
+        docs_url=None,
         redoc_url=None,
     )
+
+    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(api_page(app.openapi(), request.scope.get("root_path", "")))
+
     app.include_router(health_routes(answering, stopping))
     for router in (prediction_routes(answering), status_routes(answering)):
         app.include_router(router)
