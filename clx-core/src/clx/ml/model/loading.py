@@ -20,6 +20,7 @@ from clx.ml.model.positions import refuse_more_tokens, set_input_limit
 from clx.ml.run_directory.safe_model import DOWNLOAD_ARGS
 from clx.ml.run_directory.safe_weights import weight_shapes
 from clx.ml.task.author_code import author_code
+from clx.ml.task.predicting import require_prediction
 from clx.problems import examples, names
 from clx_runtime.forks import not_forked
 from clx_runtime.texts import split_pair
@@ -253,9 +254,10 @@ def make_pipeline(
     """Return the Hugging Face pipeline of a task, made from objects so that no path is read again."""
     from transformers import pipeline
 
+    require_prediction(task)
     return pipeline(
         model=model,
         tokenizer=bound_tokenizer(tokenizer, task.tokenize_args),
         device=model.device,
-        **task.pipeline_args,
+        **(task.pipeline_args or {}),
     )

@@ -26,6 +26,7 @@ from clx.ml.run_directory.config import (
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.task.names import attribute_name
 from clx.ml.task.options import BY_TASK, OPTIONS, option_names, option_problems, options_of_task
+from clx.ml.task.predicting import require_prediction
 from clx.ml.task.task import Task
 from clx.ml.task.training_args import check_training_args
 from clx.problems import cell, raise_problems
@@ -112,6 +113,7 @@ class Run(Task):
     @property
     def pipe(self) -> Pipeline:
         """The Hugging Face pipeline; its tokenizer truncates and has ``tokenize_args`` bound."""
+        require_prediction(self)
         return self._clx_loaded.pipe(self, self._trained_directory, self._clx_state.stored_device)
 
     def extra_metrics(

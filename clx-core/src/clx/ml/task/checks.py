@@ -43,10 +43,12 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         if getattr(candidate, method) is getattr(base, method)
     ]
     pipeline_args = getattr(candidate, "pipeline_args", None)
-    if not isinstance(pipeline_args, dict) or not isinstance(pipeline_args.get("task"), str):
+    names_task = isinstance(pipeline_args, dict) and isinstance(pipeline_args.get("task"), str)
+    if pipeline_args is not None and not names_task:
         problems.append(
             'pipeline_args must be a dict with the pipeline\'s task, such as {"task": '
-            f'"text-classification"}}, but is {_shown(pipeline_args)}'
+            f'"text-classification"}}, or None for a task that does not predict, but is '
+            f"{_shown(pipeline_args)}"
         )
     if not isinstance(getattr(candidate, "predict_args", None), dict):
         problems.append(f"predict_args must be a dict, but is {_shown(candidate.predict_args)}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import PluginError
+from clx.ml.task.predicting import pipeline_task
 from clx.ml.task.windows import windows_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Task:
     aliases: ClassVar[tuple[str, ...]] = ()
     dataset_cols: ClassVar[list[str]] = ["input_ids", "attention_mask", "labels"]
     add_config_attrs: ClassVar[list[str]] = []
-    pipeline_args: ClassVar[dict[str, Any]] = {}
+    pipeline_args: ClassVar[dict[str, Any] | None] = None
     predict_args: ClassVar[dict[str, Any]] = {}
     text_columns: ClassVar[tuple[str, ...]] = ("text",)
     label_column_names: ClassVar[tuple[str, ...]] = ()
@@ -131,7 +132,7 @@ class Task:
         """
         from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding
 
-        if self.pipeline_args["task"] == "token-classification":
+        if pipeline_task(self) == "token-classification":
             return DataCollatorForTokenClassification(self.tokenizer)
         return DataCollatorWithPadding(self.tokenizer)
 
