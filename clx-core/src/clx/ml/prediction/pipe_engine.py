@@ -13,7 +13,13 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from transformers import Pipeline, TextClassificationPipeline
+from transformers import (
+    FeatureExtractionPipeline,
+    Pipeline,
+    TextClassificationPipeline,
+    TextGenerationPipeline,
+    TextToAudioPipeline,
+)
 from transformers.pipelines.base import ChunkPipeline
 
 from clx.errors import ConfigError
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 _STEPS = ("preprocess", "forward", "_forward", "postprocess", "run_single", "get_iterator")
+# Their output has a part for each token, padding included.
+_RETURN_PADDING = (FeatureExtractionPipeline, TextToAudioPipeline)
 _THREADS = "TOKENIZERS_PARALLELISM"
 
 
@@ -65,7 +73,8 @@ class PipeEngine:
         self._order: list[int] = []
         self._tokenizer: Any = pipe.tokenizer
         self._limit = limit
-        size, equal = batch_size or pipe._batch_size, needs_equal_lengths(pipe.model)
+        size = batch_size or pipe._batch_size
+        equal = isinstance(pipe, _RETURN_PADDING) or needs_equal_lengths(pipe.model)
         self._batching = Batching(pipe.device.type, size, equal)
         self._outputs = OutputsPerText()
         self._pipe = _batching_copy(pipe, self._batching, windows, self.counts, self._outputs)
@@ -142,6 +151,9 @@ def _batching_copy(
         copied = copy.copy(pipe)
     if pipe.tokenizer is not None:
         copied.tokenizer = watched_copy(pipe.tokenizer, counts)
+        if isinstance(pipe, TextGenerationPipeline):
+            # New tokens follow the last one, which must not be padding.
+            copied.tokenizer.padding_side = "left"
     return copied
 
 
