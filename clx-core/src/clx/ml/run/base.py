@@ -24,6 +24,7 @@ from clx.ml.run_directory.config import (
     run_name_problems,
 )
 from clx.ml.run_directory.layout import RunDir
+from clx.ml.task.constructing import take_own_values
 from clx.ml.task.names import attribute_name
 from clx.ml.task.options import BY_TASK, OPTIONS, option_names, option_problems, options_of_task
 from clx.ml.task.predicting import require_prediction
@@ -150,6 +151,7 @@ class Run(Task):
             raise PluginError(
                 f"The __init__ of {type(self).__qualname__} does not call super().__init__(...)"
             )
+        take_own_values(self)
         problems = [*problems, *run_name_problems(self.run_name)]
         problems += self._metric_problems() + option_problems(self)
         arguments, wrong = check_training_args(self.training_args, self.device)
@@ -176,6 +178,7 @@ class Run(Task):
     ) -> None:
         """Use the directory of a saved run, which may have been moved, and check its options."""
         self.run_dir_parent, self.run_name = directory.path.parent, directory.path.name
+        take_own_values(self)
         wrong: list[str] = []
         stored: Any = self.training_args
         if not isinstance(stored, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clx.errors import PluginError
+from clx.ml.task.constructing import constructor_problems
 from clx.ml.task.names import TASK_NAME, attribute_name
 from clx.ml.task.options import OPTIONS
 from clx.problems import cell, raise_problems
@@ -78,7 +79,8 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         for private in private_names(base)
         if getattr(candidate, private) is not getattr(base, private)
     ]
-    return problems + _config_attr_problems(candidate, base)
+    attr_problems = _config_attr_problems(candidate, base)
+    return problems + (attr_problems or constructor_problems(candidate))
 
 
 def check_task(candidate: Any, base: type, where: str, registered_as: str | None = None) -> None:

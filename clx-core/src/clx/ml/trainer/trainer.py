@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,8 @@ def make_trainer(
         arguments["use_cpu"] = True
         callbacks.append(TrimHeap())
     mixed_in = (GuardedLoss, LossOfOwnRows, ScoresOnly, CheckpointWeights)
-    trainer: Trainer = trainer_type(task.trainer_class, grouped, *mixed_in)(
+    trainer = of_run(trainer_type(task.trainer_class, grouped, *mixed_in), task)
+    trainer.__init__(
         model=model,
         args=training_arguments(task.device, output_dir, arguments),
         train_dataset=fitting.train_set,
@@ -91,6 +92,15 @@ def make_trainer(
         callbacks=callbacks,
     )
     use_our_progress(trainer, "evaluate", arguments.get("disable_tqdm"))
+    return trainer
+
+
+def of_run(kind: Any, task: Task) -> Trainer:
+    """Return a Trainer without a call of its ``__init__``, which may need ``training_run`` already."""
+    trainer: Trainer = kind.__new__(kind)
+    # An author's class may have a read-only property of this name.
+    with suppress(AttributeError):
+        trainer.training_run = task
     return trainer
 
 
@@ -162,6 +172,8 @@ def _not_prepared(trainer: Trainer) -> None:
 def forget_model(trainer: Trainer) -> None:
     """Drop the Trainer's references to the model, which reference cycles would keep in memory."""
     trainer.model = trainer.model_wrapped = trainer.callback_handler.model = None
+    with suppress(AttributeError):
+        trainer.training_run = None
     trainer.accelerator.free_memory()
 
 
