@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import PluginError
-from clx.ml.task.predicting import pipeline_task
+from clx.ml.task.predicting import method_as_property, pipeline_task
 from clx.ml.task.windows import windows_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Task:
     aliases: ClassVar[tuple[str, ...]] = ()
     dataset_cols: ClassVar[list[str]] = ["input_ids", "attention_mask", "labels"]
     add_config_attrs: ClassVar[list[str]] = []
-    pipeline_args: ClassVar[dict[str, Any] | None] = None
+    pipeline_args: Any = None
     predict_args: ClassVar[dict[str, Any]] = {}
     text_columns: ClassVar[tuple[str, ...]] = ("text",)
     label_column_names: ClassVar[tuple[str, ...]] = ()
@@ -49,6 +49,10 @@ class Task:
     pooling: Any = "model"
     calibrate: Any = False
     imbalanced_metric: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        method_as_property(cls)
 
     if TYPE_CHECKING:
         # What a run sets: its name and its options (clx.ml.task.options).
