@@ -25,10 +25,14 @@ GPT |= {"bos_token_id": 2, "eos_token_id": 3}
 VITS = {"vocab_size": len(WORDS), "hidden_size": 16, "num_hidden_layers": 1, "flow_size": 16}
 VITS |= {"num_attention_heads": 1, "ffn_dim": 16, "spectrogram_bins": 9}
 VITS |= {"upsample_initial_channel": 16, "upsample_rates": [2, 2], "prior_encoder_num_flows": 1}
-VITS |= {"upsample_kernel_sizes": [4, 4], "resblock_kernel_sizes": [3], "duration_predictor_num_flows": 1}
+VITS |= {
+    "upsample_kernel_sizes": [4, 4],
+    "resblock_kernel_sizes": [3],
+    "duration_predictor_num_flows": 1,
+}
 VITS |= {"resblock_dilation_sizes": [[1]], "prior_encoder_num_wavenet_layers": 1}
 VITS |= {"posterior_encoder_num_wavenet_layers": 1, "use_stochastic_duration_prediction": False}
-VITS |= {"noise_scale": 0.0, "noise_scale_duration": 0.0}
+VITS |= {"duration_predictor_num_flows": 1, "noise_scale": 0.0, "noise_scale_duration": 0.0}
 
 
 class NothingLearned(Trainer):

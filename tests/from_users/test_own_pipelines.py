@@ -1,4 +1,4 @@
-"""Somebody registered a pipeline of their own for two texts, and got a private str whose repr is a tuple.
+"""Somebody wrote a pipeline for two texts, and got them as a private str whose repr is a tuple.
 
 Own pipelines get two texts as ``{"text": …, "text_pair": …}``, and may treat a list of one as they like.
 """
@@ -12,7 +12,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.base import ChunkPipeline
 
 from clx.errors import PluginError
-from clx.ml import TrainingRun, training_run
+from clx.ml import TrainingRun
 from conftest import fruit_frame
 
 ROWS = [("the cat eats", "an apple"), ("a big dog", "one red melon"), ("a goat", "a grape")]

@@ -67,5 +67,7 @@ def test_a_run_with_such_pipeline_args_predicts(tiny_model, fruit):
 
 def test_a_method_that_returns_something_else_is_named(tiny_model, fruit):
     run = Wrong("run", base_model_name=tiny_model, training_args={"max_steps": 1})
-    with pytest.raises(PluginError, match=r"wrong-pipeline-args.*must be a dict with the pipeline's"):
+    with pytest.raises(
+        PluginError, match=r"wrong-pipeline-args.*must be a dict with the pipeline's"
+    ):
         run.train(fruit)

@@ -14,7 +14,6 @@ from clx_runtime.errors import ConfigError, DataFormatError
 from clx_runtime.objects import comes_from, is_table
 from clx_runtime.problems import cell, names, raise_problems
 
-
 PAIR = ("text", "text_pair")
 """The keys of two texts in the form that pipelines and tokenizers take."""
 

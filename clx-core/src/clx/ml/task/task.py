@@ -41,6 +41,7 @@ class Task:
     pipeline_args: Any = None
     predict_args: ClassVar[dict[str, Any]] = {}
     text_columns: ClassVar[tuple[str, ...]] = ("text",)
+    labels_are: ClassVar[str | None] = None
     label_column_names: ClassVar[tuple[str, ...]] = ()
     label_options: ClassVar[tuple[str, ...]] = ()
     decision_options: ClassVar[tuple[str, ...]] = ()
@@ -151,6 +152,14 @@ class Task:
     @classmethod
     def sample_data(cls) -> pd.DataFrame | None:
         """Return a few rows in the task's format, for ``clx check-task`` and for readers."""
+        return None
+
+    @classmethod
+    def sample_inputs(cls) -> list[Any] | None:
+        """Return a few inputs of ``predict``, if the rows of :meth:`sample_data` have none.
+
+        The base returns None: predictions are then made from the sample's ``text_columns``.
+        """
         return None
 
     def save_extra(self, folder: Path) -> None:
