@@ -154,7 +154,7 @@ class Run(Task):
         take_own_values(self)
         problems = [*problems, *run_name_problems(self.run_name)]
         problems += self._metric_problems() + option_problems(self)
-        arguments, wrong = check_training_args(self.training_args, self.device)
+        arguments, wrong = check_training_args(self.training_args, self.device, self)
         raise_config_problems(
             [*problems, *wrong], f"The run {cell(self.run_name)} of the task {self.name!r}"
         )

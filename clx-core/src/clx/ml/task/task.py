@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import PluginError
+from clx.ml.task.argument_classes import StockArguments
 from clx.ml.task.predicting import method_as_property, pipeline_task
 from clx.ml.task.windows import windows_of
 
@@ -46,6 +47,7 @@ class Task:
     label_options: ClassVar[tuple[str, ...]] = ()
     decision_options: ClassVar[tuple[str, ...]] = ()
     trainer_class: Any = _StockTrainer()
+    training_arguments_class: Any = StockArguments()
     head_init: Any = "random"
     pooling: Any = "model"
     calibrate: Any = False
@@ -118,6 +120,14 @@ class Task:
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return names and numbers for numpy ``(predictions, label_ids)``. The base has none."""
         return {}
+
+    def preprocess_logits_for_metrics(self, logits: Any, labels: Any) -> Any:
+        """Return what an evaluation keeps of a batch, such as the best token instead of all scores.
+
+        ``logits`` and ``labels`` are tensors of one batch; all hooks that read predictions get what
+        this returns. The base keeps the logits.
+        """
+        return logits
 
     def load_tokenizer(self, tokenizer_name: str | None = None) -> PreTrainedTokenizerBase:
         """Return the tokenizer in a folder; the base takes ``AutoTokenizer`` and ensures a pad token."""
