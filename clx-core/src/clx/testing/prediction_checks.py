@@ -209,7 +209,6 @@ def _fresh(subject: Subject) -> dict[str, Any]:
 )
 def moved_and_reopened(subject: Subject) -> None:
     """Copy the run, hide the original, and predict in a new process."""
-    subject.require_published()
     expected = json.loads(json.dumps(subject.predictions, default=json_default))
     found = _fresh(subject)["predictions"]
     if not same(expected, found, 1e-3):
