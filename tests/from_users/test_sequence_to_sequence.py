@@ -79,7 +79,7 @@ class Tempered(TrainingArguments):
 class Distils(Trainer):
     """Records the temperature of its arguments."""
 
-    seen: list = []  # noqa: RUF012
+    seen: list = []
 
     def compute_loss(self, *args, **kwargs):
         self.seen.append(self.args.temperature)
@@ -136,8 +136,8 @@ def test_it_trains_generates_resumes_and_evaluates(t5):
 
 
 def test_the_arguments_of_the_class_are_checked():
+    wrong = {"predict_with_generat": True, "sortish_sampler": 3}
     with pytest.raises(ConfigError) as caught:
-        wrong = {"predict_with_generat": True, "sortish_sampler": 3}
         training_run("translation", "t", training_args=wrong)
     assert "Seq2SeqTrainingArguments has no 'predict_with_generat'" in str(caught.value)
     assert "did you mean 'predict_with_generate'?" in str(caught.value)
@@ -164,7 +164,7 @@ def test_something_else_is_refused():
         name = "wrong-arguments"
         training_arguments_class = dict
 
-    with pytest.raises(ConfigError, match="must be a subclass of transformers.TrainingArguments"):
+    with pytest.raises(ConfigError, match="must be a subclass of transformers"):
         Wrong("w")
 
 

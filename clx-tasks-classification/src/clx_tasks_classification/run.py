@@ -61,6 +61,7 @@ class ClassificationRun(TrainingRun):
     """
 
     name = "classification"
+    aliases = ("text-classification",)
     label_column_names = ("label", "labels")
     label_options = ("label_names",)
     decision_options = ("min_score", "target_accuracy")

@@ -19,6 +19,7 @@ from clx.ml.plugins.entry_points import (
     unique,
 )
 from clx.ml.task.checks import check_task
+from clx.ml.task.names import own_aliases
 from clx.problems import closest, names
 
 GROUP = "clx.tasks"
@@ -28,6 +29,7 @@ B = TypeVar("B")
 
 _KNOWN_PACKAGES = {
     "classification": "clx-tasks-classification",
+    "text-classification": "clx-tasks-classification",
     "multi-label-classification": "clx-tasks-multilabel",
     "multilabel": "clx-tasks-multilabel",
     "token-classification": "clx-tasks-tokens",
@@ -101,7 +103,7 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
             DuplicateTaskError: the name belongs to another class.
         """
         check_task(task, self._base(), f"The class {getattr(task, '__qualname__', task)!r}")
-        for name in (task.name, *task.aliases):  # type: ignore[attr-defined]
+        for name in (task.name, *own_aliases(task)):  # type: ignore[attr-defined]
             other = self._registered.get(name) or self._loaded.get(name)
             if other is not None and code_of(other) != code_of(task):
                 raise DuplicateTaskError(
@@ -111,7 +113,7 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
         self._registered = {
             name: cls for name, cls in self._registered.items() if code_of(cls) != code_of(task)
         }
-        self._registered |= dict.fromkeys((task.name, *task.aliases), task)  # type: ignore[attr-defined]
+        self._registered |= dict.fromkeys((task.name, *own_aliases(task)), task)  # type: ignore[attr-defined]
         self._loaded = {}
         return task
 
@@ -190,7 +192,7 @@ class TaskRegistry(Mapping[str, type[B]], Generic[B]):
             except PluginError as error:
                 broken.append(f"  {known}: {error}")
             else:
-                if name in task.aliases:  # type: ignore[attr-defined]
+                if name in own_aliases(task):
                     found[code_of(task)] = task
         if len(found) > 1:
             raise DuplicateTaskError(

@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clx.ml.data.lengths import warn_truncated
+from clx.ml.prediction.pipe_arguments import divided
 from clx.ml.task.author_code import author_code
 from clx_runtime.texts import check_texts
 from clx_runtime.windows import refuse_long
@@ -85,6 +86,7 @@ def predict_texts(
     if not first:
         return
     engine = make_engine()
+    pipe_args, own_args = divided(task, pipe_args)
     cut = cut or CutTexts()
     cut.limit = engine.limit()
     for window in _windows(chain(first, source), engine.window):
@@ -94,7 +96,7 @@ def predict_texts(
         too_long = cut.add([is_cut[text] for text in window])
         if task.strict_length:
             refuse_long(too_long, cut.limit, len(cut.flags), "the input")
-        yield from _predictions(task, window, outputs)
+        yield from _predictions(task, window, outputs, own_args)
     if cut.warn:
         cut.tell()
 
@@ -107,7 +109,9 @@ def _windows(texts: Iterator[str], size: int) -> Iterator[list[str]]:
         position += len(window)
 
 
-def _predictions(task: Task, window: list[str], outputs: dict[str, Any]) -> list[Any]:
+def _predictions(
+    task: Task, window: list[str], outputs: dict[str, Any], own_args: dict[str, Any]
+) -> list[Any]:
     """Return the task's predictions for a window; equal texts do not share an object."""
     remaining = Counter(window)
     predictions = []
@@ -115,7 +119,7 @@ def _predictions(task: Task, window: list[str], outputs: dict[str, Any]) -> list
         remaining[text] -= 1
         output = _copied(outputs[text]) if remaining[text] else outputs[text]
         with author_code(task, "post_process_prediction"):
-            predictions.append(task.post_process_prediction(output))
+            predictions.append(task.post_process_prediction(output, **own_args))
     return predictions
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from clx.errors import ConfigError, PluginError
 from clx.ml.model.base_runs import portable_name
+from clx.ml.run_directory.safe_model import model_args_problems
 from clx.ml.task.checks import check_task, private_names
 from clx.ml.task.constructing import missing_options, name_arguments, own_values
 from clx.ml.task.guesses import option_hint
@@ -68,7 +69,8 @@ def make_run(
     given = {name for name, value in options.items() if value is not None}
     is_named = made and not shape_problems(run.report_to)
     reporters = settled(run.report_to, None) if is_named else ()
-    run._finish([*unknown, *name_problems(reporters)], given)
+    unsafe = _unsafe_arguments(run) if made else []
+    run._finish([*unknown, *name_problems(reporters), *unsafe], given)
     require_peft(run)
     require_packages(settled(run.report_to, run.training_args.get("report_to")))
     return run
@@ -86,3 +88,14 @@ def _refuse_incomplete(task: Any, args: tuple[Any, ...], options: dict[str, Any]
             f"The task {task.name!r} needs {names(missing)}: write "
             f"training_run({task.name!r}, name, {', '.join(f'{name}=...' for name in missing)})"
         )
+
+
+def _unsafe_arguments(run: Any) -> list[str]:
+    """Return the ``model_args`` with which a saved run would not be opened, as sentences."""
+    if run.trust_remote_code or not isinstance(run.model_args, dict):
+        return []
+    return [
+        f"{problem}: a saved run would not be opened with it, unless trust_remote_code=True is passed, "
+        f"now and then"
+        for problem in model_args_problems(run.model_args)
+    ]

@@ -14,6 +14,7 @@ from clx.ml.machine.devices import choose_device
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
 from clx.ml.prediction.backends import TORCH, check_backend
+from clx.ml.prediction.pipe_arguments import refuse_unknown
 from clx.ml.prediction.predict import CutTexts, predict_texts
 from clx.ml.run.copying import CopyingRun
 from clx.ml.task.predicting import require_prediction
@@ -45,9 +46,11 @@ class PredictingRun(CopyingRun):
             batch_size: texts per batch; None chooses it by the device and the lengths of the texts.
             backend: ``"torch"`` (the default, None), or after :meth:`export` ``"onnx"``,
                 ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``.
-            **predict_args: arguments of the pipeline's call; they override the task's.
+            **predict_args: arguments of the pipeline's call, or keyword-only arguments of the task's
+                ``post_process_prediction``; they override the task's ``predict_args``.
 
         Raises:
+            UnknownArgumentError: neither of them knows an argument.
             DataFormatError: items are not texts; the message lists their positions.
             NotTrainedError: there is no trained model.
         """
@@ -251,8 +254,13 @@ class PredictingRun(CopyingRun):
         self._require_predicting(chosen)
         arguments = {**self.predict_args, **predict_args}
 
+        def engine() -> Engine:
+            if chosen == TORCH:
+                refuse_unknown(self, self.pipe, predict_args)
+            return self._clx_engine(chosen, size)
+
         def predictions(some: Iterable[Any]) -> Iterator[Any]:
-            return predict_texts(self, some, lambda: self._clx_engine(chosen, size), arguments, cut)
+            return predict_texts(self, some, engine, arguments, cut)
 
         return with_memory_named(observed(self, candidates, size, predictions), size)
 

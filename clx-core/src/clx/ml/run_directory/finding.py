@@ -15,7 +15,7 @@ from clx.errors import (
 )
 from clx.ml.run_directory.downloaded import refuse_downloaded
 from clx.ml.run_directory.hub_address import hub_address, is_address
-from clx.ml.run_directory.layout import MANIFEST, OUR_NAMES, RunDir
+from clx.ml.run_directory.layout import CONFIG, MANIFEST, OUR_NAMES, RunDir
 from clx.problems import cell, did_you_mean
 from clx.settings import runs_dir
 
@@ -59,7 +59,8 @@ def left_of(run: RunDir) -> Path | None:
 def locate(load: str | Path) -> Path:
     """Return the path of a run, given as a path, as a name in the default folder, or as ``hf://…``.
 
-    A run on the Hub is downloaded if it is not on this machine yet.
+    The path of the ``config.json`` of a run stands for the run. A run on the Hub is downloaded if it
+    is not on this machine yet.
 
     Raises:
         ConfigError: ``load`` is neither a path nor a name nor an address.
@@ -76,7 +77,7 @@ def locate(load: str | Path) -> Path:
     try:
         path = Path(load).expanduser().absolute()
         if path.exists():
-            return path
+            return path.parent if path.name == CONFIG and path.is_file() else path
         named = runs_dir() / str(load)
         if is_name and (named.exists() or _is_being_replaced(named)):
             return named

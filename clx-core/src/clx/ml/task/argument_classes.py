@@ -10,8 +10,6 @@ from clx.problems import cell
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-    from clx.ml.task.task import Task
-
 ATTRIBUTE = "training_arguments_class"
 
 _TYPES = {"bool": bool, "int": int, "float": float}
@@ -30,7 +28,7 @@ class StockArguments:
         return stock
 
 
-def class_problems(task: Task | None) -> list[str]:
+def class_problems(task: Any) -> list[str]:
     """Return what is wrong with the class that an author chose, without an import of transformers."""
     chosen = None if task is None else _chosen(task)
     if chosen is None:
@@ -44,7 +42,7 @@ def class_problems(task: Task | None) -> list[str]:
     ]
 
 
-def argument_class(task: Task | None) -> type[TrainingArguments]:
+def argument_class(task: Any) -> type[TrainingArguments]:
     """Return the class of a task's training arguments, that of transformers without a task."""
     if task is None:
         from transformers import TrainingArguments
@@ -60,7 +58,7 @@ def argument_fields(kind: type[TrainingArguments] | None = None) -> dict[str, An
     return {field.name: field for field in fields if field.init}
 
 
-def own_arguments(task: Task) -> set[str]:
+def own_arguments(task: Any) -> set[str]:
     """Return the names of the arguments that the task's class has beside those of transformers."""
     return set(argument_fields(argument_class(task))) - set(argument_fields())
 
@@ -70,7 +68,7 @@ def type_of_field(field: dataclasses.Field[Any]) -> Any:
     return _TYPES.get(field.type, field.type) if isinstance(field.type, str) else field.type
 
 
-def _chosen(task: Task) -> Any:
+def _chosen(task: Any) -> Any:
     for holder in (vars(task), *map(vars, type(task).__mro__)):
         if ATTRIBUTE in holder:
             found = holder[ATTRIBUTE]

@@ -44,6 +44,7 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         for method in MUST_IMPLEMENT
         if getattr(candidate, method) is getattr(base, method)
     ]
+    problems += _old_name_problems(candidate, base)
     pipeline_args = getattr(candidate, "pipeline_args", None)
     # A property is read from a run, so that its value may need heavy imports.
     wrong = None if isinstance(pipeline_args, property) else pipeline_args_problem(pipeline_args)
@@ -89,6 +90,17 @@ def check_task(candidate: Any, base: type, where: str, registered_as: str | None
         task_problems(candidate, base, registered_as),
         "Its author has to correct this; docs/write-a-task.md has a complete example.",
     )
+
+
+def _old_name_problems(candidate: Any, base: type) -> list[str]:
+    """Return what to write instead of the class attribute ``task``, which clx does not read."""
+    value = getattr(candidate, "task", None)
+    if not isinstance(value, str):
+        return []
+    instead = f'pipeline_args = {{"task": {value!r}}} for its pipeline'
+    if getattr(candidate, "name", base.name) == base.name:  # type: ignore[attr-defined]
+        instead = f"name = {value!r} for the name of the task, or {instead}"
+    return [f"it has a class attribute task, which clx does not read: write {instead}"]
 
 
 def _name_problems(candidate: type, base: type, registered_as: str | None) -> list[str]:

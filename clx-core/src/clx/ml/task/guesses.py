@@ -125,6 +125,19 @@ CALL_GUESSES: Mapping[str, str] = {
 }
 """Guess → the call that takes it."""
 
+OLD_NAMES: Mapping[str, str] = {
+    **_each("lazy_tokenize tokenize_lazy", "training_run(..., tokenize_lazily=True)"),
+    **_each(
+        "model_dir run_dir run_path",
+        "training_run(load=...) to open a saved run, or run_dir_parent= for the folder of new ones",
+    ),
+    **_each(
+        "metrics_path results_file results_path",
+        "run.results after the training, which is results.json in run.run_dir",
+    ),
+}
+"""Word of older code, for an option or an argument of any method → today's."""
+
 ARGUMENT_GUESSES: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(
         """dev_data eval_dataset eval_df eval_size test_size val_data val_dataset val_df valid_data
@@ -143,7 +156,7 @@ ARGUMENT_GUESSES: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("max_time", "time_limit", "timeout"), ("time_budget",)),
     **dict.fromkeys(("input", "input_file", "path"), ("source", "data")),
     **dict.fromkeys(("output", "output_file", "output_path", "out"), ("target",)),
-    **dict.fromkeys(("top_k", "return_all_scores"), ("all_scores",)),
+    **dict.fromkeys(("top_k", "return_all_scores", "return_scores"), ("all_scores",)),
     "finetune": ("fine_tune",),
     "force": ("overwrite",),
     "overwrite_output_dir": ("overwrite",),
@@ -154,6 +167,10 @@ ARGUMENT_GUESSES: Mapping[str, Sequence[str]] = {
 """Guess → the arguments of methods that it may mean; a method has one of them at most."""
 
 NOT_NEEDED: Mapping[str, str] = {
+    **_each(
+        "return_all_scores return_scores return_probs return_probabilities",
+        "leave it out: predict() returns the scores, and predict_labels() the decisions",
+    ),
     **_each(
         "n_classes num_classes num_labels",
         "leave it out: the labels come from the data, or from label_names",
@@ -179,8 +196,8 @@ def option_hint(name: str, given: Mapping[str, Any], accepted: Collection[str]) 
     meant = OPTION_GUESSES.get(name)
     if meant in accepted or meant == "run_name":
         return f"; write {meant}={shown(_names_of(given[name]) if name == 'id2label' else given[name])}"
-    if name in CALL_GUESSES:
-        return f"; write {CALL_GUESSES[name]}"
+    if name in CALL_GUESSES or name in OLD_NAMES:
+        return f"; write {CALL_GUESSES.get(name) or OLD_NAMES[name]}"
     if name in NOT_NEEDED:
         return f"; {NOT_NEEDED[name]}"
     return did_you_mean(name, accepted)
@@ -203,11 +220,16 @@ def argument_hint(
         options: the names of the run's options.
     """
     if meant := argument_meant(name, known):
-        return f"; write {meant}={shown(given[name])}"
+        # The value of an old name may be the path of a checkpoint.
+        return f"; write {meant}={True if meant == 'resume' else shown(given[name])}"
     if name in options:
         own = f"{name}={shown(given[name])}"
         return f"; write training_run(task, name, {own}): it is an option of the run"
-    if name not in CALL_GUESSES and name not in NOT_NEEDED:
+    if name in OLD_NAMES:
+        return f"; write {OLD_NAMES[name]}"
+    if name in NOT_NEEDED:
+        return f"; {NOT_NEEDED[name]}"
+    if name not in CALL_GUESSES:
         hint = option_hint(name, {k: v for k, v in given.items() if k not in known}, options)
         if hint.startswith("; write "):
             return f"; write training_run(task, name, {hint[8:]}): it is an option of the run"

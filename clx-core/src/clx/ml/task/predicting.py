@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clx.errors import ConfigError, PluginError
 from clx.problems import cell
 
-if TYPE_CHECKING:
-    from clx.ml.task.task import Task
 
-
-def predicts(task: Task | type[Task]) -> bool:
+def predicts(task: Any) -> bool:
     """Return whether a task, or its class, predicts: whether it has ``pipeline_args``."""
     return task.pipeline_args is not None
 
 
-def require_prediction(task: Task) -> None:
+def require_prediction(task: Any) -> None:
     """Raise if a task does not predict.
 
     Raises:
@@ -31,7 +28,7 @@ def require_prediction(task: Task) -> None:
         )
 
 
-def pipeline_task(task: Task) -> str | None:
+def pipeline_task(task: Any) -> str | None:
     """Return the name of the pipeline of a task, None if the task does not predict.
 
     Raises:

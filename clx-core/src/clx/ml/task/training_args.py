@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 OURS = {
     "output_dir": "the run directory is run_dir_parent / run_name",
+    "resume_from_checkpoint": "call run.train(..., resume=True), which finds the checkpoint",
     "hub_token": "config.json would show it to everybody; use `hf auth login`",
     "label_names": (
         "the names of labels are an option of the run, training_run(..., label_names=[...]), and the "

@@ -100,7 +100,8 @@ def _repeatable(collator: Collator, tokenizer: PreTrainedTokenizerBase, row: Row
         return collator
     from transformers import DataCollatorWithPadding
 
-    return DataCollatorWithPadding(tokenizer)
+    padding: Collator = DataCollatorWithPadding(tokenizer)
+    return padding
 
 
 def _pad_on(tokenizer: PreTrainedTokenizerBase, side: str) -> None:
