@@ -1,4 +1,4 @@
-"""Somebody's labels were token ids, and the kit compared them with id2label, whose names were LABEL_0."""
+"""Somebody had token ids as labels: the kit compared them with id2label, whose names were LABEL_0.
 
 import pytest
 
@@ -19,7 +19,6 @@ class Classes(GenerateRun):
     """The author says what the kit would not infer."""
 
     labels_are = "classes"
-
 
 
 def test_what_the_author_says_about_the_labels_counts(bart):

@@ -144,6 +144,27 @@ def test_two_texts_reach_an_own_pipeline_as_a_plain_dict(trained, tmp_path):
     assert run.pipe({"text": "the cat eats", "text_pair": "an apple"}) == pytest.approx(alone)
 
 
+class Watching:
+    texts = ()
+
+    @hookimpl
+    def clx_after_prediction(self, texts):
+        self.texts = [*self.texts, *texts]
+
+
+@pytest.mark.filterwarnings("ignore::clx.errors.ClxWarning")
+def test_plugins_see_two_texts_as_a_plain_tuple(trained):
+    run, plugin = trained(Stock), Watching()
+    register_plugin(plugin)
+    try:
+        run.predict(ROWS)
+        run.predict_frame(pd.DataFrame(ROWS, columns=["first", "second"]))
+    finally:
+        unregister_plugin(plugin)
+    assert plugin.texts == [*ROWS, *ROWS]
+    assert {type(each) for each in plugin.texts} == {tuple}
+
+
 @pytest.mark.filterwarnings("ignore::clx.errors.ClxWarning")
 def test_an_own_pipeline_of_chunks(trained):
     run = trained(Chunks)

@@ -57,6 +57,11 @@ class TextRow(str):
         return repr(self.texts)
 
 
+def as_given(text: Any) -> Any:
+    """Return an input of ``predict`` as a caller may write it: the texts of a row as a tuple."""
+    return text.texts if isinstance(text, TextRow) else text
+
+
 def split_pair(texts: Any) -> tuple[Any, ...]:
     """Return the arguments for a tokenizer: the texts of a :class:`TextRow`, or one list per column.
 
