@@ -1,4 +1,4 @@
-"""Somebody had token ids as labels: the kit compared them with id2label, whose names were LABEL_0.
+"""Somebody had token ids as labels: the kit compared them with id2label, whose names were LABEL_0."""
 
 import pytest
 

@@ -12,7 +12,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.base import ChunkPipeline
 
 from clx.errors import PluginError
-from clx.ml import TrainingRun
+from clx.ml import TrainingRun, hookimpl, register_plugin, unregister_plugin
 from conftest import fruit_frame
 
 ROWS = [("the cat eats", "an apple"), ("a big dog", "one red melon"), ("a goat", "a grape")]
