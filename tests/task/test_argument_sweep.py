@@ -17,6 +17,7 @@ from conftest import fruit_frame
 REFUSED = {
     "output_dir": "elsewhere",
     "hub_token": "hf_x",
+    "resume_from_checkpoint": "x",
     "push_to_hub": True,
     "label_names": ["fruit", "animal"],
     "include_for_metrics": ["inputs"],
@@ -55,7 +56,6 @@ CONSTRUCTED = {
     "do_train": True,
     "do_eval": True,
     "do_predict": True,
-    "resume_from_checkpoint": "x",
     "liger_kernel_config": {"rope": True},
     "tf32": False,
     "fp16_full_eval": True,

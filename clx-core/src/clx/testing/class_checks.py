@@ -38,6 +38,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "decide": (("prediction",), {"min_score": None}),
     "prediction_row": (("prediction",), {"all_scores": False, "min_score": None}),
     "prediction_types": ((), {"all_scores": False}),
+    "preprocess_logits_for_metrics": (("logits", "labels"), {}),
     "row_labels": (("frame",), {}),
     "save_extra": (("folder",), {}),
 }

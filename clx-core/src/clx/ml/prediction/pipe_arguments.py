@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import PluginError, UnknownArgumentError
@@ -41,8 +42,8 @@ FROM_THE_DATA = {"self", "inputs", "text", "text_pair", "text_target", "text_pai
 
 def of_the_task(task: Task) -> list[str]:
     """Return the keyword-only arguments that a task's ``post_process_prediction`` declares."""
-    parameters = inspect.signature(type(task).post_process_prediction).parameters.values()
-    return [each.name for each in parameters if each.kind == each.KEYWORD_ONLY]
+    code = _code(type(task).post_process_prediction)
+    return list(code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount])
 
 
 def divided(task: Task, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -178,13 +179,19 @@ def _sanitizers(kind: type) -> list[Any]:
 
 
 def _parameters(method: Any) -> Collection[str]:
-    parameters = inspect.signature(method).parameters.values()
-    return [
-        each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
-    ]
+    code = _code(method)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def _takes_any(method: Any) -> bool:
-    return any(
-        each.kind == each.VAR_KEYWORD for each in inspect.signature(method).parameters.values()
-    )
+    return bool(_code(method).co_flags & inspect.CO_VARKEYWORDS)
+
+
+def _code(method: Any) -> CodeType:
+    """Return the code of a method. A call of ``predict`` would notice the time of a signature."""
+    code: CodeType = getattr(inspect.unwrap(method), "__code__", _takes_anything.__code__)
+    return code
+
+
+def _takes_anything(*args: Any, **arguments: Any) -> None:
+    """Stand for a callable without code, which may take any argument."""
