@@ -54,19 +54,17 @@ def number_of_ids(run: TrainingRun, kind: str) -> int:
 
 
 def label_inputs(run: TrainingRun) -> list[str]:
-    """Return the names under which the Trainer looks for labels in a batch."""
+    """Return the names under which the stock Trainer looks for labels in a batch."""
     from transformers.utils.generic import find_labels
 
-    named = run.training_args.get("label_names")
-    return list(find_labels(type(run.model)) if named is None else named)
+    return list(find_labels(type(run.model)))
 
 
 def has_own_loss(run: TrainingRun) -> bool:
-    """Return whether the task's Trainer computes a loss of its own, which may need no labels."""
-    from transformers import Trainer
-
-    made: Any = run.trainer_class
-    return not isinstance(made, type) or made.compute_loss is not Trainer.compute_loss
+    """Return whether the task's Trainer computes its loss, or looks for labels, in its own way."""
+    methods = ("__init__", "compute_loss", "prediction_step")
+    homes = [str(getattr(run.trainer_class, name).__module__) for name in methods]
+    return any(home.split(".")[0] != "transformers" for home in homes)
 
 
 def token_columns(names: Iterable[str]) -> list[str]:

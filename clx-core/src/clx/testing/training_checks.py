@@ -55,9 +55,9 @@ def learns(subject: Subject) -> None:
         )
     if without_eval:
         raise CheckWarningError(
-            "there is no loss on the eval data, so the best epoch cannot be kept: name the inputs that "
-            "the loss needs in training_args={'label_names': […]}, or override prediction_step in "
-            "trainer_class"
+            "there is no loss on the eval data, so the best epoch cannot be kept: set self.label_names "
+            "in the __init__ of trainer_class to the inputs that its loss needs, or override its "
+            "prediction_step"
         )
 
 
