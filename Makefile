@@ -60,7 +60,7 @@ fix: $(VENV)/installed-dev ## Format, and mend what the linter can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-template: ## Copy the example that `clx new-task` writes into clx-core
+template: $(VENV)/installed-dev ## Copy the examples that `clx new-task` writes into clx-core
 	@$(BIN)/python tests/copy_template.py
 
 options: $(VENV)/installed-dev ## Write the table of options into docs/arguments.md

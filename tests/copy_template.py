@@ -1,22 +1,24 @@
-"""Copies examples/clx-tasks-rating into clx-core as the template of ``clx new-task``."""
+"""Copies examples into clx-core as the templates of ``clx new-task``."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
+from clx.cli.task_template import ORIGINALS
+
 ROOT = Path(__file__).parents[1]
-EXAMPLE = ROOT / "examples" / "clx-tasks-rating"
-TEMPLATE = ROOT / "clx-core" / "src" / "clx" / "cli" / "task_template_files"
+TEMPLATES = ROOT / "clx-core" / "src" / "clx" / "cli" / "task_template_files"
 NOT_COPIED = ("__pycache__", ".pytest_cache", "dist", ".venv")
 
 
-def example_files() -> dict[str, str]:
-    """Return the example's texts by their paths."""
+def example_files(template: str) -> dict[str, str]:
+    """Return the texts of a template's example by their paths."""
+    example = ROOT / "examples" / f"clx-tasks-{ORIGINALS[template]}"
     return {
-        path.relative_to(EXAMPLE).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(EXAMPLE.rglob("*"))
-        if path.is_file() and not set(path.relative_to(EXAMPLE).parts) & set(NOT_COPIED)
+        path.relative_to(example).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(example.rglob("*"))
+        if path.is_file() and not set(path.relative_to(example).parts) & set(NOT_COPIED)
     }
 
 
@@ -27,8 +29,9 @@ def template_name(path: str) -> str:
 
 
 if __name__ == "__main__":
-    shutil.rmtree(TEMPLATE, ignore_errors=True)
-    for name, text in example_files().items():
-        target = TEMPLATE / template_name(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+    shutil.rmtree(TEMPLATES, ignore_errors=True)
+    for template in ORIGINALS:
+        for name, text in example_files(template).items():
+            target = TEMPLATES / template / template_name(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")

@@ -79,14 +79,6 @@ MUTANTS = [
         _INIT.replace("self.scale = scale", "self.scale = None"),
     ),
     Mutant(
-        "a mutable default that runs share",
-        "own_values",
-        "    def check_config",
-        _INIT.replace("self.scale = scale", "self.scale = scale or RatingRun.DEFAULT").replace(
-            "    def __init__", "    DEFAULT = [1, 5]\n\n    def __init__"
-        ),
-    ),
-    Mutant(
         "a private module of core",
         "public_names",
         "from clx.ml import TrainingRun\n",
@@ -286,7 +278,7 @@ MUTANTS = [
     ),
     Mutant(
         "a text without spans raises",
-        "odd_texts",
+        "predicts",
         '        keys = {"start"',
         '        first = prediction[0]\n        keys = {"start"',
         "ner",
@@ -326,7 +318,7 @@ MUTANTS = [
     ),
     Mutant(
         "state that is not saved",
-        "moved_and_reopened",
+        "learns",
         '    add_config_attrs = ["scale"]',
         "    add_config_attrs = []",
     ),

@@ -1,4 +1,4 @@
-"""``clx new-task`` writes a renamed copy of the example, whose tests pass."""
+"""``clx new-task`` writes a renamed copy of an example, whose tests pass."""
 
 import re
 import tomllib
@@ -6,7 +6,13 @@ import tomllib
 import pytest
 
 from cli_helpers import Cli, process
-from clx.cli.task_template import renamed, template_files, write_package
+from clx.cli.task_template import (
+    DEFAULT,
+    ORIGINALS,
+    renamed,
+    template_files,
+    write_package,
+)
 from clx.errors import ConfigError, RunExistsError
 from copy_template import example_files
 
@@ -16,19 +22,30 @@ def clx(capsys, monkeypatch):
     return Cli(capsys, monkeypatch)
 
 
-def test_the_template_is_the_example():
-    assert len(example_files()) >= 6
-    assert template_files() == example_files(), "run `make template`"
+templates = pytest.mark.parametrize("template", ORIGINALS)
 
 
-def test_names_are_all_renamed(clx, tmp_path, monkeypatch):
+@templates
+def test_the_template_is_the_example(template):
+    assert len(example_files(template)) >= 6
+    assert template_files(template) == example_files(template), "run `make template`"
+
+
+@templates
+def test_names_are_all_renamed(template, clx, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert clx("new-task", "how-urgent").status == 0
+    given = () if template == DEFAULT else ("--template", template)
+    assert clx("new-task", "how-urgent", *given).status == 0
+    original = ORIGINALS[template]
     root = tmp_path / "clx-tasks-how-urgent"
     files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    assert files == sorted(renamed(path, "how-urgent") for path in example_files())
+    assert files == sorted(
+        renamed(path, original, "how-urgent") for path in example_files(template)
+    )
     for path in files:
-        assert not re.search("rating", (root / path).read_text(), re.IGNORECASE), path
+        left = re.findall(rf"\b{original}\b|{original}(?=Run)", (root / path).read_text(), re.I)
+        # A column of the data keeps its name.
+        assert set(left) <= ({"similarity"} if template == "pairs" else set()), path
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     assert project["name"] == "clx-tasks-how-urgent"
     assert project["entry-points"]["clx.tasks"] == {
@@ -52,8 +69,17 @@ def test_nothing_is_overwritten(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_the_tests_of_the_package_pass(tmp_path):
-    root, _ = write_package("how-urgent", tmp_path / "package")
+def test_an_unknown_template(tmp_path):
+    with pytest.raises(ConfigError, match=r"spans, number, but is 'spams'; did you mean 'spans'\?"):
+        write_package("mine", tmp_path / "new", "spams")
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ORIGINALS if name != DEFAULT]
+
+
+@pytest.mark.parametrize("template", [DEFAULT, *SLOW])
+def test_the_tests_of_the_package_pass(template, tmp_path):
+    root, _ = write_package("how-urgent", tmp_path / "package", template)
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     info = root / "src" / "clx_tasks_how_urgent-0.1.0.dist-info"
     info.mkdir()

@@ -16,12 +16,13 @@ from clx_tasks_classification import ClassificationRun
 from clx_tasks_multilabel import MultiLabelRun
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-for _name in ("rating", "ner", "similarity"):
+for _name in ("rating", "ner", "similarity", "topic"):
     sys.path.append(str(EXAMPLES / f"clx-tasks-{_name}" / "src"))
 
 NerRun = importlib.import_module("clx_tasks_ner").NerRun
 RatingRun = importlib.import_module("clx_tasks_rating").RatingRun
 SimilarityRun = importlib.import_module("clx_tasks_similarity").SimilarityRun
+TopicRun = importlib.import_module("clx_tasks_topic").TopicRun
 
 # Warnings are errors in this suite, so these tasks must pass without any.
 
@@ -47,6 +48,10 @@ class TestNer(TaskConformance):
 
 class TestSimilarity(TaskConformance):
     task = SimilarityRun
+
+
+class TestTopic(TaskConformance):
+    task = TopicRun
 
 
 STATIC = [

@@ -19,18 +19,27 @@ def new_task(
         Path | None,
         typer.Option("--folder", "-o", help="Folder to write [default: ./clx-tasks-NAME]"),
     ] = None,
+    template: Annotated[
+        str,
+        typer.Option(
+            "--template",
+            "-t",
+            help="What the task predicts: classification (a label), pairs (a number for two texts), "
+            "spans (labeled parts of a text), or number (a number for a text).",
+        ),
+    ] = "number",
     as_json: JsonOption = False,
 ) -> None:
     """Write a complete task package with passing tests.
 
-    The package contains an example task that predicts a number for each text, tests with the
+    The package contains an example task of the kind that --template names, tests with the
     conformance kit, a README and a CI file. Replace the example with your own task. Prints the files
     written; in a pipe: one file per line, fields separated by tabs.
     """
     with Output(as_json) as out:
         from clx.cli.task_template import write_package
 
-        root, files = write_package(name, folder)
+        root, files = write_package(name, folder, template)
         if as_json:
             out.json({"folder": root, "files": files})
         else:

@@ -1,7 +1,7 @@
 """Writes the package of ``clx new-task``: a copy of an example package with other names.
 
-The template is a copy of ``examples/clx-tasks-rating`` in the clx repository. Each file name has the
-suffix ``.txt``, so that no tool takes the template for clx's own code.
+Each template is a copy of a package in the folder ``examples`` of the clx repository. Each file name has
+the suffix ``.txt``, so that no tool takes the template for clx's own code.
 """
 
 from __future__ import annotations
@@ -13,25 +13,31 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from clx.errors import ConfigError, RunExistsError
-from clx.problems import cell
+from clx.problems import cell, did_you_mean, names
 
 SUFFIX = ".txt"
-ORIGINAL = "rating"
+ORIGINALS = {"classification": "topic", "pairs": "similarity", "spans": "ner", "number": "rating"}
+"""The templates, and the names of the tasks that they are copies of."""
+
+DEFAULT = "number"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-def write_package(name: str, folder: Path | None = None) -> tuple[Path, list[str]]:
+def write_package(
+    name: str, folder: Path | None = None, template: str = DEFAULT
+) -> tuple[Path, list[str]]:
     """Write a package with a task called ``name``.
 
     Args:
         name: the name of the task: lower-case letters, digits and hyphens.
+        template: what the task predicts, a key of :data:`ORIGINALS`.
         folder: the folder to write; default ``clx-tasks-NAME`` in the current folder.
 
     Returns:
         The folder, and the paths of its files relative to it.
 
     Raises:
-        ConfigError: the name is not valid for a package.
+        ConfigError: the name is not valid for a package, or there is no such template.
         RunExistsError: the folder exists and is not empty.
     """
     module = name.replace("-", "_") if isinstance(name, str) else ""
@@ -40,23 +46,29 @@ def write_package(name: str, folder: Path | None = None) -> tuple[Path, list[str
             f"The name of a task must consist of lower-case letters and digits, separated by hyphens, "
             f"such as 'my-task', but is {cell(name)}"
         )
+    if template not in ORIGINALS:
+        raise ConfigError(
+            f"The template must be one of {names(ORIGINALS)}, but is {cell(template)}"
+            f"{did_you_mean(str(template), ORIGINALS)}"
+        )
     root = Path(f"clx-tasks-{name}") if folder is None else folder
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise RunExistsError(f"{root} already exists: choose another name or --folder")
     written = []
-    for path, text in template_files().items():
-        target = root / renamed(path, name)
+    original = ORIGINALS[template]
+    for path, text in template_files(template).items():
+        target = root / renamed(path, original, name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(renamed(text, name), encoding="utf-8")
+        target.write_text(renamed(text, original, name), encoding="utf-8")
         written.append(target.relative_to(root).as_posix())
     return root, written
 
 
-def template_files() -> dict[str, str]:
-    """Return the text of each template file by its path, with the original names."""
+def template_files(template: str) -> dict[str, str]:
+    """Return the text of each file of a template by its path, with the original names."""
+    folder = resources.files("clx.cli") / "task_template_files" / template
     found = {
-        path.removesuffix(SUFFIX).replace("dot-", "."): text
-        for path, text in _walk(resources.files("clx.cli") / "task_template_files", "")
+        path.removesuffix(SUFFIX).replace("dot-", "."): text for path, text in _walk(folder, "")
     }
     return dict(sorted(found.items()))
 
@@ -71,16 +83,26 @@ def _walk(folder: Traversable, prefix: str) -> list[tuple[str, str]]:
     return found
 
 
-def renamed(text: str, name: str) -> str:
-    """Return a path or text of the template with the names of another task."""
+def renamed(text: str, original: str, name: str) -> str:
+    """Return a path or text of a template with the names of another task.
+
+    Only names of the task change, because columns and words may be called like the original task.
+    """
     module = name.replace("-", "_")
     title = "".join(part.capitalize() for part in name.split("-"))
     for old, new in (
-        (f"clx_tasks_{ORIGINAL}", f"clx_tasks_{module}"),
-        (f"clx-tasks-{ORIGINAL}", f"clx-tasks-{name}"),
-        (f"test_{ORIGINAL}", f"test_{module}"),
-        (ORIGINAL.capitalize(), title),
-        (ORIGINAL, name),
+        (f"clx_tasks_{original}", f"clx_tasks_{module}"),
+        (f"clx-tasks-{original}", f"clx-tasks-{name}"),
+        (f"test_{original}", f"test_{module}"),
+        (f"{original.capitalize()}Run", f"{title}Run"),
+        (f"Test{original.capitalize()}", f"Test{title}"),
+        (f'name = "{original}"', f'name = "{name}"'),
+        (f'training_run("{original}"', f'training_run("{name}"'),
+        (f"\n{original} = ", f"\n{name} = "),
+        (f"task `{original}`", f"task `{name}`"),
+        (f"task ``{original}``", f"task ``{name}``"),
+        (f"task {original} for", f"task {name} for"),
+        (f"check-task {original}", f"check-task {name}"),
     ):
         text = text.replace(old, new)
     return text

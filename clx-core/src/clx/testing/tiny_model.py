@@ -10,7 +10,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_TOKENS = 64
 
 
-def make_tiny_model(folder: Path, texts: Iterable[str] = ()) -> Path:
+def make_tiny_model(folder: Path | str, texts: Iterable[str] = ()) -> Path:
     """Write a random two-layer BERT that takes 64 tokens, and return the folder.
 
     Its vocabulary contains words of the texts and single letters, so that it can tokenize any text.
@@ -27,6 +27,7 @@ def make_tiny_model(folder: Path, texts: Iterable[str] = ()) -> Path:
     whole = sorted(words)[::2]
     letters = sorted({*"abcdefghijklmnopqrstuvwxyz0123456789.,!?'-", *"".join(words)})
     tokens = dict.fromkeys([*SPECIAL, *whole, *letters, *(f"##{letter}" for letter in letters)])
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = BertTokenizerFast(
         vocab={token: number for number, token in enumerate(tokens)}, model_max_length=MAX_TOKENS

@@ -21,6 +21,7 @@ from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.problems import raise_problems
 from clx_runtime.callers import user_level
+from clx_runtime.texts import as_given
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +136,7 @@ def _observed(
         plugins().call(
             "clx_after_prediction",
             run=run,
-            texts=list(itertools.islice(to_report, len(batch))),
+            texts=[as_given(text) for text in itertools.islice(to_report, len(batch))],
             predictions=batch,
         )
         yield from batch

@@ -98,7 +98,8 @@ def clx_after_prediction(run: Task, texts: Sequence[Any], predictions: Sequence[
     """Observe a batch of predictions, as the caller receives them; the return value is not used.
 
     ``texts`` and ``predictions`` have the same length, at most ``batch_size``, and the order of the
-    input. Called by every method that predicts, before the caller receives the batch.
+    input. Two texts are a tuple. Called by every method that predicts, before the caller receives the
+    batch.
     """
 
 
