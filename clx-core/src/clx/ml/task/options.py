@@ -225,6 +225,15 @@ OPTIONS = (
         anew=True,
     ),
     Option(
+        "tokenize_lazily",
+        False,
+        "Leave training rows on disk and tokenize them when a batch needs them, for data that does not "
+        "fit into memory ([large data](large-data.md)). "
+        '`training_args={"dataloader_num_workers": 4}` tokenizes in other processes.',
+        check.tokenize_lazily,
+        anew=True,
+    ),
+    Option(
         "trust_remote_code",
         False,
         "Run the Python code that comes with a base model. Never kept in the config.",
