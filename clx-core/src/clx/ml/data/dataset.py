@@ -78,7 +78,7 @@ def tokenized_rows(
     if row_of is not None:
         examples = {name: [values[i] for i in row_of] for name, values in examples.items()}
     kept = {
-        name: tokenized.get(name, examples.get(name))
+        name: tokenized[name] if name in tokenized else examples[name]
         for name in columns
         if name in tokenized or name in examples
     }

@@ -49,9 +49,7 @@ class Tokenizing:
             kept, _ = tokenized_rows(
                 frame, lambda rows: with_tokens(task.tokenize(rows), self.token), self.kept
             )
-        return [
-            dict(zip(kept, values, strict=True)) for values in zip(*kept.values(), strict=True)
-        ]
+        return [dict(zip(kept, values, strict=True)) for values in zip(*kept.values(), strict=True)]
 
 
 def tokenizing(task: Task, tokenizer: Any, columns: ColumnNames | None) -> Tokenizing:

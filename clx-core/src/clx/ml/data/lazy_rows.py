@@ -98,8 +98,10 @@ class _ArrowTables(LazyRows):
         import pandas as pd
 
         frame = table_to_frame(self.table(rows, columns))
-        is_range = isinstance(rows, range)
-        frame.index = pd.RangeIndex(rows.start, rows.stop) if is_range else pd.Index(list(rows))
+        if isinstance(rows, range):
+            frame.index = pd.RangeIndex(rows.start, rows.stop)
+        else:
+            frame.index = pd.Index(list(rows))
         return frame
 
     def digest(self) -> str:
@@ -131,8 +133,10 @@ class DatasetRows(_ArrowTables):
         dataset = self._dataset
         if columns is not None:
             dataset = dataset.select_columns(list(columns))
-        one_by_one = not isinstance(rows, range)
-        table = dataset[list(map(int, rows)) if one_by_one else slice(rows.start, rows.stop)]
+        if isinstance(rows, range):
+            table = dataset[rows.start : rows.stop]
+        else:
+            table = dataset[list(map(int, rows))]
         # The names of class labels are in the metadata of the features' own schema.
         return table.replace_schema_metadata(dataset.features.arrow_schema.metadata)
 
@@ -157,7 +161,9 @@ class BatchRows(_ArrowTables):
 
     def _open(self) -> None:
         """Map the files. Only the places of the batches are kept in memory."""
-        self._places: list[tuple[Any, int]] = [(self._batches, i) for i in range(len(self._batches))]
+        self._places: list[tuple[Any, int]] = [
+            (self._batches, i) for i in range(len(self._batches))
+        ]
         sizes = [batch.num_rows for batch in self._batches]
         for file in self._files:
             reader = mapped(file)

@@ -149,14 +149,14 @@ class _FirstRows:
         except TypeError:
             # Lists of labels.
             pass
-        for position, value in column.items():
+        for position, value in zip(column.index.tolist(), column.tolist(), strict=True):
             if len(seen) >= MAX_VALUES:
                 self.incomplete = True
                 return
             new = {key for key in _keys(value) if key not in seen}
             if new:
                 seen |= new
-                self.rows.add(start + int(position))
+                self.rows.add(start + position)
 
 
 def _keys(cell: Any) -> list[Any]:
@@ -195,7 +195,8 @@ def pass_over(
     lengths: np.ndarray[Any, Any] | None = numbers_on_disk(len(rows), np.int32)
     counts: Counter[str] = Counter()
     labeled = True
-    missing, leaked = set(eval_texts), []
+    missing = set(eval_texts)
+    leaked: list[int] = []
     for start, part in _shown(rows, None, f"check {what}"):
         frame = named_frame(task, part, columns, what)
         validate_frame(task, frame, _part(what, start, len(frame), len(rows)))
@@ -224,9 +225,9 @@ def _part(what: str, start: int, size: int, total: int) -> str:
 
 def _texts(task: Task, frame: pd.DataFrame) -> list[list[str]] | None:
     """Return the texts of each text column, None if the task reads something else."""
-    columns = []
+    columns: list[list[str]] = []
     for name in task.text_columns:
-        values = frame[name].tolist() if name in frame.columns else [None]
+        values: list[Any] = frame[name].tolist() if name in frame.columns else [None]
         if not all(isinstance(value, str) for value in values):
             return None
         columns.append(values)
@@ -234,8 +235,10 @@ def _texts(task: Task, frame: pd.DataFrame) -> list[list[str]] | None:
 
 
 def _characters(columns: Sequence[list[str]]) -> np.ndarray[Any, Any]:
-    sizes = [np.fromiter(map(len, texts), np.int32, len(texts)) for texts in columns]
-    return np.sum(sizes, axis=0, dtype=np.int32)
+    sizes = np.zeros(len(columns[0]), np.int32)
+    for texts in columns:
+        sizes += np.fromiter(map(len, texts), np.int32, len(texts))
+    return sizes
 
 
 def _label_names(labels: Iterable[Any]) -> Iterator[str]:

@@ -224,7 +224,11 @@ def _write(file: Path, rows: Rows) -> dict[str, Any]:
     schema = _plain(rows.schema)
     digest, count = hashlib.sha256(), 0
     bar = tqdm(
-        total=rows.count, desc=f"copy {rows.name}", unit="row", delay=1, disable=not is_main_process()
+        total=rows.count,
+        desc=f"copy {rows.name}",
+        unit="row",
+        delay=1,
+        disable=not is_main_process(),
     )
     with (
         bar,

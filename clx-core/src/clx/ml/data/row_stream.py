@@ -82,9 +82,11 @@ class RowStream:
 
     def parts(self, what: str) -> Iterator[pd.DataFrame]:
         """Yield all rows in parts. Their index counts from the beginning of the stream."""
+        import pandas as pd
+
         at = 0
         for part in self._read(what):
-            part.index = range(at, at + len(part))
+            part.index = pd.RangeIndex(at, at + len(part))
             at += len(part)
             yield part
 

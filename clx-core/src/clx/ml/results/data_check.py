@@ -155,9 +155,7 @@ def as_sample(check: DataCheck, rows: int | None) -> DataCheck:
     sample = check.rows[TRAIN]
     if rows == sample:
         return check
-    return replace(
-        check, rows={**check.rows, TRAIN: rows or sample}, samples={TRAIN: sample}
-    )
+    return replace(check, rows={**check.rows, TRAIN: rows or sample}, samples={TRAIN: sample})
 
 
 def raise_if_strict(check: DataCheck, strict: bool = True) -> None:

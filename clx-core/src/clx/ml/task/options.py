@@ -227,9 +227,8 @@ OPTIONS = (
     Option(
         "tokenize_lazily",
         False,
-        "Leave training rows on disk and tokenize them when a batch needs them, for data that does not "
-        "fit into memory ([large data](large-data.md)). "
-        '`training_args={"dataloader_num_workers": 4}` tokenizes in other processes.',
+        "Leave training rows on disk and tokenize them when a batch needs them, for data that does "
+        "not fit into memory ([large data](large-data.md)).",
         check.tokenize_lazily,
         anew=True,
     ),
