@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+PART_ROWS = 20_000
+"""Rows that are read at once by a pass over all rows."""
+
 DIGEST_ROWS = 4096
 """Rows per digest of a part, whatever batches a file is stored in."""
 
@@ -60,6 +63,23 @@ class LazyRows(abc.ABC):
         """Yield the position of the first row, and the rows, of consecutive parts."""
         for start in range(0, len(self), size):
             yield start, self.frame(range(start, min(start + size, len(self))), columns)
+
+    def characters(self, columns: Sequence[str]) -> Iterator[tuple[int, Sizes]]:
+        """Yield the position of the first row, and the characters of its texts, of each part.
+
+        Args:
+            columns: the columns of texts, whose characters are added up.
+        """
+        for start, frame in self.parts(PART_ROWS, columns):
+            texts = [frame[name].tolist() for name in columns]
+            if all(isinstance(text, str) for column in texts for text in column):
+                yield start, np.sum([[len(text) for text in column] for column in texts], axis=0)
+            else:
+                yield start, None
+
+
+Sizes = np.ndarray[Any, Any] | None
+"""One number per row, None if a row has something else than a text."""
 
 
 class FrameRows(LazyRows):
@@ -103,6 +123,23 @@ class _ArrowTables(LazyRows):
         else:
             frame.index = pd.Index(list(rows))
         return frame
+
+    def characters(self, columns: Sequence[str]) -> Iterator[tuple[int, Sizes]]:
+        """Yield the position of the first row, and the characters of its texts, of each part."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        for start in range(0, len(self), PART_ROWS):
+            stop = min(start + PART_ROWS, len(self))
+            table, sizes = self.table(range(start, stop), columns), np.zeros(stop - start, np.int64)
+            for column in table.columns:
+                text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+                if not text or column.null_count:
+                    yield start, None
+                    break
+                sizes += pc.utf8_length(column).to_numpy()
+            else:
+                yield start, sizes
 
     def digest(self) -> str:
         """Return a digest of all values."""

@@ -1,15 +1,16 @@
-"""One pass over rows that stay on disk: what a training has to know about all of them.
+"""What a training has to know about rows that stay on disk.
 
 A task sees frames. First it validates, and infers its config from, *representative* rows: a random
-sample, and the first row of each value in the columns of labels. Then it validates all rows, a part at a
-time.
+sample, the first row of each value in the columns of labels, and a row without a text if there is one.
+Then it validates all rows, a part at a time, or parts of very many rows.
 """
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from clx.errors import DataFormatError
 from clx.ml.data.annotations import from_annotation_tool
-from clx.ml.data.lazy_rows import LazyRows
+from clx.ml.data.lazy_rows import PART_ROWS, LazyRows
 from clx.ml.data.task_frames import ColumnNames, column_names, named_frame
 from clx.ml.machine.distributed import is_main_process
 from clx.ml.task.author_code import author_code, validate_frame
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 10_000
 """The rows that are tokenized before the training, for the probe and for the check of the data."""
 
-PART_ROWS = 20_000
+MAX_CHECKED = 1_000_000
+"""The most rows that the task validates: of more rows, parts that are spread over all of them."""
 
 MAX_VALUES = 100_000
 """The most values of a column of labels whose rows are collected."""
@@ -55,25 +57,27 @@ class Representative:
         sampled: the positions of the random sample, ascending.
         first: the positions of the first row of each value in the columns of labels.
         complete: whether these are all values.
+        lengths: the characters of each row's texts, shape (rows,). None if the texts are unknown.
     """
 
     frame: pd.DataFrame
     sampled: np.ndarray[Any, Any]
     first: np.ndarray[Any, Any]
     complete: bool
+    lengths: np.ndarray[Any, Any] | None
 
 
 @dataclass(frozen=True)
 class Passed:
-    """What a pass over all rows found.
+    """What the validation of rows found.
 
     Attributes:
-        lengths: the characters of each row's texts, shape (rows,). None if the texts are unknown.
-        label_counts: the number of rows per label; None for a task without labels.
+        checked: the number of rows that the task validated.
+        label_counts: the number of these rows per label; None for a task without labels.
         leaked: positions of rows whose text is also in the eval data, for some of these texts.
     """
 
-    lengths: np.ndarray[Any, Any] | None
+    checked: int
     label_counts: Counter[str] | None
     leaked: list[int] = field(default_factory=list)
 
@@ -106,10 +110,11 @@ def representative_rows(
     cells = _FirstRows()
     labels = [name for name in read if name in rows.columns]
     if labels:
-        for start, frame in _shown(rows, labels, "read labels"):
+        for start, frame in _shown(rows.parts(PART_ROWS, labels), len(rows), "read labels"):
             for name in labels:
                 cells.add(start, name, frame[name])
-    first = np.asarray(sorted(cells.rows), dtype=np.int64)
+    lengths, without = _measured(rows, names.text, task)
+    first = np.asarray(sorted(cells.rows | without), dtype=np.int64)
     frame = rows.frame(np.union1d(sampled, first).tolist())
     if from_annotation_tool(frame.head(100))[0].columns.tolist() != frame.columns.tolist():
         raise DataFormatError(
@@ -117,8 +122,26 @@ def representative_rows(
             f"train without it, or write the texts and labels into a file of their own"
         )
     return Representative(
-        named_frame(task, frame, columns, what), sampled, first, not cells.incomplete
+        named_frame(task, frame, columns, what), sampled, first, not cells.incomplete, lengths
     )
+
+
+def _measured(
+    rows: LazyRows, text: str | None, task: Task
+) -> tuple[np.ndarray[Any, Any] | None, set[int]]:
+    """Return the characters of each row, and the position of a row without a text, if there is one."""
+    names = [text] if text is not None else list(task.text_columns)
+    if not set(names) <= set(rows.columns):
+        return None, set()
+    lengths = numbers_on_disk(len(rows), np.int32)
+    for start, sizes in rows.characters(names):
+        if sizes is None:
+            part = rows.frame(range(start, min(start + PART_ROWS, len(rows))), names)
+            bad = ~part.map(lambda cell: isinstance(cell, str)).all(axis=1).to_numpy()
+            # A mapped source may have texts of a type that Arrow does not measure.
+            return None, {start + int(np.argmax(bad))} if bad.any() else set()
+        lengths[start : start + len(sizes)] = sizes
+    return lengths, set()
 
 
 class _FirstRows:
@@ -144,11 +167,9 @@ class _FirstRows:
         if pd.api.types.is_float_dtype(column):
             # Numbers to predict: there is no list of them.
             return
-        try:
+        # Lists of labels cannot be compared like this.
+        with contextlib.suppress(TypeError):
             column = column.drop_duplicates()
-        except TypeError:
-            # Lists of labels.
-            pass
         for position, value in zip(column.index.tolist(), column.tolist(), strict=True):
             if len(seen) >= MAX_VALUES:
                 self.incomplete = True
@@ -180,11 +201,11 @@ def pass_over(
     what: str,
     eval_texts: Collection[str] = (),
 ) -> Passed:
-    """Validate all rows, count their labels, and measure their texts.
+    """Validate rows, count their labels, and look for texts.
 
     Args:
         task: the task, which has inferred its config.
-        rows: the rows.
+        rows: the rows. Of more than ``MAX_CHECKED``, parts are validated that are spread over them.
         columns: the data's names of the task's columns.
         what: the name of the data in messages.
         eval_texts: texts to look for.
@@ -192,53 +213,49 @@ def pass_over(
     Raises:
         DataFormatError: rows are not in the task's format. The message names the part they are in.
     """
-    lengths: np.ndarray[Any, Any] | None = numbers_on_disk(len(rows), np.int32)
     counts: Counter[str] = Counter()
-    labeled = True
+    labeled, checked = True, 0
     missing = set(eval_texts)
     leaked: list[int] = []
-    for start, part in _shown(rows, None, f"check {what}"):
+    chosen = _checked_parts(len(rows))
+    total = sum(map(len, chosen))
+    parts = ((each.start, rows.frame(each)) for each in chosen)
+    for start, part in _shown(parts, total, f"check {what}"):
         frame = named_frame(task, part, columns, what)
         validate_frame(task, frame, _part(what, start, len(frame), len(rows)))
-        texts = _texts(task, frame)
-        if lengths is not None and texts is not None:
-            lengths[start : start + len(frame)] = _characters(texts)
-        else:
-            lengths = None
-        if missing and texts is not None and len(leaked) < MAX_LEAKED:
-            for position, text in enumerate(texts[0]):
-                if text in missing:
-                    missing.discard(text)
-                    leaked.append(start + position)
+        checked += len(frame)
+        texts = _texts(task, frame) if missing and len(leaked) < MAX_LEAKED else []
+        for position, text in enumerate(texts):
+            if text in missing:
+                missing.discard(text)
+                leaked.append(start + position)
         with author_code(task, "row_labels"):
             labels = task.row_labels(frame) if labeled else None
         labeled = labels is not None
         counts.update(_label_names(labels or ()))
-    return Passed(lengths, counts if labeled else None, leaked[:MAX_LEAKED])
+    return Passed(checked, counts if labeled else None, leaked[:MAX_LEAKED])
+
+
+def _checked_parts(rows: int) -> list[range]:
+    """Return the positions of the parts to validate, from the first row to the last."""
+    parts = [range(start, min(start + PART_ROWS, rows)) for start in range(0, rows, PART_ROWS)]
+    most = MAX_CHECKED // PART_ROWS
+    if len(parts) <= most:
+        return parts
+    return [parts[number] for number in np.linspace(0, len(parts) - 1, most).astype(int)]
 
 
 def _part(what: str, start: int, size: int, total: int) -> str:
+    """Return how a message names a part of the rows."""
     if size == total:
         return what
     return f"{what}, rows {start} to {start + size - 1} of {total} (later rows were not checked)"
 
 
-def _texts(task: Task, frame: pd.DataFrame) -> list[list[str]] | None:
-    """Return the texts of each text column, None if the task reads something else."""
-    columns: list[list[str]] = []
-    for name in task.text_columns:
-        values: list[Any] = frame[name].tolist() if name in frame.columns else [None]
-        if not all(isinstance(value, str) for value in values):
-            return None
-        columns.append(values)
-    return columns or None
-
-
-def _characters(columns: Sequence[list[str]]) -> np.ndarray[Any, Any]:
-    sizes = np.zeros(len(columns[0]), np.int32)
-    for texts in columns:
-        sizes += np.fromiter(map(len, texts), np.int32, len(texts))
-    return sizes
+def _texts(task: Task, frame: pd.DataFrame) -> list[Any]:
+    """Return the text of each row, an empty list if a row has several or none."""
+    (name, *more) = task.text_columns or ("",)
+    return [] if more or name not in frame.columns else frame[name].tolist()
 
 
 def _label_names(labels: Iterable[Any]) -> Iterator[str]:
@@ -251,13 +268,13 @@ def _label_names(labels: Iterable[Any]) -> Iterator[str]:
 
 
 def _shown(
-    rows: LazyRows, columns: Sequence[str] | None, what: str
+    parts: Iterable[tuple[int, pd.DataFrame]], total: int, what: str
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield the parts behind a progress bar."""
     from tqdm.auto import tqdm
 
-    bar = tqdm(total=len(rows), desc=what, unit="row", delay=1, disable=not is_main_process())
+    bar = tqdm(total=total, desc=what, unit="row", delay=1, disable=not is_main_process())
     with bar:
-        for start, part in rows.parts(PART_ROWS, columns):
+        for start, part in parts:
             yield start, part
             bar.update(len(part))

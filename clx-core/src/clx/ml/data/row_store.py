@@ -22,7 +22,6 @@ from filelock import FileLock, Timeout
 
 from clx.ml.data.lazy_rows import DIGEST_ROWS, BatchRows, LazyRows, is_mappable, mapped
 from clx.ml.data.reading import Reading
-from clx.ml.data.tables.blocks import stored_bytes
 from clx.ml.data.tables.fingerprints import batch_fingerprint
 from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.sources import matching_files, open_rows
@@ -65,7 +64,7 @@ def rows_on_disk(source: str | os.PathLike[str], reading: Reading) -> LazyRows:
     if in_place:
         return BatchRows(files=in_place)
     return RowStore(cache_dir() / "rows").rows(
-        _key(source, files, reading), lambda: open_rows(source, reading), files
+        _key(source, files, reading), lambda: open_rows(source, reading)
     )
 
 
@@ -114,15 +113,12 @@ class RowStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def rows(
-        self, key: str | None, opened: Callable[[], Rows], files: Sequence[FileSource] = ()
-    ) -> LazyRows:
+    def rows(self, key: str | None, opened: Callable[[], Rows]) -> LazyRows:
         """Return the rows of a copy, which is made if it is absent.
 
         Args:
             key: the name of the copy. None makes one that is removed when it is no longer used.
             opened: opens the source.
-            files: the files to copy, for the message about a full disk.
 
         Raises:
             DiskFullError: there is no space for the copy.

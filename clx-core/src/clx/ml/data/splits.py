@@ -72,12 +72,14 @@ class LazySplit:
     Attributes:
         dataset: the rows for the data loader.
         rows: their number, None for a stream.
-        label_counts: the number of rows per label, None if it is unknown.
+        label_counts: the number of checked rows per label, None if it is unknown.
+        checked: the number of rows that the task validated.
     """
 
     dataset: Any
     rows: int | None
     label_counts: Counter[str] | None = None
+    checked: int = 0
 
 
 def windows_of_split(task: Task, split: Split) -> TextWindows | None:

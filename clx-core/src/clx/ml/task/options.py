@@ -227,8 +227,7 @@ OPTIONS = (
     Option(
         "tokenize_lazily",
         False,
-        "Leave training rows on disk and tokenize them when a batch needs them, for data that does "
-        "not fit into memory ([large data](large-data.md)).",
+        "Leave training rows on disk and tokenize them when a batch needs them (docs/large-data.md).",
         check.tokenize_lazily,
         anew=True,
     ),
@@ -243,7 +242,6 @@ OPTIONS = (
 
 KEPT = tuple(option.name for option in OPTIONS if option.kept)
 """The options of every task that the config keeps, in the order of the config."""
-
 
 ANEW = tuple(option.name for option in OPTIONS if option.anew)
 """The options of every task that a continued training may set."""

@@ -47,12 +47,14 @@ class LazyTraining:
         columns: the data's names of the task's columns.
         passed: what a pass over all rows found, None for a stream.
         all_labels: whether the task's config comes from all values of its label columns.
+        lengths: the characters of each row's texts, shape (rows,). None if they are unknown.
     """
 
     rows: LazyRows | RowStream
     columns: ColumnNames | None
     passed: Passed | None
     all_labels: bool
+    lengths: np.ndarray[Any, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class TrainingData:
             return LazySplit(StreamDataset(lazy.rows, tokenize), None)
         passed = lazy.passed
         assert passed is not None
-        dataset = LazyDataset(lazy.rows, tokenize, passed.lengths)
-        return LazySplit(dataset, len(lazy.rows), passed.label_counts)
+        dataset = LazyDataset(lazy.rows, tokenize, lazy.lengths)
+        return LazySplit(dataset, len(lazy.rows), passed.label_counts, passed.checked)
 
     def notes(self, arguments: Mapping[str, Any], steps: int) -> dict[str, Any]:
         """Return the entry of the results that says which rows were looked at, and for what.
@@ -122,11 +124,17 @@ class TrainingData:
                 )
             of_sample = ["infer_config", "data_check", "probe"]
             return {LAZY: {"rows": None, "sample_rows": sample, "of_sample": of_sample}}
-        of_all = ["validate_data_format", "fingerprint", "label_counts", "eval_texts"]
-        of_sample = ["data_check", "probe", "class_weights", "truncated"]
+        of_all, of_sample = ["fingerprint"], ["data_check", "probe", "class_weights", "truncated"]
         (of_all if self.lazy.all_labels else of_sample).append("infer_config")
-        known = {"rows": self.rows, "sample_rows": sample, "of_all_rows": of_all}
-        return {LAZY: {**known, "of_sample": of_sample}}
+        known = {
+            "rows": self.rows,
+            "checked_rows": self.lazy.passed.checked,
+            "sample_rows": sample,
+            "of_all_rows": of_all,
+            "of_checked_rows": ["validate_data_format", "label_counts", "leaked_texts"],
+            "of_sample": of_sample,
+        }
+        return {LAZY: known}
 
 
 def training_data(task: Task, data: Data) -> TrainingData:
@@ -161,7 +169,7 @@ def training_data(task: Task, data: Data) -> TrainingData:
     shown = np.union1d(chosen.sampled, chosen.first[:MAX_SHOWN])
     positions = np.union1d(shown, np.asarray(passed.leaked, dtype=np.int64)).tolist()
     sample = named_frame(task, rows.frame(positions), data.columns, "train_data")
-    lazy = LazyTraining(rows, data.columns, passed, chosen.complete)
+    lazy = LazyTraining(rows, data.columns, passed, chosen.complete, chosen.lengths)
     return TrainingData({"train": sample, **frames}, lazy=lazy)
 
 

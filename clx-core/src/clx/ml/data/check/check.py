@@ -47,6 +47,6 @@ def check_splits(
         limit=limit,
         is_split=is_split,
         train_counts=None if lazy is None else lazy.label_counts,
-        train_rows=None if lazy is None else lazy.rows,
+        train_rows=None if lazy is None else lazy.checked,
     )
-    return check if lazy is None else as_sample(check, lazy.rows)
+    return check if lazy is None else as_sample(check, lazy.rows, lazy.checked)
