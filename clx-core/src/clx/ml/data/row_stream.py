@@ -43,13 +43,14 @@ class RowStream:
         source: a streaming Dataset, an IterableDataset of torch, or an iterator of dicts.
 
     Attributes:
+        once: whether the source is an iterator, which cannot begin again.
         shares_itself: whether the source divides its rows among the workers of a data loader.
     """
 
     def __init__(self, source: Any) -> None:
         self._source = source
         self._taken: list[pd.DataFrame] = []
-        self._once = hasattr(source, "__next__")
+        self.once = hasattr(source, "__next__")
         self.shares_itself = _is_torch_iterable(source) and not comes_from(source, "datasets")
 
     def head(self, what: str) -> pd.DataFrame:
@@ -67,7 +68,7 @@ class RowStream:
                 break
         if not parts:
             raise DataFormatError(f"{what} has no rows")
-        if self._once:
+        if self.once:
             self._taken = parts
         return pd.concat(parts, ignore_index=True)
 
@@ -92,7 +93,7 @@ class RowStream:
 
     def _read(self, what: str) -> Iterator[pd.DataFrame]:
         source = self._source
-        if self._once:
+        if self.once:
             # The first rows were taken from an iterator to look at them.
             taken, self._taken = self._taken, []
             return itertools.chain(taken, _plain_parts(source, what))

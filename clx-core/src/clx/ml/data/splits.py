@@ -74,12 +74,14 @@ class LazySplit:
         rows: their number, None for a stream.
         label_counts: the number of checked rows per label, None if it is unknown.
         checked: the number of rows that the task validated.
+        once: whether the rows can be read only once.
     """
 
     dataset: Any
     rows: int | None
     label_counts: Counter[str] | None = None
     checked: int = 0
+    once: bool = False
 
 
 def windows_of_split(task: Task, split: Split) -> TextWindows | None:

@@ -33,7 +33,7 @@ from clx.ml.training import checkpoints
 from clx.ml.training.adapt import LORA, adapt, settle
 from clx.ml.training.attention_dropout import is_left_out, restore_dropout
 from clx.ml.training.defaults import PATIENCE
-from clx.ml.training.ending import kept_epoch, stopped_by
+from clx.ml.training.ending import StopAtEnd, kept_epoch, stopped_by
 from clx.ml.training.heads import Heads, base_model
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.ml.training.keep_probe import is_better, restored_probe
@@ -206,6 +206,7 @@ def _make_trainer(job: Job, model: PreTrainedModel, watch: _Watch) -> Trainer:
         *job.call.callbacks,
         *trainer_callbacks(task, job.work_dir),
         *([] if budget is None else [StopInTime(budget)]),
+        *([StopAtEnd()] if job.train.lazy is not None and job.train.lazy.once else []),
         watch.interrupt,
         watch.rate,
         checkpoints.SavePeriodically(),

@@ -99,7 +99,7 @@ class TrainingData:
         if isinstance(lazy.rows, RowStream):
             from clx.ml.data.stream_dataset import StreamDataset
 
-            return LazySplit(StreamDataset(lazy.rows, tokenize), None)
+            return LazySplit(StreamDataset(lazy.rows, tokenize), None, once=lazy.rows.once)
         passed = lazy.passed
         assert passed is not None
         dataset = LazyDataset(lazy.rows, tokenize, lazy.lengths)
