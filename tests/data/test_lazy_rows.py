@@ -77,7 +77,8 @@ def test_rows_have_the_values_that_to_frame_reads(tmp_path):
         assert parts.index.tolist() == list(range(len(expected)))
         assert parts["text"].tolist() == expected["text"].tolist()
         copy = pickle.loads(pickle.dumps(rows))
-        assert copy.frame(where).equals(found) and copy.digest() == rows.digest()
+        assert copy.frame(where).equals(found)
+        assert copy.digest() == rows.digest()
 
 
 def test_uncompressed_arrow_files_are_used_where_they_are(tmp_path):
@@ -103,7 +104,8 @@ def test_a_copy_is_used_again_until_the_file_changes(tmp_path, monkeypatch):
     file.write_text("text,label\na dog,x\n")
     os.utime(file, ns=(1, 1))
     again = lazily(file)
-    assert again.frame([0])["text"].tolist() == ["a dog"] and again.digest() != first.digest()
+    assert again.frame([0])["text"].tolist() == ["a dog"]
+    assert again.digest() != first.digest()
     assert first.frame([0])["text"].tolist() == ["a cat"]
 
 
@@ -137,7 +139,8 @@ def test_what_a_killed_process_left_is_removed_and_an_unused_copy_too(tmp_path):
     other = tmp_path / "other.csv"
     other.write_text("text,label\na dog,x\n")
     lazily(other)
-    assert name not in copies() and len(copies()) == 1
+    assert name not in copies()
+    assert len(copies()) == 1
 
 
 def test_a_source_whose_changes_cannot_be_noticed_is_copied_for_this_use(tmp_path):
@@ -147,7 +150,8 @@ def test_a_source_whose_changes_cannot_be_noticed_is_copied_for_this_use(tmp_pat
         database.execute("create table rows (text, label)")
         database.execute("insert into rows values ('a cat', 'x')")
     rows = lazily(f"sqlite:///{tmp_path}/rows.db?table=rows")
-    assert rows.frame([0])["text"].tolist() == ["a cat"] and len(copies()) == 1
+    assert rows.frame([0])["text"].tolist() == ["a cat"]
+    assert len(copies()) == 1
     del rows
     assert copies() == []
 

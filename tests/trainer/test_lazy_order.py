@@ -24,8 +24,10 @@ def test_order_by_length_is_that_of_rows_in_memory(rows, on_disk, monkeypatch):
 def test_random_order_is_a_permutation_and_another_one_each_epoch():
     sampler = LazySampler(10_000, None, 8, seed=3)
     first = list(sampler)
-    assert sorted(first) == list(range(10_000)) and list(sampler) == first
+    assert sorted(first) == list(range(10_000))
+    assert list(sampler) == first
     # A buffer would leave early rows early.
     assert abs(np.mean(first[:1000]) - 5000) < 500
     sampler.set_epoch(1)
-    assert list(sampler) != first and sorted(sampler) == list(range(10_000))
+    assert list(sampler) != first
+    assert sorted(sampler) == list(range(10_000))
