@@ -145,12 +145,21 @@ def _measured(
 
 
 class _FirstRows:
-    """Collects the position of the first row of each value. Items of lists are values too."""
+    """Collects the position of the first row of each value. Items of lists are values too.
+
+    Of a column of numbers with fractions, it takes the smallest and the largest one.
+    """
 
     def __init__(self) -> None:
-        self.rows: set[int] = set()
         self.incomplete = False
+        self._first: set[int] = set()
         self._seen: dict[str, set[Any]] = {}
+        self._ends: dict[str, list[tuple[float, int]]] = {}
+
+    @property
+    def rows(self) -> set[int]:
+        """The positions."""
+        return self._first | {position for ends in self._ends.values() for _, position in ends}
 
     def add(self, start: int, name: str, column: pd.Series) -> None:
         """Take the next rows of a column.
@@ -165,8 +174,7 @@ class _FirstRows:
         column = column.reset_index(drop=True)
         seen = self._seen.setdefault(name, set())
         if pd.api.types.is_float_dtype(column):
-            # Numbers to predict: there is no list of them.
-            return
+            self._add_ends(start, name, column)
         # Lists of labels cannot be compared like this.
         with contextlib.suppress(TypeError):
             column = column.drop_duplicates()
@@ -177,7 +185,16 @@ class _FirstRows:
             new = {key for key in _keys(value) if key not in seen}
             if new:
                 seen |= new
-                self.rows.add(start + position)
+                self._first.add(start + position)
+
+    def _add_ends(self, start: int, name: str, column: pd.Series) -> None:
+        numbers = column.dropna()
+        if len(numbers):
+            found = [
+                (float(numbers[at]), start + at) for at in (numbers.idxmin(), numbers.idxmax())
+            ]
+            both = sorted([*self._ends.get(name, []), *found])
+            self._ends[name] = [both[0], both[-1]]
 
 
 def _keys(cell: Any) -> list[Any]:
