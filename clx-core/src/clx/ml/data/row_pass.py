@@ -7,10 +7,9 @@ Then it validates all rows, a part at a time, or parts of very many rows.
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from clx.errors import DataFormatError
 from clx.ml.data.annotations import from_annotation_tool
+from clx.ml.data.first_rows import FirstRows
 from clx.ml.data.lazy_rows import PART_ROWS, LazyRows
 from clx.ml.data.task_frames import ColumnNames, column_names, named_frame
 from clx.ml.machine.distributed import is_main_process
@@ -34,9 +34,6 @@ SAMPLE_ROWS = 10_000
 
 MAX_CHECKED = 1_000_000
 """The most rows that the task validates: of more rows, parts that are spread over all of them."""
-
-MAX_VALUES = 100_000
-"""The most values of a column of labels whose rows are collected."""
 
 MAX_SHOWN = 5_000
 """The most rows with a value of their own that the sample gets."""
@@ -107,7 +104,7 @@ def representative_rows(
     sampled = np.sort(generator.choice(len(rows), size, replace=False))
     names = column_names(task) if columns is None else columns
     read = [names.label] if names.label is not None else task.label_column_names
-    cells = _FirstRows()
+    cells = FirstRows()
     labels = [name for name in read if name in rows.columns]
     if labels:
         for start, frame in _shown(rows.parts(PART_ROWS, labels), len(rows), "read labels"):
@@ -142,73 +139,6 @@ def _measured(
             return None, {start + int(np.argmax(bad))} if bad.any() else set()
         lengths[start : start + len(sizes)] = sizes
     return lengths, set()
-
-
-class _FirstRows:
-    """Collects the position of the first row of each value. Items of lists are values too.
-
-    Of a column of numbers with fractions, it takes the smallest and the largest one.
-    """
-
-    def __init__(self) -> None:
-        self.incomplete = False
-        self._first: set[int] = set()
-        self._seen: dict[str, set[Any]] = {}
-        self._ends: dict[str, list[tuple[float, int]]] = {}
-
-    @property
-    def rows(self) -> set[int]:
-        """The positions."""
-        return self._first | {position for ends in self._ends.values() for _, position in ends}
-
-    def add(self, start: int, name: str, column: pd.Series) -> None:
-        """Take the next rows of a column.
-
-        Args:
-            start: the position of the first one.
-            name: the column.
-            column: the rows.
-        """
-        import pandas as pd
-
-        column = column.reset_index(drop=True)
-        seen = self._seen.setdefault(name, set())
-        if pd.api.types.is_float_dtype(column):
-            self._add_ends(start, name, column)
-        # Lists of labels cannot be compared like this.
-        with contextlib.suppress(TypeError):
-            column = column.drop_duplicates()
-        for position, value in zip(column.index.tolist(), column.tolist(), strict=True):
-            if len(seen) >= MAX_VALUES:
-                self.incomplete = True
-                return
-            new = {key for key in _keys(value) if key not in seen}
-            if new:
-                seen |= new
-                self._first.add(start + position)
-
-    def _add_ends(self, start: int, name: str, column: pd.Series) -> None:
-        numbers = column.dropna()
-        if len(numbers):
-            found = [
-                (float(numbers[at]), start + at) for at in (numbers.idxmin(), numbers.idxmax())
-            ]
-            both = sorted([*self._ends.get(name, []), *found])
-            self._ends[name] = [both[0], both[-1]]
-
-
-def _keys(cell: Any) -> list[Any]:
-    """Return what tells the values of a cell from others."""
-    if isinstance(cell, float):
-        # A missing label must reach the validation; numbers are not listed.
-        return ["missing"] if cell != cell else []
-    if isinstance(cell, str | bytes) or not isinstance(cell, Iterable):
-        return [(type(cell).__name__, cell)]
-    if isinstance(cell, dict):
-        return []
-    items = list(cell)
-    plain = [(type(item).__name__, item) for item in items if isinstance(item, Hashable)]
-    return plain or [("items", len(items))]
 
 
 def pass_over(
