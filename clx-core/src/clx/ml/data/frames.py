@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import DataFormatError
+from clx.errors import DataFormatError, DataWarning
 from clx.ml.data.annotations import labeled_rows, texts_of_export
 from clx.ml.data.hub_datasets import load_hub_dataset, may_be_dataset_id
 from clx.ml.data.objects import has_splits, object_to_frame, take_split
@@ -13,6 +14,8 @@ from clx.ml.data.problems import repeated_names
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.plugins.manager import plugins
 from clx.problems import names
+from clx_runtime.callers import user_level
+from clx_runtime.objects import comes_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,6 +102,13 @@ def _as_frame(data: Any, what: str) -> pd.DataFrame:
 
     if isinstance(data, pd.DataFrame):
         return data
+    if comes_from(data, "datasets") and not hasattr(data, "__len__"):
+        warnings.warn(
+            f"{what} is a streaming Dataset: all its rows are read into memory first. To train while "
+            f"they are read, make the run with tokenize_lazily=True and set max_steps",
+            DataWarning,
+            stacklevel=user_level(),
+        )
     try:
         frame = object_to_frame(data)
     except DataFormatError as error:

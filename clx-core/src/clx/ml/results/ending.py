@@ -9,12 +9,14 @@ PROBE = "probe"
 """The value of ``TrainingResult.kept`` for a head on the unchanged base model."""
 
 EARLY_STOPPING, TIME_BUDGET, CALLBACK = "early_stopping", "time_budget", "callback"
+END_OF_STREAM = "end_of_stream"
 """The values of ``TrainingResult.stopped``."""
 
 _STOPPED = {
     EARLY_STOPPING: "early stopping: the eval metric stopped improving",
     TIME_BUDGET: "the time budget",
     CALLBACK: "a callback",
+    END_OF_STREAM: "the end of the stream of training rows",
 }
 
 

@@ -159,8 +159,8 @@ class TrainingResult:
             epoch after which the fine-tuned model was saved. With eval data, that is the best epoch, or
             the probe if no epoch scores better.
         stopped: why the fine-tuning ended before its planned end: ``"early_stopping"``,
-            ``"time_budget"``, or ``"callback"`` for another callback. None if it ran to its
-            planned end. A training that Ctrl-C interrupts has no result.
+            ``"time_budget"``, ``"end_of_stream"``, or ``"callback"`` for another callback. None if it
+            ran to its planned end. A training that Ctrl-C interrupts has no result.
         split: how the eval rows were split from the data, None if they were not.
         tracking: where the training is logged: tracker → its identifiers, such as the ``run_id`` of
             MLflow. Empty without ``report_to``.

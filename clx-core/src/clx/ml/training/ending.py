@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from transformers import EarlyStoppingCallback, Trainer
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
-from clx.ml.results.ending import CALLBACK, EARLY_STOPPING, TIME_BUDGET
+from clx.ml.results.ending import CALLBACK, EARLY_STOPPING, END_OF_STREAM, TIME_BUDGET
 from clx.ml.training.checkpoints import step_of
 from clx.ml.training.time_budget import Budget
+
+
+class StopAtEnd(TrainerCallback):  # type: ignore[misc]
+    """Stops a training on rows that can be read only once; the Trainer would begin them again."""
+
+    reached = False
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set ``control.should_training_stop``."""
+        self.reached = control.should_training_stop = True
 
 
 def kept_epoch(trainer: Trainer) -> float:
@@ -31,6 +41,9 @@ def stopped_by(trainer: Trainer, budget: Budget | None, limited: bool) -> str | 
         limited: whether the time limit reduced the number of planned steps.
     """
     if trainer.state.global_step < trainer.state.max_steps:
+        callbacks = trainer.callback_handler.callbacks
+        if any(isinstance(each, StopAtEnd) and each.reached for each in callbacks):
+            return END_OF_STREAM
         if any(_is_used_up(patience) for patience in _patience(trainer)):
             return EARLY_STOPPING
         return CALLBACK if budget is None else TIME_BUDGET

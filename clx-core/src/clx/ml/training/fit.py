@@ -33,7 +33,7 @@ from clx.ml.training import checkpoints
 from clx.ml.training.adapt import LORA, adapt, settle
 from clx.ml.training.attention_dropout import is_left_out, restore_dropout
 from clx.ml.training.defaults import PATIENCE
-from clx.ml.training.ending import kept_epoch, stopped_by
+from clx.ml.training.ending import StopAtEnd, kept_epoch, stopped_by
 from clx.ml.training.heads import Heads, base_model
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.ml.training.keep_probe import is_better, restored_probe
@@ -208,6 +208,7 @@ def _make_trainer(job: Job, model: PreTrainedModel, watch: _Watch) -> Trainer:
         *job.call.callbacks,
         *trainer_callbacks(task, job.work_dir),
         *([] if budget is None else [StopInTime(budget)]),
+        *([StopAtEnd()] if job.train.lazy is not None and job.train.lazy.once else []),
         watch.interrupt,
         watch.rate,
         checkpoints.SavePeriodically(),
@@ -217,7 +218,7 @@ def _make_trainer(job: Job, model: PreTrainedModel, watch: _Watch) -> Trainer:
     if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=PATIENCE))
     metrics = _metrics_of_texts(task, job.evaluated)
-    fitting = Fitting(job.train.dataset, job.eval_set, metrics, callbacks)
+    fitting = Fitting(job.train.fed, job.eval_set, metrics, callbacks)
     # What clx logs itself is among the callbacks. A fold of a cross-validation logs nothing.
     reporters = list(job.call.reporters) or NONE
     arguments = {**arguments, "save_total_limit": None, "report_to": reporters}

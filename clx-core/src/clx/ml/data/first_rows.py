@@ -1,0 +1,82 @@
+"""The first row of each value of a column, from parts of a table that is too large for memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_VALUES = 100_000
+"""The most values of a column whose rows are collected."""
+
+
+class FirstRows:
+    """Collects the position of the first row of each value. Items of lists are values too.
+
+    Of a column of numbers with fractions, it takes the smallest and the largest one.
+    """
+
+    def __init__(self) -> None:
+        self.incomplete = False
+        self._first: set[int] = set()
+        self._seen: dict[str, set[Any]] = {}
+        self._ends: dict[str, list[tuple[float, int]]] = {}
+
+    @property
+    def rows(self) -> set[int]:
+        """The positions."""
+        return self._first | {position for ends in self._ends.values() for _, position in ends}
+
+    def add(self, start: int, name: str, column: pd.Series) -> None:
+        """Take the next rows of a column.
+
+        Args:
+            start: the position of the first one.
+            name: the column.
+            column: the rows.
+        """
+        import pandas as pd
+
+        column = column.reset_index(drop=True)
+        seen = self._seen.setdefault(name, set())
+        if pd.api.types.is_float_dtype(column):
+            self._add_ends(start, name, column)
+        # Lists of labels cannot be compared like this.
+        with contextlib.suppress(TypeError):
+            column = column.drop_duplicates()
+        for position, value in zip(column.index.tolist(), column.tolist(), strict=True):
+            if len(seen) >= MAX_VALUES:
+                self.incomplete = True
+                return
+            new = {key for key in _keys(value) if key not in seen}
+            if new:
+                seen |= new
+                self._first.add(start + position)
+
+    def _add_ends(self, start: int, name: str, column: pd.Series) -> None:
+        numbers = column.dropna()
+        if len(numbers):
+            found = [
+                (float(numbers[at]), start + at) for at in (numbers.idxmin(), numbers.idxmax())
+            ]
+            both = sorted([*self._ends.get(name, []), *found])
+            self._ends[name] = [both[0], both[-1]]
+
+
+def _keys(cell: Any) -> list[Any]:
+    """Return what tells the values of a cell from others."""
+    if isinstance(cell, float):
+        # A missing label must reach the validation; numbers are not listed.
+        return ["missing"] if cell != cell else []
+    if isinstance(cell, str | bytes) or not isinstance(cell, Iterable):
+        return [(type(cell).__name__, cell)]
+    if isinstance(cell, dict):
+        return []
+    items = list(cell)
+    plain = [(type(item).__name__, item) for item in items if isinstance(item, Hashable)]
+    return plain or [("items", len(items))]
