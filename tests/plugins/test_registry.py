@@ -305,7 +305,6 @@ PRIVATE = "_set_options"
         (make_task(5), "is not made of letters"),
         (make_task("mine", aliases="short"), "aliases must be a tuple"),
         (make_task("mine", pipeline_args={}), "pipeline_args must be a dict"),
-        (make_task("mine", pipeline_args=None), "pipeline_args must be a dict"),
         (make_task("mine", pipeline_args={"task": 5}), "pipeline_args must be a dict"),
         (
             make_task("mine", pipeline_args=property(lambda self: {"task": "ner"})),

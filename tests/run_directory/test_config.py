@@ -152,7 +152,7 @@ def test_a_class_that_is_no_task_makes_no_run():
     class Unfinished(TrainingRun):
         name = "unfinished"
 
-    with pytest.raises(PluginError, match=r"(?s)load_model.*pipeline_args"):
+    with pytest.raises(PluginError, match=r"(?s)validate_data_format.*load_model"):
         Unfinished("x")
 
 

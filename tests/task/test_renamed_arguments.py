@@ -24,7 +24,7 @@ def version(request, monkeypatch):
         if name not in fields:
             pytest.skip(f"the installed transformers has no {name}")
     for module in (training_args, tune_names):
-        monkeypatch.setattr(module, "argument_fields", lambda: fields)
+        monkeypatch.setattr(module, "argument_fields", lambda *_: fields)
     return request.param[-1]
 
 

@@ -220,12 +220,13 @@ def whole_run(path: Path) -> Diagnosis:
     """Open a run, compare all its files with its manifest, and load its model."""
     from clx.ml.run.opening import training_run
     from clx.ml.run_directory.layout import MANIFEST
+    from clx.ml.task.predicting import predicts
 
     what = f"run {path.name}"
     try:
         run = training_run(load=path, verify=True, device="cpu")
         # Only loading shows missing weights, NaN weights and labels that do not fit the model.
-        _ = run.pipe
+        _ = run.pipe if predicts(run) else (run.model, run.tokenizer)
     except ClxError as error:
         return Diagnosis("broken", what, str(error))
     if (run.run_dir / MANIFEST).is_file():

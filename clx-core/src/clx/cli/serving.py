@@ -42,8 +42,10 @@ class SavedSource:
         from clx.ml.prediction.backends import TORCH
         from clx.ml.prediction.served_engines import served_with_export, served_with_torch
         from clx.ml.run_directory.finding import find_run
+        from clx.ml.task.predicting import require_prediction
 
         run = training_run(load=self.path, device=self._device)
+        require_prediction(run)
         if self._backend != TORCH:
             directory = find_run(self.path)
             return served_with_export(run, directory, self._backend, self._device, self._threads)

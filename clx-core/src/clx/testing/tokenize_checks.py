@@ -146,7 +146,7 @@ def labels(subject: Subject) -> None:
     classes = len(config.get("id2label") or {})
     for row in dataset:
         values = row["labels"] if isinstance(row["labels"], list) else [row["labels"]]
-        per_token = run.pipeline_args["task"] == "token-classification"
+        per_token = (run.pipeline_args or {}).get("task") == "token-classification"
         if per_token and len(values) != len(row["input_ids"]):
             raise CheckFailedError(
                 f"a row of {len(row['input_ids'])} tokens has {len(values)} labels"

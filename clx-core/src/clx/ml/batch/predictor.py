@@ -23,6 +23,7 @@ from clx.ml.prediction.record_batch import (
 )
 from clx.ml.prediction.text_rows import expected_columns
 from clx.ml.run_directory.layout import RunDir
+from clx.ml.task.predicting import require_prediction
 from clx.problems import cell
 from clx.problems import names as names_of
 from clx_runtime.arguments import check_batch_size, check_min_score
@@ -69,6 +70,7 @@ class Predictor:
         self.columns = None if kept is None else tuple(dict.fromkeys(kept))
         self._reference = reference_to(run, self.opener)
         task = opened_run(self._reference)
+        require_prediction(task)
         if self.backend != TORCH:
             exported_folder(RunDir(task.run_dir), self.backend)
         self.text_columns = tuple(columns_to_read(own_text_columns(task), text_column))

@@ -105,7 +105,7 @@ def estimate_training(task: Task, request: TrainingRequest) -> TrainingEstimate:
         request: the arguments of the call.
     """
     budget, folds = seconds_of(request.time_budget), check_count(request.folds, "folds", 2)
-    given, problems = check_training_args(task.training_args, task.device)
+    given, problems = check_training_args(task.training_args, task.device, task)
     if request.fine_tune:
         require_peft(task)
     elif task.head_init != "probe":

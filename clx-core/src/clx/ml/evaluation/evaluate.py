@@ -17,7 +17,9 @@ from clx.ml.data.splits import Split, tokenised_split, windows_of_split
 from clx.ml.data.texts import with_texts
 from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.results.outcome import EvaluationResult
+from clx.ml.task.argument_classes import own_arguments
 from clx.ml.task.author_code import author_code
+from clx.ml.task.evaluation_hooks import needs_predictions
 from clx.ml.task.training_args import check_training_args
 from clx.ml.trainer.equal_lengths import split_by_length
 from clx.ml.trainer.trainer import (
@@ -50,7 +52,8 @@ class Predicted:
     """The predictions of a model for a tokenized dataset, in the order of its rows.
 
     Attributes:
-        prediction: the predictions and label ids, as numpy arrays.
+        prediction: the predictions and label ids, as numpy arrays; None of both if nothing in the task
+            reads them.
         loss: the mean loss, None without labels.
         truncated: the number of truncated texts.
         seconds: the duration of the prediction.
@@ -71,15 +74,18 @@ def predict_split(
         RunDirError: the training arguments of a saved run are not valid for this transformers.
     """
     started = time.monotonic()
-    chosen = {key: task.training_args[key] for key in KEPT_ARGUMENTS if key in task.training_args}
+    kept = {*KEPT_ARGUMENTS, *(own_arguments(task) if task.training_args else ())}
+    chosen = {key: value for key, value in task.training_args.items() if key in kept}
     # Opening a saved run does not check its arguments, which another transformers may have accepted.
-    problems = check_training_args(chosen, task.device)[1]
+    problems = check_training_args(chosen, task.device, task)[1]
     raise_problems(
         RunDirError, f"The config of the run {task.run_name!r} cannot be used:", problems
     )
     model.eval()
     with tempfile.TemporaryDirectory() as folder:
         arguments = {**EVALUATION_ARGUMENTS, **chosen}
+        if not needs_predictions(task):
+            arguments["prediction_loss_only"] = True
         trainer = make_trainer(task, tokenizer, model, arguments, Path(folder))
         batch = trainer.args.per_device_eval_batch_size
         remedy = "training_args={{'per_device_eval_batch_size': {}}}"
@@ -103,7 +109,7 @@ def pool_windows(task: Task, split: Split, prediction: EvalPrediction) -> EvalPr
         ConfigError: the model's output cannot be pooled, or predictions of windows are missing.
     """
     windows = windows_of_split(task, split)
-    if windows is None:
+    if windows is None or prediction.predictions is None:
         return prediction
     logits, labels = prediction.predictions, prediction.label_ids
     if not (isinstance(logits, np.ndarray) and logits.ndim == 2 and isinstance(labels, np.ndarray)):

@@ -17,9 +17,10 @@ from clx.ml.model.base_models import (
 )
 from clx.ml.model.base_runs import run_of_model
 from clx.ml.model.positions import refuse_more_tokens, set_input_limit
-from clx.ml.run_directory.safe_model import DOWNLOAD_ARGS
+from clx.ml.run_directory.safe_model import DOWNLOAD_ARGS, OF_THE_BASE
 from clx.ml.run_directory.safe_weights import weight_shapes
 from clx.ml.task.author_code import author_code
+from clx.ml.task.predicting import require_prediction
 from clx.problems import examples, names
 from clx_runtime.forks import not_forked
 from clx_runtime.texts import split_pair
@@ -131,9 +132,11 @@ def load_base_model(
     folder: Path,
     tokenizer: PreTrainedTokenizerBase,
     changed: Mapping[str, Any] | None = None,
+    continued: bool = False,
 ) -> PreTrainedModel:
     """Return the task's model from its base model; see :func:`load_model`.
 
+    The base model of a ``continued`` training is the model of the same run, which has its own config.
     If the base model is a run's, weights with a row per label start anew where the number of labels
     differs.
 
@@ -144,7 +147,8 @@ def load_base_model(
         return load_model(task, folder, tokenizer, changed)
     stored = task.model_args
     # These say where the base model of the run came from.
-    task.model_args = {key: value for key, value in stored.items() if key not in DOWNLOAD_ARGS}
+    left_out = OF_THE_BASE if continued else DOWNLOAD_ARGS
+    task.model_args = {key: value for key, value in stored.items() if key not in left_out}
     try:
         return load_model(task, folder, tokenizer, changed)
     except ModelError as error:
@@ -253,9 +257,10 @@ def make_pipeline(
     """Return the Hugging Face pipeline of a task, made from objects so that no path is read again."""
     from transformers import pipeline
 
+    require_prediction(task)
     return pipeline(
         model=model,
         tokenizer=bound_tokenizer(tokenizer, task.tokenize_args),
         device=model.device,
-        **task.pipeline_args,
+        **(task.pipeline_args or {}),
     )

@@ -82,7 +82,9 @@ def _positions(folder: Path, model_args: Mapping[str, Any]) -> int | None:
     """
     if not (folder / "config.json").is_file():
         return None
-    config = {**read_model_config(folder), **model_args}
+    described = model_args.get("config")
+    described = described if isinstance(described, dict) else {}
+    config = {**read_model_config(folder), **model_args, **described}
     positions = config.get("max_position_embeddings") or config.get("n_positions")
     if not (isinstance(positions, int) and 0 < positions <= UNLIMITED):
         return None

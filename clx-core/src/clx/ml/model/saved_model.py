@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from clx.errors import ModelError, RunDirError
 from clx.ml.machine.finite import not_finite
 from clx.ml.model.loading import load_model, load_tokenizer
-from clx.ml.run_directory.safe_model import DOWNLOAD_ARGS
-from clx.ml.run_directory.safe_weights import weight_shapes
+from clx.ml.model.saved_weights import weight_problems
+from clx.ml.run_directory.safe_model import OF_THE_BASE
 from clx.ml.run_directory.safety import REMEDY
 from clx.problems import examples, raise_problems
 from clx_runtime.files import read_json
@@ -29,6 +29,8 @@ READERS = frozenset(
     ["accelerate", "huggingface_hub", "json", "safetensors", "tokenizers", "torch", "transformers"]
 )
 """The packages that read the files: an exception from them is about the files."""
+
+CONFIG = "config"
 
 
 def load_saved_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
@@ -50,10 +52,18 @@ def load_saved_model(
         RunDirError: weights are missing, are not finite, or do not fit the labels or the tokenizer.
     """
     stored = task.model_args
-    task.model_args = {key: value for key, value in stored.items() if key not in DOWNLOAD_ARGS}
+    task.model_args = {key: value for key, value in stored.items() if key not in OF_THE_BASE}
     try:
         with _damage_named(folder, "model"):
             model = load_model(task, folder, tokenizer)
+    except KeyError as error:
+        if error.args != (CONFIG,):
+            raise
+        raise RunDirError(
+            f"load_model() of the task {task.name!r} reads model_args['{CONFIG}'], which describes the "
+            f"base model and is not there for a saved model: where it is missing, load the folder that "
+            f"is given, such as with from_pretrained(model_name, **self.model_args)"
+        ) from error
     finally:
         task.model_args = stored
     problems = [*_weight_problems(model, folder), *_label_problems(model, folder)]
@@ -87,26 +97,10 @@ def _raised_by_a_reader(error: BaseException) -> bool:
 
 
 def _weight_problems(model: PreTrainedModel, folder: Path) -> Iterator[str]:
-    missing = missing_weights(model, folder)
-    if missing:
-        yield f"it lacks the weights {examples(missing)}, which would be random numbers"
+    yield from weight_problems(model, folder)
     infinite = not_finite(model)
     if infinite:
         yield f"its weights {examples(infinite)} are not finite numbers"
-
-
-def missing_weights(model: PreTrainedModel, folder: Path) -> list[str]:
-    """Return the names of the model's weights that are not in its folder."""
-    there = weight_shapes(folder)
-    tied = {*getattr(model, "all_tied_weights_keys", ())}
-    state = {name: value for name, value in model.state_dict().items() if name not in tied}
-    missing = sorted(set(state) - set(there))
-    if not missing:
-        return []
-    from transformers.core_model_loading import revert_weight_conversion
-
-    # Some architectures have other weight names, or merged weights, in their files.
-    return sorted(set(revert_weight_conversion(model, state)) - set(there))
 
 
 def _label_problems(model: PreTrainedModel, folder: Path) -> Iterator[str]:

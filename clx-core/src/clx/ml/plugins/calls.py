@@ -49,12 +49,14 @@ def proposed_arguments(
     )
     for plugin, proposal in proposals:
         # What is already there wins: the user's arguments and those of the plugins called before.
-        arguments = {**_checked_proposal(plugin, proposal, device), **arguments}
+        arguments = {**_checked_proposal(run, plugin, proposal, device), **arguments}
     return arguments
 
 
-def _checked_proposal(plugin: Loaded, proposal: dict[str, Any], device: Any) -> dict[str, Any]:
-    checked, problems = check_training_args(proposal, device)
+def _checked_proposal(
+    run: Task, plugin: Loaded, proposal: dict[str, Any], device: Any
+) -> dict[str, Any]:
+    checked, problems = check_training_args(proposal, device, run)
     raise_problems(
         PluginError,
         f"The plugin {plugin.origin} returned training arguments that cannot be used:",

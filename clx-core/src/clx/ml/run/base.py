@@ -24,8 +24,10 @@ from clx.ml.run_directory.config import (
     run_name_problems,
 )
 from clx.ml.run_directory.layout import RunDir
+from clx.ml.task.constructing import take_own_values
 from clx.ml.task.names import attribute_name
 from clx.ml.task.options import BY_TASK, OPTIONS, option_names, option_problems, options_of_task
+from clx.ml.task.predicting import require_prediction
 from clx.ml.task.task import Task
 from clx.ml.task.training_args import check_training_args
 from clx.problems import cell, raise_problems
@@ -112,6 +114,7 @@ class Run(Task):
     @property
     def pipe(self) -> Pipeline:
         """The Hugging Face pipeline; its tokenizer truncates and has ``tokenize_args`` bound."""
+        require_prediction(self)
         return self._clx_loaded.pipe(self, self._trained_directory, self._clx_state.stored_device)
 
     def extra_metrics(
@@ -148,9 +151,10 @@ class Run(Task):
             raise PluginError(
                 f"The __init__ of {type(self).__qualname__} does not call super().__init__(...)"
             )
+        take_own_values(self)
         problems = [*problems, *run_name_problems(self.run_name)]
         problems += self._metric_problems() + option_problems(self)
-        arguments, wrong = check_training_args(self.training_args, self.device)
+        arguments, wrong = check_training_args(self.training_args, self.device, self)
         raise_config_problems(
             [*problems, *wrong], f"The run {cell(self.run_name)} of the task {self.name!r}"
         )
@@ -174,6 +178,7 @@ class Run(Task):
     ) -> None:
         """Use the directory of a saved run, which may have been moved, and check its options."""
         self.run_dir_parent, self.run_name = directory.path.parent, directory.path.name
+        take_own_values(self)
         wrong: list[str] = []
         stored: Any = self.training_args
         if not isinstance(stored, dict):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.reading import reading_of
 from clx.ml.run.editing import EditingRun
+from clx.ml.run.making import named_run
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.task.options import accepted_options, option_names
 
@@ -110,7 +111,8 @@ class ContinuingRun(EditingRun):
             "trust_remote_code": self.trust_remote_code or None,
         }
         values = {**{key: value for key, value in own.items() if value is not None}, **options}
-        run = make(name, **{key: value for key, value in values.items() if key in accepted})
+        known = {key: value for key, value in values.items() if key in accepted}
+        run = named_run(make, name, known)
         others = {key: value for key, value in values.items() if key not in accepted}
         if others:
             run._set_options(others)

@@ -86,7 +86,7 @@ class EstimatingRun(BatchingRun):
         from clx.ml.data.tables.formats import target_format
 
         chosen = None if backend is None else check_backend(backend)
-        self._require_ready(chosen or TORCH)
+        self._require_predicting(chosen or TORCH)
         reading = reading_of(separator, encoding, header)
         read = tuple(columns_to_read(own_text_columns(self), text_column))
         sources = _sources(source)

@@ -12,6 +12,7 @@ from clx.errors import (
     TaskNotFoundError,
 )
 from clx.ml.plugins.registry import TaskRegistry
+from clx.ml.run.making import named_run
 from clx.ml.run.run import TrainingRun
 from clx.ml.run.saved import open_saved
 from clx.ml.run_directory.config import contradictions, options_of
@@ -66,7 +67,8 @@ def training_run(
         raise ConfigError(f"task must be a task's name, but is {cell(task)}")
     if "verify" in options:
         raise ConfigError("verify can only be used with load=")
-    return task_registry[task](run_name, **options)
+    run: TrainingRun = named_run(task_registry[task], run_name, options)
+    return run
 
 
 def open_run(

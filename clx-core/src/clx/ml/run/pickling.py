@@ -160,9 +160,10 @@ def made_again(task_class: type[Run], recipe: Recipe) -> Run:
         ConfigError: the task's ``__init__`` cannot be called with them.
     """
     options = dict(recipe.options)
-    accepted = accepted_options(task_class)
+    accepted = accepted_options(task_class) - {"run_name"}
+    known = {name: value for name, value in options.items() if name in accepted}
     try:
-        run = unchecked(task_class, {k: v for k, v in options.items() if k in accepted})
+        run = unchecked(task_class, known, options["run_name"])
     except ClxError:
         raise
     except Exception as error:

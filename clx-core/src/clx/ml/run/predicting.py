@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,8 @@ from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
 from clx.ml.prediction.backends import TORCH, check_backend
 from clx.ml.prediction.predict import CutTexts, predict_texts
-from clx.ml.run.base import Run
-from clx.ml.run.pickling import reduced
+from clx.ml.run.copying import CopyingRun
+from clx.ml.task.predicting import require_prediction
 from clx_runtime.arguments import check_batch_size, check_min_score
 from clx_runtime.forks import not_forked
 from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from clx.ml.prediction.predict import Engine
 
 
-class PredictingRun(Run):
+class PredictingRun(CopyingRun):
     """A run that predicts. All its methods use one private generator, and the task decides."""
 
     def predict(
@@ -133,7 +132,7 @@ class PredictingRun(Run):
         from clx.ml.prediction.rows import beside_input, kept_columns, prediction_frame
 
         check_min_score(min_score)
-        self._require_ready(check_backend(backend))
+        self._require_predicting(check_backend(backend))
         columns = columns_to_read(own_text_columns(self), text_column)
         frame = column_to_frame(data, columns)
         if frame is None:
@@ -193,7 +192,7 @@ class PredictingRun(Run):
         from clx.ml.prediction.output_types import declared_types
         from clx.ml.prediction.predict_file import FilePrediction, predict_file
 
-        self._require_ready(check_backend(backend))
+        self._require_predicting(check_backend(backend))
         directory = self._trained_directory()
         columns = [columns] if isinstance(columns, str) else columns
         job = FilePrediction(
@@ -236,20 +235,6 @@ class PredictingRun(Run):
 
         return row_function(self, predict, all_scores, min_score)
 
-    # ---- Copies ----------------------------------------------------------------------------------
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle a trained run as a reference to its directory, and an untrained run as its options."""
-        return reduced(self)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """Return a copy that loads its own model."""
-        make, arguments = reduced(self, share=False)
-        return make(*copy.deepcopy(arguments, memo))
-
-    def __copy__(self) -> Any:
-        return copy.deepcopy(self)
-
     # ---- Skeleton --------------------------------------------------------------------------------
 
     def _predict(
@@ -263,7 +248,7 @@ class PredictingRun(Run):
         """See :meth:`predict_iter`; ``cut`` records which texts were truncated."""
         size, chosen = check_batch_size(batch_size), check_backend(backend)
         candidates = as_texts(as_text_rows(texts, self.text_columns))
-        self._require_ready(chosen)
+        self._require_predicting(chosen)
         arguments = {**self.predict_args, **predict_args}
 
         def predictions(some: Iterable[Any]) -> Iterator[Any]:
@@ -287,6 +272,11 @@ class PredictingRun(Run):
             from clx_runtime.sessions import refuse_missing_device
 
             refuse_missing_device(backend, str(self.device))
+
+    def _require_predicting(self, backend: str) -> None:
+        """Raise before data is read if the task does not predict, or :meth:`_require_ready` raises."""
+        require_prediction(self)
+        self._require_ready(backend)
 
     def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
         if backend == TORCH:

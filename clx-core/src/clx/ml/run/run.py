@@ -18,6 +18,7 @@ from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, argument_docs
+from clx.ml.task.predicting import require_prediction
 
 if TYPE_CHECKING:
     from clx.ml.prediction.onnx_export import ExportReport
@@ -235,6 +236,7 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
         from clx.ml.prediction.archiving import archive_run, checked_archive
         from clx.ml.prediction.onnx_export import Reference, check_export_kind, export_run
 
+        require_prediction(self)
         directory = self._trained_directory()
         check_export_kind(kind)
         target = None if to is None else checked_archive(to, overwrite, backend)

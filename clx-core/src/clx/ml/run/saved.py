@@ -16,6 +16,7 @@ from clx.ml.run_directory.finding import find_run, locate
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
 from clx.ml.task.checks import check_task
+from clx.ml.task.constructing import name_arguments
 from clx.ml.task.names import attribute_name
 from clx.ml.task.options import accepted_options
 
@@ -64,7 +65,7 @@ def run_of_config(
     attrs = {attribute_name(attr) for attr in task_class.add_config_attrs}
     try:
         known = {key: value for key, value in options.items() if key in accepted}
-        run = unchecked(task_class, known)
+        run = unchecked(task_class, known, directory.path.name)
     except ClxError:
         raise
     except Exception as error:
@@ -76,9 +77,10 @@ def run_of_config(
     return run
 
 
-def unchecked(task_class: type[R], options: Mapping[str, Any]) -> R:
+def unchecked(task_class: type[R], options: Mapping[str, Any], run_name: str) -> R:
     """Make a run without the checks of the metaclass: its options were checked before."""
-    run: R = type.__call__(task_class, **options)
+    positional, named = name_arguments(task_class, run_name)
+    run: R = type.__call__(task_class, *positional, **named, **options)
     return run
 
 

@@ -43,9 +43,11 @@ DOWNLOAD_ARGS = frozenset(
 )
 """Entries of ``model_args`` that say where and how to fetch a base model. A saved model is local."""
 
+OF_THE_BASE = DOWNLOAD_ARGS | {"config"}
+"""Entries that describe the base model. A saved model has its own config, which fits its weights."""
+
 NEEDS_TRUST = frozenset(
     [
-        "config",
         "kernel_config",
         "offload_folder",
         "quantization_config",
@@ -97,9 +99,21 @@ def model_args_problems(model_args: Mapping[str, Any]) -> list[str]:
     """Return a problem for each entry of a saved ``model_args`` that needs the caller's trust."""
     return [
         f"model_args has {name!r}, which can fetch code or files"
-        for name in model_args
-        if name in NEEDS_TRUST
+        for name, value in model_args.items()
+        if name in NEEDS_TRUST or (name == "config" and not _is_plain(value))
     ] + [f"model_args {problem}" for problem in _kernel_problems(model_args)]
+
+
+def _is_plain(config: Any) -> bool:
+    """Return whether a config consists of values, and neither names code nor files."""
+    return isinstance(config, dict) and not set(_keys(config)) & {"auto_map", "quantization_config"}
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield str(key)
+            yield from _keys(item)
 
 
 def _config_problems(config: Mapping[str, Any], tensors: int) -> Iterator[str]:

@@ -17,6 +17,14 @@ MAX_REASON = 200
 """Characters of a library's message to show."""
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files of a model folder that :func:`weight_shapes` reads and has checked."""
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    named = read_json(folder / INDEX)["weight_map"].values()
+    return [folder / name for name in dict.fromkeys(map(str, named))]
+
+
 def weight_shapes(folder: Path) -> dict[str, list[int]]:
     """Return the shape of every tensor that transformers reads from a model folder, by name.
 

@@ -103,7 +103,7 @@ def compare_bases(task: Task, request: BasesRequest, with_base: WithBase) -> pd.
     check_request(request.folds)
     listed = checked_names(request.bases, task.base_model_name)
     frame = training_frame(task, request.folds.data, "data")
-    arguments, problems = check_training_args(task.training_args, task.device)
+    arguments, problems = check_training_args(task.training_args, task.device, task)
     raise_config_problems(problems, f"The comparison of base models for {task.run_name!r}")
     if task.label_texts == "names":
         # To judge label names by validation takes longer than all the rest, and they favor no base.

@@ -179,7 +179,7 @@ def _prepared(
     task: Task, place: RunDir, request: TuneRequest, frames: dict[str, Any]
 ) -> tuple[Bench, Space, dict[str, Any] | None]:
     """Return what all trials share, the space, and the values of the first trial if they are fixed."""
-    given, problems = check_training_args(task.training_args, task.device)
+    given, problems = check_training_args(task.training_args, task.device, task)
     raise_config_problems(problems, f"The tuning of {task.run_name!r}")
     base = base_folder(task)
     require_lasting_base(task, base)

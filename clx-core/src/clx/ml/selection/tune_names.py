@@ -6,9 +6,10 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.task.argument_classes import argument_class, argument_fields
 from clx.ml.task.legacy_names import name_today
 from clx.ml.task.options import option_names
-from clx.ml.task.training_args import OURS, argument_fields
+from clx.ml.task.training_args import OURS
 from clx.problems import did_you_mean
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def name_problem(task: Task, name: Any) -> str | None:
     """
     if not isinstance(name, str):
         return f"a name must be a str, but is {name!r}"
-    arguments = set(argument_fields())
+    arguments = set(argument_fields(argument_class(task)))
     options = set(option_names(task))
     group, dot, key = name.partition(".")
     if dot:

@@ -127,7 +127,7 @@ def _value_problems(task: Task, choices: Any) -> list[str]:
         try:
             for name, value in options_with(task, before, values).items():
                 setattr(task, name, value)
-            problems += check_training_args(task.training_args, task.device)[1]
+            problems += check_training_args(task.training_args, task.device, task)[1]
             problems += option_problems(task)
         finally:
             for name, value in before.items():

@@ -47,7 +47,7 @@ def cross_validate(task: Task, request: FoldRequest) -> EvaluationResult:
     started = time.monotonic()
     check_request(request)
     frame = training_frame(task, request.data, "data")
-    arguments, problems = check_training_args(task.training_args, task.device)
+    arguments, problems = check_training_args(task.training_args, task.device, task)
     if request.fine_tune:
         require_peft(task)
     raise_config_problems(problems, f"The cross-validation of {task.run_name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clx.errors import PluginError
+from clx.ml.task.constructing import constructor_problems
 from clx.ml.task.names import TASK_NAME, attribute_name
 from clx.ml.task.options import OPTIONS
 from clx.problems import cell, raise_problems
@@ -43,10 +44,12 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         if getattr(candidate, method) is getattr(base, method)
     ]
     pipeline_args = getattr(candidate, "pipeline_args", None)
-    if not isinstance(pipeline_args, dict) or not isinstance(pipeline_args.get("task"), str):
+    names_task = isinstance(pipeline_args, dict) and isinstance(pipeline_args.get("task"), str)
+    if pipeline_args is not None and not names_task:
         problems.append(
             'pipeline_args must be a dict with the pipeline\'s task, such as {"task": '
-            f'"text-classification"}}, but is {_shown(pipeline_args)}'
+            f'"text-classification"}}, or None for a task that does not predict, but is '
+            f"{_shown(pipeline_args)}"
         )
     if not isinstance(getattr(candidate, "predict_args", None), dict):
         problems.append(f"predict_args must be a dict, but is {_shown(candidate.predict_args)}")
@@ -76,7 +79,8 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         for private in private_names(base)
         if getattr(candidate, private) is not getattr(base, private)
     ]
-    return problems + _config_attr_problems(candidate, base)
+    attr_problems = _config_attr_problems(candidate, base)
+    return problems + (attr_problems or constructor_problems(candidate))
 
 
 def check_task(candidate: Any, base: type, where: str, registered_as: str | None = None) -> None:

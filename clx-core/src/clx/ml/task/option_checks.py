@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.task.predicting import pipeline_task
 from clx.ml.task.reporting import contradiction_problems, shape_problems
 from clx.ml.task.windows import LONG_TEXT, WINDOW_POOLINGS, truncates
 from clx.problems import cell, choice_problems, did_you_mean, names
@@ -134,13 +135,15 @@ def long_text(task: Task, option: str) -> list[str]:
     problems = choice_problems(task, {option: LONG_TEXT})
     if getattr(task, option) != "window":
         return problems
-    pipeline = task.pipeline_args.get("task")
+    pipeline = pipeline_task(task)
     why = None
-    if pipeline != "text-classification":
+    if pipeline is None:
+        why = "reads long texts to predict them, but the task does not predict"
+    elif pipeline != "text-classification":
         why = f"pools the logits of a text, but the task's pipeline is {pipeline!r}"
     elif len(task.text_columns) != 1:
         why = f"reads one text per row, but the task reads {names(task.text_columns)}"
-    elif task.pipeline_args.get("pipeline_class") is not None:
+    elif (task.pipeline_args or {}).get("pipeline_class") is not None:
         why = "needs the stock pipeline, but the task has a pipeline_class of its own"
     elif isinstance(task.tokenize_args, dict) and not truncates(task.tokenize_args):
         why = "cuts texts into windows, but tokenize_args has truncation=False"

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import PluginError
+from clx.ml.task.argument_classes import StockArguments
+from clx.ml.task.predicting import pipeline_task
 from clx.ml.task.windows import windows_of
 
 if TYPE_CHECKING:
@@ -37,13 +39,14 @@ class Task:
     aliases: ClassVar[tuple[str, ...]] = ()
     dataset_cols: ClassVar[list[str]] = ["input_ids", "attention_mask", "labels"]
     add_config_attrs: ClassVar[list[str]] = []
-    pipeline_args: ClassVar[dict[str, Any]] = {}
+    pipeline_args: ClassVar[dict[str, Any] | None] = None
     predict_args: ClassVar[dict[str, Any]] = {}
     text_columns: ClassVar[tuple[str, ...]] = ("text",)
     label_column_names: ClassVar[tuple[str, ...]] = ()
     label_options: ClassVar[tuple[str, ...]] = ()
     decision_options: ClassVar[tuple[str, ...]] = ()
     trainer_class: Any = _StockTrainer()
+    training_arguments_class: Any = StockArguments()
     head_init: Any = "random"
     pooling: Any = "model"
     calibrate: Any = False
@@ -113,6 +116,14 @@ class Task:
         """Return names and numbers for numpy ``(predictions, label_ids)``. The base has none."""
         return {}
 
+    def preprocess_logits_for_metrics(self, logits: Any, labels: Any) -> Any:
+        """Return what an evaluation keeps of a batch, such as the best token instead of all scores.
+
+        ``logits`` and ``labels`` are tensors of one batch; all hooks that read predictions get what
+        this returns. The base keeps the logits.
+        """
+        return logits
+
     def load_tokenizer(self, tokenizer_name: str | None = None) -> PreTrainedTokenizerBase:
         """Return the tokenizer in a folder; the base takes ``AutoTokenizer`` and ensures a pad token."""
         from transformers import AutoTokenizer
@@ -131,7 +142,7 @@ class Task:
         """
         from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding
 
-        if self.pipeline_args["task"] == "token-classification":
+        if pipeline_task(self) == "token-classification":
             return DataCollatorForTokenClassification(self.tokenizer)
         return DataCollatorWithPadding(self.tokenizer)
 

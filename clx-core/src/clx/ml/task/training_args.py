@@ -7,17 +7,29 @@ import math
 import tempfile
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.machine.distributed import process_count
 from clx.ml.machine.launch import WHOLE_MODEL, launch_problems
+from clx.ml.task.argument_classes import (
+    argument_class,
+    argument_fields,
+    class_problems,
+    type_of_field,
+)
+from clx.ml.task.evaluation_hooks import needs_predictions
 from clx.ml.task.guesses import entry_hint
 from clx.ml.task.json_values import json_problems
 from clx.ml.task.legacy_names import translate
 from clx.ml.task.trainer_parts import part_problems, plain
 from clx.problems import cell, did_you_mean, names
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from clx.ml.task.task import Task
 
 OURS = {
     "output_dir": "the run directory is run_dir_parent / run_name",
@@ -32,7 +44,7 @@ OURS = {
     ),
     "eval_do_concat_batches": "metrics need all rows in one array",
     "batch_eval_metrics": "metrics are computed once, from all rows",
-    "prediction_loss_only": "metrics need the predictions",
+    "prediction_loss_only": "the metrics of this task need the predictions",
     "push_to_hub": (
         "it would upload checkpoints and not the finished run; call run.push_to_hub('owner/name') "
         "after the training"
@@ -66,14 +78,9 @@ _FRACTION = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
 DEFAULT_STEPS = 500
 
 
-def argument_fields() -> dict[str, dataclasses.Field[Any]]:
-    """Return the arguments of the installed ``TrainingArguments``, by name."""
-    from transformers import TrainingArguments
-
-    return {field.name: field for field in dataclasses.fields(TrainingArguments) if field.init}
-
-
-def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any], list[str]]:
+def check_training_args(
+    given: Any, device: Any = None, task: Task | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments under today's names, and everything that is wrong with them, as sentences.
 
     Types and ranges are checked first, then ``TrainingArguments`` checks the values; transformers
@@ -82,14 +89,20 @@ def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any],
     Args:
         given: what should be a dict of arguments.
         device: the run's device, None for the best available; some arguments depend on it.
+        task: the task, whose class may have arguments of its own; None for those of transformers.
     """
+    if wrong := class_problems(task):
+        return {}, wrong
     if not isinstance(given, dict):
         return {}, [f"training_args must be a dict, but is {cell(given)}"]
     if not given:
         return {}, []
-    fields = argument_fields()
+    kind = argument_class(task)
+    fields, only_loss = argument_fields(kind), task is not None and not needs_predictions(task)
     arguments, problems = translate(given, fields)
     for name, value in arguments.items():
+        if name == "prediction_loss_only" and only_loss:
+            continue
         if name in OURS and not _is_off(value, fields[name]):
             problems.append(f"training_args: {name} cannot be set: {OURS[name]}")
         elif name == "auto_find_batch_size" and value and process_count() > 1:
@@ -103,13 +116,18 @@ def check_training_args(given: Any, device: Any = None) -> tuple[dict[str, Any],
             )
         elif name not in fields:
             problems.append(
-                f"training_args: transformers.TrainingArguments has no {name!r}"
+                f"training_args: {_shown_class(kind)} has no {name!r}"
                 f"{entry_hint('training_args', str(name), fields)}"
             )
         elif reason := _value_problem(name, value, fields[name]):
             problems.append(f"training_args: {name} {reason}, but is {cell(value)}")
     problems = problems or [f"training_args: {problem}" for problem in json_problems(arguments)]
-    return arguments, problems or _transformers_problems(arguments, device)
+    return arguments, problems or _transformers_problems(kind, arguments, device)
+
+
+def _shown_class(kind: type) -> str:
+    is_stock = kind.__module__.partition(".")[0] == "transformers"
+    return f"transformers.{kind.__name__}" if is_stock else kind.__name__
 
 
 def _is_off(value: Any, field: dataclasses.Field[Any]) -> bool:
@@ -121,7 +139,7 @@ def _is_off(value: Any, field: dataclasses.Field[Any]) -> bool:
 
 def _value_problem(name: str, value: Any, field: dataclasses.Field[Any]) -> str | None:
     """Return the requirement that a value fails, None if it is fine."""
-    annotation, choices = field.type, field.metadata.get("choices")
+    annotation, choices = type_of_field(field), field.metadata.get("choices")
     if choices and isinstance(value, str) and value not in choices:
         return f"must be one of {names(choices)}{did_you_mean(value, choices)}"
     if value is None and annotation not in (bool, int, float):
@@ -150,9 +168,9 @@ def _value_problem(name: str, value: Any, field: dataclasses.Field[Any]) -> str 
     return None
 
 
-def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
-    from transformers import TrainingArguments
-
+def _transformers_problems(
+    kind: type[TrainingArguments], arguments: dict[str, Any], device: Any
+) -> list[str]:
     # The Trainer of the run gets this argument too.
     here = {"use_cpu": True} if trains_on_cpu(device, arguments) else {}
     # TrainingArguments would wait for processes that do not exist.
@@ -162,7 +180,7 @@ def _transformers_problems(arguments: dict[str, Any], device: Any) -> list[str]:
         warnings.simplefilter("ignore")
         try:
             with_evaluation = with_matching_strategies(arguments, has_eval=True)
-            args = TrainingArguments(output_dir=folder, **{**arguments, **with_evaluation, **here})
+            args = kind(output_dir=folder, **{**arguments, **with_evaluation, **here})
             problems = part_problems(args, arguments)
         except ConfigError as error:
             return [f"training_args: {error}"]

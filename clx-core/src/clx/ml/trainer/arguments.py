@@ -15,15 +15,15 @@ from clx.ml.machine.devices import training_gpu
 _DEVICE = "ACCELERATE_TORCH_DEVICE"
 
 
-class OnOneGpu(TrainingArguments):  # type: ignore[misc]
-    """Arguments for one GPU of several; by default, the Trainer uses the first one or all of them."""
+class OnOneGpu:
+    """Mixed into arguments for one GPU of several; by default, the first one or all of them count."""
 
     gpu: Any = None
 
     @property
     def device(self) -> torch.device:
         """The device of the training."""
-        chosen: torch.device = self.gpu or super().device
+        chosen: torch.device = self.gpu or super().device  # type: ignore[misc]
         return chosen
 
     @property
@@ -33,7 +33,10 @@ class OnOneGpu(TrainingArguments):  # type: ignore[misc]
 
 
 def training_arguments(
-    device: str | None, output_dir: Path, arguments: Mapping[str, Any]
+    device: str | None,
+    output_dir: Path,
+    arguments: Mapping[str, Any],
+    kind: type[TrainingArguments] = TrainingArguments,
 ) -> TrainingArguments:
     """Return the arguments of a Trainer.
 
@@ -41,15 +44,16 @@ def training_arguments(
         device: the run's ``device`` option.
         output_dir: the folder of checkpoints.
         arguments: the complete training arguments, except ``output_dir``.
+        kind: the class of the arguments.
     """
     gpu = None if arguments.get("use_cpu") else training_gpu(device)
     if gpu is None:
-        return TrainingArguments(output_dir=str(output_dir), **arguments)
+        return kind(output_dir=str(output_dir), **arguments)
     # accelerate moves batches to the device, and reads this variable when it is set up.
     before = os.environ.get(_DEVICE)
     os.environ[_DEVICE] = str(gpu)
     try:
-        placed = OnOneGpu(output_dir=str(output_dir), **arguments)
+        placed = type(kind.__name__, (OnOneGpu, kind), {})(output_dir=str(output_dir), **arguments)
     finally:
         del os.environ[_DEVICE]
         if before is not None:

@@ -19,6 +19,9 @@ from clx.ml.data.equal_lengths import needs_equal_lengths
 
 LENGTHS = "clx_lengths"
 
+IGNORED = -100
+"""The label of a token that the loss leaves out."""
+
 
 def split_by_length(trainer: Trainer, side: str) -> None:
     """Let the Trainer compute rows of different lengths separately, if its model needs that.
@@ -62,7 +65,7 @@ def _split(forward: Callable[..., Any], side: str) -> Callable[..., Any]:
         if lengths is None or len(lengths.unique()) == 1:
             return forward(*args, **inputs)
         width = inputs["input_ids"].shape[1]
-        order, logits, losses = [], [], []
+        order, logits, losses, weights = [], [], [], []
         for length in lengths.unique().tolist():
             rows = (lengths == length).nonzero().flatten()
             group = {name: _cut(value, rows, width, length, side) for name, value in inputs.items()}
@@ -70,10 +73,10 @@ def _split(forward: Callable[..., Any], side: str) -> Callable[..., Any]:
             order.append(rows)
             logits.append(_widened(output.logits, length, width, side))
             if output.get("loss") is not None:
-                losses.append(output.loss * len(rows) / len(lengths))
+                losses.append(output.loss)
+                weights.append(_loss_weight(group.get("labels"), len(rows), length))
         back = torch.cat(order).argsort()
-        # The loss of a model is a mean over the rows.
-        loss: Any = sum(losses) if losses else None
+        loss = _weighted_mean(losses, weights)
         return SequenceClassifierOutput(loss=loss, logits=torch.cat(logits)[back])
 
     return split
@@ -87,7 +90,26 @@ def _cut(value: Any, rows: torch.Tensor, width: int, length: int, side: str) -> 
     # Floats are one label per class, and the number of classes may equal the number of tokens.
     if some.ndim < 2 or some.shape[1] != width or some.is_floating_point():
         return some
-    return some[:, :length] if side == "right" else some[:, width - length :]
+    # Models view labels of tokens as one row of numbers.
+    return (some[:, :length] if side == "right" else some[:, width - length :]).contiguous()
+
+
+def _loss_weight(labels: Any, rows: int, length: int) -> float:
+    """Return over how much a model's loss is a mean: labeled tokens, or rows."""
+    of_tokens = isinstance(labels, torch.Tensor) and labels.shape == (rows, length)
+    if not of_tokens or labels.is_floating_point():
+        return float(rows)
+    return float((labels != IGNORED).sum())
+
+
+def _weighted_mean(losses: list[torch.Tensor], weights: list[float]) -> torch.Tensor | None:
+    """Return the mean of the losses of groups of rows, None if there are none."""
+    # The loss of a group without a labeled token is not a number.
+    counted = [(loss, weight) for loss, weight in zip(losses, weights, strict=True) if weight]
+    if not counted:
+        return losses[0] if losses else None
+    total = sum(weight for _, weight in counted)
+    return torch.stack([loss * (weight / total) for loss, weight in counted]).sum()
 
 
 def _widened(logits: torch.Tensor, length: int, width: int, side: str) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from transformers import EvalPrediction, Trainer
 
 from clx.errors import ConfigError, PluginError
 from clx.ml.machine.devices import trains_on_cpu
+from clx.ml.task.argument_classes import argument_class
+from clx.ml.task.evaluation_hooks import preprocessing
 from clx.ml.trainer.arguments import training_arguments
 from clx.ml.trainer.callbacks import TrimHeap, use_our_progress
 from clx.ml.trainer.checkpoint_weights import CheckpointWeights
@@ -79,18 +81,30 @@ def make_trainer(
     if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(TrimHeap())
+    preprocess = preprocessing(task)
     mixed_in = (GuardedLoss, LossOfOwnRows, ScoresOnly, CheckpointWeights)
-    trainer: Trainer = trainer_type(task.trainer_class, grouped, *mixed_in)(
+    trainer = of_run(trainer_type(task.trainer_class, grouped, *mixed_in), task)
+    trainer.__init__(
         model=model,
-        args=training_arguments(task.device, output_dir, arguments),
+        args=training_arguments(task.device, output_dir, arguments, argument_class(task)),
         train_dataset=fitting.train_set,
         eval_dataset=fitting.eval_set,
         data_collator=task.load_data_collator(),
         processing_class=tokenizer,
         compute_metrics=fitting.compute_metrics,
         callbacks=callbacks,
+        **({} if preprocess is None else {"preprocess_logits_for_metrics": preprocess}),
     )
     use_our_progress(trainer, "evaluate", arguments.get("disable_tqdm"))
+    return trainer
+
+
+def of_run(kind: Any, task: Task) -> Trainer:
+    """Return a Trainer without a call of its ``__init__``, which may need ``training_run`` already."""
+    trainer: Trainer = kind.__new__(kind)
+    # An author's class may have a read-only property of this name.
+    with suppress(AttributeError):
+        trainer.training_run = task
     return trainer
 
 
@@ -135,9 +149,12 @@ def predict_before_training(
         dataset: tokenized rows.
         metrics: whether to compute the task's metrics, which may need all rows; else the loss alone.
     """
-    compute = trainer.compute_metrics
+    compute, only_loss = trainer.compute_metrics, trainer.args.prediction_loss_only
     if not metrics:
         trainer.compute_metrics = None
+    if trainer.compute_metrics is None:
+        # The predictions of a language model would fill the memory.
+        trainer.args.prediction_loss_only = True
     # Outside of training, bf16_full_eval would convert the model itself to half precision.
     trainer.is_in_train = True
     try:
@@ -145,6 +162,7 @@ def predict_before_training(
             return dict(trainer.predict(dataset, metric_key_prefix="eval").metrics or {})
     finally:
         trainer.is_in_train, trainer.compute_metrics = False, compute
+        trainer.args.prediction_loss_only = only_loss
         _not_prepared(trainer)
 
 
@@ -162,6 +180,8 @@ def _not_prepared(trainer: Trainer) -> None:
 def forget_model(trainer: Trainer) -> None:
     """Drop the Trainer's references to the model, which reference cycles would keep in memory."""
     trainer.model = trainer.model_wrapped = trainer.callback_handler.model = None
+    with suppress(AttributeError):
+        trainer.training_run = None
     trainer.accelerator.free_memory()
 
 

@@ -6,11 +6,14 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 from transformers import EvalPrediction
 
+from clx.errors import ConfigError
 from clx.ml.evaluation.evaluate import Predicted
 from clx.ml.model.head.calibration import calibrate
 from clx.ml.model.head.layer import divide_head
+from clx.ml.task.evaluation_hooks import preprocessing
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
@@ -26,6 +29,7 @@ def calibrated(task: Task, fitted: Fitted, predicted: Predicted) -> Predicted:
     head, prediction = fitted.head, predicted.prediction
     if not task.calibrate or head.layer is None or head.kind not in ("single", "multi"):
         return predicted
+    _require_logits(task, prediction)
     found = calibrate(prediction.label_ids, prediction.predictions, head.kind)
     if found is None:
         return predicted
@@ -41,3 +45,16 @@ def calibrated(task: Task, fitted: Fitted, predicted: Predicted) -> Predicted:
         prediction=EvalPrediction(predictions=scaled, label_ids=prediction.label_ids),
         loss=loss,
     )
+
+
+def _require_logits(task: Task, prediction: EvalPrediction) -> None:
+    """Raise if the task keeps something other than the logits of an evaluation.
+
+    Raises:
+        ConfigError: it has a ``preprocess_logits_for_metrics`` that does.
+    """
+    if np.ndim(prediction.predictions) != 2 and preprocessing(task) is not None:
+        raise ConfigError(
+            f"calibrate=True needs the logits of the eval data, but preprocess_logits_for_metrics() "
+            f"of the task {task.name!r} keeps something else: leave calibrate out"
+        )

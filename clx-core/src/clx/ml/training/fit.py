@@ -38,6 +38,7 @@ from clx.ml.training.heads import Heads, base_model
 from clx.ml.training.interrupts import StopOnInterrupt
 from clx.ml.training.keep_probe import is_better, restored_probe
 from clx.ml.training.plan import DROPOUT, Plan, dropout_to_leave_out, make_plan, read_plan
+from clx.ml.training.reopening import require_reopenable
 from clx.ml.training.time_budget import MIN_STEPS, StopInTime, limit_steps
 from clx.ml.training.untrained import HighestRate, refuse_untrained
 
@@ -119,6 +120,7 @@ def fit(job: Job) -> Fitted:
     resumed = read_plan(job)
     dropout = dropout_to_leave_out(job, resumed)
     model = base_model(job, dropout)
+    require_reopenable(job, model)
     watch, adapter = _Watch(), None
     with preserve_forward(model):
         trainer = _make_trainer(job, model, watch)

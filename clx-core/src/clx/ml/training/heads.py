@@ -31,15 +31,17 @@ if TYPE_CHECKING:
 def base_model(job: Job, dropout: dict[str, float]) -> PreTrainedModel:
     """Return the base model without the given dropout, in fp32 unless the user set a dtype."""
     changed = dict.fromkeys(dropout, 0.0)
+    continued = job.earlier is not None
     try:
-        model = load_base_model(job.task, job.base, job.tokenizer, changed)
+        model = load_base_model(job.task, job.base, job.tokenizer, changed, continued)
     except TypeError:
         if not changed:
             raise
         # A task's load_model may not accept arguments that the user did not set.
-        model = load_base_model(job.task, job.base, job.tokenizer)
+        model = load_base_model(job.task, job.base, job.tokenizer, continued=continued)
     if layers := layers_without_pooling(model):
-        model = load_base_model(job.task, job.base, job.tokenizer, {**changed, **layers})
+        changed = {**changed, **layers}
+        model = load_base_model(job.task, job.base, job.tokenizer, changed, continued)
         forget_pooling(model)
     if job.earlier is not None:
         keep_label_rows(model, job.earlier)

@@ -14,6 +14,7 @@ from clx.ml.results.json_tables import is_finite_number, object_or_empty, table_
 from clx.ml.results.row_split import split_sentence
 from clx.ml.run_directory.config import BASE_RUN, CONTINUED_FROM
 from clx.ml.task.lora_options import lora_settings, uses_lora
+from clx.ml.task.predicting import pipeline_task
 from clx.ml.task.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -64,13 +65,14 @@ def _base(config: Mapping[str, Any]) -> tuple[str, bool]:
 def _metadata(
     task: Task, base: tuple[str, bool], results: Mapping[str, Any], name: str, license: str | None
 ) -> Iterator[str]:
-    pipeline_task = task.pipeline_args["task"]
+    pipeline_name = pipeline_task(task)
     yield "library_name: transformers"
     if license is not None:
         yield f"license: {json.dumps(license)}"
     if base[1]:
         yield f"base_model: {json.dumps(base[0])}"
-    yield f"pipeline_tag: {pipeline_task}"
+    if pipeline_name is not None:
+        yield f"pipeline_tag: {pipeline_name}"
     yield f"tags: {json.dumps(['clx', task.name])}"
     metrics = [
         {
@@ -83,7 +85,7 @@ def _metadata(
     if metrics:
         rows = object_or_empty(results.get("rows")).get("eval", 0)
         result = {
-            "task": {"type": pipeline_task},
+            "task": {"type": pipeline_name or "other"},
             "dataset": {"name": f"{rows} rows of the eval data", "type": "private"},
             "metrics": metrics,
         }
@@ -188,9 +190,17 @@ def _limits(config: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[s
 
 
 def _use(task: Task, config: Mapping[str, Any], place: str | None) -> Iterator[str]:
-    pipeline_task = task.pipeline_args["task"]
+    pipeline_name = pipeline_task(task)
     model = json.dumps(place or FOLDER)
     yield from ("", "## Use", "")
+    if pipeline_name is None:
+        yield "With clx, as the base model of another run:"
+        yield from ("", "```python", "from clx.ml import training_run", "")
+        yield from (
+            f'run = training_run("classification", "my-run", base_model_name={model})',
+            "```",
+        )
+        return
     if place:
         install = "pip install clx-core"
         distribution = config.get("task_distribution")
@@ -200,7 +210,7 @@ def _use(task: Task, config: Mapping[str, Any], place: str | None) -> Iterator[s
         yield f'run = training_run(load="hf://{place}")'
         yield from ('run.predict_labels(["some text"])', "```", "", "With transformers alone:", "")
     yield from ("```python", "from transformers import pipeline", "")
-    yield f'pipe = pipeline("{pipeline_task}", model={model})'
+    yield f'pipe = pipeline("{pipeline_name}", model={model})'
     yield from ('pipe("some text", truncation=True)', "```")
 
 

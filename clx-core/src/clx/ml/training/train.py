@@ -115,7 +115,7 @@ def train_run(
     budget = None if seconds is None else Budget(seconds, started)
     frames, made = validated_frames(task, request.data)
     # A saved run was opened without this check: another transformers may have written its config.
-    given, problems = check_training_args(task.training_args, task.device)
+    given, problems = check_training_args(task.training_args, task.device, task)
     if request.fine_tune:
         require_peft(task)
     raise_config_problems(problems, f"The training of {task.run_name!r}")

@@ -32,6 +32,9 @@ TOLERANCE = 5e-5
 ROUNDINGS = 16
 """The same for types of half the precision, in units of their precision."""
 
+REPEATED = 16
+"""How often a row is in the batches that show whether a collator is random."""
+
 
 def settle_padding(
     model: PreTrainedModel,
@@ -54,6 +57,7 @@ def settle_padding(
     short, long = _rows_to_compare(tokenizer, dataset)
     if long is None:
         return
+    collator = _repeatable(collator, tokenizer, long)
     other = "left" if given == "right" else "right"
     padding_changes_scores = True
     for side in (given, other):
@@ -80,6 +84,23 @@ def batched_alike(model: PreTrainedModel, measured: PreTrainedModel) -> None:
     """Batch a model's texts like those of another model, which was measured."""
     if needs_equal_lengths(measured):
         setattr(model.config, BATCHING, EQUAL_LENGTHS)
+
+
+def _repeatable(collator: Collator, tokenizer: PreTrainedTokenizerBase, row: Row) -> Collator:
+    """Return the collator, or one that only pads for one that is random, such as masking tokens.
+
+    A random change of a row would be taken for an effect of its padding.
+    """
+    try:
+        one, two = (collator([dict(row) for _ in range(REPEATED)]) for _ in range(2))
+        if all(torch.equal(one[name], two[name]) for name in one):
+            return collator
+    except Exception:
+        # Whatever the error is, the training raises it too, with its own message.
+        return collator
+    from transformers import DataCollatorWithPadding
+
+    return DataCollatorWithPadding(tokenizer)
 
 
 def _pad_on(tokenizer: PreTrainedTokenizerBase, side: str) -> None:
