@@ -307,7 +307,7 @@ PRIVATE = "_set_options"
         (make_task("mine", pipeline_args={}), "pipeline_args must be a dict"),
         (make_task("mine", pipeline_args={"task": 5}), "pipeline_args must be a dict"),
         (
-            make_task("mine", pipeline_args=property(lambda self: {"task": "ner"})),
+            make_task("mine", predict_args=property(lambda self: {"top_k": 1})),
             "but is a property: it has to be a class attribute with a plain value",
         ),
         (

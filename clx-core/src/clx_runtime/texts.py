@@ -14,6 +14,9 @@ from clx_runtime.errors import ConfigError, DataFormatError
 from clx_runtime.objects import comes_from, is_table
 from clx_runtime.problems import cell, names, raise_problems
 
+PAIR = ("text", "text_pair")
+"""The keys of two texts in the form that pipelines and tokenizers take."""
+
 
 class TextRow(str):
     """The texts of one row as one string. Two are equal if all their texts are.
@@ -32,6 +35,10 @@ class TextRow(str):
         row = super().__new__(cls, "\n".join(parts))
         row.texts = parts
         return row
+
+    def as_pair(self) -> dict[str, str]:
+        """Return two texts in the form that pipelines take: ``{"text": …, "text_pair": …}``."""
+        return dict(zip(PAIR, self.texts, strict=True))
 
     def __reduce__(self) -> tuple[type[TextRow], tuple[tuple[str, ...]]]:
         # By default, pickle would pass the joined text, and each of its characters would be a text.
@@ -53,8 +60,11 @@ class TextRow(str):
 def split_pair(texts: Any) -> tuple[Any, ...]:
     """Return the arguments for a tokenizer: the texts of a :class:`TextRow`, or one list per column.
 
-    Anything but a row, or a list of rows, is returned as the only argument.
+    A dict with the keys of :data:`PAIR` is a row too. Anything but a row, or a list of rows, is
+    returned as the only argument.
     """
+    if isinstance(texts, dict) and set(texts) == set(PAIR):
+        return tuple(texts[key] for key in PAIR)
     if isinstance(texts, TextRow):
         return texts.texts
     rows = texts if isinstance(texts, list) else []

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from clx.testing.subject import Subject
+
+Reads = Literal["class", "run", "sample", "training", "predictions"]
+"""What a check inspects. Each includes what comes before it: predictions need a training."""
+
+_ORDER: tuple[Reads, ...] = ("class", "run", "sample", "training", "predictions")
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,8 @@ class Check:
         why: why that matters to a user.
         where: the attributes or methods of a task in which a failure is fixed.
         run: the check itself; it raises what it finds.
-        trains: whether it needs a trained run.
+        reads: what it inspects.
+        opens: what the later checks cannot inspect if this one fails, None if they can.
     """
 
     name: str
@@ -26,15 +33,27 @@ class Check:
     why: str
     where: tuple[str, ...]
     run: Callable[[Subject], None]
-    trains: bool
+    reads: Reads
+    opens: Reads | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether it needs a trained run."""
+        return self.reads in ("training", "predictions")
+
+    def hides(self, other: Check) -> bool:
+        """Return whether another check cannot run while this one fails."""
+        if self.opens is None or other is self:
+            return False
+        return _ORDER.index(other.reads) >= _ORDER.index(self.opens)
 
 
 def check(
-    what: str, why: str, where: str, trains: bool = False
+    what: str, why: str, where: str, reads: Reads, opens: Reads | None = None
 ) -> Callable[[Callable[[Subject], None]], Check]:
     """Return a decorator that makes a :class:`Check` of a function; its name becomes the id."""
 
     def make(function: Callable[[Subject], None]) -> Check:
-        return Check(function.__name__, what, why, tuple(where.split()), function, trains)
+        return Check(function.__name__, what, why, tuple(where.split()), function, reads, opens)
 
     return make

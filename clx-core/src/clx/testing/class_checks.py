@@ -13,7 +13,6 @@ from clx import ml
 from clx.errors import ClxError
 from clx.ml.run.run import TrainingRun
 from clx.ml.task.checks import private_names, task_problems
-from clx.ml.task.names import attribute_name
 from clx.testing.catalog import check
 from clx.testing.locations import source_file
 from clx.testing.outcomes import CheckFailedError, CheckWarningError
@@ -70,6 +69,8 @@ PUBLIC_MODULES = frozenset(
     "The class has everything that a task requires.",
     "clx rejects the class on first use, so nobody can use the task.",
     "class",
+    reads="class",
+    opens="run",
 )
 def attributes(subject: Subject) -> None:
     """Report what :func:`clx.ml.task.checks.task_problems` finds."""
@@ -84,6 +85,7 @@ def attributes(subject: Subject) -> None:
     "Overridden methods accept the arguments that core passes.",
     "The call fails in the middle of training or prediction.",
     "load_model tokenize post_process_prediction",
+    reads="class",
 )
 def signatures(subject: Subject) -> None:
     """Bind core's arguments to each method."""
@@ -104,6 +106,7 @@ def signatures(subject: Subject) -> None:
     "The options that all tasks share reach the base class.",
     "A learning rate or token limit that a user sets is silently ignored.",
     "__init__",
+    reads="run",
 )
 def base_options(subject: Subject) -> None:
     """Create a run with these options and compare them."""
@@ -130,12 +133,12 @@ def base_options(subject: Subject) -> None:
     "The task uses only public names of clx.",
     "The next release of clx may break the task, because only public names are stable.",
     "module",
+    reads="run",
 )
 def public_names(subject: Subject) -> None:
     """Search the source of the task's package."""
-    private = set(private_names(TrainingRun)) | {
-        name for name in vars(subject.new_run()) if name.startswith("_")
-    }
+    subject.new_run()
+    private = {*private_names(TrainingRun), *_private_attributes()}
     own = {name for k in subject.task.__mro__[:-1] if _foreign(k) for name in vars(k)}
     found = [
         f"{path.name}:{line} uses {what}"
@@ -146,6 +149,23 @@ def public_names(subject: Subject) -> None:
         raise CheckFailedError(
             f"an ImportError or AttributeError after an upgrade of clx: {'; '.join(found)}"
         )
+
+
+class _Plain(TrainingRun):
+    """A task without anything of its own."""
+
+    name = "clx-testing-plain"
+
+    def validate_data_format(self, data: Any) -> None:
+        """Accept everything."""
+
+    def load_model(self, model_name: str | None = None) -> Any:
+        """Load nothing."""
+
+
+def _private_attributes() -> list[str]:
+    """Return the private attributes that clx itself gives to a run."""
+    return [name for name in vars(_Plain("plain")) if name.startswith("_")]
 
 
 def _foreign(klass: type) -> bool:
@@ -196,6 +216,7 @@ def _is_private(module: str) -> bool:
     "A run keeps the value of each of the task's own options.",
     "A user sets an option, and the run uses another value.",
     "__init__ add_config_attrs",
+    reads="run",
 )
 def own_options(subject: Subject) -> None:
     """Set each name in add_config_attrs to another value."""
@@ -211,20 +232,3 @@ def own_options(subject: Subject) -> None:
             f"the kit found no value other than the default for {', '.join(changed.not_found)}, so it "
             f"could not check it: set config_values = {{{changed.not_found[0]!r}: …}}"
         )
-
-
-@check(
-    "Runs do not share mutable option values.",
-    "Changing one run changes another, or every run created later.",
-    "__init__ add_config_attrs",
-)
-def own_values(subject: Subject) -> None:
-    """Create two runs and compare the identity of their values."""
-    names = ["tokenize_args", "model_args", *map(attribute_name, subject.task.add_config_attrs)]
-    first, second = subject.new_run(), subject.new_run()
-    for name in names:
-        value = getattr(first, name)
-        if isinstance(value, list | dict | set) and value is getattr(second, name):
-            raise CheckFailedError(
-                f"run.{name} of two runs is the same {type(value).__name__} object"
-            )

@@ -26,6 +26,7 @@ from clx.testing.outcomes import (
     CheckWarningError,
     NotReachedError,
     Outcome,
+    cause_of,
 )
 from clx.testing.subject import Subject
 
@@ -58,13 +59,18 @@ def run_check(check: Check, subject: Subject, reason: str | None = None) -> Chec
     """
     if reason is not None:
         return CheckResult(check.name, "skipped", reason)
+    if check.reads == "predictions" and not subject.predicts:
+        return CheckResult(check.name, "skipped", "this task does not predict")
     started = time.monotonic()
     outcome: Outcome = "passed"
     saw = ""
+    raised: Exception | None = None
     try:
+        if check.reads == "predictions" and check.opens is None:
+            subject.predictions  # noqa: B018 (stops here if there are none)
         check.run(subject)
     except CheckFailedError as error:
-        outcome, saw = "failed", str(error)
+        outcome, saw, raised = "failed", str(error), error
     except CheckWarningError as error:
         outcome, saw = "warned", str(error)
     except NotReachedError as error:
@@ -72,18 +78,20 @@ def run_check(check: Check, subject: Subject, reason: str | None = None) -> Chec
     except Exception as error:
         notes = " ".join(getattr(error, "__notes__", ()))
         last = traceback.extract_tb(error.__traceback__)[-1]
-        outcome = "failed"
+        outcome, raised = "failed", error
         saw = f"{type(error).__name__}: {error} {notes} ({Path(last.filename).name}:{last.lineno})"
+    cause = None if raised is None else cause_of(raised)
+    first = check.name if cause is None else subject.causes.setdefault(cause, check.name)
+    if first != check.name:
+        outcome, saw = "skipped", f"it has the cause that the check `{first}` reports"
+    seconds = time.monotonic() - started
     if outcome in ("passed", "skipped"):
-        return CheckResult(check.name, outcome, saw, seconds=time.monotonic() - started)
-    return CheckResult(
-        check.name,
-        outcome,
-        saw,
-        check.why,
-        locate(subject.task, check.where),
-        time.monotonic() - started,
-    )
+        return CheckResult(check.name, outcome, saw, seconds=seconds)
+    hides: tuple[str, ...] = ()
+    if outcome == "failed" and check.opens is not None and subject.is_closed(check.opens):
+        hides = tuple(other.name for other in CHECKS.values() if check.hides(other))
+    where = locate(subject.task, check.where)
+    return CheckResult(check.name, outcome, saw, check.why, where, hides, seconds)
 
 
 def check_task(

@@ -10,7 +10,8 @@ from clx.errors import ClxError, DataFormatError
 from clx.ml.task.author_code import validate_frame
 from clx.testing.catalog import check
 from clx.testing.outcomes import CheckFailedError
-from clx.testing.subject import Subject, without_clx_warnings
+from clx.testing.sampled import without_clx_warnings
+from clx.testing.subject import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,9 @@ def needed_columns(subject: Subject) -> list[str]:
 @check(
     "The sample contains the texts that predictions are made from.",
     "predict, predict_frame and predict_file find no texts, or find other values instead.",
-    "sample_data text_columns",
+    "sample_data sample_inputs text_columns",
+    reads="run",
+    opens="sample",
 )
 def sample_texts(subject: Subject) -> None:
     """Look for texts in text_columns; if it fails, every check that needs the sample is skipped."""
@@ -51,6 +54,7 @@ def sample_texts(subject: Subject) -> None:
     "Valid data is accepted.",
     "A user's valid data is rejected.",
     "validate_data_format",
+    reads="sample",
 )
 def good_frames(subject: Subject) -> None:
     """Try the sample as it is, with extra columns and a strange index, and reordered."""
@@ -73,14 +77,16 @@ def good_frames(subject: Subject) -> None:
     "Invalid data is rejected with a message that names the column.",
     "The user trains on garbage, or gets an exception from deep inside a library.",
     "validate_data_format",
+    reads="sample",
 )
 def bad_frames(subject: Subject) -> None:
     """Drop columns and spoil cells, one at a time."""
     sample = subject.sample
-    only_texts = sample[subject.text_columns]
-    if len(only_texts.columns) < len(sample.columns) and not refusal(subject, only_texts):
+    texts = [name for name in subject.text_columns if name in sample.columns]
+    only_texts = sample[texts]
+    if texts and len(only_texts.columns) < len(sample.columns) and not refusal(subject, only_texts):
         raise CheckFailedError(
-            f"data without labels is accepted for training: only {', '.join(subject.text_columns)}"
+            f"data without labels is accepted for training: only {', '.join(texts)}"
         )
     for column, what, frame in _spoiled(subject):
         error = refusal(subject, frame)
@@ -101,7 +107,8 @@ def bad_frames(subject: Subject) -> None:
 
 def _spoiled(subject: Subject) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield each spoiled column, what is wrong with it, and the frame."""
-    sample, texts = subject.sample, subject.text_columns
+    sample = subject.sample
+    texts = [name for name in subject.text_columns if name in sample.columns]
     for column in dict.fromkeys([*texts, *needed_columns(subject)]):
         yield column, f"a frame without the column {column!r}", sample.drop(columns=[column])
         values: list[Any] = [None, float("nan")]
@@ -123,6 +130,7 @@ def _with_cell(sample: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
     "The user's frame is not modified.",
     "A frame changes behind the user's back, and the next use of it goes wrong.",
     "validate_data_format infer_config tokenize",
+    reads="sample",
 )
 def frames_untouched(subject: Subject) -> None:
     """Compare the frame before and after validation."""
@@ -143,6 +151,7 @@ def frames_untouched(subject: Subject) -> None:
     "The same data gives the same inferred options.",
     "An interrupted training run cannot be resumed, and no result is reproducible.",
     "infer_config",
+    reads="sample",
 )
 def same_data_same_config(subject: Subject) -> None:
     """Infer the options twice and compare them."""

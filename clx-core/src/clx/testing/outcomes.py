@@ -36,6 +36,7 @@ class CheckResult:
         saw: what a user would see, or why the check was skipped; empty if it passed.
         why: why that matters.
         where: where to fix it: method, file and line.
+        hides: the checks that could not run because of this failure.
         seconds: how long the check took.
     """
 
@@ -44,6 +45,7 @@ class CheckResult:
     saw: str = ""
     why: str = ""
     where: str = ""
+    hides: tuple[str, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -56,16 +58,31 @@ class CheckResult:
             return f"{self.name}: passed"
         if self.outcome == "skipped":
             return f"{self.name}: skipped: {self.saw}"
+        hides = f"\n  Also hides:       {', '.join(self.hides)}" if self.hides else ""
         return (
             f"{self.name}: {self.outcome}\n"
             f"  What a user sees: {self.saw}\n"
             f"  Why it matters:   {self.why}\n"
-            f"  Where to fix it:  {self.where}"
+            f"  Where to fix it:  {self.where}{hides}"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values for JSON."""
-        return {**vars(self), "ok": self.ok, "seconds": round(self.seconds, 3)}
+        plain = {"ok": self.ok, "hides": list(self.hides), "seconds": round(self.seconds, 3)}
+        return {**vars(self), **plain}
+
+
+def cause_of(error: BaseException) -> tuple[str, str, str] | None:
+    """Return what tells the exception of a task from others: type, message and place.
+
+    None for a finding of the kit's own, which no exception of the task has caused.
+    """
+    cause = error.__cause__ if isinstance(error, CheckFailedError) else error
+    if cause is None:
+        return None
+    frames = traceback.extract_tb(cause.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return type(cause).__name__, str(cause), place
 
 
 def describe_error(error: BaseException) -> str:

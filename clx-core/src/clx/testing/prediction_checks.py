@@ -10,8 +10,13 @@ from clx.ml.prediction.output_types import declared_types, unfit_rows
 from clx.ml.task.names import attribute_name
 from clx.testing.catalog import check
 from clx.testing.fresh import json_default
-from clx.testing.outcomes import CheckFailedError, CheckWarningError, describe_error
-from clx.testing.subject import Subject, without_clx_warnings
+from clx.testing.outcomes import (
+    CheckFailedError,
+    CheckWarningError,
+    describe_error,
+)
+from clx.testing.sampled import without_clx_warnings
+from clx.testing.subject import Subject
 from clx.testing.tolerance import same
 
 
@@ -23,10 +28,25 @@ def _predicted(subject: Subject, inputs: Any, **call: Any) -> list[Any]:
 
 
 @check(
+    "predict works on the sample.",
+    "Nobody can use the trained model.",
+    "sample_inputs sample_data post_process_prediction pipeline_args predict_args",
+    reads="predictions",
+    opens="predictions",
+)
+def predicts(subject: Subject) -> None:
+    """Predict the inputs of the sample; if that fails, the other checks of predictions are skipped."""
+    try:
+        subject.predict_once()
+    except Exception as error:
+        raise CheckFailedError(f"run.predict(…): {describe_error(error)}") from error
+
+
+@check(
     "predict returns one prediction per input, in order, whatever the batch size.",
     "Predictions are matched with the wrong texts, or change with the batch size.",
     "post_process_prediction",
-    trains=True,
+    reads="predictions",
 )
 def order_and_batches(subject: Subject) -> None:
     """Predict forward, backward, with repeated inputs, and with several batch sizes."""
@@ -52,7 +72,7 @@ def order_and_batches(subject: Subject) -> None:
     "Repeated calls to predict give the same predictions.",
     "A service answers the second call differently from the first.",
     "post_process_prediction",
-    trains=True,
+    reads="predictions",
 )
 def asked_again(subject: Subject) -> None:
     """Predict twice with one run, with another call in between."""
@@ -73,14 +93,15 @@ def asked_again(subject: Subject) -> None:
     "predict accepts any text: empty, blank, long, and in any script.",
     "One unusual row stops the prediction of a million others.",
     "post_process_prediction pipeline_args predict_args",
-    trains=True,
+    reads="predictions",
 )
 def odd_texts(subject: Subject) -> None:
     """Predict texts that authors often forget."""
     if _predicted(subject, []) != []:
         raise CheckFailedError("run.predict([]) is not []")
+    mask = subject.opened().tokenizer.mask_token
     for text in ("", " \t\n", "ünïcödé 漢字 🙂", "\u0000", "x" * 2000, "a few words " * 300):
-        found = _predicted(subject, [subject.input_of(text)])
+        found = _predicted(subject, [subject.input_of(text, mask)])
         if len(found) != 1:
             raise CheckFailedError(f"{len(found)} predictions for the text {text[:20]!r}")
 
@@ -89,7 +110,7 @@ def odd_texts(subject: Subject) -> None:
     "Predictions are plain values that JSON can represent.",
     "A service cannot send them, and predict_file cannot write them.",
     "post_process_prediction prediction_row",
-    trains=True,
+    reads="predictions",
 )
 def json_values(subject: Subject) -> None:
     """Write the predictions as JSON and read them back."""
@@ -127,11 +148,14 @@ def _lists(value: Any) -> Any:
     "predict_frame returns one row per input row, with the same index.",
     "Users cannot join the predictions to their data.",
     "prediction_row text_columns",
-    trains=True,
+    reads="predictions",
 )
 def frames(subject: Subject) -> None:
     """Predict the sample as a frame with a custom index."""
-    data = subject.sample[subject.text_columns]
+    import pandas as pd
+
+    rows = [row if isinstance(row, tuple) else (row,) for row in subject.inputs]
+    data = pd.DataFrame(rows, columns=subject.text_columns)
     data.index = [f"row {number}" for number in range(len(data))]
     try:
         with without_clx_warnings():
@@ -149,7 +173,7 @@ def frames(subject: Subject) -> None:
     "Predictions have the columns and types that prediction_types declares.",
     "Rows of a large prediction fail, or its parts cannot be joined.",
     "prediction_types prediction_row",
-    trains=True,
+    reads="predictions",
 )
 def types(subject: Subject) -> None:
     """Compare the predictions for the sample with the declared types."""
@@ -181,7 +205,7 @@ def _fresh(subject: Subject) -> dict[str, Any]:
     "A run that was moved gives the same predictions in a new process.",
     "A model that was copied to a server predicts differently there, or not at all.",
     "load_model load_tokenizer post_process_prediction",
-    trains=True,
+    reads="predictions",
 )
 def moved_and_reopened(subject: Subject) -> None:
     """Copy the run, hide the original, and predict in a new process."""
@@ -198,7 +222,7 @@ def moved_and_reopened(subject: Subject) -> None:
     "A new process reads the same option values from config.json.",
     "A run that is opened again behaves differently from the run that was trained.",
     "add_config_attrs __init__",
-    trains=True,
+    reads="training",
 )
 def config_round_trip(subject: Subject) -> None:
     """Save a run with every option changed from its default, and open it in a new process."""
@@ -221,7 +245,7 @@ def config_round_trip(subject: Subject) -> None:
     "Importing the module is fast.",
     "`clx train` and every import of the package wait for torch.",
     "module",
-    trains=True,
+    reads="training",
 )
 def quick_import(subject: Subject) -> None:
     """Import the module in a new process and report the heavy packages that it imports."""

@@ -8,13 +8,17 @@ from typing import Any
 from clx.problems import cell, names
 
 
-def sample_problem(task_name: str, sample: Any, text_columns: Sequence[str]) -> str | None:
+def sample_problem(
+    task_name: str, sample: Any, text_columns: Sequence[str], inputs: Any = None
+) -> str | None:
     """Return why the checks cannot use a sample, or None if they can.
 
     Args:
         task_name: the name of the task's class.
         sample: the sample that the author provides.
-        text_columns: the columns that predictions are made from.
+        text_columns: the columns that predictions are made from; empty if their cells do not matter.
+        inputs: what the author's ``sample_inputs`` returns; None if predictions are made from the
+            sample.
     """
     import pandas as pd
 
@@ -23,6 +27,8 @@ def sample_problem(task_name: str, sample: Any, text_columns: Sequence[str]) -> 
             f"the kit needs a sample of at least two rows for {task_name}, but got {cell(sample)}: "
             f"set `sample` to a DataFrame, or return one from sample_data()"
         )
+    if inputs is not None:
+        return _inputs_problem(task_name, inputs, len(text_columns))
     made_from = f"predictions are made from the columns in text_columns ({names(text_columns)})"
     for name in text_columns:
         if name not in sample.columns:
@@ -39,4 +45,19 @@ def sample_problem(task_name: str, sample: Any, text_columns: Sequence[str]) -> 
                     f"include it in sample_data() (the kit's `sample`); a list of words, for "
                     f"example, must be joined to one text"
                 )
+    return None
+
+
+def _inputs_problem(task_name: str, inputs: Any, columns: int) -> str | None:
+    expected = "texts" if columns == 1 else f"tuples of {columns} texts"
+    if not isinstance(inputs, list) or len(inputs) < 2:
+        return (
+            f"{task_name}.sample_inputs() must return a list of at least two {expected}, but returns "
+            f"{cell(inputs)}"
+        )
+    for given in inputs:
+        texts = (given,) if columns == 1 else given
+        is_row = isinstance(texts, tuple) and len(texts) == columns
+        if not is_row or not all(isinstance(text, str) for text in texts):
+            return f"{task_name}.sample_inputs() must return {expected}, but has {cell(given)}"
     return None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 from clx.testing.catalog import check
+from clx.testing.label_kinds import CLASSES, label_kind
 from clx.testing.outcomes import CheckFailedError
-from clx.testing.subject import Subject, without_clx_warnings
+from clx.testing.sampled import without_clx_warnings
+from clx.testing.subject import Subject
 from clx.testing.tolerance import same
 
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".ckpt")
@@ -16,7 +18,7 @@ PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".ckpt")
     "The saved model is the trained model.",
     "The model that was evaluated in training is not the model that predicts afterwards.",
     "load_model load_tokenizer",
-    trains=True,
+    reads="training",
 )
 def saved_is_trained(subject: Subject) -> None:
     """Compare the metrics at the end of training with those of the saved run."""
@@ -36,7 +38,7 @@ def saved_is_trained(subject: Subject) -> None:
     "model_args reach the model.",
     "A dropout rate or dtype that a user sets is silently ignored.",
     "load_model",
-    trains=True,
+    reads="training",
 )
 def model_args(subject: Subject) -> None:
     """Load the model with another dropout rate."""
@@ -56,7 +58,7 @@ def model_args(subject: Subject) -> None:
     "Plain transformers can load the model folder.",
     "Software without clx, such as an inference server, gets an error or a random head.",
     "load_model",
-    trains=True,
+    reads="training",
 )
 def plain_transformers(subject: Subject) -> None:
     """Load model/ with the class that its config names."""
@@ -86,13 +88,15 @@ def plain_transformers(subject: Subject) -> None:
     "Label names survive saving.",
     "A user gets LABEL_0 instead of a name, or the names in another order.",
     "load_model post_process_prediction",
-    trains=True,
+    reads="training",
 )
 def labels_survive(subject: Subject) -> None:
     """Compare id2label of the saved model with label_names, and look for LABEL_ in predictions."""
     config = json.loads((subject.run_dir / "model" / "config.json").read_text(encoding="utf-8"))
     saved = [config["id2label"][key] for key in sorted(config.get("id2label") or {}, key=int)]
     run = subject.opened()
+    if label_kind(run) != CLASSES:
+        return
     names = getattr(run, "label_names", None)
     if len(saved) > 1 and saved == [f"LABEL_{number}" for number in range(len(saved))]:
         raise CheckFailedError(f"the labels of the saved model are {', '.join(saved)}")
@@ -100,7 +104,7 @@ def labels_survive(subject: Subject) -> None:
         raise CheckFailedError(
             f"label_names is {names}, but the labels of the saved model are {saved}"
         )
-    if "LABEL_" in json.dumps(subject.predictions, default=str):
+    if subject.predicts and "LABEL_" in json.dumps(subject.predictions, default=str):
         raise CheckFailedError(f"a prediction is {subject.predictions[0]!r}")
 
 
@@ -108,7 +112,7 @@ def labels_survive(subject: Subject) -> None:
     "The run directory contains no pickle.",
     "Opening someone else's run would execute that person's code.",
     "save_extra",
-    trains=True,
+    reads="training",
 )
 def no_pickle(subject: Subject) -> None:
     """Check the name and the first bytes of each file."""

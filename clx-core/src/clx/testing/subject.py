@@ -1,18 +1,14 @@
-"""The task under test: its sample, a tiny model, and one training run that all checks share."""
+"""The task under test: one training run that all checks share, and what a new process makes of it."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import shutil
 import tempfile
-import warnings
-import weakref
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ClxWarning, NotPublishedError
+from clx.errors import NotPublishedError
 from clx.ml.run.run import TrainingRun
 from clx.ml.run.saved import open_saved
 from clx.ml.run_directory.files import write_json
@@ -24,12 +20,9 @@ from clx.testing.fresh import ask
 from clx.testing.locations import source_file
 from clx.testing.option_values import ChangedOptions, change_options
 from clx.testing.outcomes import CheckFailedError, NotReachedError, describe_error
-from clx.testing.sample import sample_problem
-from clx.testing.tiny_model import make_tiny_model
+from clx.testing.sampled import Sampled, without_clx_warnings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from clx.ml.results.outcome import TrainingResult
 
 STEPS = 24
@@ -45,129 +38,25 @@ TRAINING_ARGS = {
 }
 
 
-class Subject:
+class Subject(Sampled):
     """One task class while the checks inspect it.
 
     Args:
         task: the class.
-        sample: rows in the task's format, or None to use what its ``sample_data`` returns.
-        options: constructor options that every run of the task needs.
-        config_values: values for ``add_config_attrs`` other than their defaults, where the kit does
-            not find any that the task accepts.
-        base_model_name: the folder of a small model, for a task that does not work with a BERT.
+        *given: what else :class:`Sampled` takes.
         steps: the number of training steps; an evaluation and a checkpoint happen after half of them.
+        **options: the same by name.
+
+    Attributes:
+        causes: the check that reported each exception of the task.
     """
 
-    def __init__(
-        self,
-        task: Any,
-        sample: pd.DataFrame | None = None,
-        options: Mapping[str, Any] | None = None,
-        config_values: Mapping[str, Any] | None = None,
-        base_model_name: str | Path | None = None,
-        steps: int = STEPS,
-    ) -> None:
+    def __init__(self, task: Any, *given: Any, steps: int = STEPS, **options: Any) -> None:
+        super().__init__(task, *given, **options)
         self.steps = steps
-        self.task = task
-        self.options = dict(options or {})
-        self.config_values = {attribute_name(k): v for k, v in (config_values or {}).items()}
-        self._sample = sample
-        self._base_model = base_model_name
+        self.causes: dict[tuple[str, str, str], str] = {}
         self._trained: tuple[TrainingRun, TrainingResult] | Exception | None = None
-        self.class_before = self.class_state()
-
-    def class_state(self) -> dict[str, str]:
-        """Return the data attributes of the author's classes, as their ``repr``."""
-        return {
-            name: repr(value)
-            for klass in getattr(self.task, "__mro__", ())
-            if not klass.__module__.startswith(("clx.ml.", "builtins"))
-            for name, value in vars(klass).items()
-            if not name.startswith("__") and not callable(value)
-        }
-
-    @property
-    def base_model_is_tiny(self) -> bool:
-        """Whether the model is the kit's own, whose token limit is known."""
-        return self._base_model is None
-
-    def close(self) -> None:
-        """Remove the files that the checks wrote."""
-        if "folder" in vars(self):
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    # ---- Sample and model ------------------------------------------------------------------------
-
-    @functools.cached_property
-    def folder(self) -> Path:
-        """A folder for runs and models, removed at the end."""
-        path = tempfile.mkdtemp(prefix="clx-testing-")
-        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
-        return Path(path)
-
-    @functools.cached_property
-    def _given(self) -> Any:
-        return self.task.sample_data() if self._sample is None else self._sample
-
-    @functools.cached_property
-    def sample_problem(self) -> str | None:
-        """Why the checks cannot use the sample, or None if they can."""
-        self._need_valid_task()
-        return sample_problem(self.task.__name__, self._given, self.text_columns)
-
-    @functools.cached_property
-    def _rows(self) -> pd.DataFrame:
-        try:
-            usable = self.sample_problem is None
-        except Exception:
-            # The check of the sample reports what sample_data raised; no other check repeats it.
-            usable = False
-        if not usable:
-            raise NotReachedError("the sample cannot be used; see the check `sample_texts`")
-        rows: pd.DataFrame = self._given
-        return rows
-
-    @property
-    def sample(self) -> pd.DataFrame:
-        """A new copy of the author's rows."""
-        return self._rows.copy(deep=True)
-
-    @property
-    def text_columns(self) -> list[str]:
-        """The columns that predictions are made from."""
-        return list(self.task.text_columns)
-
-    @property
-    def inputs(self) -> list[Any]:
-        """The arguments of ``predict`` for the sample's rows."""
-        columns = [self._rows[name].tolist() for name in self.text_columns]
-        return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-
-    def input_of(self, text: str) -> Any:
-        """Return an input of ``predict`` with this text in each of its columns."""
-        return text if len(self.text_columns) == 1 else (text,) * len(self.text_columns)
-
-    @functools.cached_property
-    def base_model(self) -> str:
-        """The folder of the base model; the kit's tiny model is made on first use."""
-        if self._base_model is not None:
-            return str(self._base_model)
-        texts = [
-            text for name in self.text_columns for text in self._rows[name] if isinstance(text, str)
-        ]
-        with without_clx_warnings():
-            return str(make_tiny_model(self.folder / "tiny", texts))
-
-    def new_run(self, place: str = "runs", **options: Any) -> TrainingRun:
-        """Return an untrained run of the task."""
-        given = {"run_dir_parent": self.folder / place, "base_model_name": "clx-testing/none"}
-        self._need_valid_task()
-        run: TrainingRun = self.task("checked", **{**given, **self.options, **options})
-        return run
-
-    def _need_valid_task(self) -> None:
-        if task_problems(self.task, TrainingRun):
-            raise NotReachedError("it is not a valid task; see the check `attributes`")
+        self._predicted: list[Any] | Exception | None = None
 
     def train(self, place: str = "runs", **call: Any) -> tuple[TrainingRun, TrainingResult]:
         """Train a run on the sample, with the sample as eval data."""
@@ -235,10 +124,42 @@ class Subject:
         run: TrainingRun = open_saved(TrainingRun, self.task, directory)
         return run
 
-    @functools.cached_property
+    def predict_once(self) -> list[Any]:
+        """Return the opened run's predictions for the inputs, or raise what predicting raised."""
+        if self._predicted is None:
+            run = self.opened()
+            try:
+                self._predicted = self.predict(run, self.inputs)
+            except Exception as error:
+                self._predicted = error
+        if isinstance(self._predicted, Exception):
+            raise self._predicted
+        return self._predicted
+
+    @property
     def predictions(self) -> list[Any]:
-        """The predictions of the opened run for the sample."""
-        return self.predict(self.opened(), self.inputs)
+        """The predictions of the opened run for the inputs, for checks that need them.
+
+        Raises:
+            NotReachedError: the task does not predict, or not these inputs.
+        """
+        if not self.predicts:
+            raise NotReachedError("this task does not predict")
+        try:
+            return self.predict_once()
+        except Exception as error:
+            raise NotReachedError(
+                "the task does not predict its sample; see the check `predicts`"
+            ) from error
+
+    def is_closed(self, stage: str) -> bool:
+        """Return whether a failure keeps the later checks from reading ``stage``."""
+        if stage == "run":
+            return bool(task_problems(self.task, TrainingRun))
+        if stage == "training":
+            return isinstance(self._trained, Exception)
+        # The checks of the sample and of the predictions find nothing else.
+        return True
 
     def predict(self, run: TrainingRun, inputs: Any, **call: Any) -> list[Any]:
         """Return predictions, without the warnings about long texts."""
@@ -270,7 +191,8 @@ class Subject:
         with staged(RunDir(run.run_dir)) as new:
             shutil.copytree(moved, new.path, dirs_exist_ok=True)
             write_json(new.path / CONFIG, dict(run.config))
-        inputs = self.inputs
+        predicted = self.predicts and not isinstance(self._predicted, Exception)
+        inputs = self.inputs if predicted else []
         # Hide the original from the process, as on another machine.
         hidden = home.rename(home.with_name("hidden"))
         try:
@@ -281,17 +203,9 @@ class Subject:
                     "name": self.task.__qualname__,
                     "keys": list(values),
                     "configs": [str(run.run_dir)],
-                    "predict": str(moved),
+                    "predict": str(moved) if predicted else None,
                     "inputs": json.loads(json.dumps(inputs)),
                 }
             )
         finally:
             hidden.rename(home)
-
-
-@contextlib.contextmanager
-def without_clx_warnings() -> Iterator[None]:
-    """Suppress clx's warnings about a small sample and a tiny model."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ClxWarning)
-        yield

@@ -34,6 +34,10 @@ class TokenCounts:
         """Forget all calls so far."""
         self.__init__()  # type: ignore[misc]
 
+    def keep(self, texts: int) -> None:
+        """Forget all but the first texts."""
+        del self.lengths[texts:], self.cut[texts:]
+
     def add(self, tokenizer: Any, encoded: Any) -> None:
         """Record the texts of one call from its result."""
         encodings = getattr(encoded, "encodings", None)

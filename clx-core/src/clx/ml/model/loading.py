@@ -16,6 +16,7 @@ from clx.ml.model.base_models import (
     resolve_base_model,
 )
 from clx.ml.model.base_runs import run_of_model
+from clx.ml.model.masks import fills_masks, keep_mask
 from clx.ml.model.positions import refuse_more_tokens, set_input_limit
 from clx.ml.run_directory.safe_model import DOWNLOAD_ARGS, OF_THE_BASE
 from clx.ml.run_directory.safe_weights import weight_shapes
@@ -73,6 +74,8 @@ def load_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
     # that every reader of the model tokenizes alike.
     as_text = bool(task.tokenize_args.get("split_special_tokens", True))
     tokenizer.split_special_tokens = tokenizer.init_kwargs["split_special_tokens"] = as_text
+    if as_text and fills_masks(task):
+        keep_mask(tokenizer)
     set_input_limit(tokenizer, folder, {})
     return tokenizer
 

@@ -40,7 +40,12 @@ def load_saved_tokenizer(task: Task, folder: Path) -> PreTrainedTokenizerBase:
         RunDirError: its files cannot be used.
     """
     with _damage_named(folder, "tokenizer"):
-        return load_tokenizer(task, folder)
+        tokenizer = load_tokenizer(task, folder)
+        side = tokenizer.init_kwargs.get("padding_side")
+    if side is not None:
+        # The side that the model was trained with, whichever side an author's load_tokenizer sets.
+        tokenizer.padding_side = side
+    return tokenizer
 
 
 def load_saved_model(

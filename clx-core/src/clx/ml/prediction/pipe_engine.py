@@ -13,7 +13,13 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from transformers import Pipeline, TextClassificationPipeline
+from transformers import (
+    FeatureExtractionPipeline,
+    Pipeline,
+    TextClassificationPipeline,
+    TextGenerationPipeline,
+    TextToAudioPipeline,
+)
 from transformers.pipelines.base import ChunkPipeline
 
 from clx.errors import ConfigError
@@ -24,6 +30,7 @@ from clx.ml.data.token_counts import TokenCounts, watched_copy
 from clx.ml.machine.forks import ready_after_fork
 from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.pipe_classifier import BatchClassifier, can_classify
+from clx.ml.prediction.pipe_inputs import OutputsPerText, pipe_inputs
 from clx.ml.prediction.pipe_steps import Batching, StepArguments, run_steps
 from clx.ml.task.windows import Windows, windows_of
 from clx_runtime.batches import window_size
@@ -34,6 +41,8 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 _STEPS = ("preprocess", "forward", "_forward", "postprocess", "run_single", "get_iterator")
+# Their output has a part for each token, padding included.
+_RETURN_PADDING = (FeatureExtractionPipeline, TextToAudioPipeline)
 _THREADS = "TOKENIZERS_PARALLELISM"
 
 
@@ -64,9 +73,12 @@ class PipeEngine:
         self._order: list[int] = []
         self._tokenizer: Any = pipe.tokenizer
         self._limit = limit
-        size, equal = batch_size or pipe._batch_size, needs_equal_lengths(pipe.model)
+        size = batch_size or pipe._batch_size
+        equal = isinstance(pipe, _RETURN_PADDING) or needs_equal_lengths(pipe.model)
         self._batching = Batching(pipe.device.type, size, equal)
-        self._pipe = _batching_copy(pipe, self._batching, windows, self.counts)
+        self._outputs = OutputsPerText()
+        self._pipe = _batching_copy(pipe, self._batching, windows, self.counts, self._outputs)
+        self._original = pipe
         self.window = window_size(self._batching.device, self._batching.size)
 
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
@@ -78,14 +90,18 @@ class PipeEngine:
         # A pipeline that makes its own batches gets texts with similar numbers of characters.
         self._order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
         ready_after_fork(self._batching.device)
+
+        def call(inputs: list[Any]) -> Any:
+            # Only a pipeline that makes its own batches uses this batch size.
+            size = 1 if self._batching.equal else self._batching.size or 32
+            return self._pipe(inputs, batch_size=size, **arguments)
+
+        inputs = pipe_inputs(self._original, [texts[position] for position in self._order])
         with _tokenizer_threads_kept(), torch_defaults():
-            outputs = self._pipe(
-                [texts[position] for position in self._order],
-                # Only a pipeline that makes its own batches uses this value.
-                batch_size=1 if self._batching.equal else self._batching.size or 32,
-                **arguments,
-            )
-        return _restored(list(outputs), self._order)
+            outputs, repeated = self._outputs(type(self._original).__name__, call, inputs)
+        if repeated:
+            self.counts.keep(1)
+        return _restored(outputs, self._order)
 
     def cut(self) -> list[bool]:
         """Return for each text of the last call whether it was truncated."""
@@ -118,24 +134,35 @@ def torch_engine(
 
 
 def _batching_copy(
-    pipe: Pipeline, batching: Batching, windows: Windows | None, counts: TokenCounts
+    pipe: Pipeline,
+    batching: Batching,
+    windows: Windows | None,
+    counts: TokenCounts,
+    record: OutputsPerText,
 ) -> Any:
     """Return a copy that counts tokens, and makes our batches unless the pipeline makes its own."""
     copied: Any
     if type(pipe).get_iterator in (Pipeline.get_iterator, ChunkPipeline.get_iterator):
         has_stock_steps = not set(vars(pipe)) & set(_STEPS)
         is_stock = type(pipe) is TextClassificationPipeline and has_stock_steps
-        method = _batched_iterator(is_stock, batching, windows, counts)
+        method = _batched_iterator(is_stock, batching, windows, counts, record)
         copied = copy_overriding(pipe, "get_iterator", method)
     else:
         copied = copy.copy(pipe)
     if pipe.tokenizer is not None:
         copied.tokenizer = watched_copy(pipe.tokenizer, counts)
+        if isinstance(pipe, TextGenerationPipeline):
+            # New tokens follow the last one, which must not be padding.
+            copied.tokenizer.padding_side = "left"
     return copied
 
 
 def _batched_iterator(
-    is_stock: bool, batching: Batching, windows: Windows | None, counts: TokenCounts
+    is_stock: bool,
+    batching: Batching,
+    windows: Windows | None,
+    counts: TokenCounts,
+    record: OutputsPerText,
 ) -> Method:
     """Return the method that replaces ``get_iterator``.
 
@@ -144,6 +171,7 @@ def _batched_iterator(
         batching: how to form batches.
         windows: how to read long texts, None if they are truncated.
         counts: what the pipeline's tokenizer records.
+        record: what the outputs of a call are recorded in.
     """
 
     def get_iterator(
@@ -164,6 +192,7 @@ def _batched_iterator(
         if is_stock and can_classify(inputs, call):
             outputs = BatchClassifier(pipe, batching, windows).outputs(inputs, call)
             if outputs is not None:
+                record.made = outputs
                 return outputs
             counts.clear()
         if windows is not None:
@@ -171,7 +200,8 @@ def _batched_iterator(
                 f"long_text='window' needs the stock text-classification pipeline and a tokenizer "
                 f"that returns nothing but token ids, but this is {type(pipe).__name__}"
             )
-        return run_steps(pipe, inputs, call, batching)
+        record.made = run_steps(pipe, inputs, call, batching)
+        return record.made
 
     return get_iterator
 

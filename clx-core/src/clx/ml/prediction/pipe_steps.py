@@ -20,6 +20,7 @@ from transformers.pipelines.base import ChunkPipeline
 
 from clx_runtime.batches import batches
 from clx_runtime.forks import not_forked
+from clx_runtime.objects import is_table
 
 
 class StepArguments(NamedTuple):
@@ -72,8 +73,10 @@ def run_steps(pipe: Any, inputs: list[Any], call: StepArguments, batching: Batch
     with torch.random.fork_rng(devices=[]):
         for batch in batching.of(lengths):
             some = [rows[position] for position in batch]
-            # The chunks of one input may differ in length.
-            size = 1 if batching.equal and makes_chunks else len(batch)
+            # The chunks of one input may differ in length, and the outputs for a batch of tables
+            # cannot be told apart.
+            alone = batching.equal if makes_chunks else any(map(_has_table, some))
+            size = 1 if alone else len(batch)
             with not_forked():
                 computed = stock.get_iterator(preprocessed, some, 0, size, *arguments)
                 for position, output in zip(batch, computed, strict=True):
@@ -85,8 +88,12 @@ def _unchanged(row: Any) -> Any:
     return row
 
 
+def _has_table(row: Any) -> bool:
+    return hasattr(row, "values") and any(is_table(value) for value in row.values())
+
+
 def _length(row: Any) -> int:
-    """Return the tokens of a row of model inputs, 0 if they are not called ``input_ids``."""
+    """Return the tokens of a row of model inputs, 0 if it has no token ids."""
     ids = row.get("input_ids") if hasattr(row, "get") else None
     shape = getattr(ids, "shape", None)
     return int(shape[-1]) if shape else 0

@@ -8,6 +8,7 @@ from clx.errors import PluginError
 from clx.ml.task.constructing import constructor_problems
 from clx.ml.task.names import TASK_NAME, attribute_name
 from clx.ml.task.options import OPTIONS
+from clx.ml.task.predicting import pipeline_args_problem
 from clx.problems import cell, raise_problems
 
 MUST_IMPLEMENT = ("validate_data_format", "load_model")
@@ -44,13 +45,10 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         if getattr(candidate, method) is getattr(base, method)
     ]
     pipeline_args = getattr(candidate, "pipeline_args", None)
-    names_task = isinstance(pipeline_args, dict) and isinstance(pipeline_args.get("task"), str)
-    if pipeline_args is not None and not names_task:
-        problems.append(
-            'pipeline_args must be a dict with the pipeline\'s task, such as {"task": '
-            f'"text-classification"}}, or None for a task that does not predict, but is '
-            f"{_shown(pipeline_args)}"
-        )
+    # A property is read from a run, so that its value may need heavy imports.
+    wrong = None if isinstance(pipeline_args, property) else pipeline_args_problem(pipeline_args)
+    if wrong is not None:
+        problems.append(wrong)
     if not isinstance(getattr(candidate, "predict_args", None), dict):
         problems.append(f"predict_args must be a dict, but is {_shown(candidate.predict_args)}")
     columns = candidate.text_columns

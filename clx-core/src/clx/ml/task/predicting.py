@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any
 
-from clx.errors import ConfigError
+from clx.errors import ConfigError, PluginError
+from clx.problems import cell
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
@@ -30,6 +32,32 @@ def require_prediction(task: Task) -> None:
 
 
 def pipeline_task(task: Task) -> str | None:
-    """Return the name of the pipeline of a task, None if the task does not predict."""
+    """Return the name of the pipeline of a task, None if the task does not predict.
+
+    Raises:
+        PluginError: ``pipeline_args`` is not valid.
+    """
     arguments = task.pipeline_args
+    problem = pipeline_args_problem(arguments)
+    if problem is not None:
+        raise PluginError(f"The task {task.name!r} cannot be used: {problem}")
     return None if arguments is None else str(arguments["task"])
+
+
+def pipeline_args_problem(value: Any) -> str | None:
+    """Return what is wrong with the value of ``pipeline_args``, None if nothing is."""
+    if value is None or (isinstance(value, dict) and isinstance(value.get("task"), str)):
+        return None
+    return (
+        f'pipeline_args must be a dict with the pipeline\'s task, such as {{"task": '
+        f'"text-classification"}}, or None for a task that does not predict, but is {cell(value)}'
+    )
+
+
+def method_as_property(task: Any) -> None:
+    """Replace a method ``pipeline_args`` of a class by a property, so that core reads both alike."""
+    given = vars(task).get("pipeline_args")
+    if isinstance(given, classmethod | staticmethod):
+        task.pipeline_args = property(lambda self: given.__get__(self, type(self))())
+    elif inspect.isfunction(given):
+        task.pipeline_args = property(given)

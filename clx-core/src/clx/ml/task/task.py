@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import PluginError
 from clx.ml.task.argument_classes import StockArguments
-from clx.ml.task.predicting import pipeline_task
+from clx.ml.task.predicting import method_as_property, pipeline_task
 from clx.ml.task.windows import windows_of
 
 if TYPE_CHECKING:
@@ -39,9 +39,10 @@ class Task:
     aliases: ClassVar[tuple[str, ...]] = ()
     dataset_cols: ClassVar[list[str]] = ["input_ids", "attention_mask", "labels"]
     add_config_attrs: ClassVar[list[str]] = []
-    pipeline_args: ClassVar[dict[str, Any] | None] = None
+    pipeline_args: Any = None
     predict_args: ClassVar[dict[str, Any]] = {}
     text_columns: ClassVar[tuple[str, ...]] = ("text",)
+    labels_are: ClassVar[str | None] = None
     label_column_names: ClassVar[tuple[str, ...]] = ()
     label_options: ClassVar[tuple[str, ...]] = ()
     decision_options: ClassVar[tuple[str, ...]] = ()
@@ -51,6 +52,10 @@ class Task:
     pooling: Any = "model"
     calibrate: Any = False
     imbalanced_metric: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        method_as_property(cls)
 
     if TYPE_CHECKING:
         # What a run sets: its name and its options (clx.ml.task.options).
@@ -157,6 +162,14 @@ class Task:
     @classmethod
     def sample_data(cls) -> pd.DataFrame | None:
         """Return a few rows in the task's format, for ``clx check-task`` and for readers."""
+        return None
+
+    @classmethod
+    def sample_inputs(cls) -> list[Any] | None:
+        """Return a few inputs of ``predict``, if the rows of :meth:`sample_data` have none.
+
+        The base returns None: predictions are then made from the sample's ``text_columns``.
+        """
         return None
 
     def save_extra(self, folder: Path) -> None:
