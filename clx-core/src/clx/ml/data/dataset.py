@@ -52,27 +52,42 @@ def to_dataset(
     starts = range(0, len(data), CHUNK_ROWS)
     for start in tqdm(starts, desc=f"tokenize {what}", unit="k", delay=1, disable=not progress):
         rows = data.iloc[start : start + CHUNK_ROWS]
-        examples = {str(name): rows[name].tolist() for name in data.columns}
-        tokenized = _check_tokenized(tokenize(examples), len(rows))
-        if ROW_OF_RESULT in tokenized:
-            chunk_row_of = tokenized[ROW_OF_RESULT]
-            if row_of is not None:
-                row_of += [start + row for row in chunk_row_of]
-            examples = {
-                name: [values[i] for i in chunk_row_of] for name, values in examples.items()
-            }
-        kept = {
-            name: tokenized.get(name, examples.get(name))
-            for name in columns
-            if name in tokenized or name in examples
-        }
-        if not kept:
-            raise PluginError(
-                f"tokenize() returned the columns {names(tokenized)}, and the frame has "
-                f"{names(examples)}: none of dataset_cols ({names(columns)}) is among them"
-            )
+        kept, chunk_row_of = tokenized_rows(rows, tokenize, columns)
+        if row_of is not None and chunk_row_of is not None:
+            row_of += [start + row for row in chunk_row_of]
         chunks.append(Dataset.from_dict(kept))
     return concatenate_datasets(chunks)
+
+
+def tokenized_rows(
+    rows: pd.DataFrame,
+    tokenize: Callable[[dict[str, list[Any]]], Any],
+    columns: Sequence[str],
+) -> tuple[dict[str, list[Any]], list[int] | None]:
+    """Tokenize some rows at once, and keep the columns that the model is fed; see :func:`to_dataset`.
+
+    Returns:
+        The columns, and the row of each result, None if each row has one result.
+
+    Raises:
+        PluginError: ``tokenize`` returned something that is not such a dict, or none of ``columns``.
+    """
+    examples = {str(name): rows[name].tolist() for name in rows.columns}
+    tokenized = _check_tokenized(tokenize(examples), len(rows))
+    row_of = tokenized.get(ROW_OF_RESULT)
+    if row_of is not None:
+        examples = {name: [values[i] for i in row_of] for name, values in examples.items()}
+    kept = {
+        name: tokenized[name] if name in tokenized else examples[name]
+        for name in columns
+        if name in tokenized or name in examples
+    }
+    if not kept:
+        raise PluginError(
+            f"tokenize() returned the columns {names(tokenized)}, and the frame has "
+            f"{names(examples)}: none of dataset_cols ({names(columns)}) is among them"
+        )
+    return kept, row_of
 
 
 def _check_tokenized(tokenized: Any, rows: int) -> dict[str, list[Any]]:

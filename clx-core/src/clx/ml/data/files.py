@@ -1,4 +1,4 @@
-"""Files as frames, for the verbs that hold all their data in memory."""
+"""Files as frames, for the verbs that hold all their data in memory, or as rows on disk."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from clx.ml.plugins.hookspecs import hookimpl
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clx.ml.data.lazy_rows import LazyRows
+
 
 @hookimpl(trylast=True)
-def clx_open_data(source: str, reading: Reading) -> pd.DataFrame:
+def clx_open_data(source: str, reading: Reading) -> pd.DataFrame | LazyRows:
     """Read the source from files, if no other plugin has opened it."""
     from clx.ml.data.tables.sources import open_rows
+
+    if reading.lazily:
+        from clx.ml.data.row_store import rows_on_disk
+
+        return rows_on_disk(source, reading)
 
     rows = open_rows(source, reading, keep=True)
     frame = table_to_frame(rows.table())

@@ -57,16 +57,16 @@ def object_to_frame(data: Any) -> pd.DataFrame | None:
     """
     if comes_from(data, "datasets"):
         return _dataset_to_frame(data)
-    if comes_from(data, "polars") and hasattr(data, "collect"):
-        data = data.collect()
-    table = _table(data)
+    table = object_to_table(data)
     return None if table is None else table_to_frame(table)
 
 
-def _table(data: Any) -> pa.Table | None:
+def object_to_table(data: Any) -> pa.Table | None:
     """Return an object that supports Arrow as a table, or None if it is not a table."""
     import pyarrow as pa
 
+    if comes_from(data, "polars") and hasattr(data, "collect"):
+        data = data.collect()
     if comes_from(data, "pyarrow") and hasattr(data, "to_table"):
         return data.to_table()
     if not any(hasattr(data, f"__arrow_c_{kind}__") for kind in ("stream", "array")):

@@ -24,11 +24,14 @@ class Reading:
             warning.
         header: True if the first row names the columns, False if there is no such row, or the
             names of the columns of a file without one.
+        lazily: whether the caller reads rows by their positions, so that files need not be read
+            into memory.
     """
 
     separator: str | None = None
     encoding: str | None = None
     header: bool | Sequence[str] = True
+    lazily: bool = False
 
 
 DEFAULT_READING = Reading()

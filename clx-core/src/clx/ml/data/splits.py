@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class Split:
         cut: whether each text is truncated, shape (texts,). None if that is unknown.
         row_of: for each row of the dataset, the row of the frame that it is a window of. None if the
             dataset has one row per row of the frame.
+        lazy: all training rows, whose tokens are made when they are needed. The frame and everything
+            else is then of a sample of them. None if the frame has all rows.
     """
 
     name: str
@@ -49,6 +52,34 @@ class Split:
     truncated: int
     cut: Sequence[bool] | None = None
     row_of: Sequence[int] | None = None
+    lazy: LazySplit | None = None
+
+    @property
+    def rows(self) -> int | None:
+        """The number of the user's rows, None for a stream."""
+        return len(self.frame) if self.lazy is None else self.lazy.rows
+
+    @property
+    def fed(self) -> Any:
+        """What the Trainer reads: the dataset, or all rows of which it is a sample."""
+        return self.dataset if self.lazy is None else self.lazy.dataset
+
+
+@dataclass(frozen=True)
+class LazySplit:
+    """Rows that are tokenized while they are trained on.
+
+    Attributes:
+        dataset: the rows for the data loader.
+        rows: their number, None for a stream.
+        label_counts: the number of checked rows per label, None if it is unknown.
+        checked: the number of rows that the task validated.
+    """
+
+    dataset: Any
+    rows: int | None
+    label_counts: Counter[str] | None = None
+    checked: int = 0
 
 
 def windows_of_split(task: Task, split: Split) -> TextWindows | None:

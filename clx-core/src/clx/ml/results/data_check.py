@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clx.errors import DataFormatError
@@ -74,11 +74,14 @@ class DataCheck:
         rows: the number of rows of ``train_data`` and ``eval_data``.
         label_counts: the rows per label of ``train_data`` and ``eval_data``; empty for a task without
             labels.
+        samples: for data of which a sample was checked, the number of rows in the sample, and the
+            number of rows whose labels were counted.
     """
 
     findings: tuple[Finding, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
     label_counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    samples: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -89,10 +92,21 @@ class DataCheck:
         return self.ok
 
     def __str__(self) -> str:
-        checked = " and ".join(f"{count} rows of {name}" for name, count in self.rows.items())
+        checked = " and ".join(self._checked(name) for name in self.rows)
         if self.ok:
             return f"There are no findings in {checked}."
         return self._listed(f"Findings in {checked}:")
+
+    def _checked(self, name: str) -> str:
+        """Return how many rows of some data were checked."""
+        if name not in self.samples:
+            return f"{self.rows[name]} rows of {name}"
+        (sample, counted), rows = self.samples[name], self.rows[name]
+        if sample == rows:
+            return f"the first {rows} rows of {name}, a stream,"
+        of = "all rows" if counted == rows else f"{counted} rows"
+        labels = f", and the labels of {of}," if self.label_counts.get(name) else ""
+        return f"a sample of {sample} of the {rows} rows of {name}{labels}"
 
     def _listed(self, heading: str) -> str:
         return "\n".join([heading, *(f"  - {finding.message}" for finding in self.findings)])
@@ -115,6 +129,7 @@ class DataCheck:
             "rows": dict(self.rows),
             "label_counts": self.label_counts,
             "findings": lists,
+            **({"samples": {k: list(v) for k, v in self.samples.items()}} if self.samples else {}),
         }
 
     def _repr_html_(self) -> str:
@@ -129,6 +144,22 @@ class DataCheck:
         rows = {f"Rows of {name}": count for name, count in self.rows.items()}
         tables = [rows_table(["Finding", "Data", "Count", "What to do"], cells)]
         return Card(title, "Check of the data", rows, tables)
+
+
+def as_sample(check: DataCheck, rows: int | None, counted: int) -> DataCheck:
+    """Return a check of training rows that were a sample.
+
+    Args:
+        check: the check, which counted the rows of the sample.
+        rows: the number of all rows, None for a stream.
+        counted: the number of rows whose labels were counted.
+    """
+    sample = check.rows[TRAIN]
+    if rows == sample:
+        return check
+    return replace(
+        check, rows={**check.rows, TRAIN: rows or sample}, samples={TRAIN: (sample, counted)}
+    )
 
 
 def raise_if_strict(check: DataCheck, strict: bool = True) -> None:

@@ -45,7 +45,8 @@ class CheckingRun(EvaluatingRun):
             DataFormatError: the data is not in the task's format.
             ModelNotFoundError: the tokenizer cannot be found.
         """
-        from clx.ml.training.data import Data, check_run_data
+        from clx.ml.training.data import Data
+        from clx.ml.training.training_data import check_run_data
 
         reading = reading_of(separator, encoding, header)
         with caller_state_kept(), self._transaction(afresh=True):

@@ -100,6 +100,15 @@ class Loaded:
                     self._tokenizer = self._new_tokenizer(task, directory())
             return self._tokenizer
 
+    @property
+    def tokenizer_in_use(self) -> PreTrainedTokenizerBase | None:
+        """The loaded tokenizer, None if there is none."""
+        return self._tokenizer
+
+    def use_tokenizer(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Use a tokenizer that another process has loaded."""
+        self._tokenizer = tokenizer
+
     def _new_tokenizer(self, task: Task, trained: RunDir | None) -> PreTrainedTokenizerBase:
         from clx.ml.model.loading import load_base_tokenizer
         from clx.ml.model.saved_model import load_saved_tokenizer

@@ -56,10 +56,13 @@ class Recipe:
     Attributes:
         options: the values of its options.
         state: its state, without the loaded parts.
+        tokenizer: the tokenizer of a training in progress, whose rows other processes tokenize. None
+            if the copy loads its own.
     """
 
     options: Mapping[str, Any]
     state: State
+    tokenizer: Any = None
 
 
 def reduced(run: Run, share: bool = True) -> tuple[Callable[..., Run], tuple[Any, ...]]:
@@ -99,7 +102,8 @@ def _recipe(run: Run) -> Recipe:
         state.extra,
         metric_sources=state.metric_sources,
     )
-    return Recipe({**options, "run_name": run.run_name}, kept)
+    tokenizer = run._clx_loaded.tokenizer_in_use if state.from_base else None
+    return Recipe({**options, "run_name": run.run_name}, kept, tokenizer)
 
 
 def _changed(run: Run, directory: RunDir) -> dict[str, Any]:
@@ -175,4 +179,6 @@ def made_again(task_class: type[Run], recipe: Recipe) -> Run:
         setattr(run, name, options[name])
     run.run_name, run.run_dir_parent = options["run_name"], recipe.state.place.parent
     run._clx_state = recipe.state
+    if recipe.tokenizer is not None:
+        run._clx_loaded.use_tokenizer(recipe.tokenizer)
     return run

@@ -96,6 +96,7 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
         long_text: str = "truncate",
         window_pooling: str = "length",
         strict_length: bool = False,
+        tokenize_lazily: bool = False,
         trust_remote_code: bool = False,
         **config_attrs: Any,
     ) -> None:

@@ -31,6 +31,7 @@ FIXED = frozenset(
         "label_type",
         "strict_data",
         "strict_length",
+        "tokenize_lazily",
         "trust_remote_code",
     }
 )

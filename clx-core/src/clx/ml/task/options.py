@@ -225,6 +225,13 @@ OPTIONS = (
         anew=True,
     ),
     Option(
+        "tokenize_lazily",
+        False,
+        "Leave training rows on disk and tokenize them when a batch needs them (docs/large-data.md).",
+        check.tokenize_lazily,
+        anew=True,
+    ),
+    Option(
         "trust_remote_code",
         False,
         "Run the Python code that comes with a base model. Never kept in the config.",
@@ -235,7 +242,6 @@ OPTIONS = (
 
 KEPT = tuple(option.name for option in OPTIONS if option.kept)
 """The options of every task that the config keeps, in the order of the config."""
-
 
 ANEW = tuple(option.name for option in OPTIONS if option.anew)
 """The options of every task that a continued training may set."""

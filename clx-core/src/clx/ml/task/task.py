@@ -79,6 +79,7 @@ class Task:
         window_pooling: str
         strict_length: bool
         strict_data: bool
+        tokenize_lazily: bool
         trust_remote_code: bool
 
         @property

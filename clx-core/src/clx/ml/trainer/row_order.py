@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from transformers import EvalPrediction, Trainer
 
+from clx.ml.data.lazy_dataset import LazyDataset
 from clx.ml.data.lengths import input_lengths
+from clx.ml.trainer.lazy_order import LazySampler
 from clx.ml.trainer.sampling import (
     LengthGroupedSampler,
     length_order,
@@ -45,19 +47,33 @@ class RowOrder:
         group_by_length: whether training batches hold rows of similar length.
         sort_evaluation: whether evaluation takes the longest rows first. Its output, and the input of
             ``compute_metrics``, are in the order of the data nevertheless.
+        own_order: whether the task's Trainer orders training rows itself.
     """
 
     group_by_length = True
     sort_evaluation = True
+    own_order = False
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         dataset = train_dataset if train_dataset is not None else self.train_dataset  # type: ignore[attr-defined]
-        lengths = input_lengths(dataset) if self.group_by_length else None
-        if lengths is None:
-            return super()._get_train_sampler(train_dataset)  # type: ignore[misc]
         args = self.args  # type: ignore[attr-defined]
         seed = args.seed if args.data_seed is None else args.data_seed
+        if isinstance(dataset, LazyDataset) and self._is_random:
+            sizes = dataset.lengths if self.group_by_length else None
+            return LazySampler(len(dataset), sizes, args.train_batch_size * args.world_size, seed)
+        is_measured = self.group_by_length and hasattr(dataset, "column_names")
+        lengths = input_lengths(dataset) if is_measured else None
+        if lengths is None:
+            return super()._get_train_sampler(train_dataset)  # type: ignore[misc]
         return LengthGroupedSampler(lengths, args.train_batch_size * args.world_size, seed)
+
+    @property
+    def _is_random(self) -> bool:
+        """Whether rows are in a random order of clx: by length, or by nothing."""
+        args = self.args  # type: ignore[attr-defined]
+        return not self.own_order and (
+            self.group_by_length or args.train_sampling_strategy == "random"
+        )
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Any:
         order = self._evaluation_order(eval_dataset)
@@ -132,8 +148,10 @@ def trainer_type(task_trainer: type, group_by_length: bool, *mixed_in: type) -> 
         mixed_in: more base classes.
     """
     own_evaluation = any(_overrides(task_trainer, name) for name in _OWN_EVALUATION)
+    own_order = _overrides(task_trainer, "_get_train_sampler")
     order = {
-        "group_by_length": group_by_length and not _overrides(task_trainer, "_get_train_sampler"),
+        "group_by_length": group_by_length and not own_order,
+        "own_order": own_order,
         "sort_evaluation": not own_evaluation,
     }
     return type(task_trainer.__name__, (*mixed_in, RowOrder, task_trainer), order)

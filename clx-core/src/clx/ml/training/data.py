@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import DataWarning
+from clx.errors import ConfigError, DataWarning
 from clx.ml.data.check.check import check_splits
 from clx.ml.data.dataset import fingerprint
 from clx.ml.data.frames import VALIDATION, training_sources
@@ -79,6 +79,12 @@ def validated_frames(task: Task, data: Data) -> tuple[dict[str, pd.DataFrame], R
 
 def training_frame(task: Task, data: Data, what: str) -> pd.DataFrame:
     """Return training data as a validated frame, after the task has inferred its config from it."""
+    if task.tokenize_lazily:
+        raise ConfigError(
+            f"This call reads all rows of {what} into memory, so it cannot be used with "
+            f"tokenize_lazily=True, which train(), check() and evaluate() take: make the run without "
+            f"it and pass a sample of the rows"
+        )
     train_data, _ = training_sources(data.train_data, None, data.reading)
     frame = validated_frame(task, train_data, what, data.reading, data.columns)
     with author_code(task, "infer_config"):
@@ -123,14 +129,6 @@ def check_or_warn(
             what = f"{split.name}_data"
             warn_truncated(limit, split.truncated, len(split.frame), what)
     return check
-
-
-def check_run_data(task: Task, data: Data) -> DataCheck:
-    """Return the findings about the data; see ``TrainingRun.check``."""
-    frames, made = validated_frames(task, data)
-    tokenizer = task.tokenizer
-    splits = tokenized_splits(task, tokenizer, frames)
-    return check_splits(task, splits, input_limit(task, tokenizer), made is not None)
 
 
 def label_errors(task: Task, data: Data, folds: int, top: int | None) -> pd.DataFrame:

@@ -217,7 +217,7 @@ def _make_trainer(job: Job, model: PreTrainedModel, watch: _Watch) -> Trainer:
     if arguments.get("load_best_model_at_end") and not _stops_early(callbacks):
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=PATIENCE))
     metrics = _metrics_of_texts(task, job.evaluated)
-    fitting = Fitting(job.train.dataset, job.eval_set, metrics, callbacks)
+    fitting = Fitting(job.train.fed, job.eval_set, metrics, callbacks)
     # What clx logs itself is among the callbacks. A fold of a cross-validation logs nothing.
     reporters = list(job.call.reporters) or NONE
     arguments = {**arguments, "save_total_limit": None, "report_to": reporters}

@@ -135,5 +135,10 @@ class Heads:
         Without them, the fine-tuning would unlearn a label that only a description defines.
         """
         if self.texts is not None and broadcast(head.label_texts > 0):
-            rows = self.job.train.dataset
-            self.trainer.train_dataset = self.texts.added_to(rows, head.kind == "multi")
+            train = self.job.train
+            rows = self.texts.added_to(train.dataset, head.kind == "multi")
+            if train.lazy is None:
+                self.trainer.train_dataset = rows
+            else:
+                texts = rows.select(range(len(train.dataset), len(rows)))
+                self.trainer.train_dataset = train.lazy.dataset.with_more(texts)

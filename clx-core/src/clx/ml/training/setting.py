@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from clx.ml.data.splits import Split
     from clx.ml.task.task import Task
 
+MANY_ROWS = 1_000_000
+"""What is assumed of a stream, whose rows nobody has counted."""
+
 IMBALANCED = 3
 """Labels are imbalanced if the largest row count is more than this many times the smallest."""
 
@@ -32,7 +35,7 @@ def setting_of(
     train = splits[0]
     return Setting(
         # If texts are read in windows, there are more rows than texts.
-        rows=len(train.dataset),
+        rows=len(train.fed) if hasattr(train.fed, "__len__") else MANY_ROWS,
         has_eval=len(splits) > 1,
         hidden_size=_hidden_size(base),
         cuda=torch.cuda.is_available() and not trains_on_cpu(task.device, arguments),

@@ -45,13 +45,7 @@ from clx.ml.task.reporting import integrations_of, settled
 from clx.ml.task.trainer_parts import callback_problems
 from clx.ml.task.training_args import check_training_args
 from clx.ml.training import checkpoints
-from clx.ml.training.data import (
-    Data,
-    check_or_warn,
-    fingerprints,
-    tokenized_splits,
-    validated_frames,
-)
+from clx.ml.training.data import Data, check_or_warn
 from clx.ml.training.decide import decided
 from clx.ml.training.defaults import choose_arguments
 from clx.ml.training.earlier import Earlier, Finished
@@ -64,10 +58,10 @@ from clx.ml.training.publish import write_run
 from clx.ml.training.published_check import Reopen, check_opens, refused
 from clx.ml.training.setting import setting_of
 from clx.ml.training.time_budget import Budget, seconds_of
+from clx.ml.training.training_data import TrainingData, refuse_budget, training_data
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
-    import pandas as pd
     from transformers import PreTrainedModel
 
     from clx.ml.task.task import Task
@@ -113,7 +107,9 @@ def train_run(
     callbacks = _checked_callbacks(request.callbacks)
     seconds = seconds_of(request.time_budget)
     budget = None if seconds is None else Budget(seconds, started)
-    frames, made = validated_frames(task, request.data)
+    data = training_data(task, request.data)
+    frames, made = data.frames, data.split
+    refuse_budget(data, seconds)
     # A saved run was opened without this check: another transformers may have written its config.
     given, problems = check_training_args(task.training_args, task.device, task)
     if request.fine_tune:
@@ -123,16 +119,16 @@ def train_run(
     with on_main_process(only_writer(place)):
         by_main_process(lambda: _settle(place, request))
         before_training(task, frames["train"], frames.get("eval"))
-        proposed = proposed_arguments(task, given, len(frames["train"]), "eval" in frames)
+        proposed = proposed_arguments(task, given, data.rows, "eval" in frames)
         base = _base(task, place, request)
         if request.fine_tune:
             require_lasting_base(task, base)
         origin = replace(origin, extra={**origin.extra, **_ancestors(request, base)})
         tokenizer = task.tokenizer
         warn_about_base(task, base, tokenizer)
-        splits = tokenized_splits(task, tokenizer, frames)
+        splits = data.tokenized(task, tokenizer)
         complete = choose_arguments(proposed, setting_of(task, base, splits, proposed))
-        identity = _identity(task, origin, frames, complete)
+        identity = _identity(task, origin, data, complete)
         if made is not None:
             identity["split"] = made.to_dict()
         require_same(identity)
@@ -153,7 +149,7 @@ def train_run(
                     task, base, tokenizer, splits, complete, work_dir, resume_from, call, start
                 )
                 fitted = fit(job)
-                fitted.notes |= request.notes
+                fitted.notes |= {**request.notes, **data.notes(complete, fitted.steps)}
                 evaluation = _evaluation(job, fitted, place.path)
                 result = TrainingResult(
                     run_dir=place.path,
@@ -163,7 +159,7 @@ def train_run(
                     steps=fitted.steps,
                     epochs=fitted.epochs,
                     seconds=time.monotonic() - started,
-                    rows={split.name: len(split.frame) for split in splits},
+                    rows={split.name: split.rows or len(split.frame) for split in splits},
                     truncated={split.name: split.truncated for split in splits},
                     data_check=check,
                     kept=fitted.kept,
@@ -262,13 +258,13 @@ def _recorded(task: Task, fitted: Fitted) -> dict[str, Any]:
 
 
 def _identity(
-    task: Task, origin: Origin, frames: dict[str, pd.DataFrame], arguments: dict[str, Any]
+    task: Task, origin: Origin, data: TrainingData, arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Return everything that must be equal to resume an unfinished training."""
     config = {**config_to_write(task, origin), "training_args": arguments}
     return {
         "config": identifying(config),
-        "data": fingerprints(frames),
+        "data": data.fingerprints(),
         **({PROCESSES: process_count()} if process_count() > 1 else {}),
     }
 

@@ -9,7 +9,7 @@ from clx.ml.data.check.findings import check_data
 from clx.ml.data.check.labeled_texts import LabeledTexts
 from clx.ml.data.splits import Split
 from clx.ml.data.texts import row_texts
-from clx.ml.results.data_check import DataCheck
+from clx.ml.results.data_check import DataCheck, as_sample
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
@@ -34,15 +34,19 @@ def check_splits(
     for split in splits:
         texts, rows = row_texts(split.frame, task.text_columns), split.frame.index.tolist()
         if texts is None:
-            return DataCheck(rows={f"{split.name}_data": len(split.frame) for split in splits})
+            counts = {f"{split.name}_data": split.rows or len(split.frame) for split in splits}
+            return DataCheck(rows=counts)
         with author_code(task, "row_labels"):
             labels = task.row_labels(split.frame)
         plain.append(LabeledTexts(texts, labels, rows, split.lengths))
-    names = getattr(task, "label_names", None)
-    return check_data(
+    names, lazy = getattr(task, "label_names", None), splits[0].lazy
+    check = check_data(
         plain[0],
         plain[1] if len(plain) > 1 else None,
         label_names=names if isinstance(names, list) else None,
         limit=limit,
         is_split=is_split,
+        train_counts=None if lazy is None else lazy.label_counts,
+        train_rows=None if lazy is None else lazy.checked,
     )
+    return check if lazy is None else as_sample(check, lazy.rows, lazy.checked)

@@ -6,7 +6,7 @@ can use it. Data that is not in a task's format is an error, raised before these
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from clx.ml.data.check.label_checks import label_findings, not_evaluated
@@ -59,6 +59,8 @@ def check_data(
     min_rows_per_label: int = MIN_ROWS_PER_LABEL,
     similarity: float = SIMILARITY,
     is_split: bool = False,
+    train_counts: Mapping[str, int] | None = None,
+    train_rows: int | None = None,
 ) -> DataCheck:
     """Return the findings about the training data and, if given, the eval data.
 
@@ -72,6 +74,8 @@ def check_data(
             near duplicate; see :mod:`clx.ml.data.check.near_duplicates`.
         is_split: whether clx split ``eval`` from ``train``; if so, labels without eval rows are
             reported.
+        train_counts: the number of rows per label, if ``train`` is a sample of more rows.
+        train_rows: the number of these rows.
     """
     label_names = None if label_names is None else list(label_names)
     trained = TextIndex(TRAIN, train)
@@ -86,7 +90,10 @@ def check_data(
         findings += _leaks(trained, evaluated, similarity)
     if trained.labels is not None:
         in_eval = None if evaluated is None else evaluated.labels
-        findings += label_findings(trained.labels, in_eval or (), label_names, min_rows_per_label)
+        whole = None if train_counts is None else (train_counts, train_rows or 0)
+        findings += label_findings(
+            trained.labels, in_eval or (), label_names, min_rows_per_label, whole
+        )
         findings += similar_label_findings(trained.labels, in_eval or (), label_names)
         given = () if train.labels is None else train.labels
         is_list = any(not isinstance(labels, str) for labels in given)
@@ -94,10 +101,14 @@ def check_data(
         if is_split and in_eval is not None:
             findings += not_evaluated(trained.labels, in_eval)
     order = list(KINDS)
+    counts = {split.name: split.label_counts(label_names) for split in splits if split.labels}
+    if train_counts is not None:
+        space = sorted(train_counts) if label_names is None else label_names
+        counts[TRAIN] = {name: train_counts.get(name, 0) for name in space}
     return DataCheck(
         tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),
         {split.name: len(split.texts) for split in splits},
-        {split.name: split.label_counts(label_names) for split in splits if split.labels},
+        counts,
     )
 
 

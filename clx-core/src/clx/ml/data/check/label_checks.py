@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from clx.ml.results.data_check import EVAL, TRAIN, Finding, LabelSet, joined
 from clx.problems import MAX_EXAMPLES, cell
@@ -14,6 +14,7 @@ def label_findings(
     evaluated: Sequence[LabelSet],
     label_names: Iterable[str] | None,
     least: int,
+    whole: tuple[Mapping[str, int], int] | None = None,
 ) -> list[Finding]:
     """Return the findings about the labels.
 
@@ -22,15 +23,18 @@ def label_findings(
         evaluated: the label names of each eval row, empty if there are none.
         label_names: the label space; None for the labels that occur.
         least: a label with fewer training rows is rare.
+        whole: the rows per label, and the number of rows, if ``train`` is a sample of more rows.
     """
     counts = Counter(name for labels in train for name in labels)
+    rows = len(train)
+    if whole is not None:
+        counts, rows = Counter(whole[0]), whole[1]
     in_eval = Counter(name for labels in evaluated for name in labels)
     space = list(label_names) if label_names is not None else sorted({*counts, *in_eval})
     rare = {name: counts[name] for name in space if 0 < counts[name] < least}
     rare = dict(sorted(rare.items(), key=lambda item: item[1]))
     absent = {name: 0 for name in space if not counts[name] and not in_eval[name]}
     unseen = {name: in_eval[name] for name in space if not counts[name] and in_eval[name]}
-    rows = len(train)
     constant = {name: rows for name in space if rows > 1 and counts[name] == rows}
     return [
         *_about_labels(

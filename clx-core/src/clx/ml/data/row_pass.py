@@ -1,0 +1,280 @@
+"""What a training has to know about rows that stay on disk.
+
+A task sees frames. First it validates, and infers its config from, *representative* rows: a random
+sample, the first row of each value in the columns of labels, and a row without a text if there is one.
+Then it validates all rows, a part at a time, or parts of very many rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clx.errors import DataFormatError
+from clx.ml.data.annotations import from_annotation_tool
+from clx.ml.data.lazy_rows import PART_ROWS, LazyRows
+from clx.ml.data.task_frames import ColumnNames, column_names, named_frame
+from clx.ml.machine.distributed import is_main_process
+from clx.ml.task.author_code import author_code, validate_frame
+from clx.settings import cache_dir
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clx.ml.task.task import Task
+
+SAMPLE_ROWS = 10_000
+"""The rows that are tokenized before the training, for the probe and for the check of the data."""
+
+MAX_CHECKED = 1_000_000
+"""The most rows that the task validates: of more rows, parts that are spread over all of them."""
+
+MAX_VALUES = 100_000
+"""The most values of a column of labels whose rows are collected."""
+
+MAX_SHOWN = 5_000
+"""The most rows with a value of their own that the sample gets."""
+
+MAX_LEAKED = 500
+"""The most eval texts whose rows in the training data the sample gets."""
+
+IN_MEMORY = 1_000_000
+"""Arrays of more numbers are in files."""
+
+
+@dataclass(frozen=True)
+class Representative:
+    """Rows that stand for all rows.
+
+    Attributes:
+        frame: the rows in the task's format; their index names them.
+        sampled: the positions of the random sample, ascending.
+        first: the positions of the first row of each value in the columns of labels.
+        complete: whether these are all values.
+        lengths: the characters of each row's texts, shape (rows,). None if the texts are unknown.
+    """
+
+    frame: pd.DataFrame
+    sampled: np.ndarray[Any, Any]
+    first: np.ndarray[Any, Any]
+    complete: bool
+    lengths: np.ndarray[Any, Any] | None
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What the validation of rows found.
+
+    Attributes:
+        checked: the number of rows that the task validated.
+        label_counts: the number of these rows per label; None for a task without labels.
+        leaked: positions of rows whose text is also in the eval data, for some of these texts.
+    """
+
+    checked: int
+    label_counts: Counter[str] | None
+    leaked: list[int] = field(default_factory=list)
+
+
+def numbers_on_disk(count: int, dtype: Any) -> np.ndarray[Any, Any]:
+    """Return an array for numbers, whose memory the system can give to others if it is large."""
+    if count <= IN_MEMORY:
+        return np.zeros(count, dtype)
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    # The file has no name, so that nothing is left of a process that is killed.
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, dtype, "w+", shape=(count,))
+
+
+def representative_rows(
+    task: Task, rows: LazyRows, columns: ColumnNames | None, what: str, seed: int
+) -> Representative:
+    """Return a random sample, and the first row of each value in the columns of labels.
+
+    Raises:
+        DataFormatError: a column that the user named is missing, or the rows are an annotation tool's
+            export.
+    """
+    generator = np.random.default_rng(seed)
+    size = min(SAMPLE_ROWS, len(rows))
+    sampled = np.sort(generator.choice(len(rows), size, replace=False))
+    names = column_names(task) if columns is None else columns
+    read = [names.label] if names.label is not None else task.label_column_names
+    cells = _FirstRows()
+    labels = [name for name in read if name in rows.columns]
+    if labels:
+        for start, frame in _shown(rows.parts(PART_ROWS, labels), len(rows), "read labels"):
+            for name in labels:
+                cells.add(start, name, frame[name])
+    lengths, without = _measured(rows, names.text, task)
+    first = np.asarray(sorted(cells.rows | without), dtype=np.int64)
+    frame = rows.frame(np.union1d(sampled, first).tolist())
+    if from_annotation_tool(frame.head(100))[0].columns.tolist() != frame.columns.tolist():
+        raise DataFormatError(
+            f"{what} is the export of an annotation tool, which tokenize_lazily=True does not read: "
+            f"train without it, or write the texts and labels into a file of their own"
+        )
+    return Representative(
+        named_frame(task, frame, columns, what), sampled, first, not cells.incomplete, lengths
+    )
+
+
+def _measured(
+    rows: LazyRows, text: str | None, task: Task
+) -> tuple[np.ndarray[Any, Any] | None, set[int]]:
+    """Return the characters of each row, and the position of a row without a text, if there is one."""
+    names = [text] if text is not None else list(task.text_columns)
+    if not set(names) <= set(rows.columns):
+        return None, set()
+    lengths = numbers_on_disk(len(rows), np.int32)
+    for start, sizes in rows.characters(names):
+        if sizes is None:
+            part = rows.frame(range(start, min(start + PART_ROWS, len(rows))), names)
+            bad = ~part.map(lambda cell: isinstance(cell, str)).all(axis=1).to_numpy()
+            # A mapped source may have texts of a type that Arrow does not measure.
+            return None, {start + int(np.argmax(bad))} if bad.any() else set()
+        lengths[start : start + len(sizes)] = sizes
+    return lengths, set()
+
+
+class _FirstRows:
+    """Collects the position of the first row of each value. Items of lists are values too."""
+
+    def __init__(self) -> None:
+        self.rows: set[int] = set()
+        self.incomplete = False
+        self._seen: dict[str, set[Any]] = {}
+
+    def add(self, start: int, name: str, column: pd.Series) -> None:
+        """Take the next rows of a column.
+
+        Args:
+            start: the position of the first one.
+            name: the column.
+            column: the rows.
+        """
+        import pandas as pd
+
+        column = column.reset_index(drop=True)
+        seen = self._seen.setdefault(name, set())
+        if pd.api.types.is_float_dtype(column):
+            # Numbers to predict: there is no list of them.
+            return
+        # Lists of labels cannot be compared like this.
+        with contextlib.suppress(TypeError):
+            column = column.drop_duplicates()
+        for position, value in zip(column.index.tolist(), column.tolist(), strict=True):
+            if len(seen) >= MAX_VALUES:
+                self.incomplete = True
+                return
+            new = {key for key in _keys(value) if key not in seen}
+            if new:
+                seen |= new
+                self.rows.add(start + position)
+
+
+def _keys(cell: Any) -> list[Any]:
+    """Return what tells the values of a cell from others."""
+    if isinstance(cell, float):
+        # A missing label must reach the validation; numbers are not listed.
+        return ["missing"] if cell != cell else []
+    if isinstance(cell, str | bytes) or not isinstance(cell, Iterable):
+        return [(type(cell).__name__, cell)]
+    if isinstance(cell, dict):
+        return []
+    items = list(cell)
+    plain = [(type(item).__name__, item) for item in items if isinstance(item, Hashable)]
+    return plain or [("items", len(items))]
+
+
+def pass_over(
+    task: Task,
+    rows: LazyRows,
+    columns: ColumnNames | None,
+    what: str,
+    eval_texts: Collection[str] = (),
+) -> Passed:
+    """Validate rows, count their labels, and look for texts.
+
+    Args:
+        task: the task, which has inferred its config.
+        rows: the rows. Of more than ``MAX_CHECKED``, parts are validated that are spread over them.
+        columns: the data's names of the task's columns.
+        what: the name of the data in messages.
+        eval_texts: texts to look for.
+
+    Raises:
+        DataFormatError: rows are not in the task's format. The message names the part they are in.
+    """
+    counts: Counter[str] = Counter()
+    labeled, checked = True, 0
+    missing = set(eval_texts)
+    leaked: list[int] = []
+    chosen = _checked_parts(len(rows))
+    total = sum(map(len, chosen))
+    parts = ((each.start, rows.frame(each)) for each in chosen)
+    for start, part in _shown(parts, total, f"check {what}"):
+        frame = named_frame(task, part, columns, what)
+        validate_frame(task, frame, _part(what, start, len(frame), len(rows)))
+        checked += len(frame)
+        texts = _texts(task, frame) if missing and len(leaked) < MAX_LEAKED else []
+        for position, text in enumerate(texts):
+            if text in missing:
+                missing.discard(text)
+                leaked.append(start + position)
+        with author_code(task, "row_labels"):
+            labels = task.row_labels(frame) if labeled else None
+        labeled = labels is not None
+        counts.update(_label_names(labels or ()))
+    return Passed(checked, counts if labeled else None, leaked[:MAX_LEAKED])
+
+
+def _checked_parts(rows: int) -> list[range]:
+    """Return the positions of the parts to validate, from the first row to the last."""
+    parts = [range(start, min(start + PART_ROWS, rows)) for start in range(0, rows, PART_ROWS)]
+    most = MAX_CHECKED // PART_ROWS
+    if len(parts) <= most:
+        return parts
+    return [parts[number] for number in np.linspace(0, len(parts) - 1, most).astype(int)]
+
+
+def _part(what: str, start: int, size: int, total: int) -> str:
+    """Return how a message names a part of the rows."""
+    if size == total:
+        return what
+    return f"{what}, rows {start} to {start + size - 1} of {total} (later rows were not checked)"
+
+
+def _texts(task: Task, frame: pd.DataFrame) -> list[Any]:
+    """Return the text of each row, an empty list if a row has several or none."""
+    (name, *more) = task.text_columns or ("",)
+    return [] if more or name not in frame.columns else frame[name].tolist()
+
+
+def _label_names(labels: Iterable[Any]) -> Iterator[str]:
+    for label in labels:
+        if isinstance(label, str) or not isinstance(label, Iterable):
+            yield str(label)
+        else:
+            # A name twice in a row counts once.
+            yield from {str(name) for name in label}
+
+
+def _shown(
+    parts: Iterable[tuple[int, pd.DataFrame]], total: int, what: str
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield the parts behind a progress bar."""
+    from tqdm.auto import tqdm
+
+    bar = tqdm(total=total, desc=what, unit="row", delay=1, disable=not is_main_process())
+    with bar:
+        for start, part in parts:
+            yield start, part
+            bar.update(len(part))
