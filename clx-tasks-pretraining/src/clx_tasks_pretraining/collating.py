@@ -62,9 +62,7 @@ class MaskingCollator:
 
     def repeatable(self) -> MaskingCollator:
         """Return a collator for an evaluation: one block per row, masked the same each time."""
-        return MaskingCollator(
-            self._tokenizer, replace(self.masking, repeatable=True, pack=False)
-        )
+        return MaskingCollator(self._tokenizer, replace(self.masking, repeatable=True, pack=False))
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Return ``input_ids``, ``attention_mask`` and ``labels``, each of shape (blocks, tokens).

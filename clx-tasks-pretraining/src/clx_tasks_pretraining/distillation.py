@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import ConfigError
 from clx.problems import cell
 from clx_tasks_pretraining.layers import cut_layers
 from clx_tasks_pretraining.masked import MaskedLanguageModelRun
@@ -64,6 +63,7 @@ class DistilledLanguageModelRun(MaskedLanguageModelRun):
         self.masking_weight = masking_weight
         self.hidden_weight = hidden_weight
         self.teacher: PreTrainedModel | None = None
+        """The base model, while the run trains."""
 
     @property
     def trainer_class(self) -> Any:
@@ -112,18 +112,6 @@ class DistilledLanguageModelRun(MaskedLanguageModelRun):
         self.generation = generation + 1
         setattr(student.config, _GENERATION, self.generation)
         return student
-
-    def teacher_model(self, device: Any) -> PreTrainedModel:
-        """Return the teacher on a device.
-
-        Raises:
-            ConfigError: no training is in progress: a saved run has no teacher.
-        """
-        if self.teacher is None:
-            raise ConfigError("The teacher of a 'distill-mlm' run is there while it trains only")
-        if self.teacher.device != device:
-            self.teacher.to(device)
-        return self.teacher
 
 
 def _is_number(value: Any) -> bool:

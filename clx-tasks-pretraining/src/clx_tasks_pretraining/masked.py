@@ -123,9 +123,7 @@ class MaskedLanguageModelRun(TrainingRun):
         from clx_tasks_pretraining.collating import Masking, MaskingCollator
 
         self._require_mask()
-        masking = Masking(
-            float(self.mask_probability), self.whole_words, self._block(), self.pack
-        )
+        masking = Masking(float(self.mask_probability), self.whole_words, self._block(), self.pack)
         return MaskingCollator(self.tokenizer, masking)
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, list[Any]]:

@@ -47,9 +47,14 @@ class DistillingTrainer(MaskingTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Return the loss, and the student's logits if asked for."""
+        """Return the loss, and the student's logits if asked for.
+
+        In an evaluation it is the loss of the masked tokens alone, which a saved run has too.
+        """
         run = self.training_run
-        teacher = run.teacher_model(model.device)
+        if not model.training:
+            return super().compute_loss(model, inputs, return_outputs)
+        teacher = run.teacher.to(model.device)
         width = teacher.config.hidden_size == model.config.hidden_size
         wants_states = run.hidden_weight > 0 and width
         student = model(**inputs, output_hidden_states=wants_states)
