@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from clx.errors import ClxError, ConfigError, DataFormatError
+from clx.errors import ConfigError, DataFormatError
 from clx.ml import training_run
 from clx.testing import TaskConformance
 from clx_tasks_pretraining import DistilledLanguageModelRun, MaskedLanguageModelRun

@@ -110,12 +110,15 @@ class MaskedLanguageModelRun(TrainingRun):
 
         arguments = dict(self.model_args)
         values = arguments.pop("config", None)
+        model: PreTrainedModel
         if values is None:
-            model: PreTrainedModel = AutoModelForMaskedLM.from_pretrained(model_name, **arguments)
+            model = AutoModelForMaskedLM.from_pretrained(model_name, **arguments)
             return model
         config = AutoConfig.from_pretrained(model_name)
         config.update({"vocab_size": len(self.tokenizer), **values})
         model = AutoModelForMaskedLM.from_config(config, **arguments)
+        # The base model's tokens may have other ids in another vocabulary.
+        model.config.pad_token_id = self.tokenizer.pad_token_id
         return model
 
     def load_data_collator(self) -> Any:

@@ -9,10 +9,11 @@ from torch.nn import functional
 from transformers import Trainer
 
 
-class MaskingTrainer(Trainer):
+class MaskingTrainer(Trainer):  # type: ignore[misc]
     """Masks anew in each epoch, and the same way in each evaluation."""
 
     training_run: Any
+    data_collator: Any
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Return the batches of an evaluation, whose masks do not change."""
@@ -23,7 +24,7 @@ class MaskingTrainer(Trainer):
         return self._repeatable(super().get_test_dataloader, test_dataset)
 
     def _repeatable(self, make: Any, dataset: Any) -> Any:
-        collator: Any = self.data_collator
+        collator = self.data_collator
         if hasattr(collator, "repeatable"):
             self.data_collator = collator.repeatable()
         try:
