@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from transformers.utils import logging as transformers_logging
 
 _NOISE = {
-    "transformers.configuration_utils": "is incompatible to the `id2label` map",
-    "transformers.modeling_utils": "LOAD REPORT",
-    "transformers.trainer_utils": "mtime may not be reliable",
+    "transformers.configuration_utils": ("is incompatible to the `id2label` map",),
+    "transformers.modeling_utils": ("LOAD REPORT", "The tied weights mapping for this model"),
+    "transformers.trainer": ("There were missing keys in the checkpoint model",),
+    "transformers.trainer_utils": ("mtime may not be reliable",),
 }
-"""Logger → part of a message to hide: about new heads and labels, and how checkpoints are sorted."""
+"""Logger → parts of messages to hide: about new heads and labels, tied weights, and how checkpoints are
+sorted. clx itself compares the weights of a loaded model with its file."""
 
 
 @contextlib.contextmanager
@@ -33,4 +35,5 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def _is_useful(record: logging.LogRecord) -> bool:
-    return _NOISE[record.name] not in record.getMessage()
+    message = record.getMessage()
+    return not any(part in message for part in _NOISE[record.name])
