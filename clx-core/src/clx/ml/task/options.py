@@ -138,6 +138,15 @@ OPTIONS = (
         anew=True,
     ),
     Option(
+        "weight_column",
+        None,
+        "The column of row weights, numbers from 0 on, in the data of this run. They weigh the rows in "
+        "the probe, the fine-tuning and the metrics; a row of weight 0 does not count. Eval data "
+        "without this column weighs all rows the same.",
+        check.weight_column,
+        anew=True,
+    ),
+    Option(
         "strict_data",
         False,
         "Stop before a training when the check of the data finds anything, instead of warning.",
