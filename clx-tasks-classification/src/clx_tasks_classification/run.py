@@ -33,7 +33,7 @@ from clx.ml.metrics import (
     log_softmax,
     per_label_table,
     row_log_probabilities,
-    selective_metrics,
+    weighted_mean,
 )
 from clx.problems import cell
 
@@ -175,7 +175,11 @@ class ClassificationRun(TrainingRun):
         metrics = classification_metrics(labels, logits, rows.weights, rows.probabilities)
         if self.min_score is not None:
             decided = _probabilities(logits).max(axis=1) >= self.min_score
-            metrics |= selective_metrics(decided, logits.argmax(axis=1) == labels, rows.weights)
+            right, kept = logits.argmax(axis=1)[decided] == labels[decided], rows.select(decided)
+            metrics["coverage"] = weighted_mean(decided, rows.weights)
+            metrics["selective_accuracy"] = (
+                weighted_mean(right, kept.weights) if len(right) else 0.0
+            )
         return metrics | self.extra_metrics(labels, logits.argmax(axis=1), metrics)
 
     def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:

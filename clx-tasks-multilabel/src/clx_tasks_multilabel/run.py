@@ -194,9 +194,7 @@ class MultiLabelRun(TrainingRun):
         """Return F1 (micro, macro, samples), subset accuracy, average precision, log loss, ECE."""
         labels, scores = labels_and_scores(eval_pred)
         rows = row_targets(eval_pred)
-        metrics = multilabel_metrics(
-            labels, scores, self._cuts(), rows.weights, rows.probabilities
-        )
+        metrics = multilabel_metrics(labels, scores, self._cuts(), rows.weights, rows.probabilities)
         chosen = (scores >= self._cuts()).astype(int)
         return metrics | self.extra_metrics(labels, chosen, metrics)
 

@@ -153,12 +153,12 @@ def label_list_problems(
     return problems + _joined_labels(data, column, names_of_rows, separator)
 
 
-def _all_labels(
-    values: Iterable[Any], lists: Sequence[list[Any] | None]
-) -> list[list[Any] | None]:
+def _all_labels(values: Iterable[Any], lists: Sequence[list[Any] | None]) -> list[list[Any] | None]:
     """Return the labels of each cell, also the unlikely ones of a soft label."""
     soft = map(label_shares, values)
-    return [row if shares is None else list(shares) for shares, row in zip(soft, lists, strict=True)]
+    return [
+        row if shares is None else list(shares) for shares, row in zip(soft, lists, strict=True)
+    ]
 
 
 def _cell_problems(data: pd.DataFrame, column: str, lists: Sequence[list[Any] | None]) -> list[str]:

@@ -54,7 +54,9 @@ class RowTargets:
 
     def select(self, rows: Any) -> RowTargets:
         """Return the targets of the rows that an index or a mask selects."""
-        return RowTargets(*(None if v is None else v[rows] for v in (self.weights, self.probabilities)))
+        return RowTargets(
+            *(None if v is None else v[rows] for v in (self.weights, self.probabilities))
+        )
 
 
 def row_targets(eval_pred: Any) -> RowTargets:

@@ -43,7 +43,9 @@ def soft_label_problems(
     soft = [label_shares(value, known) for value in values]
     where = f"column {column!r}"
     infinite = [s is not None and not all(map(math.isfinite, s.values())) for s in soft]
-    problems = row_problems(data, infinite, f"{where}: a probability is not a finite number", values)
+    problems = row_problems(
+        data, infinite, f"{where}: a probability is not a finite number", values
+    )
     negative = [s is not None and any(share < 0 for share in s.values()) for s in soft]
     problems += row_problems(data, negative, f"{where}: a probability is negative", values)
     if not exclusive:

@@ -21,6 +21,7 @@ from clx.ml.trainer.model_outputs import ScoresOnly
 from clx.ml.trainer.row_order import trainer_type
 from clx.ml.trainer.sampling import restored, sorted_by_length
 from clx.ml.trainer.shared_evaluation import LossOfOwnRows
+from clx.ml.trainer.weighted_rows import WeightedRows
 from clx.problems import cell
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def make_trainer(
     if trains_on_cpu(task.device, arguments):
         arguments["use_cpu"] = True
         callbacks.append(TrimHeap())
-    mixed_in = (GuardedLoss, LossOfOwnRows, ScoresOnly, CheckpointWeights)
+    mixed_in = (GuardedLoss, LossOfOwnRows, WeightedRows, ScoresOnly, CheckpointWeights)
     trainer: Trainer = trainer_type(task.trainer_class, grouped, *mixed_in)(
         model=model,
         args=training_arguments(task.device, output_dir, arguments),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clx.ml.data.check.findings import check_data
 from clx.ml.data.check.labeled_texts import LabeledTexts
+from clx.ml.data.row_targets import expected_counts, targets_of_frame
 from clx.ml.data.splits import Split
 from clx.ml.data.texts import row_texts
 from clx.ml.results.data_check import DataCheck
@@ -30,15 +31,15 @@ def check_splits(
         limit: the most tokens that the model reads, None if texts are not truncated.
         is_split: whether clx split the eval rows from the training data.
     """
-    plain = []
+    plain, names = [], getattr(task, "label_names", None)
     for split in splits:
         texts, rows = row_texts(split.frame, task.text_columns), split.frame.index.tolist()
         if texts is None:
             return DataCheck(rows={f"{split.name}_data": len(split.frame) for split in splits})
         with author_code(task, "row_labels"):
             labels = task.row_labels(split.frame)
-        plain.append(LabeledTexts(texts, labels, rows, split.lengths))
-    names = getattr(task, "label_names", None)
+        expected = expected_counts(names or (), targets_of_frame(task, split.frame))
+        plain.append(LabeledTexts(texts, labels, rows, split.lengths, expected))
     return check_data(
         plain[0],
         plain[1] if len(plain) > 1 else None,

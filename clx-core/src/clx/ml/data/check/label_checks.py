@@ -10,27 +10,26 @@ from clx.problems import MAX_EXAMPLES, cell
 
 
 def label_findings(
-    train: Sequence[LabelSet],
-    evaluated: Sequence[LabelSet],
+    rows: int,
+    counts: Counter[str],
+    in_eval: Counter[str],
     label_names: Iterable[str] | None,
     least: int,
 ) -> list[Finding]:
     """Return the findings about the labels.
 
     Args:
-        train: the label names of each training row, shape (rows,).
-        evaluated: the label names of each eval row, empty if there are none.
+        rows: the number of training rows.
+        counts: the number of training rows per label, for soft labels the expected number.
+        in_eval: the number of eval rows per label, empty if there are none.
         label_names: the label space; None for the labels that occur.
         least: a label with fewer training rows is rare.
     """
-    counts = Counter(name for labels in train for name in labels)
-    in_eval = Counter(name for labels in evaluated for name in labels)
     space = list(label_names) if label_names is not None else sorted({*counts, *in_eval})
     rare = {name: counts[name] for name in space if 0 < counts[name] < least}
     rare = dict(sorted(rare.items(), key=lambda item: item[1]))
     absent = {name: 0 for name in space if not counts[name] and not in_eval[name]}
     unseen = {name: in_eval[name] for name in space if not counts[name] and in_eval[name]}
-    rows = len(train)
     constant = {name: rows for name in space if rows > 1 and counts[name] == rows}
     return [
         *_about_labels(
