@@ -177,9 +177,8 @@ class ClassificationRun(TrainingRun):
             decided = _probabilities(logits).max(axis=1) >= self.min_score
             right, kept = logits.argmax(axis=1)[decided] == labels[decided], rows.select(decided)
             metrics["coverage"] = weighted_mean(decided, rows.weights)
-            metrics["selective_accuracy"] = (
-                weighted_mean(right, kept.weights) if len(right) else 0.0
-            )
+            accuracy = weighted_mean(right, kept.weights) if len(right) else 0.0
+            metrics["selective_accuracy"] = accuracy
         return metrics | self.extra_metrics(labels, logits.argmax(axis=1), metrics)
 
     def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
@@ -195,11 +194,9 @@ class ClassificationRun(TrainingRun):
         from clx.ml.thresholds import coverage_curve
 
         logits, labels = eval_pred
-        predicted = logits.argmax(axis=1)
+        predicted, weights = logits.argmax(axis=1), row_targets(eval_pred).weights
         return {
-            "per_label": per_label_table(
-                labels, predicted, self.label_names, row_targets(eval_pred).weights
-            ),
+            "per_label": per_label_table(labels, predicted, self.label_names, weights),
             "confusion": confusion_table(labels, predicted, self.label_names),
             "calibration": calibration_table(labels, logits),
             "decision_curve": coverage_curve(labels, _probabilities(logits)),
@@ -230,12 +227,8 @@ class ClassificationRun(TrainingRun):
 
         logits, labels = eval_pred
         order = [other.label_names.index(name) for name in self.label_names]
-        return classification_difference(
-            labels,
-            logits,
-            other_pred.predictions[:, order],
-            weights=row_targets(eval_pred).weights,
-        )
+        others, weights = other_pred.predictions[:, order], row_targets(eval_pred).weights
+        return classification_difference(labels, logits, others, weights=weights)
 
     def fit_decisions(self, eval_pred: EvalPrediction) -> None:
         """Choose the score below which the run abstains, if there is a target accuracy."""

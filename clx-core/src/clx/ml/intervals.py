@@ -99,7 +99,8 @@ def classification_statistic(labels: Any, logits: Any) -> Statistic:
     def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         hits, predictions, support = counts(weights)
         f1 = ratio(2 * hits, predictions + support)
-        rows = weights.sum(axis=1, dtype=np.float64)
+        # With fractional weights, only sums of the same product give an accuracy of exactly 1.
+        rows = support.sum(axis=1)
         return {
             "accuracy": hits.sum(axis=1) / rows,
             "f1_macro": _mean_of_used(f1, predictions + support),
@@ -121,19 +122,19 @@ def multilabel_statistic(labels: Any, scores: Any, thresholds: Any) -> Statistic
     labels, scores = checked_matrices(labels, scores)
     predicted = decisions(scores, thresholds)
     counts = _label_counts(labels, predicted)
-    row_values = np.column_stack([sample_f1(labels, predicted), (labels == predicted).all(axis=1)])
+    right, one = (labels == predicted).all(axis=1), np.ones(len(labels))
+    row_values = np.column_stack([sample_f1(labels, predicted), right, one])
 
     def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         hits, predictions, support = counts(weights)
-        rows = weights.sum(axis=1, dtype=np.float64)
-        f1_samples, subset_accuracy = (weights.astype(np.float64) @ row_values).T / rows
+        f1_samples, subset_accuracy, rows = (weights.astype(np.float64) @ row_values).T
         return {
             "f1_micro": ratio(2 * hits.sum(axis=1), (predictions + support).sum(axis=1)),
             "f1_macro": _mean_of_used(
                 ratio(2 * hits, predictions + support), predictions + support
             ),
-            "f1_samples": f1_samples,
-            "subset_accuracy": subset_accuracy,
+            "f1_samples": f1_samples / rows,
+            "subset_accuracy": subset_accuracy / rows,
         }
 
     return metrics

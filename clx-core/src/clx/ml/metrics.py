@@ -155,8 +155,7 @@ def calibration_counts(
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return the right answers, the sum of confidences and the count per bin, each of shape (bins,).
 
-    The bins have equal width and are closed on the right, ((m - 1) / bins, m / bins]. The first bin
-    includes 0.
+    The bins have equal width and are closed on the right, the first one on both sides.
 
     Args:
         correct: whether each answer is right, shape (answers,).

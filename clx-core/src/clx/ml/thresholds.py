@@ -97,10 +97,9 @@ def choose_thresholds(
     - ``precision`` with a target: the lowest threshold whose precision reaches it.
     - ``recall`` with a target: the highest threshold whose recall reaches it.
 
-    A label uses the shared threshold if it has fewer than ``min_positives`` positives, has no
-    negatives, or no threshold reaches its target. The shared threshold is chosen in the same way on
-    the decisions of all labels together (micro). If it cannot reach the target either, it is the one
-    with the highest micro-F1; if no label occurs at all, it is 0.5.
+    A label uses the shared threshold if it has fewer than ``min_positives`` positives, no negatives,
+    or no threshold that reaches its target. The shared threshold is chosen likewise on the decisions of
+    all labels (micro), else it is the one with the highest micro-F1; if no label occurs, it is 0.5.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).
@@ -122,11 +121,11 @@ def choose_thresholds(
         raise ConfigError("; ".join(problems))
     labels, scores = checked_matrices(labels, scores)
     scores = _finite(scores)
-    # The decisions of all labels together, by the objective, else by F1.
-    of_decisions = None if weights is None else np.repeat(weights, labels.shape[1])
-    together = partial(_best, labels.ravel(), scores.ravel(), of_decisions)
-    found = (together(*aim) for aim in ((objective, target), ("f1", None)))
-    shared = next((value for value in found if value is not None), NEUTRAL)
+    each = None if weights is None else np.repeat(weights, labels.shape[1])
+    together = partial(_best, labels.ravel(), scores.ravel(), each)
+    shared = together(objective, target)
+    shared = together("f1", None) if shared is None else shared
+    shared = NEUTRAL if shared is None else shared
     positives = labels.sum(axis=0)
     few = (positives < max(1, min_positives)) | (positives == len(labels))
     chosen = [

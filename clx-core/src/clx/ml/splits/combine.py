@@ -160,7 +160,9 @@ def _joined_predictions(results: Sequence[FoldResult], targets: RowTargets) -> P
         label_ids=joined([part.prediction.label_ids for part in parts]),
     )
     losses = [part.loss for part in parts if part.loss is not None]
-    weights = [len(each.rows) for each in results]
+    weights: list[Any] = [len(each.rows) for each in results]
+    if targets.weights is not None:
+        weights = [each.sum() for each in np.split(targets.weights, np.cumsum(weights)[:-1])]
     loss = float(np.average(losses, weights=weights)) if len(losses) == len(parts) else None
     return Predicted(with_targets(prediction, targets), loss, 0, 0.0)
 

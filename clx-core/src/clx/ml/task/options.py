@@ -140,9 +140,8 @@ OPTIONS = (
     Option(
         "weight_column",
         None,
-        "The column of row weights, numbers from 0 on, in the data of this run. They weigh the rows in "
-        "the probe, the fine-tuning and the metrics; a row of weight 0 does not count. Eval data "
-        "without this column weighs all rows the same.",
+        "The column of row weights, for training and metrics; a row of weight 0 does not count. Eval "
+        "data may lack it.",
         check.weight_column,
         anew=True,
     ),

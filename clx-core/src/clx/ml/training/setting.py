@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +56,10 @@ def has_several_labels(split: Split) -> bool:
     return isinstance(first, list) and len(first) > 0 and isinstance(first[0], float)
 
 
-def _weighted_counts(task: Task, frame: pd.DataFrame, labels: Sequence[Any]) -> dict[Any, float]:
+def _weighted_counts(task: Task, frame: pd.DataFrame, labels: Sequence[Any]) -> Mapping[Any, float]:
     """Return the rows per label, by their weights and by the probabilities of soft labels."""
-    targets, counts = targets_of_frame(task, frame), Counter[Any]()
+    targets = targets_of_frame(task, frame)
+    counts: dict[Any, float] = {}
     if targets.probabilities is not None:
         expected = targets.probabilities.sum(axis=0)
         if targets.weights is not None:
@@ -67,8 +68,8 @@ def _weighted_counts(task: Task, frame: pd.DataFrame, labels: Sequence[Any]) -> 
     if targets.weights is None:
         return Counter(labels)
     for label, weight in zip(labels, targets.weights.tolist(), strict=True):
-        counts[label] += weight
-    return dict(counts)
+        counts[label] = counts.get(label, 0.0) + weight
+    return counts
 
 
 def is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:

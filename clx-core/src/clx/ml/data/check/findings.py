@@ -6,7 +6,6 @@ can use it. Data that is not in a task's format is an error, raised before these
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -87,7 +86,7 @@ def check_data(
         findings += _leaks(trained, evaluated, similarity)
     if trained.labels is not None:
         in_eval = None if evaluated is None else evaluated.labels
-        in_eval_counts = Counter[str]() if evaluated is None else evaluated.counts
+        in_eval_counts = {} if evaluated is None else evaluated.counts
         findings += label_findings(
             len(trained.labels), trained.counts, in_eval_counts, label_names, min_rows_per_label
         )

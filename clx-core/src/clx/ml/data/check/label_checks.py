@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from clx.ml.results.data_check import EVAL, TRAIN, Finding, LabelSet, joined
 from clx.problems import MAX_EXAMPLES, cell
@@ -11,8 +11,8 @@ from clx.problems import MAX_EXAMPLES, cell
 
 def label_findings(
     rows: int,
-    counts: Counter[str],
-    in_eval: Counter[str],
+    counts: Mapping[str, float],
+    in_eval: Mapping[str, float],
     label_names: Iterable[str] | None,
     least: int,
 ) -> list[Finding]:
@@ -26,11 +26,11 @@ def label_findings(
         least: a label with fewer training rows is rare.
     """
     space = list(label_names) if label_names is not None else sorted({*counts, *in_eval})
-    rare = {name: counts[name] for name in space if 0 < counts[name] < least}
+    rare = {name: counts[name] for name in space if 0 < counts.get(name, 0) < least}
     rare = dict(sorted(rare.items(), key=lambda item: item[1]))
-    absent = {name: 0 for name in space if not counts[name] and not in_eval[name]}
-    unseen = {name: in_eval[name] for name in space if not counts[name] and in_eval[name]}
-    constant = {name: rows for name in space if rows > 1 and counts[name] == rows}
+    absent = {name: 0 for name in space if not counts.get(name) and not in_eval.get(name)}
+    unseen = {name: in_eval[name] for name in space if not counts.get(name) and in_eval.get(name)}
+    constant = {name: rows for name in space if rows > 1 and counts.get(name) == rows}
     return [
         *_about_labels(
             "rare_labels",
@@ -83,7 +83,7 @@ def not_evaluated(train: Sequence[LabelSet], evaluated: Sequence[LabelSet]) -> l
 
 
 def _about_labels(
-    kind: str, where: str, counts: dict[str, int], what: str, remedy: str
+    kind: str, where: str, counts: Mapping[str, float], what: str, remedy: str
 ) -> list[Finding]:
     """Return a list with one finding about the labels in ``counts``, or an empty list."""
     if not counts:

@@ -79,10 +79,9 @@ class TextIndex:
         self.rows = range(len(data.texts)) if data.rows is None else data.rows
         self.labels = None if data.labels is None else [_label_set(item) for item in data.labels]
         self.blank = [position for position, text in enumerate(data.texts) if not text.strip()]
-        self.counts: Counter[str] = Counter(name for row in self.labels or () for name in row)
+        self.counts: dict[str, float] = Counter(name for row in self.labels or () for name in row)
         if data.counts is not None:
-            # A Counter of fractions has no type of its own.
-            self.counts = Counter({n: round(c, 1) for n, c in data.counts.items()})  # type: ignore[misc]
+            self.counts = {name: round(count, 1) for name, count in data.counts.items()}
         blank = set(self.blank)
         self.positions: dict[str, list[int]] = defaultdict(list)
         for position, text in enumerate(data.texts):
@@ -98,7 +97,7 @@ class TextIndex:
     def label_counts(self, label_names: Iterable[str] | None) -> dict[str, int]:
         """Return the number of rows per label, for ``label_names`` or else for the labels found."""
         space = sorted(self.counts) if label_names is None else label_names
-        return {name: self.counts[name] for name in space}
+        return {name: round(self.counts.get(name, 0)) for name in space}
 
     def row(self, position: int) -> str:
         """Return the row at a position by its index label, such as ``row 3``."""

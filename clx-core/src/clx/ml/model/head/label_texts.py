@@ -149,7 +149,8 @@ def text_examples(
     if not texts.certain and len(examples) > MAX_ROWS_PER_LABEL * examples.outputs:
         return None
     targets = texts.targets(examples.kind == "multi", examples.outputs)
-    return replace(examples, features=features(texts.dataset), targets=targets)
+    described = replace(examples, features=features(texts.dataset), targets=targets)
+    return replace(described, row_weights=None, soft=None)
 
 
 def require_probe(texts: LabelTexts | None, reason: str) -> None:

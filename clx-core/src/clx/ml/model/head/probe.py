@@ -72,9 +72,10 @@ class Examples:
 
     def select(self, rows: Tensor) -> Examples:
         """Return the rows that an index or a mask selects."""
-        own = {"features": self.features, "targets": self.targets}
-        own |= {"row_weights": self.row_weights, "soft": self.soft}
-        return replace(self, **{k: None if v is None else v[rows] for k, v in own.items()})
+        weights = None if self.row_weights is None else self.row_weights[rows]
+        soft = None if self.soft is None else self.soft[rows]
+        chosen = replace(self, features=self.features[rows], targets=self.targets[rows])
+        return replace(chosen, row_weights=weights, soft=soft)
 
     def joined(self, extra_examples: Examples | None) -> Examples:
         """Return these rows and the extra ones after them."""
