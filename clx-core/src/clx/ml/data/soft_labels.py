@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-TOLERANCE = 0.01
+TOLERANCE = 0.02
 """The probabilities of a row may miss a sum of 1 by this much, as numbers with two decimals do."""
 
 
@@ -95,6 +95,7 @@ def label_probabilities(
     """
     import numpy as np
 
+    label_names = label_names or ()
     known = frozenset(label_names)
     soft = [label_shares(value, known) for value in values]
     if all(shares is None for shares in soft):

@@ -85,8 +85,4 @@ def _weigh_rows(task: Task, trainer: Trainer, dataset: Dataset) -> None:
         raise ConfigError(
             f"{refused}its rows do not have one label each, or 0 and 1 for each label"
         )
-    if kind == "multi" and trainer.args.label_smoothing_factor:
-        raise ConfigError(
-            f"{refused}label_smoothing_factor is for rows with one label each: leave it out"
-        )
     use_row_targets(trainer, kind)

@@ -89,12 +89,16 @@ def _softened(truth: torch.Tensor, scores: torch.Tensor, kind: Kind) -> torch.Te
 
     If scores separate the rows without an error, no temperature would be low enough for probabilities
     of 1. Source: the targets of Platt (1999), "Probabilistic Outputs for Support Vector Machines".
+    Soft labels that are less certain stay as they are.
     """
     labels = scores.shape[1]
     doubt = 1 / (len(scores) + 2)
     if kind == "multi":
-        return truth * (1 - doubt) + (1 - truth) * doubt
-    sure = truth if truth.ndim == 2 else functional.one_hot(truth, labels).to(scores)
+        return truth.clamp(doubt, 1 - doubt)
+    if truth.ndim == 2:
+        bounded = truth.clamp(doubt / max(1, labels - 1), 1 - doubt)
+        return bounded / bounded.sum(dim=1, keepdim=True)
+    sure = functional.one_hot(truth, labels).to(scores)
     return sure * (1 - doubt) + (1 - sure) * doubt / max(1, labels - 1)
 
 
