@@ -97,7 +97,9 @@ def test_choices_take_weights_and_probabilities(kind):
     hard = torch.nn.functional.one_hot(rows.targets, 3) if kind == "single" else rows.targets
     soft = replace(rows, soft=(0.6 * hard + 0.4 / 3).double(), row_weights=torch.rand(40) + 0.1)
     extra = examples(kind, rows=3)
-    assert choose_c(soft, extra_examples=extra).losses != choose_c(rows, extra_examples=extra).losses
+    assert (
+        choose_c(soft, extra_examples=extra).losses != choose_c(rows, extra_examples=extra).losses
+    )
     assert out_of_fold(soft, 1.0).shape == (40, 3)
     some = restricted(soft, torch.tensor([0, 2]))
     assert some.soft.shape == (len(some), 2)

@@ -111,8 +111,7 @@ def test_accumulated_steps_weigh_rows_like_large_batches(tiny_model):
         weight_column="w",
         head_init="random",
         model_args={"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
-        training_args=common
-        | {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4},
+        training_args=common | {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4},
     )
     one.train(frame)
     two.train(frame)

@@ -22,7 +22,7 @@ from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, accepted_options
 from clx.problems import cell
 from clx.sklearn.folder import TemporaryFolder, read_files, write_files
 from clx.sklearn.parameters import parameters_explained, refuse_unknown
-from clx.sklearn.targets import INDICATOR, LISTS, SINGLE, targets_of
+from clx.sklearn.targets import INDICATOR, LISTS, SINGLE, WEIGHTS, targets_of
 from clx_runtime.objects import is_table
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 NOT_PARAMETERS = frozenset({"text_column", "label_column", "weight_column"})
 """Options of a run that the estimator lacks, because ``X`` and ``y`` have no names."""
-
-WEIGHTS = "sample_weight"
-"""The run's column of weights."""
 
 
 class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -140,8 +140,7 @@ OPTIONS = (
     Option(
         "weight_column",
         None,
-        "The column of row weights, for training and metrics; a row of weight 0 does not count. Eval "
-        "data may lack it.",
+        "The column of row weights; a row of weight 0 does not count. Eval data may lack the column.",
         check.weight_column,
         anew=True,
     ),
