@@ -169,7 +169,7 @@ def test_weights_that_are_no_weights_are_errors(weights, said):
 
 
 def test_training_data_needs_the_column():
-    with pytest.raises(DataFormatError, match="no column 'wight'; .*did you mean 'weight'"):
+    with pytest.raises(DataFormatError, match=r"no column 'wight'; .*did you mean 'weight'"):
         task(weight_column="wight").train(weighted_frame([1, 2, 3]).rename(columns={"w": "weight"}))
 
 

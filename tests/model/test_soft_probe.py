@@ -10,8 +10,7 @@ from clx.ml.data.row_targets import RowTargets
 from clx.ml.model.head import logistic, newton
 from clx.ml.model.head.calibration import calibrate
 from clx.ml.model.head.class_weights import BatchTargets, label_weights, weighted_loss
-from clx.ml.model.head.probe import Examples, fit_head, mean_loss
-from clx.ml.model.head.soft_targets import soft_targets
+from clx.ml.model.head.probe import Examples, fit_head, loss_targets, mean_loss
 from clx.ml.model.head.validation import choose_c, out_of_fold, restricted
 
 KINDS = ["single", "multi"]
@@ -82,7 +81,8 @@ def test_certain_soft_labels_of_weight_one_are_the_hard_labels(kind, solver):
 def test_the_slope_is_the_derivative_of_the_loss(kind):
     rows = replace(examples(kind), soft=torch.rand(40, 3, dtype=torch.float64))
     rows = replace(rows, row_weights=torch.rand(40, dtype=torch.float64))
-    targets = soft_targets(rows, torch.tensor([1.0, 4.0, 0.5], dtype=torch.float64))
+    rows = replace(rows, weights=torch.tensor([1.0, 4.0, 0.5]))
+    targets, _ = loss_targets(rows, torch.float64)
     scores = torch.randn(40, 3, dtype=torch.float64)
     _, slope = targets.loss_and_slope(scores)
     step = torch.zeros_like(scores)

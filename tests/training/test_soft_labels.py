@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import fruit_frame
 from transformers import Trainer
 
 from clx.errors import ConfigError, ResumeError
 from clx.ml import TrainingRun, training_run
+from conftest import fruit_frame
 
 pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.ClxWarning")
 

@@ -18,9 +18,9 @@ from clx.ml.data.label_cells import (
 )
 from clx.ml.data.multi_hot import bit, is_multi_hot, multi_hot_problems
 from clx.ml.data.problems import row_problems
+from clx.ml.data.similar_names import separator_of
 from clx.ml.data.soft_cells import applying, label_shares
 from clx.ml.data.soft_labels import soft_label_problems
-from clx.ml.data.similar_names import separator_of
 from clx.ml.labels import infer_label_names, known_label_hint, label_kind, label_names_problems
 from clx.problems import MAX_PROBLEMS, cell, examples, names
 

@@ -144,8 +144,9 @@ def label_problems(
 ) -> list[str]:
     """Return the problems of a column with one label per row; see :func:`label_values`.
 
-    The probabilities of a soft label must not be negative, and must sum to 1. If ``label_names`` is given, each label must be one of them. Otherwise the labels must form a
-    valid label space: one kind, at least two labels, none blank.
+    The probabilities of a soft label must not be negative, and must sum to 1. If ``label_names`` is
+    given, each label must be one of them. Otherwise the labels must form a valid label space: one kind,
+    at least two labels, none blank.
     """
     missing = data[column].isna().to_numpy()
     problems = row_problems(data, missing, f"column {column!r}: the label is missing")

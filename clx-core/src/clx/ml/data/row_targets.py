@@ -59,6 +59,10 @@ class RowTargets:
         )
 
 
+NO_TARGETS = RowTargets()
+"""The targets of rows with equal weights and certain labels."""
+
+
 def row_targets(eval_pred: Any) -> RowTargets:
     """Return the weights and probabilities of the rows of a task's ``compute_metrics``.
 

@@ -33,7 +33,7 @@ from clx.ml.model.head.layer import (
     set_head,
 )
 from clx.ml.model.head.probe import Examples, Kind
-from clx.ml.model.head.soft_targets import with_row_targets
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.problems import names
 
 if TYPE_CHECKING:

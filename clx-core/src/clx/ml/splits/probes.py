@@ -33,7 +33,7 @@ from clx.ml.model.head.label_texts import label_names_of, label_texts, text_exam
 from clx.ml.model.head.layer import collect_features, model_columns
 from clx.ml.model.head.probe import Examples, fit_head
 from clx.ml.model.head.request import MAX_PROBE_ROWS, Collator, HeadRequest
-from clx.ml.model.head.soft_targets import with_row_targets
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.ml.model.loading import load_base_model
 from clx.ml.task.author_code import author_code
 from clx.ml.task.option_checks import unknown_labels

@@ -79,7 +79,7 @@ class TextIndex:
         self.rows = range(len(data.texts)) if data.rows is None else data.rows
         self.labels = None if data.labels is None else [_label_set(item) for item in data.labels]
         self.blank = [position for position, text in enumerate(data.texts) if not text.strip()]
-        self.counts: dict[str, float] = Counter(name for row in self.labels or () for name in row)
+        self.counts: Mapping[str, float] = Counter(n for row in self.labels or () for n in row)
         if data.counts is not None:
             self.counts = {name: round(count, 1) for name, count in data.counts.items()}
         blank = set(self.blank)

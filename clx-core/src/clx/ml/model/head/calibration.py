@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from clx.ml.data.row_targets import RowTargets
+from clx.ml.data.row_targets import NO_TARGETS, RowTargets
 from clx.ml.metrics import expected_calibration_error
 from clx.ml.model.head.probe import Kind
 
@@ -48,7 +48,7 @@ class Calibration:
 
 
 def calibrate(
-    labels: Any, logits: Any, kind: Kind, rows: RowTargets = RowTargets()
+    labels: Any, logits: Any, kind: Kind, rows: RowTargets = NO_TARGETS
 ) -> Calibration | None:
     """Return the best temperature and its effect, None if it cannot be chosen.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clx.ml.data.row_targets import RowTargets
+from clx.ml.data.row_targets import NO_TARGETS, RowTargets
 from clx.ml.model.head.probe import Kind
 
 MAX_BALANCED = 100.0
@@ -22,7 +22,7 @@ def label_weights(
     labels: Any,
     kind: Kind,
     names: Sequence[str],
-    rows: RowTargets = RowTargets(),
+    rows: RowTargets = NO_TARGETS,
 ) -> Tensor:
     """Return a weight for each label, shape (labels,).
 

@@ -23,7 +23,6 @@ from clx.ml.model.head.probe import (
     steepness,
 )
 from clx.ml.model.head.request import labeled_rows
-from clx.ml.model.head.soft_targets import row_weights_of
 from clx.ml.model.head.validation import MAX_CHOICE_ROWS, labels_repeat, out_of_fold
 
 if TYPE_CHECKING:
@@ -204,7 +203,7 @@ def _beside(before: LinearHead, new: Tensor, examples: Examples, C: float) -> Li
     basis = basis_of(examples, torch.float32)
     weights, soft = label_loss_weights(examples, torch.float32), examples.soft
     if examples.row_weights is not None:
-        each = row_weights_of(examples, torch.float32)[:, None]
+        each = examples.counted(torch.float32)[:, None]
         weights = each if weights is None else each * weights
     solution = torch.zeros(basis.rows.shape[1] + 1, len(new), requires_grad=True)
     optimizer = torch.optim.LBFGS(

@@ -23,7 +23,7 @@ from clx.ml.model.head.pooling import install_pooling, installed_pooling
 from clx.ml.model.head.pooling_choice import choose_pooling, pooling_by_name
 from clx.ml.model.head.probe import Examples, Kind
 from clx.ml.model.head.request import HeadRequest, LabeledRows, labeled_rows
-from clx.ml.model.head.soft_targets import with_row_targets
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.problems import examples as some_of
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from clx.ml.model.head.layer import collect_features
 from clx.ml.model.head.padding import settle_padding
 from clx.ml.model.head.probe import Examples
 from clx.ml.model.head.request import HeadRequest
-from clx.ml.model.head.soft_targets import with_row_targets
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.ml.model.head.validation import choose_c, out_of_fold
 from clx.ml.model.loading import base_folder, load_base_model
 

@@ -11,7 +11,7 @@ from clx.errors import ConfigError
 from clx.ml.model.head.layer import token_features
 from clx.ml.model.head.pooling import checkpoint_pooling, installed_pooling, possible_poolings
 from clx.ml.model.head.probe import Examples
-from clx.ml.model.head.soft_targets import with_row_targets
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.ml.model.head.validation import (
     MIN_CHOICE_ROWS,
     choose_c,

@@ -18,7 +18,7 @@ from clx.ml.data.row_targets import RowTargets
 from clx.ml.model.head.logistic import LogisticProblem, lbfgs
 from clx.ml.model.head.newton import is_small, newton
 from clx.ml.model.head.parts import MANY_LABELS, Targets, loss_and_slope, parts
-from clx.ml.model.head.soft_targets import row_weights_of, soft_targets, truth_of
+from clx.ml.model.head.soft_targets import soft_targets
 
 Kind = Literal["single", "multi", "regression"]
 """One label per row, several labels per row, or numbers."""
@@ -66,6 +66,19 @@ class Examples:
         given = (self.row_weights, self.soft)
         return RowTargets(*(None if v is None else v.numpy() for v in given))
 
+    def truth(self, dtype: torch.dtype) -> Tensor:
+        """Return the probability of each label in each row, shape (rows, outputs)."""
+        if self.soft is not None:
+            return self.soft.to(dtype)
+        if self.kind == "multi":
+            return self.targets.to(dtype)
+        return torch.nn.functional.one_hot(self.targets.long(), self.outputs).to(dtype)
+
+    def counted(self, dtype: torch.dtype) -> Tensor:
+        """Return how many rows each row counts as, shape (rows,)."""
+        ones = torch.ones(len(self), dtype=dtype)
+        return ones if self.row_weights is None else self.row_weights.to(dtype)
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.features)
@@ -84,9 +97,9 @@ class Examples:
         extra_targets = extra_examples.targets.to(self.targets)
         weights, soft = self.row_weights, self.soft
         if weights is not None:
-            weights = torch.cat([weights, row_weights_of(extra_examples, weights.dtype)])
+            weights = torch.cat([weights, extra_examples.counted(weights.dtype)])
         if soft is not None:
-            soft = torch.cat([soft, truth_of(extra_examples, soft.dtype)])
+            soft = torch.cat([soft, extra_examples.truth(soft.dtype)])
         return replace(
             self,
             row_weights=weights,
@@ -217,7 +230,9 @@ def loss_targets(
         weights = label_loss_weights(examples, dtype) if label_weights else None
         return examples.targets, weights
     weights = examples.weights if label_weights else None
-    return soft_targets(examples, None if weights is None else weights.to(dtype)), None
+    weights = None if weights is None else weights.to(dtype)
+    truth, counted = examples.truth(dtype), examples.counted(dtype)
+    return soft_targets(truth, counted, weights, examples.kind == "multi"), None
 
 
 def label_loss_weights(examples: Examples, dtype: torch.dtype) -> Tensor | None:
@@ -235,7 +250,7 @@ def _prior(examples: Examples, dtype: torch.dtype) -> Tensor:
     """Return the bias that gives each label its share of the rows; the search begins there."""
     targets, several = examples.targets, examples.kind == "multi"
     if examples.row_weights is not None or examples.soft is not None:
-        rows = row_weights_of(examples, dtype) @ truth_of(examples, dtype)
+        rows = examples.counted(dtype) @ examples.truth(dtype)
     else:
         rows = (
             targets.sum(dim=0)
