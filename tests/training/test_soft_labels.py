@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import Trainer
 
-from clx.errors import ConfigError, ResumeError
+from clx.errors import ConfigError, DataFormatError, ResumeError
 from clx.ml import TrainingRun, training_run
 from conftest import fruit_frame
 
@@ -78,7 +78,8 @@ def test_metrics_are_of_the_likeliest_label_with_a_log_loss_of_the_probabilities
     frame = soft_frame().assign(w=1.0)
     frame.loc[:7, "w"] = 3.0
     best = {"metric_for_best_model": "soft_log_loss", "num_train_epochs": 2}
-    run = run_of("soft", tiny_model, weight_column="w", training_args=best)
+    texts = {"fruit": "apple"}
+    run = run_of("soft", tiny_model, weight_column="w", training_args=best, label_texts=texts)
     result = run.train(frame, frame)
     scores = pd.DataFrame(run.predict(frame["text"].tolist()))[run.label_names].to_numpy()
     truth, each = run.row_probabilities(frame), frame["w"].to_numpy()
@@ -156,6 +157,30 @@ def test_what_cannot_weigh_rows_says_so(tiny_model):
         run.train(frame)
 
 
+def test_rows_that_are_tokenized_late_have_no_soft_labels(tiny_model):
+    run = run_of("late", tiny_model)
+    run.tokenize_lazily = True
+    with pytest.raises(ConfigError, match="soft labels cannot be used .*batch by batch"):
+        run.train(soft_frame(16))
+
+
+def test_a_continued_training_takes_new_soft_labels_and_weighted_old_rows(tiny_model):
+    old = soft_frame(16).assign(w=[1.0, 2.0] * 8)
+    run = run_of("earlier", tiny_model, weight_column="w")
+    run.train(old, fine_tune=False)
+    new = old.iloc[:8].assign(label=[{"fruit": 0.6, "thing": 0.4}, {"thing": 0.9, "animal": 0.1}] * 4)
+    with pytest.raises(DataFormatError, match="replay lacks the column that weight_column names"):
+        run.continue_training(new, replay=old.drop(columns="w"))
+    result = run.continue_training(new, old, name="later", replay=old, fine_tune=False)
+    later = training_run(load=result.run_dir)
+    assert later.label_names == ["animal", "fruit", "thing"]
+    assert later.evaluate(new).metrics["soft_log_loss"] > 0
+    names = {"thing": ["thing", "fruit"]}
+    merged = new.assign(label=[{"thing": 1.0}, {"animal": 0.9, "thing": 0.1}] * 4)
+    later.merge_labels(names, merged, merged)
+    assert later.label_names == ["animal", "thing"]
+
+
 def test_several_soft_labels_with_windows_class_weights_and_a_split(tiny_model):
     frame = fruit_frame(24).drop(columns="label").assign(w=[1.0, 2.0, 0.0] * 8)
     frame["text"] += " and the dog" * 30
@@ -170,6 +195,7 @@ def test_several_soft_labels_with_windows_class_weights_and_a_split(tiny_model):
         weight_column="w",
         class_weights="balanced",
         long_text="window",
+        label_texts={"big": "the big red"},
     )
     result = run.train(frame, 0.25)
     assert run.label_names == ["animal", "big", "fruit"]

@@ -99,7 +99,6 @@ def classification_statistic(labels: Any, logits: Any) -> Statistic:
     def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         hits, predictions, support = counts(weights)
         f1 = ratio(2 * hits, predictions + support)
-        # With fractional weights, only sums of the same product give an accuracy of exactly 1.
         rows = support.sum(axis=1)
         return {
             "accuracy": hits.sum(axis=1) / rows,

@@ -13,7 +13,7 @@ from transformers import EvalPrediction
 
 from clx.errors import ConfigError, PluginError, RunDirError
 from clx.ml.data.lengths import input_limit, warn_truncated
-from clx.ml.data.row_targets import dataset_targets
+from clx.ml.data.row_targets import RowTargets, dataset_targets, row_targets
 from clx.ml.data.splits import Split, tokenised_split, windows_of_split
 from clx.ml.data.texts import with_texts
 from clx.ml.evaluation.row_targets import evaluate_with_targets, with_targets
@@ -179,5 +179,14 @@ def evaluate_predictions(
             "Task": task.name,
             "Base model": task.base_model_name,
             "Run directory": str(run_dir),
+            **_about_rows(task, row_targets(prediction)),
         },
     )
+
+
+def _about_rows(task: Task, targets: RowTargets) -> dict[str, str]:
+    """Return what readers of a report must know about weights and soft labels of the rows."""
+    about = {} if targets.weights is None else {"Rows weighted by": str(task.weight_column)}
+    if targets.probabilities is not None:
+        about["Soft labels"] = "metrics but soft_log_loss are of the likeliest label"
+    return about

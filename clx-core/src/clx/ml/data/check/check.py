@@ -38,8 +38,10 @@ def check_splits(
             return DataCheck(rows={f"{split.name}_data": len(split.frame) for split in splits})
         with author_code(task, "row_labels"):
             labels = task.row_labels(split.frame)
-        expected = expected_counts(names or (), targets_of_frame(task, split.frame))
-        plain.append(LabeledTexts(texts, labels, rows, split.lengths, expected))
+        targets = targets_of_frame(task, split.frame)
+        expected, soft = expected_counts(names or (), targets), targets.probabilities
+        shares = None if soft is None else [row.tobytes() for row in soft]
+        plain.append(LabeledTexts(texts, labels, rows, split.lengths, expected, shares))
     return check_data(
         plain[0],
         plain[1] if len(plain) > 1 else None,

@@ -140,10 +140,9 @@ def _repeated(split: TextIndex) -> list[Finding]:
     original_of: dict[int, int] = {}
     for text, positions in split.positions.items():
         if len(positions) > 1:
-            originals = split.label_sets(text)
+            originals = split.same_labels(text)
             for position in positions:
-                labels = frozenset[str]() if split.labels is None else split.labels[position]
-                original = originals.get(labels, positions[0])
+                original = originals[split.labels_key(position)]
                 if original != position:
                     original_of[position] = original
     positions = sorted(original_of)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ class LabeledTexts:
             they are unknown.
         counts: with soft labels, the sum of each label's probabilities, by label name. None counts
             the rows of each label.
+        shares: with soft labels, a key per row that is equal for equal probabilities.
 
     Raises:
         ValueError: the lengths differ.
@@ -35,6 +36,7 @@ class LabeledTexts:
     rows: Sequence[Any] | None = None
     lengths: Sequence[int] | None = None
     counts: Mapping[str, float] | None = None
+    shares: Sequence[Hashable] | None = None
 
     def __post_init__(self) -> None:
         for name in ("labels", "rows", "lengths"):
@@ -70,6 +72,7 @@ class TextIndex:
         blank: the positions of blank texts.
         positions: the positions of each text that is not blank, ascending.
         counts: the number of rows per label, for soft labels the expected number.
+        shares: with soft labels, a key of the probabilities of each row.
     """
 
     def __init__(self, name: str, data: LabeledTexts) -> None:
@@ -82,6 +85,7 @@ class TextIndex:
         self.counts: Mapping[str, float] = Counter(n for row in self.labels or () for n in row)
         if data.counts is not None:
             self.counts = {name: round(count, 1) for name, count in data.counts.items()}
+        self.shares = data.shares
         blank = set(self.blank)
         self.positions: dict[str, list[int]] = defaultdict(list)
         for position, text in enumerate(data.texts):
@@ -93,6 +97,20 @@ class TextIndex:
         if self.labels is None:
             return {}
         return {self.labels[i]: i for i in reversed(self.positions.get(text, []))}
+
+    def same_labels(self, text: str) -> dict[Hashable, int]:
+        """Return the labels that a text occurs with, soft ones too, each with its first position."""
+        keys: dict[Hashable, int] = {}
+        for i in self.positions.get(text, []):
+            keys.setdefault(self.labels_key(i), i)
+        return keys
+
+    def labels_key(self, position: int) -> Hashable:
+        """Return a value that is equal for rows with the same labels and the same probabilities."""
+        if self.labels is None:
+            return None
+        share = None if self.shares is None else self.shares[position]
+        return self.labels[position], share
 
     def label_counts(self, label_names: Iterable[str] | None) -> dict[str, int]:
         """Return the number of rows per label, for ``label_names`` or else for the labels found."""
