@@ -141,6 +141,17 @@ def test_votes_become_probabilities():
             vote_shares([["x"], nothing])
 
 
+def test_the_check_of_data_counts_what_is_expected(tiny_model):
+    soft = [{"fruit": 0.9, "animal": 0.1}] * 2 + [{"fruit": 0.6, "animal": 0.4}] * 6
+    texts = ["apple", "apple", "apple", *(f"the {word}" for word in "cat dog cow hen pig".split())]
+    found = task(base_model_name=tiny_model).check(pd.DataFrame({"text": texts, "label": soft}))
+    messages = {finding.kind: finding.message for finding in found.findings}
+    # No row is an animal's, but it is expected in 2.6; and the third apple has other votes.
+    assert messages.keys() == {"rare_labels", "duplicate_rows"}
+    assert "'animal' (2.6 rows)" in messages["rare_labels"]
+    assert "in 1 of 8 rows" in messages["duplicate_rows"]
+
+
 # ---- Weights ----------------------------------------------------------------------------------
 
 

@@ -25,7 +25,9 @@ NAMES = list("abcd")
 def test_metrics_of_one_label_are_those_of_scikit_learn():
     found = classification_metrics(IDS, LOGITS, WEIGHTS)
     predicted = LOGITS.argmax(axis=1)
-    assert found["accuracy"] == pytest.approx(sk.accuracy_score(IDS, predicted, sample_weight=WEIGHTS))
+    assert found["accuracy"] == pytest.approx(
+        sk.accuracy_score(IDS, predicted, sample_weight=WEIGHTS)
+    )
     for average in ("macro", "micro", "weighted"):
         expected = sk.f1_score(IDS, predicted, average=average, sample_weight=WEIGHTS)
         assert found[f"f1_{average}"] == pytest.approx(expected)
@@ -72,7 +74,9 @@ def test_tables_have_weighted_rates_and_numbers_of_rows():
     assert several["support"].tolist() == MARKS.sum(axis=0).tolist()
 
 
-@pytest.mark.parametrize(("objective", "target"), [("f1", None), ("precision", 0.7), ("recall", 0.9)])
+@pytest.mark.parametrize(
+    ("objective", "target"), [("f1", None), ("precision", 0.7), ("recall", 0.9)]
+)
 def test_thresholds_are_chosen_by_weight(objective, target):
     weighted = choose_thresholds(MARKS, SCORES, objective, target, weights=WEIGHTS)
     again = choose_thresholds(MARKS[AGAIN], SCORES[AGAIN], objective, target)
