@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError
 from clx.ml import TrainingRun
-from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.ml.data import (
+    column_problems,
+    label_probabilities,
+    raise_data_problems,
+    row_targets,
+    text_problems,
+)
 from clx.ml.decisions import OneLabel
 from clx.ml.labels import (
     column_kind,
+    column_labels,
     infer_label_names,
     label_ids,
     label_maps,
@@ -26,6 +33,7 @@ from clx.ml.metrics import (
     log_softmax,
     per_label_table,
     row_log_probabilities,
+    weighted_mean,
 )
 from clx.problems import cell
 
@@ -34,8 +42,8 @@ if TYPE_CHECKING:
     from transformers import EvalPrediction, PreTrainedModel
 
 EXPECTED = (
-    "a column 'text' of strings and a column 'label' of names (str, int, bool, category, or lists of "
-    "exactly one), such as "
+    "a column 'text' of strings and a column 'label' of names (str, int, bool, category, lists of "
+    "exactly one, or {name: probability}), such as "
     'pd.DataFrame({"text": ["apple", "cat"], "label": ["fruit", "animal"]}); other columns are '
     "ignored"
 )
@@ -45,8 +53,9 @@ class ClassificationRun(TrainingRun):
     """One label for each text.
 
     Data: a column ``text`` of strings and a column ``label`` of str, int, bool or category, or a column
-    ``label`` or ``labels`` of lists with exactly one of these; other columns are ignored. Predictions:
-    ``{label name: probability}`` in the order of ``label_names``.
+    ``label`` or ``labels`` of lists with exactly one of these; other columns are ignored. A label may
+    also be soft, ``{label: probability}``. Predictions: ``{label name: probability}`` in the order of
+    ``label_names``.
 
     Args:
         run_name: the name of the run, see :class:`clx.ml.TrainingRun`.
@@ -128,11 +137,15 @@ class ClassificationRun(TrainingRun):
         labels = self._labels(train_data)
         self.label_type = self.label_type or column_kind(labels)
         if self.label_names is None:
-            self.label_names = infer_label_names(labels)
+            self.label_names = infer_label_names(column_labels(_cells(train_data)))
 
     def row_labels(self, data: pd.DataFrame) -> list[str]:
         """Return the label name of each row."""
         return [str(label) for label in self._labels(data)]
+
+    def row_probabilities(self, data: pd.DataFrame) -> Any:
+        """Return the probability of each label in each row, None if all labels are hard."""
+        return label_probabilities(_cells(data), self.row_labels(data), self.label_names)
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the tokenized texts and the label ids."""
@@ -143,8 +156,7 @@ class ClassificationRun(TrainingRun):
 
     def _labels(self, data: Any) -> list[Any]:
         """Return the label of each row of a validated frame, or of a dict of its columns."""
-        column = "label" if "label" in data else "labels"
-        return label_values(data[column], self.label_names or ())
+        return label_values(_cells(data), self.label_names or ())
 
     def load_model(self, model_name: str | None = None) -> PreTrainedModel:
         """Return a sequence classification model for the label names."""
@@ -160,12 +172,14 @@ class ClassificationRun(TrainingRun):
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return accuracy, F1, log loss and ECE; also coverage and its accuracy if the run abstains."""
         logits, labels = eval_pred
-        metrics = classification_metrics(labels, logits)
+        rows = row_targets(eval_pred)
+        metrics = classification_metrics(labels, logits, rows.weights, rows.probabilities)
         if self.min_score is not None:
             decided = _probabilities(logits).max(axis=1) >= self.min_score
-            right = logits.argmax(axis=1)[decided] == labels[decided]
-            metrics["coverage"] = float(decided.mean())
-            metrics["selective_accuracy"] = float(right.mean()) if decided.any() else 0.0
+            right, kept = logits.argmax(axis=1)[decided] == labels[decided], rows.select(decided)
+            metrics["coverage"] = weighted_mean(decided, rows.weights)
+            accuracy = weighted_mean(right, kept.weights) if len(right) else 0.0
+            metrics["selective_accuracy"] = accuracy
         return metrics | self.extra_metrics(labels, logits.argmax(axis=1), metrics)
 
     def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
@@ -173,7 +187,7 @@ class ClassificationRun(TrainingRun):
         from clx.ml.intervals import classification_intervals
 
         logits, labels = eval_pred
-        return classification_intervals(labels, logits)
+        return classification_intervals(labels, logits, weights=row_targets(eval_pred).weights)
 
     def evaluation_tables(self, eval_pred: EvalPrediction) -> dict[str, pd.DataFrame]:
         """Return ``per_label``, ``confusion``, ``calibration`` and ``decision_curve``."""
@@ -181,9 +195,9 @@ class ClassificationRun(TrainingRun):
         from clx.ml.thresholds import coverage_curve
 
         logits, labels = eval_pred
-        predicted = logits.argmax(axis=1)
+        predicted, weights = logits.argmax(axis=1), row_targets(eval_pred).weights
         return {
-            "per_label": per_label_table(labels, predicted, self.label_names),
+            "per_label": per_label_table(labels, predicted, self.label_names, weights),
             "confusion": confusion_table(labels, predicted, self.label_names),
             "calibration": calibration_table(labels, logits),
             "decision_curve": coverage_curve(labels, _probabilities(logits)),
@@ -214,7 +228,8 @@ class ClassificationRun(TrainingRun):
 
         logits, labels = eval_pred
         order = [other.label_names.index(name) for name in self.label_names]
-        return classification_difference(labels, logits, other_pred.predictions[:, order])
+        others, weights = other_pred.predictions[:, order], row_targets(eval_pred).weights
+        return classification_difference(labels, logits, others, weights=weights)
 
     def fit_decisions(self, eval_pred: EvalPrediction) -> None:
         """Choose the score below which the run abstains, if there is a target accuracy."""
@@ -223,7 +238,8 @@ class ClassificationRun(TrainingRun):
         if self.target_accuracy is None:
             return
         logits, labels = eval_pred
-        cut = choose_cut(labels, _probabilities(logits), self.target_accuracy)
+        weights = row_targets(eval_pred).weights
+        cut = choose_cut(labels, _probabilities(logits), self.target_accuracy, weights)
         if cut is None:
             warnings.warn(
                 f"No score reaches the target accuracy of {self.target_accuracy:.1%} on the eval data: "
@@ -255,6 +271,11 @@ class ClassificationRun(TrainingRun):
     def decision_rule(self) -> OneLabel:
         """Return the rule: the best label, or none if its score is below ``min_score``."""
         return OneLabel(tuple(self.label_names), self.label_type or "str", self.min_score)
+
+
+def _cells(data: Any) -> Any:
+    """Return the label cells of a validated frame, or of a dict of its columns."""
+    return data["label" if "label" in data else "labels"]
 
 
 def _label_column(data: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data import column_problems
+from clx.ml.data import column_problems, label_probabilities, soft_names
 from clx.ml.label_lists import (
     column_lists,
     label_list_problems,
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 EXPECTED = (
     "a column 'text' of strings and a column 'labels' with a list of names per row, such as "
     'pd.DataFrame({"text": ["ripe apple", "cat"], "labels": [["fruit", "red"], []]}); in csv a JSON '
-    "list, or names with label_separator between them. Or a column of 0 and 1 for each label, which "
+    "list, or names with label_separator between them. A row may also have {name: probability}, each "
+    "from 0 to 1. Or a column of 0 and 1 for each label, which "
     "label_columns=[...] names. Other columns are ignored"
 )
 
@@ -80,7 +81,15 @@ class LabelFormat:
         if isinstance(source, list):
             return [name for row in self.lists(data) for name in row]
         rows = column_lists(data[source], self.separator, self.label_names)
-        return [label for labels in rows for label in labels or ()]
+        return [*(label for labels in rows for label in labels or ()), *soft_names(data[source])]
+
+    def probabilities(self, data: Any) -> Any:
+        """Return the probability of each label in each row, None if no row has soft labels."""
+        source = self.source(data.keys())
+        if isinstance(source, list):
+            return None
+        names = self.label_names or ()
+        return label_probabilities(data[source], self.lists(data), names, exclusive=False)
 
     def lists(self, data: Any) -> list[list[str]]:
         """Return the label names of each row of a validated frame, or of a dict of its columns."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ClxWarning
 from clx.ml import TrainingRun
 from clx.ml.comparing import multilabel_difference
-from clx.ml.data import column_problems, raise_data_problems, text_problems
+from clx.ml.data import column_problems, raise_data_problems, row_targets, text_problems
 from clx.ml.decisions import LabelSet
 from clx.ml.intervals import multilabel_intervals
 from clx.ml.label_lists import SEPARATOR, multi_hot
@@ -53,7 +53,8 @@ class MultiLabelRun(TrainingRun):
     """Any number of labels for each text, including none.
 
     Data: a column ``text`` of strings and a column ``labels`` (or ``label``) with a list, tuple, set
-    or array of names per row, or a column of 0 and 1 for each label. An empty list is valid.
+    or array of names per row, or a column of 0 and 1 for each label. An empty list is valid. A row may
+    also have soft labels, ``{label: probability}``, each of which is independent.
     Predictions: ``{label name: score}`` in the order of ``label_names``. Each score is a sigmoid,
     from 0 to 1.
 
@@ -166,6 +167,10 @@ class MultiLabelRun(TrainingRun):
         """Return the label names of each row."""
         return self._label_format().lists(data)
 
+    def row_probabilities(self, data: pd.DataFrame) -> Any:
+        """Return the probability of each label in each row, None if all labels are hard."""
+        return self._label_format().probabilities(data)
+
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the tokenized texts, each with a row of 0 and 1 for its labels."""
         lists = self._label_format().lists(examples)
@@ -188,19 +193,23 @@ class MultiLabelRun(TrainingRun):
     def compute_metrics(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return F1 (micro, macro, samples), subset accuracy, average precision, log loss, ECE."""
         labels, scores = labels_and_scores(eval_pred)
-        metrics = multilabel_metrics(labels, scores, self._cuts())
+        rows = row_targets(eval_pred)
+        metrics = multilabel_metrics(labels, scores, self._cuts(), rows.weights, rows.probabilities)
         chosen = (scores >= self._cuts()).astype(int)
         return metrics | self.extra_metrics(labels, chosen, metrics)
 
     def evaluation_intervals(self, eval_pred: EvalPrediction) -> dict[str, float]:
         """Return 95 % bootstrap intervals of the headline metrics."""
-        return multilabel_intervals(*labels_and_scores(eval_pred), self._cuts())
+        weights = row_targets(eval_pred).weights
+        return multilabel_intervals(*labels_and_scores(eval_pred), self._cuts(), weights=weights)
 
     def evaluation_tables(self, eval_pred: EvalPrediction) -> dict[str, pd.DataFrame]:
         """Return ``per_label`` (with thresholds), ``co_occurrence``, ``calibration``, and the curve."""
         labels, scores = labels_and_scores(eval_pred)
         return {
-            "per_label": multilabel_table(labels, scores, self._cuts(), self.label_names),
+            "per_label": multilabel_table(
+                labels, scores, self._cuts(), self.label_names, row_targets(eval_pred).weights
+            ),
             "co_occurrence": co_occurrence_table(labels, self.label_names),
             "calibration": multilabel_calibration_table(labels, scores),
             "decision_curve": precision_recall_curve(labels, scores, self.label_names),
@@ -234,7 +243,12 @@ class MultiLabelRun(TrainingRun):
         order = [other.label_names.index(name) for name in self.label_names]
         _, others = labels_and_scores(other_pred)
         return multilabel_difference(
-            labels, scores, self._cuts(), others[:, order], other._cuts()[order]
+            labels,
+            scores,
+            self._cuts(),
+            others[:, order],
+            other._cuts()[order],
+            weights=row_targets(eval_pred).weights,
         )
 
     def fit_decisions(self, eval_pred: EvalPrediction) -> None:
@@ -243,7 +257,11 @@ class MultiLabelRun(TrainingRun):
             return
         labels, scores = labels_and_scores(eval_pred)
         chosen = choose_thresholds(
-            labels, scores, objective=self.threshold_objective, target=self.threshold_target
+            labels,
+            scores,
+            objective=self.threshold_objective,
+            target=self.threshold_target,
+            weights=row_targets(eval_pred).weights,
         )
         self.thresholds = dict(zip(self.label_names, chosen.values, strict=True))
         shared = [self.label_names[i] for i in chosen.fallback]

@@ -12,6 +12,7 @@ from clx.ml.intervals import (
     classification_statistic,
     multilabel_statistic,
     percentile_interval,
+    weighted,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +87,12 @@ def paired_difference(
 
 
 def classification_difference(
-    labels: Any, first_logits: Any, second_logits: Any, seed: int = 0, resamples: int = RESAMPLES
+    labels: Any,
+    first_logits: Any,
+    second_logits: Any,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    weights: Any = None,
 ) -> dict[str, Difference]:
     """Return the differences in accuracy, f1_macro, f1_weighted and log_loss, second minus first.
 
@@ -98,6 +104,7 @@ def classification_difference(
         second_logits: those of the second run, for the same rows and labels.
         seed: the seed of the resampling.
         resamples: the number of resamples.
+        weights: how much each row counts, shape (rows,); None counts all the same.
 
     Raises:
         ValueError: the shapes differ, or there are no rows.
@@ -107,7 +114,7 @@ def classification_difference(
         classification_statistic(labels, second_logits),
         classification_statistic(labels, first_logits),
     )
-    return _differences(statistic, len(labels), seed, resamples)
+    return _differences(weighted(statistic, weights), len(labels), seed, resamples)
 
 
 def multilabel_difference(
@@ -118,6 +125,7 @@ def multilabel_difference(
     second_thresholds: Any,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    weights: Any = None,
 ) -> dict[str, Difference]:
     """Return the differences in f1_micro, f1_macro, f1_samples and subset_accuracy, second minus first.
 
@@ -131,6 +139,7 @@ def multilabel_difference(
         second_thresholds: its thresholds.
         seed: the seed of the resampling.
         resamples: the number of resamples.
+        weights: how much each row counts, shape (rows,); None counts all the same.
 
     Raises:
         ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.
@@ -139,7 +148,7 @@ def multilabel_difference(
         multilabel_statistic(labels, second_scores, second_thresholds),
         multilabel_statistic(labels, first_scores, first_thresholds),
     )
-    return _differences(statistic, len(labels), seed, resamples)
+    return _differences(weighted(statistic, weights), len(labels), seed, resamples)
 
 
 def _same_shape(first: Any, second: Any) -> None:

@@ -88,7 +88,7 @@ def classification_statistic(labels: Any, logits: Any) -> Statistic:
 
     labels = np.asarray(labels, dtype=np.int64)
     predicted, _, own = row_log_probabilities(labels, np.asarray(logits))
-    rows, losses = len(labels), -own
+    losses = -own
     # Labels that neither occur nor are predicted do not affect the metrics.
     used = np.union1d(labels, predicted)
     if len(used) > MANY_LABELS:
@@ -99,6 +99,7 @@ def classification_statistic(labels: Any, logits: Any) -> Statistic:
     def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         hits, predictions, support = counts(weights)
         f1 = ratio(2 * hits, predictions + support)
+        rows = support.sum(axis=1)
         return {
             "accuracy": hits.sum(axis=1) / rows,
             "f1_macro": _mean_of_used(f1, predictions + support),
@@ -118,23 +119,34 @@ def multilabel_statistic(labels: Any, scores: Any, thresholds: Any) -> Statistic
     import numpy as np
 
     labels, scores = checked_matrices(labels, scores)
-    rows, predicted = len(labels), decisions(scores, thresholds)
+    predicted = decisions(scores, thresholds)
     counts = _label_counts(labels, predicted)
-    row_values = np.column_stack([sample_f1(labels, predicted), (labels == predicted).all(axis=1)])
+    right, one = (labels == predicted).all(axis=1), np.ones(len(labels))
+    row_values = np.column_stack([sample_f1(labels, predicted), right, one])
 
     def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         hits, predictions, support = counts(weights)
-        f1_samples, subset_accuracy = (weights.astype(np.float64) @ row_values / rows).T
+        f1_samples, subset_accuracy, rows = (weights.astype(np.float64) @ row_values).T
         return {
             "f1_micro": ratio(2 * hits.sum(axis=1), (predictions + support).sum(axis=1)),
             "f1_macro": _mean_of_used(
                 ratio(2 * hits, predictions + support), predictions + support
             ),
-            "f1_samples": f1_samples,
-            "subset_accuracy": subset_accuracy,
+            "f1_samples": f1_samples / rows,
+            "subset_accuracy": subset_accuracy / rows,
         }
 
     return metrics
+
+
+def weighted(statistic: Statistic, weights: Any = None) -> Statistic:
+    """Return a statistic in which each row also has a weight of its own.
+
+    Args:
+        statistic: a function from row weights to metrics.
+        weights: how much each row counts, shape (rows,); None counts all the same.
+    """
+    return statistic if weights is None else lambda drawn: statistic(drawn * weights)
 
 
 def _label_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
@@ -181,7 +193,7 @@ def _mean_of_used(f1: Any, occurrences: Any) -> Any:
 
 
 def classification_intervals(
-    labels: Any, logits: Any, seed: int = 0, resamples: int = RESAMPLES
+    labels: Any, logits: Any, seed: int = 0, resamples: int = RESAMPLES, weights: Any = None
 ) -> dict[str, float]:
     """Return 95 % intervals of accuracy, f1_macro, f1_weighted and log_loss.
 
@@ -190,6 +202,7 @@ def classification_intervals(
         logits: scores before the softmax, shape (rows, num_labels).
         seed: the seed of the resampling; the same seed gives the same intervals.
         resamples: the number of resamples.
+        weights: how much each row counts, shape (rows,); None counts all the same.
 
     Returns:
         ``{key}_low`` and ``{key}_high`` for each key.
@@ -197,11 +210,17 @@ def classification_intervals(
     Raises:
         ValueError: there are no rows.
     """
-    return _intervals(classification_statistic(labels, logits), len(labels), seed, resamples)
+    statistic = weighted(classification_statistic(labels, logits), weights)
+    return _intervals(statistic, len(labels), seed, resamples)
 
 
 def multilabel_intervals(
-    labels: Any, scores: Any, thresholds: Any, seed: int = 0, resamples: int = RESAMPLES
+    labels: Any,
+    scores: Any,
+    thresholds: Any,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    weights: Any = None,
 ) -> dict[str, float]:
     """Return 95 % intervals of f1_micro, f1_macro, f1_samples and subset_accuracy.
 
@@ -213,6 +232,7 @@ def multilabel_intervals(
         thresholds: one number, or one per label in shape (num_labels,).
         seed: the seed of the resampling; the same seed gives the same intervals.
         resamples: the number of resamples.
+        weights: how much each row counts, shape (rows,); None counts all the same.
 
     Returns:
         ``{key}_low`` and ``{key}_high`` for each key.
@@ -220,7 +240,7 @@ def multilabel_intervals(
     Raises:
         ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.
     """
-    statistic = multilabel_statistic(labels, scores, thresholds)
+    statistic = weighted(multilabel_statistic(labels, scores, thresholds), weights)
     return _intervals(statistic, len(labels), seed, resamples)
 
 

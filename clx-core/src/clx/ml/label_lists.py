@@ -19,6 +19,8 @@ from clx.ml.data.label_cells import (
 from clx.ml.data.multi_hot import bit, is_multi_hot, multi_hot_problems
 from clx.ml.data.problems import row_problems
 from clx.ml.data.similar_names import separator_of
+from clx.ml.data.soft_cells import applying, label_shares
+from clx.ml.data.soft_labels import soft_label_problems
 from clx.ml.labels import infer_label_names, known_label_hint, label_kind, label_names_problems
 from clx.problems import MAX_PROBLEMS, cell, examples, names
 
@@ -36,7 +38,8 @@ def label_list(
 
     A cell is a list, tuple, set, array, or a Label Studio dict ``{"choices": [...]}``. It may also
     be a string, as in a csv file: one of these as JSON or as printed by Python, NumPy or
-    PostgreSQL, or labels with a separator between them. An empty string is an empty list.
+    PostgreSQL, or labels with a separator between them. An empty string is an empty list. A soft label,
+    ``{label: probability}``, is the list of the labels whose probability is at least 0.5.
 
     Args:
         value: the cell.
@@ -44,6 +47,9 @@ def label_list(
         label_names: the label space. With it, a multi-hot row, such as ``[1, 0, 1]`` for three labels,
             is the list of names that it stands for.
     """
+    shares = label_shares(value)
+    if shares is not None:
+        return applying(shares)
     labels = _from_text(value, separator) if isinstance(value, str) else listed(value)
     if labels is not None and label_names is not None and is_multi_hot(labels, label_names):
         return [name for name, label in zip(label_names, labels, strict=True) if bit(label)]
@@ -122,11 +128,13 @@ def label_list_problems(
     multi-hot rows if ``label_names`` is given.
     """
     lists = column_lists(data[column], separator)
-    problems = _cell_problems(data, column, lists) or multi_hot_problems(column, lists, label_names)
+    problems = soft_label_problems(data, column, label_names or (), exclusive=False)
+    problems += _cell_problems(data, column, lists) or multi_hot_problems(
+        column, lists, label_names
+    )
     if problems:
         return problems
-    if label_names is not None:
-        lists = column_lists(data[column], separator, label_names)
+    lists = _all_labels(data[column], column_lists(data[column], separator, label_names))
     flat = [label for labels in lists for label in labels or ()]
     kinds = sorted({str(label_kind(label)) for label in flat})
     if len(kinds) > 1:
@@ -143,6 +151,14 @@ def label_list_problems(
         ]
     problems = label_names_problems(distinct, f"column {column!r}")
     return problems + _joined_labels(data, column, names_of_rows, separator)
+
+
+def _all_labels(values: Iterable[Any], lists: Sequence[list[Any] | None]) -> list[list[Any] | None]:
+    """Return the labels of each cell, also the unlikely ones of a soft label."""
+    soft = map(label_shares, values)
+    return [
+        row if shares is None else list(shares) for shares, row in zip(soft, lists, strict=True)
+    ]
 
 
 def _cell_problems(data: pd.DataFrame, column: str, lists: Sequence[list[Any] | None]) -> list[str]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.data.label_cells import is_cut_short, only_label
 from clx.ml.data.problems import row_problems
 from clx.ml.data.similar_names import folded_name
+from clx.ml.data.soft_cells import label_shares
+from clx.ml.data.soft_labels import soft_label_problems, soft_names
 from clx.problems import MAX_PROBLEMS, cell, did_you_mean, examples, names
 from clx_runtime import decisions
 
@@ -35,10 +37,20 @@ def label_values(values: Iterable[Any], label_names: Sequence[str] = ()) -> list
 
     A cell may be a list of exactly one label, as annotation tools write it, or its text, such as
     ``['fruit']``. A text in ``label_names`` is a label and is not parsed. A list of any other
-    length is returned as a list, which :func:`label_problems` reports.
+    length is returned as a list, which :func:`label_problems` reports. For a soft label, such as
+    ``{"fruit": 0.7, "animal": 0.3}``, it is the likeliest label, and the first of several.
     """
     known = frozenset(label_names or ())
     return [only_label(value, known) for value in values]
+
+
+def column_labels(values: Iterable[Any], label_names: Sequence[str] = ()) -> list[Any]:
+    """Return the labels in a validated column, with repetitions: also the unlikely ones.
+
+    They are the labels of :func:`label_values`, and all labels that soft labels name.
+    """
+    cells = list(values)
+    return [*label_values(cells, label_names), *soft_names(cells, label_names)]
 
 
 def column_kind(labels: Iterable[Any]) -> str:
@@ -132,17 +144,20 @@ def label_problems(
 ) -> list[str]:
     """Return the problems of a column with one label per row; see :func:`label_values`.
 
-    If ``label_names`` is given, each label must be one of them. Otherwise the labels must form a
-    valid label space: one kind, at least two labels, none blank.
+    The probabilities of a soft label must not be negative, and must sum to 1. If ``label_names`` is
+    given, each label must be one of them. Otherwise the labels must form a valid label space: one kind,
+    at least two labels, none blank.
     """
     missing = data[column].isna().to_numpy()
     problems = row_problems(data, missing, f"column {column!r}: the label is missing")
     values = label_values(data[column], label_names or ())
     problems += _list_problems(data, column, values, label_names or ())
+    problems += soft_label_problems(data, column, label_names or ())
+    soft = [label_shares(value, label_names or ()) for value in data[column]]
     kinds = [None if gone else label_kind(v) for gone, v in zip(missing, values, strict=True)]
     strange = [
-        kind is None and not gone and not isinstance(value, list)
-        for kind, gone, value in zip(kinds, missing, values, strict=True)
+        kind is None and not gone and not isinstance(value, list) and shares is None
+        for kind, gone, value, shares in zip(kinds, missing, values, soft, strict=True)
     ]
     problems += row_problems(
         data,
@@ -154,11 +169,14 @@ def label_problems(
     if len(mixed) > 1:
         problems.append(f"column {column!r} mixes labels of the types {names(mixed)}")
     elif label_names is not None:
-        labels = [None if kind is None else v for kind, v in zip(kinds, values, strict=True)]
+        labels = [
+            None if kind is None else v if shares is None else list(shares)
+            for kind, v, shares in zip(kinds, values, soft, strict=True)
+        ]
         problems += unknown_label_problems(data, column, labels, label_names)
     if problems or label_names is not None:
         return problems
-    distinct = infer_label_names(values)
+    distinct = infer_label_names([*values, *soft_names(data[column])])
     if len(distinct) < 2:
         return [
             f"column {column!r} has the single label {examples(distinct)}: a model needs at least "
@@ -190,16 +208,21 @@ def _list_problems(
 def unknown_label_problems(
     data: pd.DataFrame, column: str, values: Iterable[Any], label_names: Sequence[str]
 ) -> list[str]:
-    """Return a problem for each label that is not in ``label_names``, with its rows."""
-    texts = [None if value is None else str(value) for value in values]
-    known = {None, *label_names}
-    problems = []
-    distinct = list(dict.fromkeys(text for text in texts if text is not None and text not in known))
+    """Return a problem for each label that is not in ``label_names``, with its rows.
+
+    Each row has a label, a list of labels, or None.
+    """
+    texts = [
+        () if value is None else tuple(map(str, value if isinstance(value, list) else [value]))
+        for value in values
+    ]
+    known, problems = set(label_names), []
+    distinct = list(dict.fromkeys(text for row in texts for text in row if text not in known))
     for unknown in distinct[:MAX_PROBLEMS]:
         hint = known_label_hint(unknown, label_names)
         problems += row_problems(
             data,
-            [text == unknown for text in texts],
+            [unknown in row for row in texts],
             f"column {column!r}: the label {cell(unknown)} is not in label_names ("
             f"{examples(list(label_names))}){hint};",
         )

@@ -29,9 +29,8 @@ def confusion_matrix(labels: Any, predictions: Any, num_labels: int) -> np.ndarr
     """
     import numpy as np
 
-    cells = np.asarray(labels, dtype=np.int64) * num_labels + np.asarray(
-        predictions, dtype=np.int64
-    )
+    given, predicted = (np.asarray(ids, dtype=np.int64) for ids in (labels, predictions))
+    cells = given * num_labels + predicted
     return np.bincount(cells, minlength=num_labels**2).reshape(num_labels, num_labels)
 
 
@@ -47,8 +46,10 @@ def _rates(hits: Any, predicted: Any, actual: Any) -> tuple[Any, Any, Any]:
     return ratio(hits, predicted), ratio(hits, actual), ratio(2 * hits, predicted + actual)
 
 
-def _label_counts(labels: Any, predictions: Any, num_labels: int) -> tuple[Any, Any, Any]:
-    """Return the number of rows per label that are right, that are predicted, and that are given.
+def _label_counts(
+    labels: Any, predictions: Any, num_labels: int, weights: Any = None
+) -> tuple[Any, Any, Any]:
+    """Return the rows per label (or their weights) that are right, predicted, and given.
 
     These are the diagonal and the sums of the confusion matrix, which would be large for many
     labels.
@@ -56,11 +57,17 @@ def _label_counts(labels: Any, predictions: Any, num_labels: int) -> tuple[Any, 
     import numpy as np
 
     given, predicted = (np.asarray(ids, dtype=np.int64) for ids in (labels, predictions))
-    right = given[given == predicted]
-    hits, found, support = (
-        np.bincount(ids, minlength=num_labels) for ids in (right, predicted, given)
-    )
+    right = given == predicted
+    hits = np.bincount(given[right], None if weights is None else weights[right], num_labels)
+    found, support = (np.bincount(ids, weights, num_labels) for ids in (predicted, given))
     return hits, found, support
+
+
+def weighted_mean(values: Any, weights: Any = None) -> float:
+    """Return the mean over rows, each of which counts with its weight; None weighs all the same."""
+    import numpy as np
+
+    return float(np.mean(values) if weights is None else np.average(values, weights=weights))
 
 
 def ratio(above: Any, below: Any, nothing: float = 0.0) -> np.ndarray[Any, Any]:
@@ -79,7 +86,9 @@ def ratio(above: Any, below: Any, nothing: float = 0.0) -> np.ndarray[Any, Any]:
     return result
 
 
-def classification_metrics(labels: Any, logits: Any) -> dict[str, float]:
+def classification_metrics(
+    labels: Any, logits: Any, weights: Any = None, probabilities: Any = None
+) -> dict[str, float]:
     """Return accuracy, F1 (macro, micro, weighted), log loss and ECE of single-label predictions.
 
     Macro-F1 averages over the labels that occur in the truth or among the predictions; weighted F1
@@ -89,24 +98,30 @@ def classification_metrics(labels: Any, logits: Any) -> dict[str, float]:
     Args:
         labels: label ids, shape (rows,).
         logits: scores before the softmax, shape (rows, num_labels).
+        weights: how much each row counts, shape (rows,); None counts all the same.
+        probabilities: the soft labels, shape (rows, num_labels). With them there is a
+            ``soft_log_loss``, the mean cross-entropy of the scores and these probabilities.
     """
     import numpy as np
 
-    labels = np.asarray(labels, dtype=np.int64)
-    logits = np.asarray(logits)
+    labels, logits = np.asarray(labels, dtype=np.int64), np.asarray(logits)
     predicted, top, own = row_log_probabilities(labels, logits)
-    hits, found, support = _label_counts(labels, predicted, logits.shape[1])
+    hits, found, support = _label_counts(labels, predicted, logits.shape[1], weights)
     _, _, f1 = _rates(hits, found, support)
-    accuracy = float(hits.sum() / len(labels))
-    return {
+    accuracy = float(hits.sum() / support.sum())
+    metrics = {
         "accuracy": accuracy,
         "f1_macro": float(f1[(support + found) > 0].mean()),
         # Every row has one label and one prediction, so micro-F1 equals accuracy.
         "f1_micro": accuracy,
         "f1_weighted": float(np.average(f1, weights=support)),
-        "log_loss": float(-own.mean()),
-        "ece": expected_calibration_error(predicted == labels, np.exp(top)),
+        "log_loss": weighted_mean(-own, weights),
+        "ece": expected_calibration_error(predicted == labels, np.exp(top), weights=weights),
     }
+    if probabilities is not None:
+        logs = log_softmax(logits.astype(np.float64))
+        metrics["soft_log_loss"] = weighted_mean(-(probabilities * logs).sum(axis=1), weights)
+    return metrics
 
 
 def row_log_probabilities(labels: Any, logits: Any) -> tuple[Any, Any, Any]:
@@ -136,42 +151,41 @@ def log_softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def calibration_counts(
-    correct: Any, confidence: Any, bins: int = 15
+    correct: Any, confidence: Any, bins: int = 15, weights: Any = None
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return the correct answers, the sum of confidences and the count per bin, each of shape (bins,).
+    """Return the right answers, the sum of confidences and the count per bin, each of shape (bins,).
 
-    The bins have equal width and are closed on the right, ((m - 1) / bins, m / bins]. The first bin
-    includes 0.
+    The bins have equal width and are closed on the right, the first one on both sides.
 
     Args:
         correct: whether each answer is right, shape (answers,).
         confidence: the predicted probability that it is right, shape (answers,).
         bins: the number of bins between 0 and 1.
+        weights: how much each answer counts, shape (answers,); None counts all the same.
     """
     import numpy as np
 
-    confidence = np.asarray(confidence, dtype=np.float64)
+    confidence, correct = (np.asarray(v, dtype=np.float64) for v in (confidence, correct))
+    factor: Any = 1 if weights is None else np.asarray(weights)
     where = np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
     return (
-        np.bincount(where, weights=np.asarray(correct, dtype=np.float64), minlength=bins),
-        np.bincount(where, weights=confidence, minlength=bins),
-        np.bincount(where, minlength=bins),
+        np.bincount(where, weights=correct * factor, minlength=bins),
+        np.bincount(where, weights=confidence * factor, minlength=bins),
+        np.bincount(where, weights=weights, minlength=bins),
     )
 
 
-def expected_calibration_error(correct: Any, confidence: Any, bins: int = 15) -> float:
+def expected_calibration_error(
+    correct: Any, confidence: Any, bins: int = 15, weights: Any = None
+) -> float:
     """Return the mean of |accuracy - mean confidence| over bins, weighted by their counts.
 
-    This is equation 3 of Guo et al. (2017), "On Calibration of Modern Neural Networks".
-
-    Args:
-        correct: whether each answer is right, shape (answers,).
-        confidence: the predicted probability that it is right, shape (answers,).
-        bins: the number of equal-width bins between 0 and 1.
+    This is equation 3 of Guo et al. (2017), "On Calibration of Modern Neural Networks". The arguments
+    are those of :func:`calibration_counts`.
     """
     import numpy as np
 
-    right, confidences, count = calibration_counts(correct, confidence, bins)
+    right, confidences, count = calibration_counts(correct, confidence, bins, weights)
     return float(np.abs(right - confidences).sum() / count.sum())
 
 
@@ -214,18 +228,24 @@ def calibration_table(labels: Any, logits: Any, bins: int = 15) -> pd.DataFrame:
     return calibration_frame(predicted == labels, np.exp(top), bins)
 
 
-def per_label_table(labels: Any, predictions: Any, label_names: Sequence[str]) -> pd.DataFrame:
-    """Return precision, recall, F1 and support, one row per label in the order of ``label_names``."""
+def per_label_table(
+    labels: Any, predictions: Any, label_names: Sequence[str], weights: Any = None
+) -> pd.DataFrame:
+    """Return precision, recall, F1 and support, one row per label in the order of ``label_names``.
+
+    With weights of rows, the rates are weighted, and the support is still a number of rows.
+    """
+    import numpy as np
     import pandas as pd
 
-    hits, predicted, support = _label_counts(labels, predictions, len(label_names))
+    hits, predicted, support = _label_counts(labels, predictions, len(label_names), weights)
     precision, recall, f1 = _rates(hits, predicted, support)
     return pd.DataFrame(
         {
             "precision": precision,
             "recall": recall,
             "f1": f1,
-            "support": support,
+            "support": np.bincount(np.asarray(labels, dtype=np.int64), minlength=len(label_names)),
         },
         index=pd.Index(label_names, name="label"),
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.metrics import calibration_frame, expected_calibration_error, ratio
+from clx.ml.metrics import calibration_frame, expected_calibration_error, ratio, weighted_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,13 +79,14 @@ def sample_f1(labels: Any, predicted: Any) -> np.ndarray[Any, Any]:
 
 
 def ranked_counts(
-    labels: Any, scores: Any
+    labels: Any, scores: Any, weights: Any = None
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return the counts of true and predicted positives at every threshold of one label.
 
     Args:
         labels: bool, shape (rows,).
         scores: shape (rows,).
+        weights: how much each row counts, positive, shape (rows,); None counts rows.
 
     Returns:
         Three arrays of shape (distinct scores,): the distinct scores in descending order; how many
@@ -96,10 +97,13 @@ def ranked_counts(
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    return ranked[last], np.cumsum(labels[order])[last], last + 1
+    if weights is None:
+        return ranked[last], np.cumsum(labels[order])[last], last + 1
+    weighed = np.asarray(weights, dtype=np.float64)[order]
+    return ranked[last], np.cumsum(weighed * labels[order])[last], np.cumsum(weighed)[last]
 
 
-def average_precision(labels: Any, scores: Any) -> np.ndarray[Any, Any]:
+def average_precision(labels: Any, scores: Any, weights: Any = None) -> np.ndarray[Any, Any]:
     """Return the average precision of each label, shape (num_labels,); 0 if it never occurs.
 
     This is the sum of (increase in recall) × precision over the thresholds, without interpolation,
@@ -110,12 +114,14 @@ def average_precision(labels: Any, scores: Any) -> np.ndarray[Any, Any]:
     labels, scores = checked_matrices(labels, scores)
     result = np.zeros(labels.shape[1])
     for label in np.flatnonzero(labels.any(axis=0)):
-        _, hits, count = ranked_counts(labels[:, label], scores[:, label])
+        _, hits, count = ranked_counts(labels[:, label], scores[:, label], weights)
         result[label] = (np.diff(hits, prepend=0) * hits / count).sum() / hits[-1]
     return result
 
 
-def multilabel_metrics(labels: Any, scores: Any, thresholds: Any) -> dict[str, float]:
+def multilabel_metrics(
+    labels: Any, scores: Any, thresholds: Any, weights: Any = None, probabilities: Any = None
+) -> dict[str, float]:
     """Return the metrics of multi-label predictions.
 
     - ``f1_micro``, ``precision_micro``, ``recall_micro``: over all decisions (row × label).
@@ -129,11 +135,14 @@ def multilabel_metrics(labels: Any, scores: Any, thresholds: Any) -> dict[str, f
       score and the fraction of positives in each of 15 bins of the score. It does not depend on the
       thresholds. With many labels most decisions are easy negatives, so it is small compared with
       the ECE of single-label classification.
+    - ``soft_log_loss``, with probabilities: the mean binary cross-entropy of the scores and them.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).
         scores: sigmoid scores, shape (rows, num_labels).
         thresholds: one number, or one per label in shape (num_labels,).
+        weights: how much each row counts, shape (rows,); None counts all the same.
+        probabilities: the soft labels, shape (rows, num_labels).
 
     Raises:
         ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.
@@ -142,51 +151,67 @@ def multilabel_metrics(labels: Any, scores: Any, thresholds: Any) -> dict[str, f
 
     labels, scores = checked_matrices(labels, scores)
     predicted = decisions(scores, thresholds)
-    *_, f1 = _per_label(labels, predicted)
-    hits, found, actual = (labels & predicted).sum(), predicted.sum(), labels.sum()
+    *_, f1 = _per_label(labels, predicted, weights)
+    hits, found, actual = (
+        _sums(marks, weights).sum() for marks in (labels & predicted, predicted, labels)
+    )
     occurs = labels.any(axis=0) | predicted.any(axis=0)
-    ranked = average_precision(labels, scores)[labels.any(axis=0)]
-    return {
+    ranked = average_precision(labels, scores, weights)[labels.any(axis=0)]
+    of_decisions = None if weights is None else np.repeat(weights, labels.shape[1])
+    metrics = {
         "f1_micro": float(ratio(2 * hits, found + actual)),
         "f1_macro": float(f1[occurs].mean()) if occurs.any() else 0.0,
-        "f1_samples": float(sample_f1(labels, predicted).mean()),
-        "subset_accuracy": float((labels == predicted).all(axis=1).mean()),
+        "f1_samples": weighted_mean(sample_f1(labels, predicted), weights),
+        "subset_accuracy": weighted_mean((labels == predicted).all(axis=1), weights),
         "average_precision": float(ranked.mean()) if len(ranked) else 0.0,
         "precision_micro": float(ratio(hits, found)),
         "recall_micro": float(ratio(hits, actual)),
-        "log_loss": _cross_entropy(labels, scores),
-        "ece": expected_calibration_error(labels.ravel(), np.ravel(scores)),
+        "log_loss": _cross_entropy(labels, scores, of_decisions),
+        "ece": expected_calibration_error(labels.ravel(), np.ravel(scores), weights=of_decisions),
     }
+    if probabilities is not None:
+        metrics["soft_log_loss"] = _cross_entropy(probabilities, scores, of_decisions)
+    return metrics
 
 
-def _cross_entropy(labels: Any, scores: Any) -> float:
+def _cross_entropy(labels: Any, scores: Any, weights: Any = None) -> float:
+    """Return the mean over all decisions; labels may be probabilities."""
     import numpy as np
 
     resolution = np.finfo(scores.dtype).eps
     inside = np.clip(scores, resolution, 1 - resolution).astype(np.float64)
-    return float(-np.where(labels, np.log(inside), np.log1p(-inside)).mean())
+    yes, no = np.log(inside), np.log1p(-inside)
+    if labels.dtype == bool:
+        return weighted_mean(-np.where(labels, yes, no).ravel(), weights)
+    return weighted_mean(-(labels * yes + (1 - labels) * no).ravel(), weights)
 
 
-def _per_label(labels: Any, predicted: Any) -> tuple[Any, Any, Any]:
+def _sums(marks: Any, weights: Any) -> Any:
+    """Return the number of rows with each mark, or the sum of their weights; shape (num_labels,)."""
+    return marks.sum(axis=0) if weights is None else weights @ marks
+
+
+def _per_label(labels: Any, predicted: Any, weights: Any = None) -> tuple[Any, Any, Any]:
     """Return precision, recall and F1 of each label, each of shape (num_labels,)."""
-    hits = (labels & predicted).sum(axis=0)
-    found, actual = predicted.sum(axis=0), labels.sum(axis=0)
+    hits = _sums(labels & predicted, weights)
+    found, actual = _sums(predicted, weights), _sums(labels, weights)
     return ratio(hits, found), ratio(hits, actual), ratio(2 * hits, found + actual)
 
 
 def multilabel_table(
-    labels: Any, scores: Any, thresholds: Any, label_names: Sequence[str]
+    labels: Any, scores: Any, thresholds: Any, label_names: Sequence[str], weights: Any = None
 ) -> pd.DataFrame:
     """Return precision, recall, F1, support, threshold and average precision, one row per label.
 
     The rows are in the order of ``label_names``. The other arguments are those of
-    :func:`multilabel_metrics`. The average precision of a label that never occurs is 0.
+    :func:`multilabel_metrics`. The average precision of a label that never occurs is 0. With weights,
+    the support is still a number of rows.
     """
     import numpy as np
     import pandas as pd
 
     labels, scores = checked_matrices(labels, scores)
-    precision, recall, f1 = _per_label(labels, decisions(scores, thresholds))
+    precision, recall, f1 = _per_label(labels, decisions(scores, thresholds), weights)
     return pd.DataFrame(
         {
             "precision": precision,
@@ -194,7 +219,7 @@ def multilabel_table(
             "f1": f1,
             "support": labels.sum(axis=0),
             "threshold": np.broadcast_to(np.asarray(thresholds, np.float64), f1.shape).copy(),
-            "average_precision": average_precision(labels, scores),
+            "average_precision": average_precision(labels, scores, weights),
         },
         index=pd.Index(label_names, name="label"),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, ModelError
@@ -88,6 +89,7 @@ def choose_thresholds(
     objective: str = "f1",
     target: float | None = None,
     min_positives: int = MIN_POSITIVES,
+    weights: Any = None,
 ) -> Thresholds:
     """Return one threshold per label, chosen on these rows.
 
@@ -95,10 +97,9 @@ def choose_thresholds(
     - ``precision`` with a target: the lowest threshold whose precision reaches it.
     - ``recall`` with a target: the highest threshold whose recall reaches it.
 
-    A label uses the shared threshold if it has fewer than ``min_positives`` positives, has no
-    negatives, or no threshold reaches its target. The shared threshold is chosen in the same way on
-    the decisions of all labels together (micro). If it cannot reach the target either, it is the one
-    with the highest micro-F1; if no label occurs at all, it is 0.5.
+    A label uses the shared threshold if it has fewer than ``min_positives`` positives, no negatives,
+    or no threshold that reaches its target. The shared threshold is chosen likewise on the decisions of
+    all labels (micro), else it is the one with the highest micro-F1; if no label occurs, it is 0.5.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).
@@ -106,6 +107,7 @@ def choose_thresholds(
         objective: ``f1``, ``precision`` or ``recall``.
         target: the precision or recall to reach, above 0 and at most 1.
         min_positives: how many positives a label needs for a threshold of its own.
+        weights: how much each row counts, shape (rows,); None counts all the same.
 
     Raises:
         ConfigError: the objective is unknown, or the target is missing or not allowed with it.
@@ -119,12 +121,16 @@ def choose_thresholds(
         raise ConfigError("; ".join(problems))
     labels, scores = checked_matrices(labels, scores)
     scores = _finite(scores)
-    shared = _shared_threshold(labels.ravel(), scores.ravel(), objective, target)
+    each = None if weights is None else np.repeat(weights, labels.shape[1])
+    together = partial(_best, labels.ravel(), scores.ravel(), each)
+    shared = together(objective, target)
+    shared = together("f1", None) if shared is None else shared
+    shared = NEUTRAL if shared is None else shared
     positives = labels.sum(axis=0)
     few = (positives < max(1, min_positives)) | (positives == len(labels))
     chosen = [
-        None if few[label] else _best(labels[:, label], scores[:, label], objective, target)
-        for label in range(labels.shape[1])
+        None if few[i] else _best(labels[:, i], scores[:, i], weights, objective, target)
+        for i in range(labels.shape[1])
     ]
     return Thresholds(
         values=tuple(shared if value is None else value for value in chosen),
@@ -132,14 +138,6 @@ def choose_thresholds(
         too_few=tuple(int(label) for label in np.flatnonzero(few)),
         unreached=tuple(n for n, value in enumerate(chosen) if value is None and not few[n]),
     )
-
-
-def _shared_threshold(labels: Any, scores: Any, objective: str, target: float | None) -> float:
-    """Return the threshold for the decisions of all labels together, each of shape (decisions,)."""
-    best = _best(labels, scores, objective, target)
-    if best is None:
-        best = _best(labels, scores, "f1", None)
-    return NEUTRAL if best is None else best
 
 
 def _finite(scores: Any) -> np.ndarray[Any, Any]:
@@ -154,11 +152,13 @@ def _finite(scores: Any) -> np.ndarray[Any, Any]:
     return finite
 
 
-def _best(labels: Any, scores: Any, objective: str, target: float | None) -> float | None:
+def _best(
+    labels: Any, scores: Any, weights: Any, objective: str, target: float | None
+) -> float | None:
     """Return the threshold of one label; None if none reaches the target or there are no positives."""
     import numpy as np
 
-    distinct, hits, count = ranked_counts(labels, scores)
+    distinct, hits, count = ranked_counts(labels, scores, weights)
     positives = hits[-1]
     if not positives:
         return None
@@ -184,7 +184,9 @@ def _between(distinct: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return result
 
 
-def choose_cut(labels: Any, probabilities: Any, target_accuracy: float) -> Cut | None:
+def choose_cut(
+    labels: Any, probabilities: Any, target_accuracy: float, weights: Any = None
+) -> Cut | None:
     """Return the cut on the top probability that reaches an accuracy and keeps the most rows.
 
     All cuts are considered, because accuracy need not rise with the cut; the lowest that reaches the
@@ -194,6 +196,7 @@ def choose_cut(labels: Any, probabilities: Any, target_accuracy: float) -> Cut |
         labels: label ids, shape (rows,).
         probabilities: the output of the softmax, shape (rows, num_labels).
         target_accuracy: the accuracy that the kept rows must reach, above 0 and at most 1.
+        weights: how much each row counts, shape (rows,); None counts all the same.
 
     Raises:
         ConfigError: the target is not such a number.
@@ -210,26 +213,26 @@ def choose_cut(labels: Any, probabilities: Any, target_accuracy: float) -> Cut |
     sums_to_one = np.abs(probabilities.sum(axis=1) - 1) < 0.01  # loose enough for half precision
     if (probabilities < 0).any() or not sums_to_one.all():
         raise ValueError("rows of probabilities must sum to 1; are they scores before the softmax?")
-    distinct, right, count = _ranked_by_top(labels, probabilities)
+    distinct, right, count = _ranked_by_top(labels, probabilities, weights)
     reached = np.flatnonzero(right / count >= target_accuracy)
     if not len(reached):
         return None
     last = reached[-1]
-    keeps_all = count[last] == len(probabilities)
+    keeps_all = last == len(count) - 1
     return Cut(
         min_score=0.0 if keeps_all else float(_between(distinct)[last]),
         accuracy=float(right[last] / count[last]),
-        coverage=float(count[last] / len(probabilities)),
+        coverage=float(count[last] / count[-1]),
     )
 
 
-def _ranked_by_top(labels: Any, probabilities: Any) -> Any:
+def _ranked_by_top(labels: Any, probabilities: Any, weights: Any = None) -> Any:
     """Return the counts of right and of all rows at each top probability, as ``ranked_counts``."""
     import numpy as np
 
     # Predictions use float32, where scores that are equal cannot be told apart.
     top = probabilities.max(axis=1).astype(np.float32).astype(np.float64)
-    return ranked_counts(probabilities.argmax(axis=1) == np.asarray(labels), top)
+    return ranked_counts(probabilities.argmax(axis=1) == np.asarray(labels), top, weights)
 
 
 def coverage_curve(labels: Any, probabilities: Any) -> pd.DataFrame:

@@ -22,13 +22,13 @@ from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, accepted_options
 from clx.problems import cell
 from clx.sklearn.folder import TemporaryFolder, read_files, write_files
 from clx.sklearn.parameters import parameters_explained, refuse_unknown
-from clx.sklearn.targets import INDICATOR, LISTS, SINGLE, targets_of
+from clx.sklearn.targets import INDICATOR, LISTS, SINGLE, WEIGHTS, targets_of
 from clx_runtime.objects import is_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NOT_PARAMETERS = frozenset({"text_column", "label_column"})
+NOT_PARAMETERS = frozenset({"text_column", "label_column", "weight_column"})
 """Options of a run that the estimator lacks, because ``X`` and ``y`` have no names."""
 
 
@@ -113,13 +113,21 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         super().set_params(**params)
         return self
 
-    def fit(self, X: Any, y: Any = None, eval_set: tuple[Any, Any] | None = None) -> ClxClassifier:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        eval_set: tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+    ) -> ClxClassifier:
         """Train a run.
 
         Args:
             X: texts, see the class.
             y: classes, see the class.
-            eval_set: texts and classes to evaluate on, instead of ``eval_data``.
+            eval_set: texts and classes to evaluate on, instead of ``eval_data``. They weigh the same.
+            sample_weight: how much each row counts, shape (rows,); None counts all the same. A row of
+                weight 0 does not count.
 
         Raises:
             ConfigError: parameters are wrong; all are listed.
@@ -148,7 +156,12 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         folder = (
             TemporaryFolder() if self.run_dir_parent is None and self.run_name is None else None
         )
-        run = training_run(task.name, self._new_name(task), **self._options(task, names, folder))
+        options = self._options(task, names, folder)
+        if sample_weight is not None:
+            check_consistent_length(X, sample_weight)
+            frame[WEIGHTS] = list(sample_weight)
+            options["weight_column"] = WEIGHTS
+        run = training_run(task.name, self._new_name(task), **options)
         self.result_ = run.train(
             frame,
             eval_data,

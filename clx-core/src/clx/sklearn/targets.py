@@ -9,6 +9,9 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+WEIGHTS = "sample_weight"
+"""The column of weights in the run's data."""
+
 SINGLE, INDICATOR, LISTS = "single", "indicator", "lists"
 """The kinds of ``y``: one class per text, a matrix of 0 and 1, or a list of classes per text."""
 

@@ -212,7 +212,7 @@ def _loss_seconds(rows: int, features: int, outputs: int) -> float:
     inputs = torch.zeros(measured, axes)
     targets = torch.zeros(measured, dtype=torch.long)
     penalty = torch.ones(axes, 1)
-    problem = LogisticProblem(inputs, targets, None, penalty)
+    problem = LogisticProblem(inputs, targets, None, penalty, measured)
     solution = torch.zeros(axes + 1, outputs)
     taken = []
     with torch.no_grad(), suppress(RuntimeError):

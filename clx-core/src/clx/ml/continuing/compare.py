@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import EvalPrediction
 
 from clx.ml.data.splits import tokenised_split
 from clx.ml.evaluation.compare import compare_predictions
 from clx.ml.evaluation.evaluate import Predicted, predict_split
+from clx.ml.evaluation.row_targets import with_scores
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
@@ -97,5 +97,4 @@ def _padded(before: Predicted, now: Predicted, known: int, added: int) -> Predic
     padded = np.concatenate([scores, never], axis=-1)
     if np.shape(padded) != np.shape(now.prediction.predictions):
         return None
-    prediction = EvalPrediction(predictions=padded, label_ids=now.prediction.label_ids)
-    return replace(before, prediction=prediction)
+    return replace(before, prediction=with_scores(now.prediction, padded))

@@ -15,6 +15,7 @@ import numpy as np
 from clx.errors import ConfigError, DataFormatError, DataWarning
 from clx.ml.data.frames import to_frame, training_sources
 from clx.ml.data.reading import Reading
+from clx.ml.data.row_targets import require_weights
 from clx.ml.data.task_frames import named_frame, validated_frame
 from clx.ml.task.author_code import author_code
 from clx.problems import cell, examples
@@ -128,6 +129,7 @@ def joined_rows(readers: Readers, more: Any, replay: Replay, seed: int) -> Joine
         return JoinedRows(new)
     source, _ = training_sources(replay.data, None, readers.reading)
     old = to_frame(source, "replay", readers.reading)
+    require_weights(readers.known, old, "replay")
     task, validated = readers.validated(old, "replay")
     chosen = sample_rows(_row_labels(task, validated), len(old), replay.wanted(len(old)), seed)
     frame = pd.concat([new, old.iloc[chosen]], ignore_index=True)

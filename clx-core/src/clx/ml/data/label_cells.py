@@ -13,6 +13,8 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from clx.ml.data.soft_cells import label_shares, likeliest
+
 CHOICES = "choices"
 """The key of the labels in a cell of a Label Studio export."""
 
@@ -114,15 +116,18 @@ def only_label(value: Any, known: Container[str] = ()) -> Any:
     """Return the label of a cell in a column with one label per row.
 
     A list of exactly one label is that label, even if it was written as text. A list of any other
-    length is returned as a list, which is not a label.
+    length is returned as a list, which is not a label. A soft label is its likeliest label.
 
     Args:
         value: the cell.
         known: label names that are never parsed.
     """
+    if isinstance(value, str) and (not may_be_printed(value) or value in known):
+        return value
+    shares = label_shares(value)
+    if shares:
+        return likeliest(shares)
     if isinstance(value, str):
-        if not may_be_printed(value) or value in known:
-            return value
         parsed = printed_list(value)
         if parsed is None:
             return value

@@ -13,6 +13,7 @@ from clx.errors import ConfigError
 from clx.ml.data.dataset import to_dataset
 from clx.ml.data.lengths import input_lengths, input_limit, uncut_lengths
 from clx.ml.data.no_tokens import stand_in, with_tokens
+from clx.ml.data.row_targets import TARGET_COLUMNS, targets_of_frame, with_targets
 from clx.ml.data.texts import row_texts
 from clx.ml.data.token_counts import TokenCounts, watching
 from clx.ml.data.windows import TextWindows
@@ -115,9 +116,9 @@ def tokenised_split(
     with watching(tokenizer) as seen, author_code(task, "tokenize"):
         token = stand_in(tokenizer)
         dataset = to_dataset(
-            frame,
+            with_targets(frame, targets_of_frame(task, frame)),
             lambda examples: with_tokens(task.tokenize(examples), token),
-            task.dataset_cols,
+            [*task.dataset_cols, *TARGET_COLUMNS],
             name,
             row_of=row_of,
         )

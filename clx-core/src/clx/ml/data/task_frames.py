@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError, DataFormatError
 from clx.ml.data.frames import to_frame
 from clx.ml.data.reading import DEFAULT_READING, Reading
+from clx.ml.data.row_targets import weighted_rows
 from clx.ml.task.author_code import validate_frame
 from clx.ml.task.option_checks import no_label_column
 from clx.problems import did_you_mean, names, raise_problems
@@ -65,6 +66,8 @@ def validated_frame(
 ) -> pd.DataFrame:
     """Return the data as a frame in the task's format, which the task has validated.
 
+    Rows of weight 0 are left out.
+
     Args:
         task: the task, with the options of the run.
         data: the data, as for :func:`to_frame`.
@@ -79,6 +82,7 @@ def validated_frame(
     columns = column_names(task) if columns is None else columns
     sources = _sources(task, columns)
     renamed = named_frame(task, to_frame(data, what, reading, split), columns, what)
+    renamed = weighted_rows(task, renamed, what)
     read_as = " and ".join(f"{old!r} as {new!r}" for new, old in sources.items() if old != new)
     validate_frame(task, renamed, f"{what}, read with {read_as}" if read_as else what)
     return renamed

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from transformers import EvalPrediction
 
 from clx.errors import DataFormatError, ModelError
+from clx.ml.data.row_targets import dataset_targets, row_targets
 from clx.ml.data.splits import windows_of_split
 from clx.ml.editing.groups import Merging
+from clx.ml.editing.merged_targets import merged_values, with_merged_probabilities
 from clx.ml.evaluation.evaluate import Predicted, pool_windows
+from clx.ml.evaluation.row_targets import log_loss_of, with_scores
 from clx.ml.labels import label_maps
-from clx.ml.model.head.calibration import Calibration, calibrate, log_loss
+from clx.ml.model.head.calibration import Calibration, calibrate
 from clx.ml.model.head.class_weights import label_weights
 from clx.ml.model.head.fit_probe import Probe, fit_probe
 from clx.ml.model.head.label_texts import LabelTexts, text_examples
@@ -30,6 +33,7 @@ from clx.ml.model.head.layer import (
     set_head,
 )
 from clx.ml.model.head.probe import Examples, Kind
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.problems import names
 
 if TYPE_CHECKING:
@@ -141,13 +145,14 @@ def encoded(
     """
     features = collect_features(model, layer, split.dataset, task.load_data_collator())
     targets = torch.as_tensor(split.dataset["labels"][:])
+    split = with_merged_probabilities(split, ids, labels, sums=targets.ndim == 1)
+    merged = dataset_targets(split.dataset).probabilities
+    if targets.ndim == 1 and merged is not None:
+        return Encoded(split, features, torch.from_numpy(merged).argmax(dim=1))
     if targets.ndim == 1:
         new = torch.tensor(ids)[targets.long().clamp(min=0)]
         return Encoded(split, features, torch.where(targets < 0, targets.long(), new))
-    merged = torch.zeros(len(targets), labels, dtype=targets.dtype)
-    for old, at in enumerate(ids):
-        merged[:, at] = torch.maximum(merged[:, at], targets[:, old])
-    return Encoded(split, features, merged)
+    return Encoded(split, features, merged_values(targets, ids, labels, sums=False))
 
 
 def refit(
@@ -183,7 +188,8 @@ def refit(
     if evaluated is not None:
         prediction = _prediction(task, fresh, evaluated, kind)
         if task.calibrate:
-            found = calibrate(prediction.label_ids, prediction.predictions, kind)
+            targets = row_targets(prediction)
+            found = calibrate(prediction.label_ids, prediction.predictions, kind, targets)
         temperature = 1.0 if found is None else found.temperature
         divide_head(fresh, temperature)
         predicted = _predicted(task, evaluated, prediction, temperature, kind)
@@ -194,28 +200,29 @@ def _predicted(
     task: Task, rows: Encoded, prediction: EvalPrediction, temperature: float, kind: Kind
 ) -> Predicted:
     """Return the predictions of the calibrated model with the loss that it would report."""
-    scaled = prediction.predictions / temperature
+    calibrated = with_scores(prediction, prediction.predictions / temperature)
     loss = None
     # The Trainer's loss would be the mean over windows, not over texts.
     if windows_of_split(task, rows.split) is None:
-        labels = torch.from_numpy(prediction.label_ids)
-        loss = log_loss(torch.from_numpy(scaled), labels, kind)
-    calibrated = EvalPrediction(predictions=scaled, label_ids=prediction.label_ids)
+        loss = log_loss_of(calibrated, kind)
     return Predicted(calibrated, loss, rows.split.truncated, 0.0)
 
 
 def _examples(task: Task, rows: Encoded, kind: Kind, merging: Merging) -> Examples:
     windows = windows_of_split(task, rows.split)
     features, targets = rows.features, rows.targets
-    if windows is not None and task.window_pooling != "max":
+    windows = None if task.window_pooling == "max" else windows
+    if windows is not None:
         features = torch.from_numpy(windows.pooled(features.numpy()))
         targets = targets[torch.from_numpy(windows.firsts())]
-    if kind == "single":
-        features, targets = features[targets >= 0], targets[targets >= 0]
     examples = Examples(features, targets, kind, len(merging.new))
+    examples = with_row_targets(examples, rows.split.dataset, windows=windows)
+    if kind == "single":
+        examples = examples.select(targets >= 0)
     if task.class_weights is None:
         return examples
-    weights = label_weights(task.class_weights, targets.numpy(), kind, merging.new)
+    labels, counted = examples.targets.numpy(), examples.row_targets
+    weights = label_weights(task.class_weights, labels, kind, merging.new, counted)
     return replace(examples, weights=weights)
 
 

@@ -13,8 +13,10 @@ from transformers import EvalPrediction
 
 from clx.errors import ConfigError, PluginError, RunDirError
 from clx.ml.data.lengths import input_limit, warn_truncated
+from clx.ml.data.row_targets import RowTargets, dataset_targets, row_targets
 from clx.ml.data.splits import Split, tokenised_split, windows_of_split
 from clx.ml.data.texts import with_texts
+from clx.ml.evaluation.row_targets import evaluate_with_targets, with_targets
 from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.task.argument_classes import own_arguments
@@ -92,6 +94,7 @@ def predict_split(
         try:
             with preserve_forward(model), memory_for_prediction(batch, remedy):
                 split_by_length(trainer, tokenizer.padding_side)
+                evaluate_with_targets(task, trainer, split.dataset)
                 prediction, loss = predict_dataset(trainer, split.dataset)
         finally:
             forget_model(trainer)
@@ -103,14 +106,15 @@ def predict_split(
 
 
 def pool_windows(task: Task, split: Split, prediction: EvalPrediction) -> EvalPrediction:
-    """Pool the predictions of windows into one per text; predictions of whole texts pass unchanged.
+    """Pool the predictions of windows into one per text, and add the targets of the texts.
 
     Raises:
         ConfigError: the model's output cannot be pooled, or predictions of windows are missing.
     """
     windows = windows_of_split(task, split)
+    targets = dataset_targets(split.dataset)
     if windows is None or prediction.predictions is None:
-        return prediction
+        return with_targets(prediction, targets)
     logits, labels = prediction.predictions, prediction.label_ids
     if not (isinstance(logits, np.ndarray) and logits.ndim == 2 and isinstance(labels, np.ndarray)):
         raise ConfigError(
@@ -122,7 +126,9 @@ def pool_windows(task: Task, split: Split, prediction: EvalPrediction) -> EvalPr
             f"long_text='window' cannot be used with the task {task.name!r}: its Trainer leaves rows "
             f"out of the evaluation, so windows of some texts are missing"
         )
-    return EvalPrediction(predictions=windows.pooled(logits), label_ids=labels[windows.firsts()])
+    firsts = windows.firsts()
+    pooled = EvalPrediction(predictions=windows.pooled(logits), label_ids=labels[firsts])
+    return with_targets(pooled, targets.select(firsts))
 
 
 def evaluate(
@@ -179,5 +185,14 @@ def evaluate_predictions(
             "Task": task.name,
             "Base model": task.base_model_name,
             "Run directory": str(run_dir),
+            **_about_rows(task, row_targets(prediction)),
         },
     )
+
+
+def _about_rows(task: Task, targets: RowTargets) -> dict[str, str]:
+    """Return what readers of a report must know about weights and soft labels of the rows."""
+    about = {} if targets.weights is None else {"Rows weighted by": str(task.weight_column)}
+    if targets.probabilities is not None:
+        about["Soft labels"] = "metrics but soft_log_loss are of the likeliest label"
+    return about

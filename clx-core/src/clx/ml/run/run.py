@@ -85,6 +85,7 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
         metrics: Iterable[Any] | None = None,
         text_column: str | None = None,
         label_column: str | None = None,
+        weight_column: str | None = None,
         strict_data: bool = False,
         head_init: str | None = None,
         pooling: str | None = None,

@@ -15,6 +15,7 @@ from transformers import EvalPrediction
 from clx.errors import BaseModelWarning, ClxError, ClxWarning, ConfigError, ModelError
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.splits import windows_of_split
+from clx.ml.evaluation.row_targets import with_targets
 from clx.ml.machine.progress import with_progress
 from clx.ml.metrics import higher_is_better
 from clx.ml.model.base_notes import base_notes
@@ -202,6 +203,9 @@ def _scores(task: Task, features: Features, folds: Sequence[Fold]) -> dict[str, 
         predictions=joined([part.prediction.predictions for part in parts]),
         label_ids=joined([part.prediction.label_ids for part in parts]),
     )
+    held_out = torch.from_numpy(np.concatenate([fold.held_out for fold in folds]))
+    rows = features.examples.select(held_out).row_targets
+    prediction = with_targets(prediction, rows)
     with author_code(task, "fit_decisions"), warnings.catch_warnings():
         # Its warnings are about eval data, such as too few rows to choose a threshold.
         warnings.simplefilter("ignore", ClxWarning)

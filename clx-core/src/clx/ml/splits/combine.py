@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import EvalPrediction
 
+from clx.ml.data.row_targets import RowTargets, targets_of_frame
 from clx.ml.data.texts import with_texts
 from clx.ml.evaluation.evaluate import Predicted, evaluate_predictions
+from clx.ml.evaluation.row_targets import with_targets
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.task.author_code import author_code
 from clx.ml.task.options import options_of_task
@@ -82,7 +84,8 @@ def combined(
     held_out = frame.iloc[positions]
     same = all(each.options == results[0].options for each in results)
     if _use_mean_options(task, results):
-        evaluation = evaluate_predictions(task, held_out, _joined_predictions(results), Path())
+        predicted = _joined_predictions(results, targets_of_frame(task, held_out))
+        evaluation = evaluate_predictions(task, held_out, predicted, Path())
     else:
         # For example, only some of the folds have a score below which they abstain.
         evaluation = EvaluationResult({}, rows=len(held_out))
@@ -150,16 +153,18 @@ def mean_value(values: Sequence[Any]) -> Any:
     raise ValueError("the values have no mean")
 
 
-def _joined_predictions(results: Sequence[FoldResult]) -> Predicted:
+def _joined_predictions(results: Sequence[FoldResult], targets: RowTargets) -> Predicted:
     parts = [each.predicted for each in results]
     prediction = EvalPrediction(
         predictions=joined([part.prediction.predictions for part in parts]),
         label_ids=joined([part.prediction.label_ids for part in parts]),
     )
     losses = [part.loss for part in parts if part.loss is not None]
-    weights = [len(each.rows) for each in results]
+    weights: list[Any] = [len(each.rows) for each in results]
+    if targets.weights is not None:
+        weights = [each.sum() for each in np.split(targets.weights, np.cumsum(weights)[:-1])]
     loss = float(np.average(losses, weights=weights)) if len(losses) == len(parts) else None
-    return Predicted(prediction, loss, 0, 0.0)
+    return Predicted(with_targets(prediction, targets), loss, 0, 0.0)
 
 
 def joined(arrays: Sequence[Any]) -> Any:

@@ -19,11 +19,13 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import EvalPrediction, Trainer
 
+from clx.ml.data.row_targets import row_targets
 from clx.ml.data.splits import windows_of_split
 from clx.ml.evaluation.evaluate import Predicted
+from clx.ml.evaluation.row_targets import log_loss_of, with_targets
 from clx.ml.machine.devices import choose_device, trains_on_cpu
 from clx.ml.machine.quiet import quiet_transformers
-from clx.ml.model.head.calibration import calibrate, log_loss
+from clx.ml.model.head.calibration import calibrate
 from clx.ml.model.head.class_weights import label_weights
 from clx.ml.model.head.fit_probe import fit_probe
 from clx.ml.model.head.initialize import prepare_head
@@ -31,6 +33,7 @@ from clx.ml.model.head.label_texts import label_names_of, label_texts, text_exam
 from clx.ml.model.head.layer import collect_features, model_columns
 from clx.ml.model.head.probe import Examples, fit_head
 from clx.ml.model.head.request import MAX_PROBE_ROWS, Collator, HeadRequest
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.ml.model.loading import load_base_model
 from clx.ml.task.author_code import author_code
 from clx.ml.task.option_checks import unknown_labels
@@ -128,6 +131,7 @@ def probe_features(
         features = torch.from_numpy(windows.pooled(features.numpy()))
         targets = targets[windows.firsts()]
     examples = Examples(features, targets, head.kind, head.layer.out_features)
+    examples = with_row_targets(examples, rows, windows=windows)
     texts = label_texts(task, start.tokenizer, names, model_columns(rows))
     described = text_examples(texts, examples, lambda each: collect_rows(each, request.collator))
     sample = _weighted(task, examples.select(_sample(torch.arange(len(examples)))), names)
@@ -163,7 +167,8 @@ def _weighted(task: Task, examples: Examples, names: list[str]) -> Examples:
     if task.class_weights is None:
         return examples
     targets = examples.targets.numpy()
-    weights = label_weights(task.class_weights, targets, examples.kind, names)
+    rows = examples.row_targets
+    weights = label_weights(task.class_weights, targets, examples.kind, names, rows)
     return replace(examples, weights=weights)
 
 
@@ -185,12 +190,14 @@ def predict_with_probe(task: Task, features: Features, fold: Fold) -> Predicted:
         chosen = features.examples.select(torch.from_numpy(rows))
         scores = head(chosen.features).float() / temperature
         labels = chosen.targets if kind == "single" else chosen.targets.float()
-        return EvalPrediction(predictions=scores.numpy(), label_ids=labels.numpy())
+        prediction = EvalPrediction(predictions=scores.numpy(), label_ids=labels.numpy())
+        return with_targets(prediction, chosen.row_targets)
 
     temperature = 1.0
     if len(fold.eval):
         by = predicted(fold.eval, 1.0)
-        found = calibrate(by.label_ids, by.predictions, kind) if task.calibrate else None
+        rows = row_targets(by)
+        found = calibrate(by.label_ids, by.predictions, kind, rows) if task.calibrate else None
         temperature = 1.0 if found is None else found.temperature
         with author_code(task, "fit_decisions"):
             task.fit_decisions(predicted(fold.eval, temperature))
@@ -213,4 +220,4 @@ def _loss(prediction: EvalPrediction, kind: Any) -> float:
     scores, labels = map(torch.from_numpy, (prediction.predictions, prediction.label_ids))
     if kind == "regression":
         return float(functional.mse_loss(scores, labels.reshape(scores.shape)))
-    return log_loss(scores, labels, kind)
+    return log_loss_of(prediction, kind)

@@ -93,6 +93,19 @@ def label_column(task: Task, option: str) -> list[str]:
     return problems
 
 
+def weight_column(task: Task, option: str) -> list[str]:
+    """Check the name of the column of weights."""
+    value = getattr(task, option)
+    if value is None:
+        return []
+    if not isinstance(value, str) or not value:
+        return [f"{option} must be the name of a column, but is {cell(value)}"]
+    texts = task.text_columns if task.text_column is None else (task.text_column,)
+    labels = task.label_column_names if task.label_column is None else (task.label_column,)
+    what = "texts" if value in texts else "labels" if value in labels else None
+    return [] if what is None else [f"{option} is {value!r}, which is a column of {what}"]
+
+
 def no_label_column(task: Task) -> str:
     """Return why a task cannot have the option ``label_column``."""
     return (

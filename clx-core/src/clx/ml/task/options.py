@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.task import lora_options
@@ -19,6 +17,7 @@ from clx.ml.task.author_code import author_code
 from clx.ml.task.conversions import names_as_str, plain_path
 from clx.ml.task.json_values import json_problems
 from clx.ml.task.names import attribute_name
+from clx.ml.task.option import Option
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
@@ -27,30 +26,6 @@ DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 BY_TASK = object()
 """The default is the task's class attribute of that name."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of every task.
-
-    Attributes:
-        name: the name of the argument, of the attribute, and of the config key.
-        default: the argument's default; :data:`BY_TASK` for the task's class attribute.
-        doc: what it does, in a sentence or two.
-        check: returns the problems of a task's value, as sentences; None if any value is valid.
-        kept: whether the config keeps it.
-        convert: turns the caller's value into the attribute's, None to take it as it is.
-        anew: whether a continued training may set it, because it says how to train and not what
-            the trained model is.
-    """
-
-    name: str
-    default: Any
-    doc: str
-    check: Callable[[Task, str], list[str]] | None = None
-    kept: bool = True
-    convert: Callable[[Any], Any] | None = None
-    anew: bool = False
 
 
 OPTIONS = (
@@ -135,6 +110,13 @@ OPTIONS = (
         None,
         "The column of labels in the data of this run, by default the task's own, such as `label`.",
         check.label_column,
+        anew=True,
+    ),
+    Option(
+        "weight_column",
+        None,
+        "The column of row weights; a row of weight 0 does not count. Eval data may lack the column.",
+        check.weight_column,
         anew=True,
     ),
     Option(

@@ -71,6 +71,7 @@ class Task:
         metrics: list[str] | None
         text_column: str | None
         label_column: str | None
+        weight_column: str | None
         class_weights: str | dict[str, float] | None
         label_texts: str | dict[str, str | list[str]] | None
         lora: bool | dict[str, Any]
@@ -191,6 +192,16 @@ class Task:
         """Return each row's label name, or list of names, for the check of the data.
 
         Called by ``train`` and ``check`` with validated frames. The base has no labels: None.
+        """
+        return None
+
+    def row_probabilities(self, data: pd.DataFrame) -> Any:
+        """Return the probability of each label in each row, shape (rows, labels), or None.
+
+        Called with validated frames, after :meth:`infer_config`. The probe, the loss and the metrics
+        use the probabilities beside the labels of :meth:`tokenize`, which are then the likeliest
+        ones. :func:`clx.ml.data.label_probabilities` makes them from a column. The base returns
+        None: each label is certain.
         """
         return None
 

@@ -23,6 +23,7 @@ from clx.ml.trainer.model_outputs import ScoresOnly
 from clx.ml.trainer.row_order import trainer_type
 from clx.ml.trainer.sampling import restored, sorted_by_length
 from clx.ml.trainer.shared_evaluation import LossOfOwnRows
+from clx.ml.trainer.weighted_rows import WeightedRows
 from clx.problems import cell
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def make_trainer(
         arguments["use_cpu"] = True
         callbacks.append(TrimHeap())
     preprocess = preprocessing(task)
-    mixed_in = (GuardedLoss, LossOfOwnRows, ScoresOnly, CheckpointWeights)
+    mixed_in = (GuardedLoss, LossOfOwnRows, WeightedRows, ScoresOnly, CheckpointWeights)
     trainer = of_run(trainer_type(task.trainer_class, grouped, *mixed_in), task)
     trainer.__init__(
         model=model,

@@ -10,7 +10,9 @@ import numpy as np
 from transformers import EvalPrediction
 
 from clx.errors import ConfigError
+from clx.ml.data.row_targets import row_targets
 from clx.ml.evaluation.evaluate import Predicted
+from clx.ml.evaluation.row_targets import with_scores
 from clx.ml.model.head.calibration import calibrate
 from clx.ml.model.head.layer import divide_head
 from clx.ml.task.evaluation_hooks import preprocessing
@@ -30,7 +32,8 @@ def calibrated(task: Task, fitted: Fitted, predicted: Predicted) -> Predicted:
     if not task.calibrate or head.layer is None or head.kind not in ("single", "multi"):
         return predicted
     _require_logits(task, prediction)
-    found = calibrate(prediction.label_ids, prediction.predictions, head.kind)
+    targets = row_targets(prediction)
+    found = calibrate(prediction.label_ids, prediction.predictions, head.kind, targets)
     if found is None:
         return predicted
     divide_head(head.layer, found.temperature)
@@ -40,11 +43,7 @@ def calibrated(task: Task, fitted: Fitted, predicted: Predicted) -> Predicted:
         # The loss is the log loss, which is known for the calibrated scores.
         loss = found.log_loss_after
     scaled = prediction.predictions / found.temperature
-    return replace(
-        predicted,
-        prediction=EvalPrediction(predictions=scaled, label_ids=prediction.label_ids),
-        loss=loss,
-    )
+    return replace(predicted, prediction=with_scores(prediction, scaled), loss=loss)
 
 
 def _require_logits(task: Task, prediction: EvalPrediction) -> None:

@@ -15,6 +15,7 @@ from clx.ml.data.holdout.arguments import split_asked_for
 from clx.ml.data.holdout.rows import eval_rows, rows_of
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.reading import DEFAULT_READING, Reading
+from clx.ml.data.row_targets import require_weights
 from clx.ml.data.splits import Split, tokenised_split
 from clx.ml.data.task_frames import ColumnNames, validated_frame
 from clx.ml.results.data_check import DataCheck, raise_if_strict
@@ -87,6 +88,7 @@ def training_frame(task: Task, data: Data, what: str) -> pd.DataFrame:
         )
     train_data, _ = training_sources(data.train_data, None, data.reading)
     frame = validated_frame(task, train_data, what, data.reading, data.columns)
+    require_weights(task, frame, what)
     with author_code(task, "infer_config"):
         task.infer_config(frame)
     return frame

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from clx.ml.data.row_targets import targets_of_frame
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.model.base_models import read_model_config
 from clx.ml.task.author_code import author_code
@@ -58,11 +59,27 @@ def has_several_labels(split: Split) -> bool:
     return isinstance(first, list) and len(first) > 0 and isinstance(first[0], float)
 
 
+def _weighted_counts(task: Task, frame: pd.DataFrame, labels: Sequence[Any]) -> Mapping[Any, float]:
+    """Return the rows per label, by their weights and by the probabilities of soft labels."""
+    targets = targets_of_frame(task, frame)
+    counts: dict[Any, float] = {}
+    if targets.probabilities is not None:
+        expected = targets.probabilities.sum(axis=0)
+        if targets.weights is not None:
+            expected = targets.weights @ targets.probabilities
+        return {label: count for label, count in enumerate(expected.tolist()) if count > 0}
+    if targets.weights is None:
+        return Counter(labels)
+    for label, weight in zip(labels, targets.weights.tolist(), strict=True):
+        counts[label] = counts.get(label, 0.0) + weight
+    return counts
+
+
 def is_imbalanced(task: Task, frame: pd.DataFrame) -> bool:
     """Return whether the most common label has several times the rows of the rarest."""
     with author_code(task, "row_labels"):
         labels = task.row_labels(frame)
     if not labels or not all(isinstance(label, Hashable) for label in labels):
         return False
-    counts = Counter(labels)
+    counts = _weighted_counts(task, frame, labels)
     return max(counts.values()) > IMBALANCED * min(counts.values())

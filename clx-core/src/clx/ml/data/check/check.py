@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clx.ml.data.check.findings import check_data
 from clx.ml.data.check.labeled_texts import LabeledTexts
+from clx.ml.data.row_targets import expected_counts, targets_of_frame
 from clx.ml.data.splits import Split
 from clx.ml.data.texts import row_texts
 from clx.ml.results.data_check import DataCheck, as_sample
@@ -30,7 +31,7 @@ def check_splits(
         limit: the most tokens that the model reads, None if texts are not truncated.
         is_split: whether clx split the eval rows from the training data.
     """
-    plain = []
+    plain, names = [], getattr(task, "label_names", None)
     for split in splits:
         texts, rows = row_texts(split.frame, task.text_columns), split.frame.index.tolist()
         if texts is None:
@@ -38,8 +39,11 @@ def check_splits(
             return DataCheck(rows=counts)
         with author_code(task, "row_labels"):
             labels = task.row_labels(split.frame)
-        plain.append(LabeledTexts(texts, labels, rows, split.lengths))
-    names, lazy = getattr(task, "label_names", None), splits[0].lazy
+        targets = targets_of_frame(task, split.frame)
+        expected, soft = expected_counts(names or (), targets), targets.probabilities
+        shares = None if soft is None else [row.tobytes() for row in soft]
+        plain.append(LabeledTexts(texts, labels, rows, split.lengths, expected, shares))
+    lazy = splits[0].lazy
     check = check_data(
         plain[0],
         plain[1] if len(plain) > 1 else None,

@@ -90,10 +90,11 @@ def check_data(
         findings += _leaks(trained, evaluated, similarity)
     if trained.labels is not None:
         in_eval = None if evaluated is None else evaluated.labels
-        whole = None if train_counts is None else (train_counts, train_rows or 0)
-        findings += label_findings(
-            trained.labels, in_eval or (), label_names, min_rows_per_label, whole
-        )
+        in_eval_counts = {} if evaluated is None else evaluated.counts
+        rows, counted = len(trained.labels), trained.counts
+        if train_counts is not None:
+            rows, counted = train_rows or 0, train_counts
+        findings += label_findings(rows, counted, in_eval_counts, label_names, min_rows_per_label)
         findings += similar_label_findings(trained.labels, in_eval or (), label_names)
         given = () if train.labels is None else train.labels
         is_list = any(not isinstance(labels, str) for labels in given)
@@ -148,10 +149,9 @@ def _repeated(split: TextIndex) -> list[Finding]:
     original_of: dict[int, int] = {}
     for text, positions in split.positions.items():
         if len(positions) > 1:
-            originals = split.label_sets(text)
+            originals = split.same_labels(text)
             for position in positions:
-                labels = frozenset[str]() if split.labels is None else split.labels[position]
-                original = originals.get(labels, positions[0])
+                original = originals[split.labels_key(position)]
                 if original != position:
                     original_of[position] = original
     positions = sorted(original_of)

@@ -10,32 +10,27 @@ from clx.problems import MAX_EXAMPLES, cell
 
 
 def label_findings(
-    train: Sequence[LabelSet],
-    evaluated: Sequence[LabelSet],
+    rows: int,
+    counts: Mapping[str, float],
+    in_eval: Mapping[str, float],
     label_names: Iterable[str] | None,
     least: int,
-    whole: tuple[Mapping[str, int], int] | None = None,
 ) -> list[Finding]:
     """Return the findings about the labels.
 
     Args:
-        train: the label names of each training row, shape (rows,).
-        evaluated: the label names of each eval row, empty if there are none.
+        rows: the number of training rows.
+        counts: the number of training rows per label, for soft labels the expected number.
+        in_eval: the number of eval rows per label, empty if there are none.
         label_names: the label space; None for the labels that occur.
         least: a label with fewer training rows is rare.
-        whole: the rows per label, and the number of rows, if ``train`` is a sample of more rows.
     """
-    counts = Counter(name for labels in train for name in labels)
-    rows = len(train)
-    if whole is not None:
-        counts, rows = Counter(whole[0]), whole[1]
-    in_eval = Counter(name for labels in evaluated for name in labels)
     space = list(label_names) if label_names is not None else sorted({*counts, *in_eval})
-    rare = {name: counts[name] for name in space if 0 < counts[name] < least}
+    rare = {name: counts[name] for name in space if 0 < counts.get(name, 0) < least}
     rare = dict(sorted(rare.items(), key=lambda item: item[1]))
-    absent = {name: 0 for name in space if not counts[name] and not in_eval[name]}
-    unseen = {name: in_eval[name] for name in space if not counts[name] and in_eval[name]}
-    constant = {name: rows for name in space if rows > 1 and counts[name] == rows}
+    absent = {name: 0 for name in space if not counts.get(name) and not in_eval.get(name)}
+    unseen = {name: in_eval[name] for name in space if not counts.get(name) and in_eval.get(name)}
+    constant = {name: rows for name in space if rows > 1 and counts.get(name) == rows}
     return [
         *_about_labels(
             "rare_labels",
@@ -88,7 +83,7 @@ def not_evaluated(train: Sequence[LabelSet], evaluated: Sequence[LabelSet]) -> l
 
 
 def _about_labels(
-    kind: str, where: str, counts: dict[str, int], what: str, remedy: str
+    kind: str, where: str, counts: Mapping[str, float], what: str, remedy: str
 ) -> list[Finding]:
     """Return a list with one finding about the labels in ``counts``, or an empty list."""
     if not counts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ class LabeledTexts:
         rows: the index label by which the user knows each row. None numbers the rows.
         lengths: the number of tokens of each row before truncation, special tokens included. None if
             they are unknown.
+        counts: with soft labels, the sum of each label's probabilities, by label name. None counts
+            the rows of each label.
+        shares: with soft labels, a key per row that is equal for equal probabilities.
 
     Raises:
         ValueError: the lengths differ.
@@ -32,6 +35,8 @@ class LabeledTexts:
     labels: Sequence[Any] | None = None
     rows: Sequence[Any] | None = None
     lengths: Sequence[int] | None = None
+    counts: Mapping[str, float] | None = None
+    shares: Sequence[Hashable] | None = None
 
     def __post_init__(self) -> None:
         for name in ("labels", "rows", "lengths"):
@@ -66,6 +71,8 @@ class TextIndex:
         labels: the label names of each row, shape (rows,). None for a task without labels.
         blank: the positions of blank texts.
         positions: the positions of each text that is not blank, ascending.
+        counts: the number of rows per label, for soft labels the expected number.
+        shares: with soft labels, a key of the probabilities of each row.
     """
 
     def __init__(self, name: str, data: LabeledTexts) -> None:
@@ -75,6 +82,10 @@ class TextIndex:
         self.rows = range(len(data.texts)) if data.rows is None else data.rows
         self.labels = None if data.labels is None else [_label_set(item) for item in data.labels]
         self.blank = [position for position, text in enumerate(data.texts) if not text.strip()]
+        self.counts: Mapping[str, float] = Counter(n for row in self.labels or () for n in row)
+        if data.counts is not None:
+            self.counts = {name: round(count, 1) for name, count in data.counts.items()}
+        self.shares = data.shares
         blank = set(self.blank)
         self.positions: dict[str, list[int]] = defaultdict(list)
         for position, text in enumerate(data.texts):
@@ -87,11 +98,24 @@ class TextIndex:
             return {}
         return {self.labels[i]: i for i in reversed(self.positions.get(text, []))}
 
+    def same_labels(self, text: str) -> dict[Hashable, int]:
+        """Return the labels that a text occurs with, soft ones too, each with its first position."""
+        keys: dict[Hashable, int] = {}
+        for i in self.positions.get(text, []):
+            keys.setdefault(self.labels_key(i), i)
+        return keys
+
+    def labels_key(self, position: int) -> Hashable:
+        """Return a value that is equal for rows with the same labels and the same probabilities."""
+        if self.labels is None:
+            return None
+        share = None if self.shares is None else self.shares[position]
+        return self.labels[position], share
+
     def label_counts(self, label_names: Iterable[str] | None) -> dict[str, int]:
         """Return the number of rows per label, for ``label_names`` or else for the labels found."""
-        counts = Counter(name for labels in self.labels or () for name in labels)
-        space = sorted(counts) if label_names is None else label_names
-        return {name: counts[name] for name in space}
+        space = sorted(self.counts) if label_names is None else label_names
+        return {name: round(self.counts.get(name, 0)) for name in space}
 
     def row(self, position: int) -> str:
         """Return the row at a position by its index label, such as ``row 3``."""

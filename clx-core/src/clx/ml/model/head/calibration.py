@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from clx.ml.data.row_targets import NO_TARGETS, RowTargets
 from clx.ml.metrics import expected_calibration_error
 from clx.ml.model.head.probe import Kind
 
@@ -46,13 +47,17 @@ class Calibration:
         return asdict(self)
 
 
-def calibrate(labels: Any, logits: Any, kind: Kind) -> Calibration | None:
+def calibrate(
+    labels: Any, logits: Any, kind: Kind, rows: RowTargets = NO_TARGETS
+) -> Calibration | None:
     """Return the best temperature and its effect, None if it cannot be chosen.
 
     Args:
         labels: label ids, shape (rows,), or 0 and 1, shape (rows, labels).
         logits: shape (rows, labels).
         kind: ``single`` or ``multi``; a regression has no probabilities.
+        rows: the weights and the soft labels of the rows. The log loss is then the one of the soft
+            labels, and the calibration error that of the labels.
 
     Returns:
         None for fewer than ``MIN_ROWS`` rows, scores that are not finite, or a regression.
@@ -62,17 +67,20 @@ def calibrate(labels: Any, logits: Any, kind: Kind) -> Calibration | None:
     if kind == "regression" or len(scores) < MIN_ROWS or not torch.isfinite(scores).all():
         return None
     if kind == "single":
-        scores, truth = scores[truth >= 0], truth[truth >= 0].long()
+        labeled = truth >= 0
+        scores, truth, rows = scores[labeled], truth[labeled].long(), rows.select(labeled.numpy())
     else:
         truth = truth.to(scores)
-    temperature = _lowest(scores, _softened(truth, scores, kind), kind)
+    weights = None if rows.weights is None else torch.from_numpy(rows.weights).to(scores)
+    soft = truth if rows.probabilities is None else torch.from_numpy(rows.probabilities).to(scores)
+    temperature = _lowest(scores, _softened(soft, scores, kind), kind, weights)
     return Calibration(
         temperature=round(temperature, 6),
         rows=len(scores),
-        log_loss_before=log_loss(scores, truth, kind),
-        log_loss_after=log_loss(scores / temperature, truth, kind),
-        ece_before=_ece(scores, truth, kind),
-        ece_after=_ece(scores / temperature, truth, kind),
+        log_loss_before=log_loss(scores, soft, kind, weights),
+        log_loss_after=log_loss(scores / temperature, soft, kind, weights),
+        ece_before=_ece(scores, truth, kind, rows.weights),
+        ece_after=_ece(scores / temperature, truth, kind, rows.weights),
     )
 
 
@@ -81,23 +89,45 @@ def _softened(truth: torch.Tensor, scores: torch.Tensor, kind: Kind) -> torch.Te
 
     If scores separate the rows without an error, no temperature would be low enough for probabilities
     of 1. Source: the targets of Platt (1999), "Probabilistic Outputs for Support Vector Machines".
+    Soft labels that are less certain stay as they are.
     """
     labels = scores.shape[1]
     doubt = 1 / (len(scores) + 2)
     if kind == "multi":
-        return truth * (1 - doubt) + (1 - truth) * doubt
+        return truth.clamp(doubt, 1 - doubt)
+    if truth.ndim == 2:
+        bounded = truth.clamp(doubt / max(1, labels - 1), 1 - doubt)
+        return bounded / bounded.sum(dim=1, keepdim=True)
     sure = functional.one_hot(truth, labels).to(scores)
     return sure * (1 - doubt) + (1 - sure) * doubt / max(1, labels - 1)
 
 
-def log_loss(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
-    """Return the mean log loss per row, or per row and label for ``multi``."""
+def log_loss(
+    scores: torch.Tensor, truth: torch.Tensor, kind: Kind, weights: torch.Tensor | None = None
+) -> float:
+    """Return the mean log loss per row, or per row and label for ``multi``.
+
+    Args:
+        scores: shape (rows, labels).
+        truth: label ids, shape (rows,), or probabilities, shape (rows, labels).
+        kind: ``single`` or ``multi``.
+        weights: how much each row counts, shape (rows,); None counts all the same.
+    """
+    if weights is not None:
+        if kind == "multi":
+            losses = functional.binary_cross_entropy_with_logits(scores, truth, reduction="none")
+            each = losses.mean(dim=1)
+        else:
+            each = functional.cross_entropy(scores, truth, reduction="none")
+        return float((each * weights).sum() / weights.sum())
     if kind == "multi":
         return float(functional.binary_cross_entropy_with_logits(scores, truth))
     return float(functional.cross_entropy(scores, truth))
 
 
-def _lowest(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
+def _lowest(
+    scores: torch.Tensor, truth: torch.Tensor, kind: Kind, weights: torch.Tensor | None
+) -> float:
     """Return the temperature with the lowest log loss, by golden-section search on its logarithm.
 
     The loss is convex in ``1 / T``, so it has a single minimum.
@@ -106,7 +136,7 @@ def _lowest(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
     low, high = np.log(RANGE[0]), np.log(RANGE[1])
 
     def loss(at: float) -> float:
-        return log_loss(scores / float(np.exp(at)), truth, kind)
+        return log_loss(scores / float(np.exp(at)), truth, kind, weights)
 
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = loss(left), loss(right)
@@ -122,13 +152,14 @@ def _lowest(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def _ece(scores: torch.Tensor, truth: torch.Tensor, kind: Kind) -> float:
+def _ece(scores: torch.Tensor, truth: torch.Tensor, kind: Kind, weights: Any) -> float:
     if kind == "multi":
         probabilities = scores.sigmoid().numpy().ravel()
         confidence = np.maximum(probabilities, 1 - probabilities)
         correct = (probabilities >= 0.5) == (truth.numpy().ravel() == 1)
+        weights = None if weights is None else np.repeat(weights, scores.shape[1])
     else:
         probabilities = scores.softmax(dim=1).numpy()
         confidence = probabilities.max(axis=1)
         correct = probabilities.argmax(axis=1) == truth.numpy()
-    return expected_calibration_error(correct, confidence)
+    return expected_calibration_error(correct, confidence, weights=weights)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from clx.ml.model.head.fit_probe import MIN_COMPARED_ROWS, Probe, fit_probe
-from clx.ml.model.head.initialize import Head, label_examples, row_features
+from clx.ml.model.head.initialize import Head, label_examples, row_examples
 from clx.ml.model.head.layer import set_head
 from clx.ml.model.head.parts import MANY_LABELS
 from clx.ml.model.head.probe import (
-    Basis,
     Examples,
     LinearHead,
+    basis_of,
     fit_head,
     label_loss_weights,
     mean_loss,
@@ -90,8 +90,8 @@ def continue_head(
     assert layer is not None
     assert kind is not None
     rows = labeled_rows(request, kind)
-    features, targets = row_features(model, layer, request, rows)
-    examples = Examples(features, targets, kind, layer.out_features, request.label_weights)
+    examples = row_examples(model, layer, request, rows)
+    features = examples.features
     before = LinearHead(layer.weight.detach().float().cpu(), layer.bias.detach().float().cpu())
     described = label_examples(model, layer, request, examples)
     judge = request.texts is not None and not request.texts.certain
@@ -173,7 +173,9 @@ def with_new_rows(before: LinearHead, new: Tensor, examples: Examples, C: float)
     if examples.kind == "multi":
         # Each label is a regression of its own.
         weights = None if examples.weights is None else examples.weights[new]
-        own = replace(examples, targets=examples.targets[:, new], outputs=len(new), weights=weights)
+        soft = None if examples.soft is None else examples.soft[:, new]
+        own = replace(examples, targets=examples.targets[:, new], outputs=len(new))
+        own = replace(own, weights=weights, soft=soft)
         fitted = fit_head(own, C)
     else:
         fitted = _beside(before, new, examples, C)
@@ -198,8 +200,11 @@ def _beside(before: LinearHead, new: Tensor, examples: Examples, C: float) -> Li
     position = torch.zeros(examples.outputs, dtype=torch.long)
     position[old] = torch.arange(len(old))
     of_old = scores.gather(1, position[targets][:, None])[:, 0]
-    basis = Basis(examples.features, torch.float32)
-    weights = label_loss_weights(examples, torch.float32)
+    basis = basis_of(examples, torch.float32)
+    weights, soft = label_loss_weights(examples, torch.float32), examples.soft
+    if examples.row_weights is not None:
+        each = examples.counted(torch.float32)[:, None]
+        weights = each if weights is None else each * weights
     solution = torch.zeros(basis.rows.shape[1] + 1, len(new), requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [solution], max_iter=MAX_STEPS, history_size=20, line_search_fn="strong_wolfe"
@@ -211,6 +216,8 @@ def _beside(before: LinearHead, new: Tensor, examples: Examples, C: float) -> Li
         of_target = torch.where(
             is_new, own.gather(1, place[targets].clamp(min=0)[:, None])[:, 0], of_old
         )
+        if soft is not None:
+            of_target = (soft[:, new] * own).sum(dim=1) + (soft[:, old] * scores).sum(dim=1)
         losses = torch.logaddexp(others, own.logsumexp(dim=1)) - of_target
         if weights is not None:
             losses = losses * weights[:, 0]

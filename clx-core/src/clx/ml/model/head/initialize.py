@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from clx.ml.machine.finite import not_finite
 from clx.ml.model.head.fit_probe import fit_probe
@@ -23,6 +23,7 @@ from clx.ml.model.head.pooling import install_pooling, installed_pooling
 from clx.ml.model.head.pooling_choice import choose_pooling, pooling_by_name
 from clx.ml.model.head.probe import Examples, Kind
 from clx.ml.model.head.request import HeadRequest, LabeledRows, labeled_rows
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.problems import examples as some_of
 
 if TYPE_CHECKING:
@@ -142,8 +143,7 @@ def _with_probe(
     head: Head, layer: nn.Linear, model: PreTrainedModel, request: HeadRequest, rows: LabeledRows
 ) -> Head:
     """Write a probe into the layer and record it."""
-    features, targets = row_features(model, layer, request, rows)
-    examples = Examples(features, targets, rows.kind, layer.out_features, request.label_weights)
+    examples = row_examples(model, layer, request, rows)
     probe = fit_probe(
         examples,
         label_examples(model, layer, request, examples),
@@ -163,17 +163,19 @@ def _with_probe(
     )
 
 
-def row_features(
+def row_examples(
     model: PreTrainedModel, layer: nn.Linear, request: HeadRequest, rows: LabeledRows
-) -> tuple[Tensor, Tensor]:
-    """Return features and targets by row, or by text if rows are windows of texts."""
+) -> Examples:
+    """Return examples by row, or by text if rows are windows of texts."""
     dataset, positions = request.dataset, rows.positions.tolist()
     chosen = dataset if len(rows) == len(dataset) else dataset.select(positions)
-    features = collect_features(model, layer, chosen, request.collator)
-    if request.windows is None:
-        return features, rows.targets
-    windows = request.windows.only(positions)
-    return torch.from_numpy(windows.pooled(features.numpy())), rows.targets[windows.firsts()]
+    features, targets = collect_features(model, layer, chosen, request.collator), rows.targets
+    windows = None if request.windows is None else request.windows.only(positions)
+    if windows is not None:
+        features = torch.from_numpy(windows.pooled(features.numpy()))
+        targets = targets[windows.firsts()]
+    examples = Examples(features, targets, rows.kind, layer.out_features, request.label_weights)
+    return with_row_targets(examples, dataset, rows.positions, windows)
 
 
 def label_examples(

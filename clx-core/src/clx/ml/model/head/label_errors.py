@@ -36,6 +36,7 @@ from clx.ml.model.head.layer import collect_features
 from clx.ml.model.head.padding import settle_padding
 from clx.ml.model.head.probe import Examples
 from clx.ml.model.head.request import HeadRequest
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.ml.model.head.validation import choose_c, out_of_fold
 from clx.ml.model.loading import base_folder, load_base_model
 
@@ -203,7 +204,8 @@ def frozen_features(task: Task, tokenizer: PreTrainedTokenizerBase, dataset: Dat
     features = collect_features(model, head.layer, dataset, request.collator)
     targets = torch.as_tensor(dataset["labels"][:])
     names = label_names_of(model)
-    return Frozen(names, Examples(features, targets, head.kind, len(names)))
+    examples = Examples(features, targets, head.kind, len(names))
+    return Frozen(names, with_row_targets(examples, dataset))
 
 
 def _as_frame(

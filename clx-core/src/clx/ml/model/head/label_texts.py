@@ -16,6 +16,7 @@ from torch import Tensor
 
 from clx.errors import ConfigError
 from clx.ml.data.no_tokens import stand_in, with_tokens
+from clx.ml.data.row_targets import PROBABILITIES, WEIGHT
 from clx.ml.task.option_checks import unknown_labels
 from clx.problems import cell, raise_problems
 from clx.problems import names as names_of
@@ -69,9 +70,15 @@ class LabelTexts:
         from datasets import Dataset, Features, concatenate_datasets
 
         outputs = len(rows[0]["labels"]) if several else 1
-        columns = [*self.dataset.column_names, "labels"]
+        added: dict[str, Any] = {"labels": self.targets(several, outputs).tolist()}
+        if WEIGHT in rows.column_names:
+            added[WEIGHT] = [1.0] * len(self.labels)
+        if PROBABILITIES in rows.column_names:
+            outputs = len(rows[0][PROBABILITIES])
+            added[PROBABILITIES] = self.targets(True, outputs).tolist()
+        columns = [*self.dataset.column_names, *added]
         texts = Dataset.from_dict(
-            {**self.dataset[:], "labels": self.targets(several, outputs).tolist()},
+            {**self.dataset[:], **added},
             features=Features({name: rows.features[name] for name in columns}),
         )
         return concatenate_datasets([rows.select_columns(columns), texts])
@@ -142,7 +149,8 @@ def text_examples(
     if not texts.certain and len(examples) > MAX_ROWS_PER_LABEL * examples.outputs:
         return None
     targets = texts.targets(examples.kind == "multi", examples.outputs)
-    return replace(examples, features=features(texts.dataset), targets=targets)
+    described = replace(examples, features=features(texts.dataset), targets=targets)
+    return replace(described, row_weights=None, soft=None)
 
 
 def require_probe(texts: LabelTexts | None, reason: str) -> None:

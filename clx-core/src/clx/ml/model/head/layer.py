@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from clx.ml.data.equal_lengths import needs_equal_lengths
 from clx.ml.data.lengths import input_lengths
+from clx.ml.data.row_targets import TARGET_COLUMNS
 from clx.ml.machine.memory import memory_for_features
 from clx.ml.model.head.probe import Kind, LinearHead
 from clx_runtime.batches import batches
@@ -79,7 +80,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def model_columns(dataset: Dataset) -> list[str]:
     """Return the columns of a tokenized dataset that the model reads: all but the labels."""
-    return [name for name in dataset.column_names if name not in ("labels", "label")]
+    of_loss = ("labels", "label", *TARGET_COLUMNS)
+    return [name for name in dataset.column_names if name not in of_loss]
 
 
 def model_batches(

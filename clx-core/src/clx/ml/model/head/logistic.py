@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clx.ml.model.head.parts import loss_and_gradient
+from clx.ml.model.head.parts import Targets, loss_and_gradient
+from clx.ml.model.head.soft_targets import SoftTargets
 
 
 @dataclass(frozen=True)
@@ -16,20 +17,22 @@ class LogisticProblem:
 
     Attributes:
         inputs: shape (rows, axes).
-        targets: label ids, shape (rows,), or 0 and 1, shape (rows, outputs).
+        targets: label ids, shape (rows,), 0 and 1, shape (rows, outputs), or targets with weights.
         weights: for label ids, the weight of each row, shape (rows, 1); otherwise the weight of the
             rows with a label, shape (outputs,). None means equal weights.
         penalty: the second derivative of the penalty, shape (axes, 1).
+        total: the sum of the row weights, by which the loss is divided.
     """
 
     inputs: Tensor
-    targets: Tensor
+    targets: Targets
     weights: Tensor | None
     penalty: Tensor
+    total: float
 
     def __call__(self, solution: Tensor) -> tuple[float, Tensor]:
         """Return the mean loss and penalty of weights with biases below them, and the gradient."""
-        rows, weight = len(self.inputs), solution[:-1]
+        rows, weight = self.total, solution[:-1]
         loss, gradient = loss_and_gradient(self.inputs, self.targets, self.weights, solution)
         gradient /= rows
         gradient[:-1] += self.penalty * weight
@@ -38,10 +41,14 @@ class LogisticProblem:
     @property
     def several(self) -> bool:
         """Whether a row may have several labels, each of which is a problem of its own."""
+        if isinstance(self.targets, SoftTargets):
+            return self.targets.several
         return self.targets.ndim == 2
 
     def row_weights(self) -> Tensor | None:
         """Return the weight of each loss, shape (rows, 1) or (rows, outputs), or None."""
+        if isinstance(self.targets, SoftTargets):
+            return self.targets.total.to(self.inputs)
         if self.weights is None or not self.several:
             return self.weights
         return 1 + self.targets.to(self.weights.dtype) * (self.weights - 1)

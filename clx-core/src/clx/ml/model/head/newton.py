@@ -48,11 +48,12 @@ def newton(problem: LogisticProblem, start: Tensor, tolerance: float) -> Tensor:
     design = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], dim=1)
     penalty = torch.cat([problem.penalty[:, 0], start.new_zeros(1)])
     factors, newton_step = problem.row_weights(), _by_output if problem.several else _of_all
+    total = problem.total
     solution, (value, gradient) = start, problem(start)
     for _ in range(MAX_STEPS):
         if float(gradient.abs().max()) <= tolerance:
             break
-        step = newton_step(design, design @ solution, factors, penalty, gradient)
+        step = newton_step(design, design @ solution, factors, penalty, gradient, total)
         promised, size = float((gradient * step).sum()), 1.0
         for _ in range(MAX_HALVINGS):
             candidate = solution - size * step
@@ -68,11 +69,16 @@ def newton(problem: LogisticProblem, start: Tensor, tolerance: float) -> Tensor:
 
 
 def _by_output(
-    design: Tensor, scores: Tensor, factors: Tensor | None, penalty: Tensor, gradient: Tensor
+    design: Tensor,
+    scores: Tensor,
+    factors: Tensor | None,
+    penalty: Tensor,
+    gradient: Tensor,
+    total: float,
 ) -> Tensor:
     """Return the Newton step of independent outputs, shape (axes + 1, outputs)."""
     share = scores.sigmoid()
-    curvature = share * (1 - share) / len(design)
+    curvature = share * (1 - share) / total
     if factors is not None:
         curvature = curvature * factors
     matrices = torch.einsum("ni,nk,nj->kij", design, curvature, design)
@@ -82,12 +88,17 @@ def _by_output(
 
 
 def _of_all(
-    design: Tensor, scores: Tensor, factors: Tensor | None, penalty: Tensor, gradient: Tensor
+    design: Tensor,
+    scores: Tensor,
+    factors: Tensor | None,
+    penalty: Tensor,
+    gradient: Tensor,
+    total: float,
 ) -> Tensor:
     """Return the Newton step of a softmax, whose outputs depend on each other."""
     rows, axes = design.shape
     share = scores.softmax(dim=1)
-    weight = torch.full_like(share[:, :1], 1 / rows) if factors is None else factors / rows
+    weight = torch.full_like(share[:, :1], 1 / total) if factors is None else factors / total
     outputs = share.shape[1]
     # The unknowns are ordered by output.
     spread = (share[:, :, None] * design[:, None, :]).reshape(rows, outputs * axes)

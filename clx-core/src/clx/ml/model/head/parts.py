@@ -7,6 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from clx.ml.model.head.soft_targets import SoftTargets
+
+Targets = Tensor | SoftTargets
+
 MANY_LABELS = 200
 """With more labels than this, losses are computed in parts, and choices are made on some labels."""
 
@@ -22,13 +26,13 @@ def parts(rows: int, outputs: int) -> Iterator[slice]:
 
 
 def loss_and_gradient(
-    inputs: Tensor, targets: Tensor, weights: Tensor | None, solution: Tensor
+    inputs: Tensor, targets: Targets, weights: Tensor | None, solution: Tensor
 ) -> tuple[float, Tensor]:
     """Return the summed loss of all rows and its gradient, in the shape of the solution.
 
     Args:
         inputs: shape (rows, inputs).
-        targets: label ids, shape (rows,), or 0 and 1, shape (rows, outputs).
+        targets: label ids, shape (rows,), 0 and 1, shape (rows, outputs), or targets with weights.
         weights: as for :func:`loss_and_slope`.
         solution: the weights, with the bias as the last row; shape (inputs + 1, outputs).
     """
@@ -44,15 +48,19 @@ def loss_and_gradient(
     return loss, gradient
 
 
-def loss_and_slope(scores: Tensor, targets: Tensor, weights: Tensor | None) -> tuple[float, Tensor]:
+def loss_and_slope(
+    scores: Tensor, targets: Targets, weights: Tensor | None
+) -> tuple[float, Tensor]:
     """Return the summed loss of some rows and its derivative with respect to their scores.
 
     Args:
         scores: shape (rows, outputs).
-        targets: label ids, shape (rows,), or 0 and 1, shape (rows, outputs).
+        targets: label ids, shape (rows,), 0 and 1, shape (rows, outputs), or targets with weights.
         weights: for label ids, the weight of each row, shape (rows, 1); otherwise the weight of the
             rows with a label, shape (outputs,). None means equal weights.
     """
+    if isinstance(targets, SoftTargets):
+        return targets.loss_and_slope(scores)
     if targets.ndim == 2:
         truth = targets.to(scores.dtype)
         slope = scores.sigmoid() - truth

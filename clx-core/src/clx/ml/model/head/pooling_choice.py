@@ -11,6 +11,7 @@ from clx.errors import ConfigError
 from clx.ml.model.head.layer import token_features
 from clx.ml.model.head.pooling import checkpoint_pooling, installed_pooling, possible_poolings
 from clx.ml.model.head.probe import Examples
+from clx.ml.model.head.row_targets import with_row_targets
 from clx.ml.model.head.validation import (
     MIN_CHOICE_ROWS,
     choose_c,
@@ -68,10 +69,10 @@ def choose_pooling(
     dataset = request.dataset.select(rows.positions[sample].tolist())
     by_pooling = token_features(model, layer, dataset, request.collator)
     targets = rows.targets[sample]
-    choices = {
-        name: choose_c(Examples(by_pooling[name], targets, rows.kind, layer.out_features))
-        for name in possible
-    }
+    choices = {}
+    for name in possible:
+        examples = Examples(by_pooling[name], targets, rows.kind, layer.out_features)
+        choices[name] = choose_c(with_row_targets(examples, dataset))
     return PoolingChoice(
         min(choices, key=lambda name: choices[name].lowest),
         "validation",

@@ -14,9 +14,9 @@ from clx.ml.model.head.parts import MANY_LABELS
 from clx.ml.model.head.probe import (
     MAX_STEPS,
     MAX_STEPS_FOR_MANY,
-    Basis,
     Examples,
     Kind,
+    basis_of,
     fit_head,
     mean_loss,
     solve,
@@ -112,7 +112,10 @@ def restricted(examples: Examples, labels: Tensor) -> Examples:
     else:
         targets = torch.searchsorted(labels, chosen.targets.long())
     weights = None if examples.weights is None else examples.weights[labels]
-    return replace(chosen, targets=targets, outputs=len(labels), weights=weights)
+    soft = None if chosen.soft is None else chosen.soft[:, labels]
+    if soft is not None and examples.kind == "single":
+        soft = soft / soft.sum(dim=1, keepdim=True)
+    return replace(chosen, targets=targets, outputs=len(labels), weights=weights, soft=soft)
 
 
 @dataclass(frozen=True)
@@ -161,14 +164,14 @@ def choose_c(
     for number in range(1 if len(examples) >= MIN_SPLIT_ROWS else int(fold.max()) + 1):
         train = examples.select(fold != number).joined(extra_examples)
         held_out = examples.select(fold == number)
-        splits.append((Basis(train.features, torch.float32), train, held_out))
+        splits.append((basis_of(train, torch.float32), train, held_out))
     losses: dict[float, float] = {}
     max_steps = MAX_STEPS if labels is None else MAX_STEPS_FOR_MANY
     for C in values:
         losses[C] = sum(
-            mean_loss(solve(basis, train, C, max_steps), held_out) * len(held_out)
+            mean_loss(solve(basis, train, C, max_steps), held_out) * held_out.count
             for basis, train, held_out in splits
-        ) / sum(len(held_out) for *_, held_out in splits)
+        ) / sum(held_out.count for *_, held_out in splits)
         if losses[C] > RISEN * min(losses.values()):
             break
     return Choice(smallest_within(losses, NEARLY_LOWEST[examples.kind]), losses)
