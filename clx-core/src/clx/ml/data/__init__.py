@@ -8,11 +8,13 @@ from clx.ml.data.dataset import ROW_OF_RESULT, fingerprint, to_dataset
 from clx.ml.data.frames import to_frame
 from clx.ml.data.problems import column_problems, raise_data_problems, row_problems, text_problems
 from clx.ml.data.reading import Reading
+from clx.ml.task.row_finding import RowFinding
 from clx_runtime.texts import has_surrogate
 
 __all__ = [
     "ROW_OF_RESULT",
     "Reading",
+    "RowFinding",
     "column_problems",
     "fingerprint",
     "has_surrogate",

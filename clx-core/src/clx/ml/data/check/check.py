@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clx.ml.data.check.findings import check_data
-from clx.ml.data.check.labeled_texts import LabeledTexts
+from clx.ml.data.check.labeled_texts import LabeledTexts, Rule, TextIndex
 from clx.ml.data.splits import Split
 from clx.ml.data.texts import row_texts
-from clx.ml.results.data_check import DataCheck
+from clx.ml.results.data_check import EVAL, TRAIN, DataCheck, Finding
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
@@ -39,10 +40,33 @@ def check_splits(
             labels = task.row_labels(split.frame)
         plain.append(LabeledTexts(texts, labels, rows, split.lengths))
     names = getattr(task, "label_names", None)
-    return check_data(
+    check = check_data(
         plain[0],
         plain[1] if len(plain) > 1 else None,
         label_names=names if isinstance(names, list) else None,
         limit=limit,
         is_split=is_split,
     )
+    own = [
+        finding
+        for name, split, texts in zip((TRAIN, EVAL), splits, plain, strict=False)
+        for finding in _own_findings(task, split, TextIndex(name, texts))
+    ]
+    return replace(check, findings=(*check.findings, *own))
+
+
+def _own_findings(task: Task, split: Split, index: TextIndex) -> list[Finding]:
+    """Return what the task itself reports about the rows of a split."""
+    with author_code(task, "data_findings"):
+        found = task.data_findings(split.frame)
+    findings = []
+    for each in found:
+        shown = each.examples or ["" for _ in each.positions]
+        rows = [
+            f"{index.row(position)}{f' ({said})' if said else ''}"
+            for position, said in zip(each.positions, shown, strict=False)
+        ]
+        findings += index.findings(
+            Rule(each.kind, each.what, each.remedy), list(each.positions), rows
+        )
+    return findings
