@@ -1,8 +1,8 @@
 """From texts to windows of tokens, and from spans to the label of each token.
 
-A text that exceeds the model's limit becomes several windows, which overlap. Each unit belongs to one of
-them: the one in which it has the most tokens on both sides. There it is labeled, and there its scores are
-read, so that no unit is scored twice or at the edge of a window.
+A text that exceeds the model's limit becomes several windows, which overlap. Each unit belongs to one
+of them: the one in which it has the most tokens on both sides. There it is labeled, and there its scores
+are read, so that no unit is scored twice or at the edge of a window.
 """
 
 from __future__ import annotations
@@ -76,9 +76,7 @@ def read_windows(tokenizer: Any, texts: Sequence[str], reading: Reading) -> Wind
     windows_of: list[list[int]] = [[] for _ in texts]
     for window, row in enumerate(row_of):
         windows_of[row].append(window)
-    contents = [
-        [at for at, is_special in enumerate(mask) if not is_special] for mask in special
-    ]
+    contents = [[at for at, is_special in enumerate(mask) if not is_special] for mask in special]
     units: list[list[Unit]] = []
     owned: list[dict[int, list[int]]] = [{} for _ in row_of]
     for text, windows in zip(texts, windows_of, strict=True):
@@ -99,22 +97,25 @@ def stride_of(tokenizer: Any, reading: Reading) -> int:
         ConfigError: it is more than half of what a window holds.
     """
     limit = reading.tokenize_args.get("max_length") or tokenizer.model_max_length
-    room = int(limit) - tokenizer.num_special_tokens_to_add()
-    if reading.stride is None:
+    room = int(limit) - int(tokenizer.num_special_tokens_to_add())
+    stride: int | None = reading.stride
+    if stride is None:
         return max(0, min(MOST_STRIDE, room // 4))
-    if 2 * reading.stride > room:
+    if 2 * stride > room:
         raise ConfigError(
             f"stride must be at most {max(0, room // 2)}, half of the {room} tokens of a window "
-            f"(max_length {limit} without special tokens), but is {reading.stride}"
+            f"(max_length {limit} without special tokens), but is {stride}"
         )
-    return reading.stride
+    return stride
 
 
 def _joined(parts: list[list[Offset]], stride: int) -> tuple[list[Offset], list[int]]:
     """Return the tokens of a text without repetitions, and where each of its windows begins."""
     tokens, begins = list(parts[0]), [0]
     for part in parts[1:]:
-        shared = next(n for n in _overlaps(tokens, part, stride) if tokens[len(tokens) - n :] == part[:n])
+        shared = next(
+            n for n in _overlaps(tokens, part, stride) if tokens[len(tokens) - n :] == part[:n]
+        )
         begins.append(len(tokens) - shared)
         tokens += part[shared:]
     return tokens, begins
@@ -194,7 +195,11 @@ def _covering(unit: Unit, ordered: Spans, at: int) -> Mapping[str, Any] | None:
 
 
 def labeled_windows(
-    tokenizer: Any, texts: Sequence[str], spans: Sequence[Spans], labels: Sequence[str], reading: Reading
+    tokenizer: Any,
+    texts: Sequence[str],
+    spans: Sequence[Spans],
+    labels: Sequence[str],
+    reading: Reading,
 ) -> dict[str, list[Any]]:
     """Return the windows of texts with labels, for a task's ``tokenize``.
 
@@ -211,7 +216,9 @@ def labeled_windows(
         for number, tokens in owned.items():
             unit = windows.units[row][number]
             for token in tokens:
-                for mark, value in zip(marks, (tags[row][number], unit.start, unit.end), strict=True):
+                for mark, value in zip(
+                    marks, (tags[row][number], unit.start, unit.end), strict=True
+                ):
                     mark[token] = value
         for name, mark in zip(("labels", "starts", "ends"), marks, strict=True):
             columns[name].append(mark)

@@ -156,7 +156,9 @@ def tables(
             if not any(overlaps(span, s) for s in text.expected):
                 kinds[ids[span["label"]], 3] += 1
                 confusion[labels, ids[span["label"]]] += 1
-    hits, predicted, expected = (part.sum(axis=0) for part in counted(texts, label_names, thresholds))
+    hits, predicted, expected = (
+        part.sum(axis=0) for part in counted(texts, label_names, thresholds)
+    )
     columns: dict[str, Any] = {
         "precision": ratio(hits, predicted),
         "recall": ratio(hits, expected),
@@ -249,7 +251,9 @@ def rows(texts: Sequence[Text], thresholds: Any) -> pd.DataFrame:
             {
                 "given": text.expected,
                 "predicted": found,
-                "score": max([*wrong, *missed], default=min([s["score"] for s in found], default=none)),
+                "score": max(
+                    [*wrong, *missed], default=min([s["score"] for s in found], default=none)
+                ),
                 "given_score": min([span["score"] for span in text.expected], default=none),
                 "correct": {key_of(span) for span in found} == expected,
             }

@@ -23,7 +23,7 @@ class _Places:
     text: str
 
 
-class SpanPipeline(TokenClassificationPipeline):
+class SpanPipeline(TokenClassificationPipeline):  # type: ignore[misc]
     """Returns the candidate spans of a text; see :func:`clx_tasks_tokens.decoding.candidates`."""
 
     def _sanitize_parameters(
@@ -38,8 +38,8 @@ class SpanPipeline(TokenClassificationPipeline):
         others = {name: value for name, value in others.items() if value not in (None, False)}
         if others:
             raise ConfigError(
-                f"token-classification has no argument {', '.join(map(repr, others))}; it has stride and "
-                f"aggregation_strategy"
+                f"token-classification has no argument {', '.join(map(repr, others))}: it has "
+                f"stride and aggregation_strategy"
             )
         if aggregation_strategy not in (None, *STRATEGIES):
             raise ConfigError(
@@ -77,7 +77,11 @@ class SpanPipeline(TokenClassificationPipeline):
                 for token in tokens
             ]
             size = inputs["input_ids"].shape[1]
-            yield {**inputs, "places": _Places(places, size, sentence), "is_last": number == count - 1}
+            yield {
+                **inputs,
+                "places": _Places(places, size, sentence),
+                "is_last": number == count - 1,
+            }
 
     def _forward(self, model_inputs: dict[str, Any]) -> dict[str, Any]:
         """Return the logits of windows, with the places of their tokens."""

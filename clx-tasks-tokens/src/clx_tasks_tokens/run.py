@@ -77,7 +77,9 @@ class TokenClassificationRun(TrainingRun):
         **options: Any,
     ) -> None:
         super().__init__(run_name, **options)
-        self.label_names: Any = list(label_names) if isinstance(label_names, Iterator) else label_names
+        self.label_names: Any = (
+            list(label_names) if isinstance(label_names, Iterator) else label_names
+        )
         if isinstance(self.label_names, tuple):
             self.label_names = list(self.label_names)
         self.thresholds: Any = thresholds

@@ -76,17 +76,19 @@ def best_limit(counts: Ranked, objective: str, target: float | None) -> float | 
             return None
         away = np.where(f1 == f1.max(), np.abs(counts.limits - 0.5), np.inf)
         return float(counts.limits[away.argmin()])
+    wanted = 1.0 if target is None else target
     if objective == "precision":
-        reached = np.flatnonzero((counts.hits > 0) & (counts.hits / counts.found >= target))
+        reached = np.flatnonzero((counts.hits > 0) & (counts.hits / counts.found >= wanted))
         return float(counts.limits[reached[-1]]) if len(reached) else None
-    reached = np.flatnonzero(counts.hits / counts.spans >= target)
+    reached = np.flatnonzero(counts.hits / counts.spans >= wanted)
     return float(counts.limits[reached[0]]) if len(reached) else None
 
 
 def curve(by_label: Mapping[str, Ranked]) -> pd.DataFrame:
-    """Return what thresholds give: ``label``, ``threshold``, ``precision``, ``recall``, ``f1``, ``rows``.
+    """Return what each threshold of each label gives, without labels that have no expected spans.
 
-    ``rows`` is the number of spans that are found. Labels without expected spans are left out.
+    The columns are ``label``, ``threshold``, ``precision``, ``recall``, ``f1`` and ``rows``, the number
+    of spans that are found.
     """
     import numpy as np
     import pandas as pd
@@ -147,7 +149,9 @@ def threshold_problems(
     thresholds: Any, objective: Any, target: Any, label_names: Sequence[str] | None
 ) -> list[str]:
     """Return the problems of the options for thresholds, as sentences."""
-    problems = [f"threshold options: {problem}" for problem in objective_problems(objective, target)]
+    problems = [
+        f"threshold options: {problem}" for problem in objective_problems(objective, target)
+    ]
     if isinstance(thresholds, Mapping):
         wrong = {name: value for name, value in thresholds.items() if not _is_share(value)}
         if wrong:

@@ -47,14 +47,14 @@ class SpanCollator:
         return [*fill, *values] if self.padding_side == "left" else [*values, *fill]
 
 
-class SpanTrainer(Trainer):
+class SpanTrainer(Trainer):  # type: ignore[misc]
     """A Trainer whose evaluations return the places of tokens with the label ids."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if isinstance(self.data_collator, SpanCollator):
-            own = self.data_collator
-            self.data_collator = SpanCollator(own.collator, own.padding_side, with_places=True)
+        own: Any = self.data_collator
+        if isinstance(own, SpanCollator):
+            self.data_collator: Any = SpanCollator(own.collator, own.padding_side, with_places=True)
 
     def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Train on a batch; the model does not read places."""

@@ -80,13 +80,11 @@ def _string_order(strings: set[str]) -> Any:
     return lambda text: text
 
 
-def label_names_problems(
-    label_names: Any, what: str = "label_names", least: int = 2
-) -> list[str]:
+def label_names_problems(label_names: Any, what: str = "label_names", least: int = 2) -> list[str]:
     """Return the problems of label names, as sentences that begin with ``what``.
 
-    There must be at least ``least`` distinct names, each a str, int or bool and none blank. Two names must
-    not differ only in surrounding blanks.
+    There must be at least ``least`` distinct names, each a str, int or bool and none blank. Two names
+    must not differ only in surrounding blanks.
     """
     unordered = isinstance(label_names, str | bytes | dict | set | frozenset)
     if unordered or not hasattr(label_names, "__iter__"):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 PREFIXES = ("B", "I", "L", "E", "U", "S")
-"""What a tag says of its word in a span: first, later, last (``L`` or ``E``), or only (``U`` or ``S``)."""
+"""What a tag says of its word: first, later, last (``L``, ``E``), or only word of a span (``U``, ``S``)."""
 
 
 def span_list(value: Any) -> Any:

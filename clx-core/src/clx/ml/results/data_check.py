@@ -127,8 +127,7 @@ class DataCheck:
 
     def _card(self) -> Card:
         cells = [
-            [title_of(each.kind), each.where, each.count, each.message]
-            for each in self.findings
+            [title_of(each.kind), each.where, each.count, each.message] for each in self.findings
         ]
         title = f"{len(self.findings)} findings" if self.findings else "No findings"
         rows = {f"Rows of {name}": count for name, count in self.rows.items()}
