@@ -70,9 +70,14 @@ def read_windows(tokenizer: Any, texts: Sequence[str], reading: Reading) -> Wind
     asked = {"truncation": True, "padding": False, **reading.tokenize_args}
     asked |= {"return_overflowing_tokens": True, "return_offsets_mapping": True, "stride": stride}
     encoded = tokenizer(list(texts), **asked, return_special_tokens_mask=True)
-    inputs = {name: list(values) for name, values in encoded.items()}
+    columns = {name: list(values) for name, values in encoded.items()}
+    row_of = [int(row) for row in columns.pop(ROW_OF_RESULT, range(len(texts)))]
+    # A tokenizer that truncates on the left returns the windows of a text from its end.
+    firsts = [max((start for start, _ in each), default=0) for each in columns["offset_mapping"]]
+    order = sorted(range(len(row_of)), key=lambda window: (row_of[window], firsts[window]))
+    inputs = {name: [values[window] for window in order] for name, values in columns.items()}
     special, offsets = inputs.pop("special_tokens_mask"), inputs.pop("offset_mapping")
-    row_of = [int(row) for row in inputs.pop(ROW_OF_RESULT, range(len(texts)))]
+    row_of = [row_of[window] for window in order]
     windows_of: list[list[int]] = [[] for _ in texts]
     for window, row in enumerate(row_of):
         windows_of[row].append(window)

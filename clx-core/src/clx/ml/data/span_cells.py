@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 PREFIXES = ("B", "I", "L", "E", "U", "S")
-"""What a tag says of its word: first, later, last (``L``, ``E``), or only word of a span (``U``, ``S``)."""
+"""The word of a tag is the first, a later, the last (L, E), or the only one (U, S) of a span."""
 
 
 def span_list(value: Any) -> Any:

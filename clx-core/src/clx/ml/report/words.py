@@ -34,9 +34,9 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "precision_micro": ("Micro precision", "The share of all predicted labels that are right."),
     "recall_micro": ("Micro recall", "The share of all given labels that are found."),
-    "precision": ("Precision", "The share of predicted spans that are right: label and both ends."),
-    "recall": ("Recall", "The share of given spans that are found."),
-    "f1": ("F1", "F1 over all spans. It is low if precision or recall is low. 1 is perfect."),
+    "precision": ("Precision", "The share of what is predicted that is right."),
+    "recall": ("Recall", "The share of what is given that is found."),
+    "f1": ("F1", "It is low if precision or recall is low. 1 is perfect."),
     "token_accuracy": ("Token accuracy", "The share of words with the right tag."),
     "average_precision": (
         "Average precision",
