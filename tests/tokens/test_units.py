@@ -1,7 +1,15 @@
 """Units of texts with tokenizers of several kinds: offsets are those of words and signs that one sees."""
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
 
 from clx_tasks_tokens.encoding import Reading, read_windows
@@ -49,9 +57,7 @@ def metaspace():
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     trainer = trainers.BpeTrainer(vocab_size=150, special_tokens=["<unk>", "<pad>"])
     tokenizer.train_from_iterator(TEXTS, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>"
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>")
 
 
 KINDS = {"byte level": byte_level, "word piece": word_piece, "metaspace": metaspace}

@@ -77,9 +77,9 @@ def label_probabilities(scored: Scored) -> Array:
 def candidates(scored: Scored, label_names: Sequence[str]) -> list[dict[str, Any]]:
     """Return the spans that a text may have, in order; they do not overlap.
 
-    ``best`` says whether no label, ``O``, is nowhere more probable in the span than its own label. Other
-    candidates are for thresholds below. ``score`` is the mean probability of the label over the units of
-    the span.
+    ``score`` is the mean probability of the label over the units of the span. ``best`` says whether the
+    label is at least as probable as no label, ``O``, in each of them. Other candidates are for low
+    thresholds.
     """
     if not len(scored.starts):
         return []
@@ -109,15 +109,15 @@ def candidates(scored: Scored, label_names: Sequence[str]) -> list[dict[str, Any
             "best": span["best"],
         }
         for before, span, after in zip([None, *spans], spans, [*spans[1:], None], strict=False)
-        if span["best"] or not (_continues(before, span) or _continues(span, after))
+        if span["best"] or not (_is_end_of(before, span) or _is_end_of(after, span))
     ]
 
 
-def _continues(one: dict[str, Any] | None, two: dict[str, Any] | None) -> bool:
-    """Return whether two spans of one label touch: one of them is the uncertain end of the other."""
-    if one is None or two is None:
+def _is_end_of(other: dict[str, Any] | None, span: dict[str, Any]) -> bool:
+    """Return whether an uncertain span is the end of a certain one, not a span of its own."""
+    if other is None or not other["best"] or other["label"] != span["label"]:
         return False
-    return bool(one["label"] == two["label"] and one["last"] + 1 == two["first"])
+    return bool(other["last"] + 1 == span["first"] or span["last"] + 1 == other["first"])
 
 
 def kept(

@@ -226,7 +226,8 @@ class TokenClassificationRun(TrainingRun):
         if shared:
             warnings.warn(
                 f"{len(shared)} of {len(self.label_names)} labels take the threshold of all labels "
-                f"together, because the eval data is not enough to choose their own: "
+                f"together, because the eval data has too few of their spans, "
+                f"or no threshold reaches the target: "
                 f"{examples(shared)}",
                 ClxWarning,
                 stacklevel=2,
