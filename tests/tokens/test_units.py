@@ -1,4 +1,6 @@
-"""Units of texts with tokenizers of several kinds: offsets are those of words and signs that one sees."""
+"""Units of texts with tokenizers of several kinds: the words and signs that one sees."""
+
+from itertools import pairwise
 
 import pytest
 from tokenizers import (
@@ -76,7 +78,7 @@ def words_of(tokenizer, text):
 @pytest.mark.parametrize("text", TEXTS)
 def test_units_cover_the_text_once_without_blanks(tokenizer, text):
     (units,) = read_windows(tokenizer, [text], Reading({"max_length": 500})).units
-    assert all(a.end <= b.start for a, b in zip(units, units[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(units))
     covered = "".join(text[unit.start : unit.end] for unit in units)
     assert covered == "".join(text.split())
     assert all(unit.tokens for unit in units)

@@ -105,6 +105,8 @@ def stride_of(tokenizer: Any, reading: Reading) -> int:
     room = int(limit) - int(tokenizer.num_special_tokens_to_add())
     stride: int | None = reading.stride
     if stride is None:
+        stride = reading.tokenize_args.get("stride")
+    if stride is None:
         return max(0, min(MOST_STRIDE, room // 4))
     if 2 * stride > room:
         raise ConfigError(

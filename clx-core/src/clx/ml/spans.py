@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError
 from clx.ml.data.dataset import ROW_OF_RESULT
 from clx.ml.data.problems import column_problems, raise_data_problems
-from clx.ml.data.span_cells import list_cell, problems_by_row, wrong_spans, wrong_tags, wrong_words
-from clx.ml.data.span_cells import span_list as span_list
+from clx.ml.data.span_cells import (
+    list_cell,
+    problems_by_row,
+    spans_in_cell,
+    wrong_spans,
+    wrong_tags,
+    wrong_words,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +34,15 @@ IGNORED = -100
 def bio_labels(label_names: Iterable[str]) -> list[str]:
     """Return the token labels: ``O``, then ``B-`` and ``I-`` for each span label."""
     return ["O", *(f"{tag}-{name}" for name in label_names for tag in "BI")]
+
+
+def span_list(value: Any) -> Any:
+    """Return the spans in one cell as a list of dicts, and a value that is no list of spans unchanged.
+
+    The cell may be JSON text or a printed list, as in a csv file. A span may be a list or tuple
+    ``(start, end, label)``, as doccano and spaCy write it.
+    """
+    return spans_in_cell(value)
 
 
 def span_problems(

@@ -19,12 +19,8 @@ PREFIXES = ("B", "I", "L", "E", "U", "S")
 """The word of a tag is the first, a later, the last (L, E), or the only one (U, S) of a span."""
 
 
-def span_list(value: Any) -> Any:
-    """Return the spans in one cell as a list of dicts, and a value that is no list of spans unchanged.
-
-    The cell may be JSON text or a printed list, as in a csv file. A span may be a list or tuple
-    ``(start, end, label)``, as doccano and spaCy write it.
-    """
+def spans_in_cell(value: Any) -> Any:
+    """Return what :func:`clx.ml.spans.span_list` returns."""
     cells = value
     if isinstance(value, str):
         cells = printed_list(value)

@@ -52,7 +52,17 @@ def check_splits(
         for name, split, texts in zip((TRAIN, EVAL), splits, plain, strict=False)
         for finding in _own_findings(task, split, TextIndex(name, texts))
     ]
-    return replace(check, findings=(*check.findings, *own))
+    found = [finding for finding in check.findings if not _is_usual(task, finding)]
+    return replace(check, findings=(*found, *own))
+
+
+def _is_usual(task: Task, finding: Finding) -> bool:
+    """Return whether a finding says nothing about this task.
+
+    A label of every text is none of every token.
+    """
+    per_token = (task.pipeline_args or {}).get("task") == "token-classification"
+    return per_token and finding.kind == "labels_in_every_row"
 
 
 def _own_findings(task: Task, split: Split, index: TextIndex) -> list[Finding]:
