@@ -121,10 +121,8 @@ def contend(name: str, job: dict[str, Any]) -> dict[str, Any]:
     """Train and predict in this process; return the spans and the seconds."""
     train = job["train"]
     started = time.perf_counter()
-    if name == "trainer":
-        predict = trainer(train)
-    else:
-        predict = clx(train, 0.1 if name == "clx-eval" else None)
+    share = 0.1 if name == "clx-eval" else None
+    predict = trainer(train) if name == "trainer" else clx(train, share)
     trained = time.perf_counter() - started
     predict(job["texts"])
     started = time.perf_counter()

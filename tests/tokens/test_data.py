@@ -138,13 +138,13 @@ def test_wrong_rows_are_refused_with_their_numbers(tiny_model, change, said):
 
 
 def test_odd_rows_are_found(tiny_model):
-    texts = ["cat , dog", " the cat is red", "big horse"] + ["nobody"] * 5
+    texts = ["cat , dog", " the cat is red", "big horse"] + ["nobody"] * 15
     spans = [
         [{"start": 0, "end": 2, "label": "animal"}],
         [{"start": 4, "end": 9, "label": "animal"}],
         [{"start": 3, "end": 4, "label": "animal"}],
     ]
-    data = pd.DataFrame({"text": texts, "spans": spans + [[]] * 5}, index=list("abcdefgh"))
+    data = pd.DataFrame({"text": texts, "spans": spans + [[]] * 15}, index=list("abcdefghijklmnopqr"))
     check = TokenClassificationRun("odd", base_model_name=tiny_model).check(data, data.iloc[:1])
     kinds = {(finding.kind, finding.where): finding for finding in check.findings}
     assert ("misaligned_spans", "eval_data") in kinds
@@ -153,7 +153,7 @@ def test_odd_rows_are_found(tiny_model):
     assert "row 'a' ('ca' is read as 'cat')" in found.message
     assert "row 'b' (' cat ' is read as 'cat')" in found.message
     assert "row 'c' (' ' has no word of its own)" in found.message
-    assert kinds["texts_without_spans", "train_data"].count == 5
+    assert kinds["texts_without_spans", "train_data"].count == 15
     assert ("rare_labels", "train_data") in kinds
     assert ("leaked_texts", "eval_data") in kinds
     assert ("duplicate_rows", "train_data") in kinds

@@ -1,4 +1,4 @@
-"""spaCy's ``ner`` with its default network, trained as its documentation shows: 30 passes, dropout 0.3."""
+"""spaCy's ``ner`` with its default network, trained in a simple loop: 30 passes, dropout 0.3."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHUNK_ROWS = 1000
-MOSTLY = 0.5
+MOSTLY = 0.8
 """The share of texts without spans above which they are reported."""
 
 
