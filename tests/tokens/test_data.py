@@ -144,7 +144,9 @@ def test_odd_rows_are_found(tiny_model):
         [{"start": 4, "end": 9, "label": "animal"}],
         [{"start": 3, "end": 4, "label": "animal"}],
     ]
-    data = pd.DataFrame({"text": texts, "spans": spans + [[]] * 15}, index=list("abcdefghijklmnopqr"))
+    data = pd.DataFrame(
+        {"text": texts, "spans": spans + [[]] * 15}, index=list("abcdefghijklmnopqr")
+    )
     check = TokenClassificationRun("odd", base_model_name=tiny_model).check(data, data.iloc[:1])
     kinds = {(finding.kind, finding.where): finding for finding in check.findings}
     assert ("misaligned_spans", "eval_data") in kinds
