@@ -100,8 +100,8 @@ MUTANTS = [
     Mutant(
         "text_columns with a column of lists",
         "sample_texts",
-        '    name = "ner"\n',
-        '    name = "ner"\n    text_columns = ("spans",)\n',
+        '    name = "entities"\n',
+        '    name = "entities"\n    text_columns = ("spans",)\n',
         "ner",
     ),
     Mutant("no validation", "bad_frames", "        " + _VALIDATE, "        return"),

@@ -20,7 +20,7 @@ REQUIREMENTS = Path(__file__).resolve().parent / "requirements"
 ROOT = Path(__file__).resolve().parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = ("clx-core", "clx-tasks-classification", "clx-tasks-multilabel")
-WITHOUT_TORCH = ("scikit-learn",)
+WITHOUT_TORCH = ("scikit-learn", "spacy")
 STAMP = "made-from.sha256"
 
 

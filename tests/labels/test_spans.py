@@ -227,7 +227,7 @@ def test_a_frame_of_words_and_tags(tokenizer):
         (["Ada", "lives"], "OO", "column 'tags': not a list of tags"),
         (["Ada", "lives"], ["O"], "column 'tags': the numbers of words and tags differ"),
         (["Ada", "lives"], ["O", 3], "column 'tags': the tag 3 is not 'O', 'B-…' or 'I-…'"),
-        (["Ada", "lives"], ["O", "E-x"], "column 'tags': the tag 'E-x' is not"),
+        (["Ada", "lives"], ["O", "X-x"], "column 'tags': the tag 'X-x' is not"),
         (["Ada", "lives"], ["O", "B-"], "column 'tags': the tag 'B-' is not"),
     ],
 )

@@ -125,7 +125,7 @@ def test_metrics_of_spans_take_tags(evaluate, name):
 
 def test_a_task_of_tokens_has_metrics_of_evaluate_too(evaluate):
     """What the user's option ``metrics`` names gets the tags; it is what the task computes itself."""
-    run = NerRun("ner", label_names=["a"], metrics=[as_evaluate_metric("span_f1")])
+    run = NerRun("entities", label_names=["a"], metrics=[as_evaluate_metric("span_f1")])
     logits = np.eye(3)[[[1, 2, 0, 1]]]
     found = run.compute_metrics(
         SimpleNamespace(label_ids=np.array([[1, 2, 0, -100]]), predictions=logits)

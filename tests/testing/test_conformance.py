@@ -14,6 +14,7 @@ from clx.errors import ClxWarning, ConfigError
 from clx.testing import CHECKS, TaskConformance, check_task, parametrize_with_checks
 from clx_tasks_classification import ClassificationRun
 from clx_tasks_multilabel import MultiLabelRun
+from clx_tasks_tokens import TokenClassificationRun
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 for _name in ("rating", "ner", "similarity", "topic"):
@@ -39,6 +40,15 @@ class TestMultiLabel(TaskConformance):
         # The names must be those of label_names.
         "label_names": ["red", "fruit"],
         "label_columns": ["red", "fruit"],
+    }
+
+
+class TestTokenClassification(TaskConformance):
+    task = TokenClassificationRun
+    config_values = {
+        "threshold_objective": "precision",
+        "threshold_target": 0.9,
+        "aggregation_strategy": "average",
     }
 
 

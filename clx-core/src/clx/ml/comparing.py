@@ -12,6 +12,7 @@ from clx.ml.intervals import (
     classification_statistic,
     multilabel_statistic,
     percentile_interval,
+    span_statistic,
     weighted,
 )
 
@@ -149,6 +150,31 @@ def multilabel_difference(
         multilabel_statistic(labels, first_scores, first_thresholds),
     )
     return _differences(weighted(statistic, weights), len(labels), seed, resamples)
+
+
+def span_difference(
+    first: tuple[Any, Any, Any],
+    second: tuple[Any, Any, Any],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Difference]:
+    """Return the differences in precision, recall, f1 and f1_macro of spans, second minus first.
+
+    Both runs use the same resamples of the texts.
+
+    Args:
+        first: the first run's ``hits``, ``predicted`` and ``expected`` spans, each of shape
+            (rows, labels); see :func:`clx.ml.intervals.span_statistic`.
+        second: those of the second run, for the same rows and labels.
+        seed: the seed of the resampling.
+        resamples: the number of resamples.
+
+    Raises:
+        ValueError: the shapes differ, or there are no rows.
+    """
+    _same_shape(first[0], second[0])
+    statistic = _minus(span_statistic(*second), span_statistic(*first))
+    return _differences(statistic, len(first[0]), seed, resamples)
 
 
 def _same_shape(first: Any, second: Any) -> None:

@@ -149,6 +149,36 @@ def weighted(statistic: Statistic, weights: Any = None) -> Statistic:
     return statistic if weights is None else lambda drawn: statistic(drawn * weights)
 
 
+def span_statistic(hits: Any, predicted: Any, expected: Any) -> Statistic:
+    """Return a function from row weights to precision, recall, f1 and f1_macro of spans.
+
+    Weights of 1 give the values of ``tag_metrics``; other weights give its values for rows repeated
+    that often.
+
+    Args:
+        hits: the predicted spans of each label that are right, shape (rows, labels).
+        predicted: the predicted spans of each label, same shape.
+        expected: the expected spans of each label, same shape.
+    """
+    import numpy as np
+
+    parts = [np.asarray(part, dtype=np.float64) for part in (hits, predicted, expected)]
+    labels = parts[0].shape[1]
+    columns = np.concatenate(parts, axis=1)
+
+    def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        counts = weights.astype(np.float64) @ columns
+        right, found, there = (counts[:, i * labels : (i + 1) * labels] for i in range(3))
+        return {
+            "precision": ratio(right.sum(axis=1), found.sum(axis=1)),
+            "recall": ratio(right.sum(axis=1), there.sum(axis=1)),
+            "f1": ratio(2 * right.sum(axis=1), (found + there).sum(axis=1)),
+            "f1_macro": _mean_of_used(ratio(2 * right, found + there), found + there),
+        }
+
+    return metrics
+
+
 def _label_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
     """Return a function from row weights to hits, predictions and support per label.
 
@@ -242,6 +272,27 @@ def multilabel_intervals(
     """
     statistic = weighted(multilabel_statistic(labels, scores, thresholds), weights)
     return _intervals(statistic, len(labels), seed, resamples)
+
+
+def span_intervals(
+    hits: Any, predicted: Any, expected: Any, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, float]:
+    """Return 95 % intervals of precision, recall, f1 and f1_macro of spans; texts are resampled.
+
+    Args:
+        hits: as for :func:`span_statistic`.
+        predicted: as for :func:`span_statistic`.
+        expected: as for :func:`span_statistic`.
+        seed: the seed of the resampling; the same seed gives the same intervals.
+        resamples: the number of resamples.
+
+    Returns:
+        ``{key}_low`` and ``{key}_high`` for each key.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    return _intervals(span_statistic(hits, predicted, expected), len(hits), seed, resamples)
 
 
 def _intervals(statistic: Statistic, rows: int, seed: int, resamples: int) -> dict[str, float]:

@@ -92,11 +92,11 @@ def _string_order(strings: set[str]) -> Any:
     return lambda text: text
 
 
-def label_names_problems(label_names: Any, what: str = "label_names") -> list[str]:
+def label_names_problems(label_names: Any, what: str = "label_names", least: int = 2) -> list[str]:
     """Return the problems of label names, as sentences that begin with ``what``.
 
-    There must be at least two distinct names, each a str, int or bool and none blank. Two names must
-    not differ only in surrounding blanks.
+    There must be at least ``least`` distinct names, each a str, int or bool and none blank. Two names
+    must not differ only in surrounding blanks.
     """
     unordered = isinstance(label_names, str | bytes | dict | set | frozenset)
     if unordered or not hasattr(label_names, "__iter__"):
@@ -110,8 +110,9 @@ def label_names_problems(label_names: Any, what: str = "label_names") -> list[st
         return [f"{what} must be str, int or bool, but has {examples(wrong)}"]
     texts = [str(name) for name in listed]
     problems = []
-    if len(texts) < 2:
-        problems.append(f"{what} needs at least two names to choose from, but is {cell(listed)}")
+    if len(texts) < least:
+        needed = "two names to choose from" if least == 2 else f"{least} name"
+        problems.append(f"{what} needs at least {needed}, but is {cell(listed)}")
     repeated = sorted({name for name in texts if texts.count(name) > 1})
     if repeated:
         problems.append(f"{what} has {examples(repeated)} more than once")

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError
 from clx.ml.data.dataset import ROW_OF_RESULT
 from clx.ml.data.problems import column_problems, raise_data_problems
-from clx.ml.data.span_cells import problems_by_row, wrong_spans, wrong_tags, wrong_words
+from clx.ml.data.span_cells import (
+    list_cell,
+    problems_by_row,
+    spans_in_cell,
+    wrong_spans,
+    wrong_tags,
+    wrong_words,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +34,15 @@ IGNORED = -100
 def bio_labels(label_names: Iterable[str]) -> list[str]:
     """Return the token labels: ``O``, then ``B-`` and ``I-`` for each span label."""
     return ["O", *(f"{tag}-{name}" for name in label_names for tag in "BI")]
+
+
+def span_list(value: Any) -> Any:
+    """Return the spans in one cell as a list of dicts, and a value that is no list of spans unchanged.
+
+    The cell may be JSON text or a printed list, as in a csv file. A span may be a list or tuple
+    ``(start, end, label)``, as doccano and spaCy write it.
+    """
+    return spans_in_cell(value)
 
 
 def span_problems(
@@ -55,7 +71,7 @@ def text_and_spans(words: Sequence[str], tags: Sequence[str]) -> tuple[str, list
 
     Args:
         words: the words of one text.
-        tags: ``B-animal``, ``I-animal`` or ``O`` for each word, read as in :func:`tagged_spans`.
+        tags: the tag of each word, such as ``B-animal`` or ``O``, read as in :func:`tagged_spans`.
     """
     starts, end = [], 0
     for word in words:
@@ -72,7 +88,7 @@ def word_problems(data: pd.DataFrame, words: str = "words", tags: str = "tags") 
     """Return the problems of columns of words and tags, for ``validate_data_format``.
 
     Reports cells that are not lists, words that are blank or not strings, rows whose numbers of words
-    and tags differ, and tags other than ``O``, ``B-…`` and ``I-…``.
+    and tags differ, and tags of another form than ``O`` and ``B-animal``.
     """
     pairs = list(zip(data[words], data[tags], strict=True))
     return [
@@ -92,7 +108,8 @@ def spans_frame(
     """Convert words and tags, as in CoNLL files, to texts and spans.
 
     Args:
-        data: one row per text, with lists in the columns ``words`` and ``tags``.
+        data: one row per text, with lists in the columns ``words`` and ``tags``; a cell may be the JSON
+            text of a list.
         words: the name of the column of words, which are joined by blanks.
         tags: the name of the column of tags.
         text_column: the name of the new column of texts.
@@ -107,6 +124,8 @@ def spans_frame(
     """
     expected = f"a column {words!r} of lists of str and a column {tags!r} with one tag per word"
     raise_data_problems(column_problems(data, [words, tags]), expected)
+    lists = {name: [list_cell(cell) for cell in data[name]] for name in (words, tags)}
+    data = data.assign(**lists)
     raise_data_problems(word_problems(data, words, tags), expected)
     rows = [text_and_spans(*pair) for pair in zip(data[words], data[tags], strict=True)]
     made: dict[str, Any] = {text_column: [text for text, _ in rows], column: [s for _, s in rows]}
@@ -192,19 +211,23 @@ def span_windows(
 
 
 def tagged_spans(tags: Iterable[str]) -> set[tuple[str, int, int]]:
-    """Return ``(label, start, end)`` of each span in a row of ``B-``, ``I-`` and ``O`` tags.
+    """Return ``(label, start, end)`` of each span in a row of tags, such as ``B-animal`` and ``O``.
 
     ``start`` and ``end`` are positions of tags, with ``end`` exclusive. A span begins at ``B-``, and at
-    ``I-`` if the previous tag has another label, as in seqeval's default mode.
+    ``I-`` if the previous tag has another label, as in seqeval's default mode. It ends after ``L-`` or
+    ``E-``; ``U-`` and ``S-`` are spans of one word. So BIO, IO, BILOU and BIOES are all read.
     """
     found, label, first, position = set(), "", 0, 0
     for position, tag in enumerate([*tags, "O"]):
         kind, _, name = tag.partition("-")
-        if label and (kind != "I" or name != label):
+        if label and (kind not in ("I", "L", "E") or name != label):
             found.add((label, first, position))
             label = ""
         if kind != "O" and not label:
             label, first = name, position
+        if kind in ("L", "E", "U", "S"):
+            found.add((label, first, position + 1))
+            label = ""
     return found
 
 

@@ -26,6 +26,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "tokenize": (({},), {}),
     "compute_metrics": (("eval_pred",), {}),
     "post_process_prediction": (("prediction",), {}),
+    "read_data": (("frame",), {}),
     "infer_config": (("frame",), {}),
     "check_config": ((), {}),
     "evaluation_tables": (("eval_pred",), {}),
@@ -40,6 +41,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "prediction_types": ((), {"all_scores": False}),
     "preprocess_logits_for_metrics": (("logits", "labels"), {}),
     "row_labels": (("frame",), {}),
+    "data_findings": (("frame",), {}),
     "save_extra": (("folder",), {}),
 }
 """How core calls the methods that a task overrides."""

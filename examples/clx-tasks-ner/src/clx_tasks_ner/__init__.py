@@ -1,4 +1,4 @@
-"""Named entities as character spans: the task ``ner`` of clx."""
+"""Named entities as character spans: the task ``entities`` of clx."""
 
 from clx.ml import TrainingRun
 from clx.ml.data import column_problems, raise_data_problems, text_problems
@@ -23,7 +23,7 @@ class NerRun(TrainingRun):
     read in overlapping windows. ``label_names`` is by default taken from the training data, sorted.
     """
 
-    name = "ner"
+    name = "entities"
     label_column_names = ("spans",)
     add_config_attrs = label_options = ["label_names"]
     pipeline_args = {"task": "token-classification"}

@@ -15,11 +15,13 @@ from clx.ml.data.soft_labels import (
     soft_names,
     vote_shares,
 )
+from clx.ml.task.row_finding import RowFinding
 from clx_runtime.texts import has_surrogate
 
 __all__ = [
     "ROW_OF_RESULT",
     "Reading",
+    "RowFinding",
     "RowTargets",
     "column_problems",
     "fingerprint",

@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.data.label_cells import listed, printed_list
 from clx.ml.data.problems import row_problems
 from clx.problems import cell, did_you_mean, names
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+PREFIXES = ("B", "I", "L", "E", "U", "S")
+"""The word of a tag is the first, a later, the last (L, E), or the only one (U, S) of a span."""
+
+
+def spans_in_cell(value: Any) -> Any:
+    """Return what :func:`clx.ml.spans.span_list` returns."""
+    cells = value
+    if isinstance(value, str):
+        cells = printed_list(value)
+        if cells is None:
+            with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+                cells = ast.literal_eval(value.strip())
+    spans = listed(cells)
+    if spans is None:
+        return value
+    keys = ("start", "end", "label")
+    triples = [isinstance(span, list | tuple) and len(span) == 3 for span in spans]
+    if cells is value and not any(triples):
+        return value
+    return [
+        dict(zip(keys, span, strict=True)) if is_triple else span
+        for span, is_triple in zip(spans, triples, strict=True)
+    ]
+
+
+def list_cell(value: Any) -> Any:
+    """Return a cell with a list that was written as text as the list, any other cell unchanged."""
+    items = printed_list(value) if isinstance(value, str) else None
+    return value if items is None else items
 
 
 def problems_by_row(data: pd.DataFrame, wrong: Sequence[set[str]], where: str) -> list[str]:
@@ -70,11 +104,17 @@ def wrong_tags(words: Any, tags: Any) -> set[str]:
     """Return the problems of the tags of one row."""
     if not _is_list(tags):
         return {"not a list of tags"}
-    wrong = {f"the tag {cell(t)} is not 'O', 'B-…' or 'I-…'" for t in tags if not _is_tag(t)}
+    wrong = {
+        f"the tag {cell(tag)} is not 'O', 'B-…' or 'I-…' (or 'L-…', 'U-…', 'E-…', 'S-…')"
+        for tag in tags
+        if not _is_tag(tag)
+    }
     if _is_list(words) and len(words) != len(tags):
         wrong.add("the numbers of words and tags differ")
     return wrong
 
 
 def _is_tag(tag: Any) -> bool:
-    return isinstance(tag, str) and (tag == "O" or (tag[:2] in ("B-", "I-") and len(tag) > 2))
+    if not isinstance(tag, str):
+        return False
+    return tag == "O" or (tag[:1] in PREFIXES and tag[1:2] == "-" and len(tag) > 2)

@@ -9,7 +9,7 @@ from clx.errors import ConfigError, DataFormatError
 from clx.ml.data.frames import to_frame
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.data.row_targets import weighted_rows
-from clx.ml.task.author_code import validate_frame
+from clx.ml.task.author_code import read_frame, validate_frame
 from clx.ml.task.option_checks import no_label_column
 from clx.problems import did_you_mean, names, raise_problems
 from clx_runtime.texts import columns_to_read
@@ -84,8 +84,10 @@ def validated_frame(
     renamed = named_frame(task, to_frame(data, what, reading, split), columns, what)
     renamed = weighted_rows(task, renamed, what)
     read_as = " and ".join(f"{old!r} as {new!r}" for new, old in sources.items() if old != new)
-    validate_frame(task, renamed, f"{what}, read with {read_as}" if read_as else what)
-    return renamed
+    shown = f"{what}, read with {read_as}" if read_as else what
+    frame = read_frame(task, renamed, shown)
+    validate_frame(task, frame, shown)
+    return frame
 
 
 def named_frame(

@@ -22,12 +22,18 @@ _WITH_TEXTS = "conflicting_labels"
 
 
 def renamed_value(value: Any, new: Names) -> Any:
-    """Return the value of an option with new names: keys of a dict, or items of a list."""
+    """Return a value with new names: keys of a dict, or items of a list, which may be spans."""
     if isinstance(value, dict):
         return {new.get(str(key), key): item for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [new.get(str(item), item) for item in value]
+        return [_renamed_item(item, new) for item in value]
     return value
+
+
+def _renamed_item(item: Any, new: Names) -> Any:
+    if isinstance(item, dict) and "label" in item:
+        return {**item, "label": new.get(str(item["label"]), item["label"])}
+    return item if isinstance(item, dict) else new.get(str(item), item)
 
 
 def renamed_results(
@@ -156,17 +162,20 @@ def _renamed_axes(table: Any, new: Names) -> Any:
     if not isinstance(table, dict):
         return table
     return table | {
-        axis: [new[name] for name in table[axis]]
+        axis: [new.get(name, name) for name in table[axis]]
         for axis in ("index", "columns")
         if _are_labels(table.get(axis), new)
     }
 
 
 def _are_labels(names: Any, new: Names) -> bool:
-    """Return whether names are all labels in their order, or some that are no numbers of rows."""
+    """Return whether names are all labels in their order, or some that are no numbers of rows.
+
+    A table of confused spans has a name for no span after the labels.
+    """
     if not isinstance(names, list) or not names:
         return False
-    if names == list(new):
+    if names[: len(new)] == list(new):
         return True
     return all(name in new and not str(name).isdecimal() for name in names)
 

@@ -11,6 +11,7 @@ from clx.ml.report.markup import cut, escape, is_number, number, percent, plain
 from clx.ml.report.parts import Part, scroller, subheading
 from clx.ml.report.plots import label_bars
 from clx.ml.report.quality import MANY
+from clx.ml.report.spans import with_marked_spans
 from clx.ml.report.tables import Column, frame_table, pairs, slug, table
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def mistakes_part(frame: pd.DataFrame | None) -> Part | None:
     if not len(frame):
         return Part("mistakes", "Mistakes", "", "<p>The model made no mistakes.</p>")
     body = frame_table(
-        frame, name="mistakes-table", caption="The most confident mistakes",
+        with_marked_spans(frame), name="mistakes-table", caption="The most confident mistakes",
         sorted_by=("score", "descending"),
     )  # fmt: skip
     return Part("mistakes", "Mistakes", how, body)

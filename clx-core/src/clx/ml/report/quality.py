@@ -9,6 +9,7 @@ from clx.ml.report.data import Comparison, ReportData
 from clx.ml.report.markup import escape, inline, is_number, number, percent, plain
 from clx.ml.report.parts import Part, figure, subheading
 from clx.ml.report.plots import Line, line_plot, reliability
+from clx.ml.report.spans import with_marked_spans
 from clx.ml.report.tables import Column, frame_table, table
 from clx.ml.report.words import METRICS, SPREAD, headline, metric_name, without_intervals
 
@@ -127,7 +128,9 @@ def comparison_part(comparison: Comparison | None) -> Part | None:
         ("broken", f"Broken: only {other} is right", comparison.broken),
     ):
         if frame is not None and len(frame):
-            body += subheading(title) + frame_table(frame, name=f"{name}-rows", caption=title)
+            body += subheading(title) + frame_table(
+                with_marked_spans(frame), name=f"{name}-rows", caption=title
+            )
     how = (
         "Both runs predicted the same rows. If the interval of a difference does not contain 0, the "
         "difference is unlikely to be chance."
@@ -234,6 +237,11 @@ def labels_part(frame: pd.DataFrame | None) -> Part | None:
         "Precision is the share of the label's predictions that are right. Recall is the share of the "
         "label's rows that are found. F1 is low if either of them is low."
     )
+    if "wrong_boundary" in names:
+        how += (
+            " Of the spans that are not found, some are predicted with another end or another label, "
+            "and the others are missed. Spurious ones overlap no given span."
+        )
     if "threshold" in names:
         how += " A label is predicted if its score reaches its threshold."
     body = frame_table(

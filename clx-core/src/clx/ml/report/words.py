@@ -34,6 +34,10 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "precision_micro": ("Micro precision", "The share of all predicted labels that are right."),
     "recall_micro": ("Micro recall", "The share of all given labels that are found."),
+    "precision": ("Precision", "The share of what is predicted that is right."),
+    "recall": ("Recall", "The share of what is given that is found."),
+    "f1": ("F1", "It is low if precision or recall is low. 1 is perfect."),
+    "token_accuracy": ("Token accuracy", "The share of words with the right tag."),
     "average_precision": (
         "Average precision",
         "How well scores rank right labels above wrong ones. 1 is perfect.",
@@ -71,6 +75,7 @@ METRICS: dict[str, tuple[str, str]] = {
 HEADLINE = (
     ("accuracy", "f1_macro", "ece"),
     ("f1_micro", "f1_macro", "subset_accuracy"),
+    ("f1", "f1_macro", "precision", "recall"),
 )
 """The first group whose first metric exists is shown large."""
 
@@ -90,6 +95,11 @@ COLUMNS = {
     "recall": "Recall",
     "f1": "F1",
     "support": "Rows",
+    "spans": "Spans",
+    "wrong_boundary": "Wrong end",
+    "wrong_label": "Wrong label",
+    "missed": "Missed",
+    "spurious": "Spurious",
     "threshold": "Threshold",
     "min_score": "Lowest score",
     "coverage": "Coverage",

@@ -23,7 +23,7 @@ class Finding:
     """One finding in the data.
 
     Attributes:
-        kind: one of :data:`KINDS`, such as ``"leaked_texts"``.
+        kind: one of :data:`KINDS`, such as ``"leaked_texts"``, or a task's own kind.
         where: ``"train_data"`` or ``"eval_data"``.
         message: what was found, where, how often, with examples and a remedy.
         count: the number of rows concerned, or of labels if ``kind`` is about labels.
@@ -44,7 +44,7 @@ class Finding:
         return self.message
 
     def _repr_html_(self) -> str:
-        return plain_card(self, KINDS.get(self.kind, self.kind))
+        return plain_card(self, title_of(self.kind))
 
 
 KINDS = {
@@ -62,7 +62,12 @@ KINDS = {
     "labels_in_every_row": "Labels of every row",
     "truncated_texts": "Texts longer than the model's input limit",
 }
-"""All kinds of findings with their titles, in the order of a report."""
+"""The kinds of core's findings with their titles, in the order of a report. Those of tasks follow."""
+
+
+def title_of(kind: str) -> str:
+    """Return the title of a kind of findings."""
+    return KINDS.get(kind) or kind.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,7 @@ class DataCheck:
 
     def _card(self) -> Card:
         cells = [
-            [KINDS.get(each.kind, each.kind), each.where, each.count, each.message]
-            for each in self.findings
+            [title_of(each.kind), each.where, each.count, each.message] for each in self.findings
         ]
         title = f"{len(self.findings)} findings" if self.findings else "No findings"
         rows = {f"Rows of {name}": count for name, count in self.rows.items()}

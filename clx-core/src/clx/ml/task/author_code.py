@@ -26,6 +26,26 @@ def author_code(task: Task, step: str) -> Iterator[None]:
         raise
 
 
+def read_frame(task: Task, frame: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Return the frame in the form in which the task works with it.
+
+    Raises:
+        DataFormatError: the task cannot read the frame.
+        PluginError: the task returned other rows.
+    """
+    try:
+        with author_code(task, "read_data"):
+            read = task.read_data(frame)
+    except DataFormatError as error:
+        raise DataFormatError(f"{what}: {error}") from error
+    if read is not frame and not read.index.equals(frame.index):
+        raise PluginError(
+            f"read_data() of the task {task.name!r} must return a frame with the rows and the index "
+            f"that it was given"
+        )
+    return read
+
+
 def validate_frame(task: Task, frame: pd.DataFrame, what: str) -> None:
     """Run the task's validation and say which data it was about.
 

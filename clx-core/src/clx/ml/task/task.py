@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
 
+    from clx.ml.task.row_finding import RowFinding
     from clx_runtime.decisions import DecisionRule
 
 
@@ -86,6 +87,15 @@ class Task:
         @property
         def tokenizer(self) -> PreTrainedTokenizerBase:
             """The tokenizer of the trained run, or of the base model before training."""
+
+    def read_data(self, data: pd.DataFrame) -> pd.DataFrame:
+        """Return the user's data in the form in which the task works with it.
+
+        Called with each frame of labeled data before :meth:`validate_data_format`, for a task that
+        takes several forms. All other methods get the result. It must have the same rows and index;
+        the user's frame must not change. The base returns the data itself.
+        """
+        return data
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
         """Raise if ``data`` is not in the task's format. Every task must implement this.
@@ -204,6 +214,13 @@ class Task:
         None: each label is certain.
         """
         return None
+
+    def data_findings(self, data: pd.DataFrame) -> list[RowFinding]:
+        """Return what the check of the data reports about rows of this task, besides core's findings.
+
+        Called by ``train`` and ``check`` with validated frames. The base has none.
+        """
+        return []
 
     def check_config(self) -> list[str]:
         """Return the problems of the task's own options, as sentences; users see all of them."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clx.ml.data.check.findings import check_data
-from clx.ml.data.check.labeled_texts import LabeledTexts
+from clx.ml.data.check.labeled_texts import LabeledTexts, Rule, TextIndex
 from clx.ml.data.row_targets import expected_counts, targets_of_frame
 from clx.ml.data.splits import Split
 from clx.ml.data.texts import row_texts
-from clx.ml.results.data_check import DataCheck, as_sample
+from clx.ml.results.data_check import EVAL, TRAIN, DataCheck, Finding, as_sample
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
@@ -53,4 +54,37 @@ def check_splits(
         train_counts=None if lazy is None else lazy.label_counts,
         train_rows=None if lazy is None else lazy.checked,
     )
+    own = [
+        finding
+        for name, split, texts in zip((TRAIN, EVAL), splits, plain, strict=False)
+        for finding in _own_findings(task, split, TextIndex(name, texts))
+    ]
+    found = [finding for finding in check.findings if not _is_usual(task, finding)]
+    check = replace(check, findings=(*found, *own))
     return check if lazy is None else as_sample(check, lazy.rows, lazy.checked)
+
+
+def _is_usual(task: Task, finding: Finding) -> bool:
+    """Return whether a finding says nothing about this task.
+
+    A label of every text is none of every token.
+    """
+    per_token = (task.pipeline_args or {}).get("task") == "token-classification"
+    return per_token and finding.kind == "labels_in_every_row"
+
+
+def _own_findings(task: Task, split: Split, index: TextIndex) -> list[Finding]:
+    """Return what the task itself reports about the rows of a split."""
+    with author_code(task, "data_findings"):
+        found = task.data_findings(split.frame)
+    findings = []
+    for each in found:
+        shown = each.examples or ["" for _ in each.positions]
+        rows = [
+            f"{index.row(position)}{f' ({said})' if said else ''}"
+            for position, said in zip(each.positions, shown, strict=False)
+        ]
+        findings += index.findings(
+            Rule(each.kind, each.what, each.remedy), list(each.positions), rows
+        )
+    return findings
