@@ -126,8 +126,8 @@ def test_a_plugin_sees_predictions(run):
 def test_scores_that_are_no_numbers_are_decided_singly(run, tmp_path, monkeypatch):
     layers = StaticModel._layers
 
-    def broken(self, means):
-        logits = layers(self, means)
+    def broken(self, sums, counts):
+        logits = layers(self, sums, counts)
         logits[0] = np.nan
         return logits
 
