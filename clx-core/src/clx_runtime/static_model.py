@@ -88,15 +88,15 @@ class StaticModel:
         """Return the weighted vectors of tokens, shape (tokens, dim)."""
         import numpy as np
 
+        vectors: np.ndarray[Any, Any]
         try:
-            vectors: np.ndarray[Any, Any] = self._weights[EMBEDDINGS][ids]
+            vectors = self._weights[EMBEDDINGS][ids]
         except IndexError as error:
             raise RunDirError(
                 f"The tokenizer in {self._where} has more tokens than the student has vectors"
             ) from error
-        if self._factors is None:
-            return vectors
-        vectors = vectors.astype(np.float32) * self._factors[ids][:, None]
+        if self._factors is not None:
+            vectors = vectors.astype(np.float32) * self._factors[ids][:, None]
         return vectors
 
     def _layers(
@@ -124,7 +124,7 @@ class StaticModel:
 
 
 def _hidden_layer(files: StudentFiles) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return the hidden layer with the weights of LayerNorm in it, shapes (dim, hidden) and (hidden,)."""
+    """Return the hidden layer with LayerNorm's weights in it, shapes (dim, hidden) and (hidden,)."""
     import numpy as np
 
     weights, bias = (
