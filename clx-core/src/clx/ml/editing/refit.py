@@ -34,6 +34,9 @@ from clx.ml.model.head.layer import (
 )
 from clx.ml.model.head.probe import Examples, Kind
 from clx.ml.model.head.row_targets import with_row_targets
+from clx.ml.model.static_net import static_net
+from clx.ml.run_directory.layout import RunDir
+from clx.ml.run_directory.students import is_student
 from clx.problems import names
 
 if TYPE_CHECKING:
@@ -285,7 +288,8 @@ def check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
     Raises:
         ModelError: it does not, so the run is left as it was.
     """
-    saved = run.model
+    place = RunDir(run.run_dir)
+    saved = static_net(place.model) if is_student(place) else run.model
     fitted.model.to(saved.device)
     rows = dataset.select(range(min(ROWS, len(dataset))))
     with evaluating(fitted.model):
