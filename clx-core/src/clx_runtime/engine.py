@@ -41,6 +41,25 @@ class Engine:
         scores = self.scores(texts, requested)
         return pipeline_outputs(scores, dict(enumerate(settings.labels)), top_k, legacy)
 
+    def order(self, labels: Sequence[str], arguments: Mapping[str, Any]) -> list[int] | None:
+        """Return the places of labels among the model's, None if the outputs lack one of them.
+
+        Args:
+            labels: the names of labels.
+            arguments: the arguments of the pipeline's call, which may ask for the best labels only.
+        """
+        own = self._model.settings.labels
+        _, top_k, legacy = scoring_of(arguments, self._model.settings)
+        complete = top_k is None or (top_k != 1 if legacy else top_k >= len(own))
+        place = {name: n for n, name in enumerate(own)}
+        if not complete or len(place) < len(own) or not set(labels) <= set(place):
+            return None
+        return [place[name] for name in labels]
+
+    def called(self, texts: Sequence[str], arguments: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+        """Return the score of each label of the model as a call would, shape (texts, labels)."""
+        return self.scores(texts, scoring_of(arguments, self._model.settings)[0])
+
     def scores(self, texts: Sequence[str], function: str | None = None) -> np.ndarray[Any, Any]:
         """Return the score of each label of the model, shape (texts, labels).
 

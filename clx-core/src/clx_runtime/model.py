@@ -14,8 +14,8 @@ from clx_runtime.callers import user_level
 from clx_runtime.decisions import DecisionRule
 from clx_runtime.engine import Engine, own_function
 from clx_runtime.errors import TruncationWarning
-from clx_runtime.exported_model import ExportedModel
 from clx_runtime.forks import renew_after_fork
+from clx_runtime.read import LoadedModel
 from clx_runtime.scored import Scored
 from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 from clx_runtime.windows import READ_WHOLE, refuse_long
@@ -58,7 +58,7 @@ class Model:
         device: the kind of device that it computes on, such as ``cpu``.
     """
 
-    def __init__(self, identity: Identity, exported: ExportedModel, rule: DecisionRule) -> None:
+    def __init__(self, identity: Identity, exported: LoadedModel, rule: DecisionRule) -> None:
         self.identity = identity
         self.rule = rule
         self.text_columns = tuple(exported.settings.text_columns)

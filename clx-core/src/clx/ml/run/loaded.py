@@ -1,4 +1,4 @@
-"""The parts of a run in memory, loaded on first use: tokenizer, model, pipeline, ONNX sessions."""
+"""The parts of a run in memory, loaded on first use: tokenizer, model, pipeline, sessions, student."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from clx.errors import RunDirError
 from clx.ml.machine.forks import ready_after_fork
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
+from clx.ml.run_directory.students import is_student, refuse_student
 from clx_runtime.cpus import chosen_threads
 from clx_runtime.forks import not_forked, renew_after_fork
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from clx.ml.task.task import Task
     from clx_runtime.exported_model import ExportedModel
+    from clx_runtime.static_model import StaticModel
 
 
 class Loaded:
@@ -48,6 +50,7 @@ class Loaded:
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._model: PreTrainedModel | None = None
         self._pipe: Pipeline | None = None
+        self._static: StaticModel | None = None
         self.forget_exports()
 
     def forget_exports(self) -> None:
@@ -72,6 +75,7 @@ class Loaded:
             if other._identity == self._identity:
                 self._tokenizer, self._model = other._tokenizer, other._model
                 self._pipe, self._onnx = other._pipe, dict(other._onnx)
+                self._static = other._static
 
     @property
     def identity(self) -> str | None:
@@ -104,6 +108,10 @@ class Loaded:
         from clx.ml.model.loading import load_base_tokenizer
         from clx.ml.model.saved_model import load_saved_tokenizer
 
+        if trained is not None and is_student(trained):
+            from clx.ml.model.static_tokenizer import static_tokenizer
+
+            return static_tokenizer(self._checked(task, trained).model)
         if trained is not None:
             return load_saved_tokenizer(task, self._checked(task, trained).model)
         return load_base_tokenizer(task)
@@ -131,6 +139,7 @@ class Loaded:
         from clx.ml.machine.devices import choose_device
         from clx.ml.model.saved_model import load_saved_model
 
+        refuse_student(directory(), "run.model")
         folder = self._checked(task, directory()).model
         device = choose_device(task.device, stored=stored_device)
         model = load_saved_model(task, folder, self.tokenizer(task, directory))
@@ -140,6 +149,7 @@ class Loaded:
     def pipe(self, task: Task, directory: Callable[[], RunDir], stored_device: bool) -> Pipeline:
         """Return the Hugging Face pipeline over model and tokenizer; see :meth:`model`."""
         with self._lock:
+            refuse_student(directory(), "run.pipe")
             model = self.model(task, directory, stored_device)
             if self._pipe is None:
                 with _loading():
@@ -163,6 +173,18 @@ class Loaded:
                     folder = exported_folder(self._checked(task, directory()), backend)
                     self._onnx[key] = ExportedModel(export_in(folder), backend, device)
             return self._onnx[key]
+
+    def static(
+        self, task: Task, directory: Callable[[], RunDir], device: str | None
+    ) -> StaticModel:
+        """Return the static student, without importing torch."""
+        with self._lock:
+            if self._static is None:
+                with not_forked():
+                    from clx_runtime.static_model import StaticModel
+
+                    self._static = StaticModel(self._checked(task, directory()).model, device)
+            return self._static
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:
         """Return the directory after checking that it is safe and still holds the opened run."""
