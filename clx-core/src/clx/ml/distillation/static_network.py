@@ -69,6 +69,12 @@ class StaticNetwork(nn.Module):
         state[EMBEDDINGS] = state.pop(f"{EMBEDDINGS}.weight")
         return state
 
+    def divide(self, temperature: float) -> None:
+        """Divide the logits by a number."""
+        with torch.no_grad():
+            self.output.weight /= temperature
+            self.output.bias /= temperature
+
 
 def logits_of(network: StaticNetwork, bags: Bags, rows: Tensor, size: int = 4096) -> Tensor:
     """Return the logits of some texts, without a gradient."""
