@@ -71,7 +71,7 @@ def fitted_on_teacher(
         task: the student's task; its decisions are set.
         student: the student.
         teacher: the teacher.
-        lesson: the texts, of which the watched ones are used.
+        lesson: the texts, of which the watched ones are used, with scores in the order of the logits.
         order: the position of each logit's label among the teacher's labels.
 
     Returns:
@@ -85,8 +85,7 @@ def fitted_on_teacher(
         temperature = found if student.divide(found) else None
     decisions = teacher.rule.decide_all(scores[:, np.argsort(order)])
     labels = _label_ids(decisions, scores, [teacher.labels[n] for n in order], teacher.kind)
-    logits = student.logits(rows).numpy()
-    prediction = EvalPrediction(predictions=logits, label_ids=labels)
+    prediction = EvalPrediction(predictions=student.logits(rows).numpy(), label_ids=labels)
     _fit_decisions(task, Predicted(prediction, None, 0, 0.0))
     return temperature
 
@@ -106,7 +105,7 @@ def _label_ids(
         ]
         return np.array([[name in row for name in labels] for row in chosen], dtype=np.float32)
     # Where the teacher abstains, its best label still is what the student shall answer.
-    return scores.argmax(axis=1)
+    return np.asarray(scores.argmax(axis=1))
 
 
 def agreement_of(
@@ -118,7 +117,7 @@ def agreement_of(
         task: the student's task, with its decisions.
         student: the student.
         teacher: the teacher.
-        lesson: the texts.
+        lesson: the texts, with scores in the order of the logits.
         order: the position of each logit's label among the teacher's labels.
     """
     rows, back = lesson.sides.aside, np.argsort(order)
