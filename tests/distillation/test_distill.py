@@ -154,9 +154,7 @@ def test_several_labels_get_thresholds_of_their_own(tiny_model, tmp_path):
             )
         ]
     )
-    run = training_run(
-        "multilabel", "teacher", run_dir_parent=tmp_path, base_model_name=tiny_model
-    )
+    run = training_run("multilabel", "teacher", run_dir_parent=tmp_path, base_model_name=tiny_model)
     run.train(rows, rows, fine_tune=False)
     texts = [f"{color} {text}" for color in COLORS for text in texts_of(40)]
     result = run.distill(texts, name="student", dim=16)
@@ -338,7 +336,9 @@ def test_training_texts_and_texts_of_another_domain_are_named(tiny_model, tmp_pa
     with pytest.warns(DataWarning, match="that 'teacher' was trained on"):
         run.distill(frame, name="student", dim=16)
     noise = random.Random(0)
-    strange = [" ".join(noise.choices("four five a an with the is".split(), k=9)) for _ in range(300)]
+    strange = [
+        " ".join(noise.choices("four five a an with the is".split(), k=9)) for _ in range(300)
+    ]
     # Among such texts the teacher decides by chance.
     coin = {text: noise.random() for text in strange}
 

@@ -69,7 +69,9 @@ def test_vectors_of_tokens_are_computed_once(tiny_model, monkeypatch):
 
     asked = []
     compute = module._computed
-    monkeypatch.setattr(module, "_computed", lambda f, ids, *a: asked.append(ids) or compute(f, ids, *a))
+    monkeypatch.setattr(
+        module, "_computed", lambda f, ids, *a: asked.append(ids) or compute(f, ids, *a)
+    )
     again = token_vectors(tiny_model, [7, 8, 5], hidden=True)
     assert asked == [[8]]
     assert torch.equal(again[[2, 0]], first[[0, 2]])
@@ -96,8 +98,8 @@ def test_a_model_keeps_its_first_layers(tiny_model):
     states = model(torch.tensor([[2, 5, 3]]), output_hidden_states=True).hidden_states
     own = cut(torch.tensor([[2, 5, 3]]), output_hidden_states=True).hidden_states
     assert torch.equal(own[1], states[1])
+    model.config.num_hidden_layers = 7
     with pytest.raises(ConfigError, match="list of layers"):
-        model.config.num_hidden_layers = 7
         cut_model(model, 1)
 
 

@@ -51,7 +51,12 @@ def unigram():
     )
 
 
-KINDS = {"WordPiece": wordpiece, "BPE": byte_bpe, "BPE, suffix": bpe_with_suffix, "Unigram": unigram}
+KINDS = {
+    "WordPiece": wordpiece,
+    "BPE": byte_bpe,
+    "BPE, suffix": bpe_with_suffix,
+    "Unigram": unigram,
+}
 
 
 def trained(kind):
@@ -111,7 +116,7 @@ def test_a_kind_that_is_not_known_keeps_all():
 def test_added_tokens_are_kept_and_found():
     tokenizer = trained("WordPiece")
     tokenizer.add_tokens(["<user>"])
-    smaller, rows = pruned(tokenizer, [*KNOWN, "ask <user> why"])
+    smaller, _ = pruned(tokenizer, [*KNOWN, "ask <user> why"])
     made = Tokenizer.from_str(smaller.tokenizer)
     number = made.token_to_id("<user>")
     assert smaller.ids[number] == tokenizer.token_to_id("<user>")
