@@ -93,7 +93,7 @@ def distill(
     started = time.monotonic()
     place = RunDir(request.parent / request.name)
     refuse_existing(place, request.overwrite, False)
-    with writing(request.parent), only_writer(place):
+    with only_writer(place):
         recover(place)
         refuse_existing(place, request.overwrite, False)
         lesson = gathered(source, run.teacher, request.max_texts, request.hidden)
@@ -245,7 +245,7 @@ def _published(
     sample = Sample(sorted(aside, key=len)[:CHECKED_TEXTS], _labels(run), run.teacher.kind)
     check = partial(check_student, place=place, student=student, sample=sample, reopen=run.reopen)
     fresh = {"data": {"train": None, "eval": None}, "calibration": fitted.calibration}
-    with staged(place, check) as new:
+    with writing(place.path.parent), staged(place, check) as new:
         result = replace(result, texts_per_second=_speed(student, aside))
         written = Written(task, run.directory, config, result, fresh)
         write_student_run(new, written, student, lesson)
