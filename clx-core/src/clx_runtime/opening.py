@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clx_runtime.archive import export_of_archive, is_archive
 from clx_runtime.errors import ConfigError, ExportError, RunDirError, RunNotFoundError
 from clx_runtime.exports import Export
 from clx_runtime.label_set import LabelSet
@@ -49,9 +48,9 @@ def load(
     place = Path(path)
     if not place.exists():
         place = place.expanduser()
-    if is_archive(place):
-        export, origin = export_of_archive(place)
-        name, digest = origin.run, origin.identity
+    found = _in_archive(place) if place.is_file() else None
+    if found is not None:
+        export, name, digest = found
     elif place.is_dir():
         export, digest = export_of_run(place)
         name = place.resolve().name
@@ -67,6 +66,17 @@ def load(
 
         loaded = ExportedModel(export, chosen, device, threads)
     return Model(Identity(name, export.settings.task, digest, chosen), loaded, rule)
+
+
+def _in_archive(path: Path) -> tuple[Export, str, str] | None:
+    """Return the export in a file, with the name and identity of its run; None if it is no archive."""
+    # Most runs are folders, which need no zipfile.
+    from clx_runtime.archive import export_of_archive, is_archive
+
+    if not is_archive(path):
+        return None
+    export, origin = export_of_archive(path)
+    return export, origin.run, origin.identity
 
 
 def _backend(export: Export, backend: str | None) -> str:
