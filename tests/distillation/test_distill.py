@@ -127,6 +127,7 @@ def test_a_student_of_fewer_layers_is_a_transformers_model(teacher):
     assert entry["student_of"]["run_name"] == "trained"
 
 
+@pytest.mark.filterwarnings("ignore:.*take the shared threshold")
 def test_several_labels_get_thresholds_of_their_own(tiny_model, tmp_path):
     rows = pd.DataFrame(
         [

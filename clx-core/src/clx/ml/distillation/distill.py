@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from clx.errors import ClxError, ConfigError
 from clx.ml.distillation.gathering import Lesson, gathered
 from clx.ml.distillation.layers_student import LayersRequest, layers_student
@@ -148,6 +150,7 @@ class _Fitted:
 
 def _student(run: TeachingRun, lesson: Lesson, request: Request) -> Student:
     kind, task = run.teacher.kind, run.teacher.task
+    torch.manual_seed(request.seed)
     if request.student == "layers":
         wanted = LayersRequest(kind, request.layers, request.seed, request.hidden)
         return layers_student(task, run.tokenizer, run.load(), lesson, wanted)

@@ -129,7 +129,6 @@ def layers_student(
     Raises:
         ConfigError: the model has no list of layers, or not more of them.
     """
-    torch.manual_seed(request.seed)
     cut = cut_model(model, request.layers)
     student = LayersStudent(task, cut, tokenizer, lesson, request.layers)
     _train(student, cut, task, tokenizer, lesson, request)

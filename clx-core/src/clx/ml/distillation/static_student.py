@@ -167,7 +167,6 @@ def static_student(
     vocabulary, bags = _vocabulary(tokenizer, lesson, limit)
     counts = np.bincount(bags.flat.numpy(), minlength=len(vocabulary.ids))
     vectors = token_vectors(request.base, vocabulary.ids, request.trusted, request.hidden)
-    torch.manual_seed(request.seed)
     embeddings = first_embeddings(vectors, counts, request.dim)
     network = StaticNetwork(embeddings, HIDDEN, lesson.scores.shape[1], DROPOUT)
     student = StaticStudent(request, tokenizer, vocabulary, network, bags, limit)
