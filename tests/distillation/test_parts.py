@@ -11,6 +11,7 @@ from clx.ml.distillation.soft_loss import best_temperature, softened
 from clx.ml.distillation.static_network import Bags, StaticNetwork, logits_of
 from clx.ml.distillation.token_vectors import first_embeddings, token_vectors
 from clx.ml.results.agreement import Agreement, agreement_in
+from clx_runtime.texts import TextRow
 
 
 def hashes_of(count):
@@ -31,6 +32,11 @@ def test_a_text_is_on_its_side_wherever_it_stands():
     assert set(hashes[sides.aside]) == set(hashes[::-1][turned.aside])
     assert (hashes[sides.aside] < sides.below).all()
     assert (hashes[sides.learned] >= sides.below).all()
+
+
+def test_rows_of_several_texts_differ_if_their_texts_do():
+    rows = [TextRow(("a\nb", "c")), TextRow(("a", "b\nc")), "a\nb\nc"]
+    assert len(set(text_hashes(rows).tolist())) == 3
 
 
 def test_texts_to_leave_out_are_not_learned_from():

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from clx_runtime.texts import TextRow
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -41,8 +43,9 @@ class Sides:
 
 
 def text_hash(text: str) -> int:
-    """Return 64 bits that depend on a text alone."""
-    data = text.encode("utf-8", "surrogatepass")
+    """Return 64 bits that depend on a text alone, or on the texts of a row of several."""
+    parts = text.texts if isinstance(text, TextRow) else (text,)
+    data = "\0".join(parts).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
 
 

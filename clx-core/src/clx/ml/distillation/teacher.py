@@ -16,6 +16,7 @@ from clx.settings import cache_dir
 from clx_runtime.files import read_json_or_empty
 from clx_runtime.label_set import LabelSet
 from clx_runtime.scores import score_function
+from clx_runtime.texts import TextRow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,9 +78,10 @@ class Teacher:
     def _key(self, texts: Sequence[str]) -> str:
         digest = hashlib.sha256()
         for text in texts:
-            data = text.encode()
-            # The length keeps one text from looking like two.
-            digest.update(f"{len(data)}:".encode() + data)
+            for part in text.texts if isinstance(text, TextRow) else (text,):
+                data = part.encode()
+                # The length keeps one text from looking like two.
+                digest.update(f"{len(data)}:".encode() + data)
         options = json.dumps(options_of_task(self.task), sort_keys=True, default=str)
         return digest_of(self.identity, self.backend, options, digest.hexdigest())
 
