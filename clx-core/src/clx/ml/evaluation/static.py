@@ -11,7 +11,9 @@ from clx.errors import PluginError
 from clx.ml.data.dataset import to_dataset
 from clx.ml.data.lengths import warn_truncated
 from clx.ml.data.no_tokens import stand_in, with_tokens
+from clx.ml.data.row_targets import targets_of_frame
 from clx.ml.data.texts import frame_inputs
+from clx.ml.evaluation.row_targets import log_loss_of, with_targets
 from clx.ml.task.author_code import author_code
 from clx_runtime.windows import first_windows, refuse_long
 
@@ -55,8 +57,13 @@ def predict_static(
     warn_truncated(limit, sum(cut), len(frame), "the evaluation data")
     predictions = np.concatenate(logits)
     prediction = EvalPrediction(predictions=predictions, label_ids=labels)
-    loss = mean_loss(predictions, labels, model.settings.problem_type)
-    return prediction, loss, sum(cut)
+    problem_type = model.settings.problem_type
+    targets = targets_of_frame(task, frame)
+    if targets:
+        prediction = with_targets(prediction, targets)
+        several = problem_type == "multi_label_classification"
+        return prediction, log_loss_of(prediction, "multi" if several else "single"), sum(cut)
+    return prediction, mean_loss(predictions, labels, problem_type), sum(cut)
 
 
 def _label_ids(
