@@ -1,28 +1,25 @@
-"""Predict with an exported model, in the same batches and with the same outputs as the pipeline."""
+"""Predict with a loaded model, in the same batches and with the same outputs as the pipeline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clx_runtime.batches import batches, window_size
 from clx_runtime.errors import ConfigError
-from clx_runtime.exported_model import ExportedModel
 from clx_runtime.problems import cell
+from clx_runtime.read import LoadedModel
 from clx_runtime.scores import pipeline_outputs, score_function, scores_of
 from clx_runtime.settings import Settings
-from clx_runtime.texts import TextRow
-from clx_runtime.windows import pooled
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 class Engine:
-    """Runs an exported model for one call of ``predict``.
+    """Runs a loaded model for one call of ``predict``.
 
     Args:
-        model: the session with its tokenizer.
+        model: the loaded model with its tokenizer.
         batch_size: texts per batch. None uses the pipeline's own batch size, or else as many texts
             as fit the token budget of the device.
 
@@ -30,12 +27,12 @@ class Engine:
         window: how many texts to pass at once.
     """
 
-    def __init__(self, model: ExportedModel, batch_size: int | None) -> None:
+    def __init__(self, model: LoadedModel, batch_size: int | None) -> None:
         self._model = model
         self._texts_per_batch = batch_size or model.settings.batch_size
         self._cut: list[bool] = []
         self._tokens: list[int] = []
-        self.window = window_size(model.device, self._texts_per_batch)
+        self.window = model.window(self._texts_per_batch)
 
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
         """Return the pipeline's output for each text, in order."""
@@ -56,30 +53,9 @@ class Engine:
 
     def logits(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
         """Return the logits of each text, shape (texts, labels)."""
-        pooling = self._model.settings.window_pooling
-        pairs = [text.texts if isinstance(text, TextRow) else text for text in texts]
-        encodings = self._model.encode(pairs)
-        if pooling is None:
-            self._cut = [bool(encoding.overflowing) for encoding in encodings]
-            self._tokens = [len(encoding) for encoding in encodings]
-            return self._logits(encodings)
-        self._cut = [False] * len(texts)
-        self._tokens = [sum(map(len, (e, *e.overflowing))) for e in encodings]
-        windows = [window for e in encodings for window in (e, *e.overflowing)]
-        row_of = [row for row, e in enumerate(encodings) for _ in (e, *e.overflowing)]
-        sizes = [max(1, len(window)) for window in windows]
-        return pooled(self._logits(windows), row_of, sizes, pooling)
-
-    def _logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
-        """Return the logits of each encoding, in order, shape (encodings, labels)."""
-        import numpy as np
-
-        lengths = [max(1, len(encoding)) for encoding in encodings]
-        labels, equal = len(self._model.settings.labels), self._model.settings.equal_lengths
-        logits = np.empty((len(encodings), labels), dtype=np.float32)
-        for batch in batches(lengths, self._model.device, self._texts_per_batch, equal=equal):
-            logits[batch] = self._model.logits([encodings[position] for position in batch])
-        return logits
+        read = self._model.read(texts, self._texts_per_batch)
+        self._cut, self._tokens = read.truncated, read.tokens
+        return read.logits
 
     def cut(self) -> list[bool]:
         """Return for each text of the last call whether it was truncated."""

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from clx_runtime.batches import padded
+from clx_runtime.batches import batches, padded, window_size
 from clx_runtime.errors import RunDirError
 from clx_runtime.exports import Export
 from clx_runtime.forks import not_forked, renew_after_fork
 from clx_runtime.onnx_session import OnnxSession
 from clx_runtime.openvino_session import OpenVinoSession
+from clx_runtime.read import Read
 from clx_runtime.sessions import open_session
+from clx_runtime.texts import TextRow
+from clx_runtime.windows import pooled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +70,36 @@ class ExportedModel:
         self._lock = threading.Lock()
         self._left += [] if self._session is None else [self._session]
         self._session = None
+
+    def window(self, batch_size: int | None) -> int:
+        """Return how many texts to pass at once."""
+        return window_size(self.device, batch_size)
+
+    def read(self, texts: Sequence[str], batch_size: int | None = None) -> Read:
+        """Return what the model says about texts; see :class:`clx_runtime.read.LoadedModel`."""
+        pooling = self.settings.window_pooling
+        pairs = [text.texts if isinstance(text, TextRow) else text for text in texts]
+        encodings = self.encode(pairs)
+        if pooling is None:
+            cut = [bool(encoding.overflowing) for encoding in encodings]
+            return Read(self._batched(encodings, batch_size), cut, list(map(len, encodings)))
+        tokens = [sum(map(len, (e, *e.overflowing))) for e in encodings]
+        windows = [window for e in encodings for window in (e, *e.overflowing)]
+        row_of = [row for row, e in enumerate(encodings) for _ in (e, *e.overflowing)]
+        sizes = [max(1, len(window)) for window in windows]
+        logits = pooled(self._batched(windows, batch_size), row_of, sizes, pooling)
+        return Read(logits, [False] * len(texts), tokens)
+
+    def _batched(self, encodings: Sequence[Any], batch_size: int | None) -> np.ndarray[Any, Any]:
+        """Return the logits of each encoding, in order, shape (encodings, labels)."""
+        import numpy as np
+
+        lengths = [max(1, len(encoding)) for encoding in encodings]
+        labels, equal = len(self.settings.labels), self.settings.equal_lengths
+        logits = np.empty((len(encodings), labels), dtype=np.float32)
+        for batch in batches(lengths, self.device, batch_size, equal=equal):
+            logits[batch] = self.logits([encodings[position] for position in batch])
+        return logits
 
     def encode(self, texts: Sequence[Any]) -> list[Any]:
         """Return the tokens of each text, or pair of texts."""
