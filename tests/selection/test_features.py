@@ -7,9 +7,9 @@ import torch
 
 from clx.errors import ClxWarning
 from clx.ml import training_run
+from clx.ml.machine.tensor_cache import Entry, TensorCache
 from clx.ml.model.head import fit_probe
 from clx.ml.selection import features as module
-from clx.ml.selection.features import Entry, FeatureCache
 from clx.settings import cache_dir
 from conftest import fruit_frame, make_tiny_model
 
@@ -100,7 +100,7 @@ def test_a_damaged_entry_is_computed_again(tiny_model, read, content):
 
 
 def test_a_flipped_bit_is_noticed(tmp_path):
-    cache = FeatureCache(tmp_path)
+    cache = TensorCache(tmp_path)
     cache.put("key", Entry(torch.ones(2, 3), {"seconds": "1"}))
     assert cache.get("key").about == {"seconds": "1"}
     path = tmp_path / "key.safetensors"
@@ -118,7 +118,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tiny_model):
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
-    cache = FeatureCache(tmp_path)
+    cache = TensorCache(tmp_path)
     cache.put("key", Entry(torch.ones(2, 3), {}))
 
     def fail(*_):
@@ -128,15 +128,15 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.warns(ClxWarning, match="No space left"):
         cache.put("key", Entry(torch.zeros(2, 3), {}))
     assert [path.name for path in tmp_path.iterdir()] == ["key.safetensors"]
-    assert cache.get("key").features.equal(torch.ones(2, 3))
+    assert cache.get("key").tensor.equal(torch.ones(2, 3))
 
 
 def test_the_longest_unused_entries_go_first(tmp_path):
     one = Entry(torch.ones(10, 10), {})
-    FeatureCache(tmp_path).put("size", one)
+    TensorCache(tmp_path).put("size", one)
     size = (tmp_path / "size.safetensors").stat().st_size
     (tmp_path / "size.safetensors").unlink()
-    cache = FeatureCache(tmp_path, limit=2 * size)
+    cache = TensorCache(tmp_path, limit=2 * size)
     for age, key in ((10, "oldest"), (20, "unused")):
         cache.put(key, one)
         os.utime(tmp_path / f"{key}.safetensors", (age, age))

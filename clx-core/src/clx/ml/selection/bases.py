@@ -16,19 +16,13 @@ from clx.errors import BaseModelWarning, ClxError, ClxWarning, ConfigError, Mode
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.splits import windows_of_split
 from clx.ml.machine.progress import with_progress
+from clx.ml.machine.tensor_cache import Entry, TensorCache, digest_of, folder_digest
 from clx.ml.metrics import higher_is_better
 from clx.ml.model.base_notes import base_notes
 from clx.ml.model.head.pooling import checkpoint_pooling
 from clx.ml.run_directory.config import raise_config_problems
 from clx.ml.selection.candidates import Candidate, candidate, checked_names
-from clx.ml.selection.features import (
-    CachedCollector,
-    Entry,
-    FeatureCache,
-    digest_of,
-    folder_digest,
-    rows_digest,
-)
+from clx.ml.selection.features import CachedCollector, rows_digest
 from clx.ml.selection.parameters import count_parameters
 from clx.ml.selection.recommend import Measured, best_first, recommended
 from clx.ml.splits.combine import joined
@@ -172,7 +166,7 @@ def _features(start: Start, split: Split) -> tuple[Features, float]:
 
     The pooling is remembered too: comparing poolings takes nearly as long as reading the rows.
     """
-    task, cache = start.task, FeatureCache(cache_dir() / "features")
+    task, cache = start.task, TensorCache(cache_dir() / "features")
     collector, key, pooling = CachedCollector(cache), "", None
     if task.pooling == "auto" and checkpoint_pooling(start.base) is None:
         windows = windows_of_split(task, split)

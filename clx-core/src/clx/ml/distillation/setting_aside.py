@@ -1,0 +1,75 @@
+"""Which texts a student learns from, and which are set aside to measure it: decided by their hashes.
+
+The same text is on the same side in every call with the same texts, in any order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ASIDE = 0.1
+"""The share of the texts that is set aside."""
+
+ASIDE_AT_LEAST, OF_AT_LEAST = 1000, 5000
+"""So many texts are set aside where there are so many."""
+
+WATCHED = 0.05
+"""The share of the others that chooses the epoch, but is not learnt from."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The positions of texts, each sorted.
+
+    Attributes:
+        learnt: the texts that the student learns from.
+        watched: the texts that choose the epoch.
+        aside: the texts that state the agreement, and nothing else.
+        below: the hash below which a text is set aside.
+    """
+
+    learnt: np.ndarray[Any, Any]
+    watched: np.ndarray[Any, Any]
+    aside: np.ndarray[Any, Any]
+    below: int
+
+
+def text_hash(text: str) -> int:
+    """Return 64 bits that depend on a text alone."""
+    data = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
+
+
+def text_hashes(texts: Iterable[str]) -> np.ndarray[Any, Any]:
+    """Return the hash of each text, shape (texts,)."""
+    import numpy as np
+
+    return np.fromiter(map(text_hash, texts), dtype=np.uint64)
+
+
+def sides_of(hashes: np.ndarray[Any, Any]) -> Sides:
+    """Divide texts with different hashes.
+
+    Args:
+        hashes: the result of :func:`text_hashes`.
+    """
+    import numpy as np
+
+    count = len(hashes)
+    order = np.argsort(hashes, kind="stable")
+    aside = max(1, round(count * ASIDE))
+    if count >= OF_AT_LEAST:
+        aside = max(aside, ASIDE_AT_LEAST)
+    watched = aside + max(1, round((count - aside) * WATCHED))
+    return Sides(
+        learnt=np.sort(order[watched:]),
+        watched=np.sort(order[aside:watched]),
+        aside=np.sort(order[:aside]),
+        below=int(hashes[order[aside]]) if aside < count else 2**64,
+    )
