@@ -6,7 +6,7 @@ The run's folder ``fast/`` has the student and ``cascade.json``, which says when
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ from clx_runtime.files import read_json
 from clx_runtime.label_set import LabelSet
 from clx_runtime.one_label import OneLabel
 from clx_runtime.problems import cell
+from clx_runtime.rules import rule_of
+from clx_runtime.scores import scores_of
+from clx_runtime.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,44 +41,62 @@ class Cascade:
 
     Attributes:
         teacher: the backend of the run that answers the other texts.
-        decision: the decision rule that the margins were chosen for, as plain values.
+        settings: what an export would say about the run, with the decision rule that the margins were
+            chosen for.
+        function: the function of the scores: ``softmax``, ``sigmoid`` or ``none``.
         margins: label → the margin from which the student answers, None if it never does. The label
-            is the one that the decision is closest to losing or gaining; see :func:`closest`.
+            is the one that the decision depends on; see :func:`closest`.
         min_agreement: the share of equal decisions that was asked for.
         share: the share of the texts that the student answered.
         monitor: the share of the student's answers that the teacher checks.
+        teacher_file: the SHA-256 of the exported model that answers the other texts; None for torch.
     """
 
     teacher: str
-    decision: dict[str, Any]
+    settings: Settings
+    function: str
     margins: dict[str, float | None]
     min_agreement: float
     share: float
     monitor: float = 0.0
+    teacher_file: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``cascade.json``."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {"schema_version": SCHEMA_VERSION, **vars(self), "settings": vars(self.settings)}
 
-    def limits(self) -> np.ndarray[Any, Any]:
-        """Return the margin of each label in the order of the rule, infinite for None."""
-        import numpy as np
-
-        wanted = [self.margins[name] for name in self.decision["labels"]]
-        return np.array([np.inf if margin is None else margin for margin in wanted])
+    def rule(self) -> OneLabel | LabelSet:
+        """Return the rule that decides."""
+        return rule_of(self.settings.decision or {})
 
     def student_answers(
-        self, scores: np.ndarray[Any, Any], rule: OneLabel | LabelSet
+        self, logits: np.ndarray[Any, Any], rule: OneLabel | LabelSet
     ) -> np.ndarray[Any, Any]:
         """Return which texts the student answers, as booleans of shape (texts,).
 
         Args:
-            scores: the scores of the student, shape (texts, labels), in the order of the labels.
+            logits: the logits of the student, shape (texts, labels), in the order of the settings.
             rule: the rule that decides.
         """
-        margin, label = closest(scores, rule)
-        answers: np.ndarray[Any, Any] = margin >= self.limits()[label]
+        import numpy as np
+
+        margin, label = closest(self.scores(logits, rule), rule)
+        wanted = [self.margins[name] for name in rule.labels]
+        limits = np.array([np.inf if limit is None else limit for limit in wanted])
+        answers: np.ndarray[Any, Any] = margin >= limits[label]
         return answers
+
+    def scores(
+        self, logits: np.ndarray[Any, Any], rule: OneLabel | LabelSet
+    ) -> np.ndarray[Any, Any]:
+        """Return scores in the order of the rule's labels, shape (texts, labels).
+
+        Args:
+            logits: shape (texts, labels), in the order of the settings.
+            rule: the rule that decides.
+        """
+        place = {name: n for n, name in enumerate(self.settings.labels)}
+        return scores_of(logits, self.function)[:, [place[name] for name in rule.labels]]
 
 
 def closest(
@@ -138,12 +159,13 @@ def read_cascade(folder: Path) -> Cascade:
     values = read_json(path)
     version = values.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise RunDirError(f"A newer clx wrote {path}: pip install --upgrade clx-core")
+        raise RunDirError(f"A newer clx wrote {path}: pip install --upgrade clx-core or clx-runtime")
     known = {each.name for each in fields(Cascade)}
     try:
-        cascade = Cascade(**{name: value for name, value in values.items() if name in known})
+        given = {name: value for name, value in values.items() if name in known}
+        cascade = Cascade(**{**given, "settings": Settings(**given["settings"])})
         problem = _problem(cascade)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         problem = str(error)
     if problem:
         raise RunDirError(f"{path} cannot be used ({problem}): call with_fast again")
@@ -151,18 +173,23 @@ def read_cascade(folder: Path) -> Cascade:
 
 
 def _problem(cascade: Cascade) -> str:
-    """Return what is wrong with values from a file, an empty text if nothing is."""
-    margins, decision = cascade.margins, cascade.decision
-    if not isinstance(margins, Mapping) or not isinstance(decision, Mapping):
-        return "margins and decision must be objects"
-    labels = decision.get("labels")
-    if not isinstance(labels, list) or list(margins) != labels:
-        return f"the margins are those of {cell(list(margins))}"
+    """Return what is wrong with values from a file, an empty text if nothing is.
+
+    Raises:
+        ValueError: the decision is not that of a rule.
+    """
+    margins, labels = cascade.margins, cascade.rule().labels
+    if not isinstance(margins, Mapping) or set(margins) != set(labels):
+        return f"the margins are {cell(margins)}"
+    if set(cascade.settings.labels) != set(labels):
+        return f"the labels are {cell(cascade.settings.labels)}"
     if not all(margin is None or _is_number(margin) for margin in margins.values()):
         return f"the margins are {cell(margins)}"
     numbers = (cascade.min_agreement, cascade.share, cascade.monitor)
     if not all(_is_number(value) and 0 <= value <= 1 for value in numbers):
         return "min_agreement, share and monitor must be numbers from 0 to 1"
+    if cascade.function not in ("softmax", "sigmoid", "none"):
+        return f"function is {cell(cascade.function)}"
     return "" if isinstance(cascade.teacher, str) else f"teacher is {cell(cascade.teacher)}"
 
 

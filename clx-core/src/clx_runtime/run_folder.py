@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from clx_runtime.cascade import FAST
 from clx_runtime.errors import ExportError, RunDirError, RunNotFoundError
 from clx_runtime.exports import Export, export_in
 from clx_runtime.files import read_json
@@ -24,13 +25,13 @@ ONNX = "onnx"
 def run_identity(files: Any) -> str:
     """Return a digest that changes when other content takes the content of a run directory's place.
 
-    An export adds files to the run and does not change the digest.
+    An export adds files to the run, as a cascade does, and does not change the digest.
 
     Args:
         files: the entries of the manifest.
     """
     if isinstance(files, dict):
-        files = {k: v for k, v in files.items() if not k.startswith(f"{ONNX}/")}
+        files = {k: v for k, v in files.items() if not k.startswith((f"{ONNX}/", f"{FAST}/"))}
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 

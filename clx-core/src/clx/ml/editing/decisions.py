@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
-from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
+from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.plugins.calls import report_sections
 from clx.ml.prediction.exported import decision_settings
 from clx.ml.results.decisions import DecisionChange

@@ -13,7 +13,7 @@ from clx.errors import DataFormatError
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
-from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
+from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.editing.groups import Merging, checked_merging, merged_value
 from clx.ml.editing.names import (
     LABEL_NAMES,

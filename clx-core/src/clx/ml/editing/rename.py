@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ModelError
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config
-from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
+from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.editing.names import (
     LABEL_TYPE,
     checked_renaming,
