@@ -21,7 +21,7 @@ from clx.ml.results.cascade import CASCADE, CascadeResult
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.copying import Reopen, edited, replace_text
 from clx.ml.run_directory.files import json_text, write_json
-from clx.ml.run_directory.layout import CARD, CONFIG, FAST, MANIFEST, MODEL, REPORT, RESULTS, RunDir
+from clx.ml.run_directory.layout import CARD, CONFIG, MANIFEST, MODEL, REPORT, RESULTS, RunDir
 from clx_runtime.cascade import FILE, Cascade
 from clx_runtime.cascade_model import CascadeModel
 from clx_runtime.files import file_sha256, read_json
@@ -73,13 +73,15 @@ class CascadeModels:
     """The models, as functions that load them.
 
     Attributes:
-        settings: returns what an export would say about the run, and the function of its scores.
+        settings: what an export would say about the run.
+        function: the function of its scores.
         student: loads the student in a run directory.
         torch: loads the run with torch.
         teacher: loads the backend that answers what the student leaves.
     """
 
-    settings: Callable[[], tuple[Settings, str]]
+    settings: Settings
+    function: str
     student: Callable[[RunDir], LoadedModel]
     torch: Callable[[], LoadedModel]
     teacher: Callable[[], LoadedModel]
@@ -112,7 +114,7 @@ def with_fast(
     rule, entry = rule_of_run(task), student_entry(task, place, student, where)
     texts = cascade_texts(task, request.given, learned_by(where.path, entry))
     _refuse_few(texts, request.min_agreement)
-    settings, function = models.settings()
+    settings, function = models.settings, models.function
     no_limits = dict.fromkeys(rule.labels)
     unlimited = Cascade(request.teacher, settings, function, no_limits, request.min_agreement, 0.0)
     loaded = models.student(where)
@@ -142,7 +144,7 @@ def with_fast(
     def checked(new: RunDir, device: str | None) -> None:
         reopen(new, device)
         # Whatever may go wrong with the copied student must go wrong before it takes its place.
-        models.student(RunDir(new.path / FAST)).read(texts.texts[:1])
+        models.student(new.fast).read(texts.texts[:1])
 
     with edited(place, checked) as new:
         _write(task, place, new, where, cascade, result)
@@ -277,7 +279,7 @@ def _write(
     task: Task, place: RunDir, new: RunDir, where: RunDir, cascade: Cascade, result: CascadeResult
 ) -> None:
     """Write the student, the margins, the results and the report into a copy of the run."""
-    folder = new.path / FAST
+    folder = new.fast.path
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.copytree(where.model, folder / MODEL, ignore=shutil.ignore_patterns(CARD))

@@ -26,12 +26,14 @@ class CutTexts:
         warn: whether to warn at the end if texts were truncated.
         flags: whether each text was truncated, in order.
         limit: the most tokens of a text that the model receives, once it is known.
+        answered_by: who answered each text of a cascade, in order; empty for other backends.
     """
 
     name: Callable[[int], Any] = int
     warn: bool = True
     flags: list[bool] = field(default_factory=list)
     limit: int | None = None
+    answered_by: list[str] = field(default_factory=list)
 
     def add(self, flags: Sequence[bool]) -> list[Any]:
         """Record the next texts, and return the names of the truncated ones."""

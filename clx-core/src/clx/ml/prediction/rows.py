@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError
 from clx.ml.data.problems import column_problems, raise_data_problems
 from clx.problems import cell
+from clx_runtime.cascade import ANSWERED_BY
 from clx_runtime.columns import Columns
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def row_function(
             row = task.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
             if "truncated" not in row:
                 row = {**row, "truncated": cut.flags[begun + number]}
+            if cut.answered_by:
+                row = {**row, ANSWERED_BY: cut.answered_by[begun + number]}
             found.append(row)
         return found
 
