@@ -10,18 +10,19 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clx_runtime.errors import RunDirError
-from clx_runtime.exports import Export, report_of
+from clx_runtime.exports import Export, export_of_student, report_of
 from clx_runtime.files import MAX_JSON_BYTES, read_bytes
 from clx_runtime.problems import cell, raise_problems
 from clx_runtime.safe_export import MAX_TOKENIZER_BYTES, expansion_problems, model_problems
 from clx_runtime.settings import FILES, MODEL_FILES, REPORT, SETTINGS, TOKENIZER, settings_of
+from clx_runtime.static_files import STUDENT, STUDENT_FILES, WEIGHTS, student_of
 
 SUFFIX = ".clx.zip"
 MANIFEST = "manifest.json"
@@ -30,11 +31,13 @@ SCHEMA_VERSION = 1
 _TIME = (1980, 1, 1, 0, 0, 0)
 _LIMITS = {
     MANIFEST: MAX_JSON_BYTES,
+    STUDENT: MAX_JSON_BYTES,
     SETTINGS: MAX_JSON_BYTES,
     REPORT: MAX_JSON_BYTES,
     TOKENIZER: MAX_TOKENIZER_BYTES,
 }
-_NAMES = frozenset(_LIMITS) | frozenset(MODEL_FILES)
+_STORED = frozenset({*MODEL_FILES, WEIGHTS})
+_NAMES = frozenset(_LIMITS) | _STORED
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Origin:
 
 def write_archive(
     folder: Path,
-    backends: list[str],
+    files: Iterable[str],
     origin: Origin,
     target: Path,
     check: Callable[[Path], object],
@@ -62,14 +65,13 @@ def write_archive(
     """Write an archive; it appears when it is complete.
 
     Args:
-        folder: the ``onnx/`` of a run.
-        backends: which models to include.
+        folder: the ``onnx/`` of a run, or the ``model/`` of a static student.
+        files: the names of the files to include, of those that are there.
         origin: the run.
         target: the new file.
         check: opens the complete archive before it takes its place.
     """
-    names = [SETTINGS, TOKENIZER, REPORT, *(FILES[backend] for backend in backends)]
-    contents = {name: read_bytes(folder / name) for name in names if (folder / name).is_file()}
+    contents = {name: read_bytes(folder / name) for name in files if (folder / name).is_file()}
     manifest = {
         "schema_version": SCHEMA_VERSION,
         **vars(origin),
@@ -85,7 +87,7 @@ def write_archive(
             text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
             for name, content in {MANIFEST: text.encode(), **contents}.items():
                 entry = zipfile.ZipInfo(name, _TIME)
-                is_model = name in MODEL_FILES
+                is_model = name in _STORED
                 entry.compress_type = zipfile.ZIP_STORED if is_model else zipfile.ZIP_DEFLATED
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, content)
@@ -104,7 +106,7 @@ def is_archive(path: Path) -> bool:
 
 
 def export_of_archive(path: Path) -> tuple[Export, Origin]:
-    """Return the export in an archive, and the run that it was made from.
+    """Return the export or the static student in an archive, and the run that it was made from.
 
     Every file is compared with the manifest, and checked as the files of a run directory are. Nothing
     is unpacked to the disk.
@@ -117,6 +119,9 @@ def export_of_archive(path: Path) -> tuple[Export, Origin]:
             contents, manifest = _contents(archive, path)
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise RunDirError(f"{path} cannot be read: {error}") from error
+    origin = Origin(*(str(manifest.get(name, "")) for name in ("run", "identity", "clx_version")))
+    if STUDENT in contents:
+        return _student(contents, path), origin
     for name in (SETTINGS, TOKENIZER):
         if name not in contents:
             raise RunDirError(f"{path} has no {name}: write the archive again")
@@ -133,7 +138,6 @@ def export_of_archive(path: Path) -> tuple[Export, Origin]:
         if name in contents:
             problems += model_problems(contents[name], name)
     raise_problems(RunDirError, f"{path} is not loaded:", problems, "Take a copy that you trust.")
-    origin = Origin(*(str(manifest.get(name, "")) for name in ("run", "identity", "clx_version")))
     export = Export(
         str(path),
         settings_of(contents[SETTINGS], f"{path}: {SETTINGS}"),
@@ -142,6 +146,17 @@ def export_of_archive(path: Path) -> tuple[Export, Origin]:
         weights,
     )
     return export, origin
+
+
+def _student(contents: Mapping[str, bytes], path: Path) -> Export:
+    """Return the static student in an archive."""
+    if set(contents) != set(STUDENT_FILES):
+        raise RunDirError(f"{path} has not the files of a static student: write the archive again")
+    tokenizer = _text(contents[TOKENIZER], path)
+    problems = expansion_problems(_object(tokenizer, f"{path}: {TOKENIZER}"), TOKENIZER)
+    raise_problems(RunDirError, f"{path} is not loaded:", problems, "Take a copy that you trust.")
+    student = student_of(_text(contents[STUDENT], path), tokenizer, contents[WEIGHTS], str(path))
+    return export_of_student(student)
 
 
 def _contents(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, bytes], Mapping[str, Any]]:

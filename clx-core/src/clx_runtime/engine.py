@@ -32,6 +32,7 @@ class Engine:
         self._texts_per_batch = batch_size or model.settings.batch_size
         self._cut: list[bool] = []
         self._tokens: list[int] = []
+        self._answered_by: list[str] | None = None
         self.window = model.window(self._texts_per_batch)
 
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
@@ -40,6 +41,25 @@ class Engine:
         requested, top_k, legacy = scoring_of(arguments, settings)
         scores = self.scores(texts, requested)
         return pipeline_outputs(scores, dict(enumerate(settings.labels)), top_k, legacy)
+
+    def order(self, labels: Sequence[str], arguments: Mapping[str, Any]) -> list[int] | None:
+        """Return the places of labels among the model's, None if the outputs lack one of them.
+
+        Args:
+            labels: the names of labels.
+            arguments: the arguments of the pipeline's call, which may ask for the best labels only.
+        """
+        own = self._model.settings.labels
+        _, top_k, legacy = scoring_of(arguments, self._model.settings)
+        complete = top_k is None or (top_k != 1 if legacy else top_k >= len(own))
+        place = {name: n for n, name in enumerate(own)}
+        if not complete or len(place) < len(own) or not set(labels) <= set(place):
+            return None
+        return [place[name] for name in labels]
+
+    def called(self, texts: Sequence[str], arguments: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+        """Return the score of each label of the model as a call would, shape (texts, labels)."""
+        return self.scores(texts, scoring_of(arguments, self._model.settings)[0])
 
     def scores(self, texts: Sequence[str], function: str | None = None) -> np.ndarray[Any, Any]:
         """Return the score of each label of the model, shape (texts, labels).
@@ -54,7 +74,7 @@ class Engine:
     def logits(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
         """Return the logits of each text, shape (texts, labels)."""
         read = self._model.read(texts, self._texts_per_batch)
-        self._cut, self._tokens = read.truncated, read.tokens
+        self._cut, self._tokens, self._answered_by = read.truncated, read.tokens, read.answered_by
         return read.logits
 
     def cut(self) -> list[bool]:
@@ -64,6 +84,10 @@ class Engine:
     def tokens(self) -> list[int]:
         """Return how many tokens of each text of the last call the model read."""
         return self._tokens
+
+    def answered_by(self) -> list[str] | None:
+        """Return who answered each text of the last call of a cascade, None for other models."""
+        return self._answered_by
 
     def limit(self) -> int | None:
         """Return the most tokens of a text that the model receives, None for no limit."""

@@ -12,6 +12,7 @@ from clx_runtime.errors import RunDirError
 from clx_runtime.files import read_json_or_empty, read_text
 from clx_runtime.safe_export import MAX_TOKENIZER_BYTES
 from clx_runtime.settings import FILES, REPORT, SETTINGS, TOKENIZER, Settings, settings_of
+from clx_runtime.static_files import StudentFiles
 
 SAME_DECISIONS = 0.99
 """The share of equal decisions from which an 8-bit model is used instead of torch."""
@@ -27,6 +28,7 @@ class Export:
         tokenizer: the content of ``tokenizer.json``.
         report: the content of ``report.json``: how each backend compares with torch.
         weights: backend → the file of the model, or its content.
+        student: the static student, which has no weights for other backends; None for others.
     """
 
     where: str
@@ -34,6 +36,7 @@ class Export:
     tokenizer: str
     report: Mapping[str, Any]
     weights: Mapping[str, Callable[[], Path | bytes]]
+    student: StudentFiles | None = None
 
     def best_backend(self, among: Iterable[str] = ()) -> str:
         """Return the fastest backend whose decisions equal those of torch.
@@ -68,6 +71,11 @@ def export_in(folder: Path) -> Export:
             if (folder / name).is_file()
         },
     )
+
+
+def export_of_student(student: StudentFiles) -> Export:
+    """Return a static student as an export, which it is without a call of ``export``."""
+    return Export(student.where, student.settings, student.tokenizer, {}, {}, student)
 
 
 def report_of(content: bytes, where: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from clx_runtime.callers import user_level
 from clx_runtime.decisions import DecisionRule
 from clx_runtime.engine import Engine, own_function
 from clx_runtime.errors import TruncationWarning
-from clx_runtime.exported_model import ExportedModel
 from clx_runtime.forks import renew_after_fork
+from clx_runtime.read import LoadedModel
 from clx_runtime.scored import Scored
 from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 from clx_runtime.windows import READ_WHOLE, refuse_long
@@ -58,7 +58,7 @@ class Model:
         device: the kind of device that it computes on, such as ``cpu``.
     """
 
-    def __init__(self, identity: Identity, exported: ExportedModel, rule: DecisionRule) -> None:
+    def __init__(self, identity: Identity, exported: LoadedModel, rule: DecisionRule) -> None:
         self.identity = identity
         self.rule = rule
         self.text_columns = tuple(exported.settings.text_columns)
@@ -204,11 +204,14 @@ class Model:
         place = {text: n for n, text in enumerate(dict.fromkeys(window))}
         with self._lock:
             scores = engine.scores(list(place), function)
-            cut, tokens = engine.cut(), engine.tokens()
+            cut, tokens, who = engine.cut(), engine.tokens(), engine.answered_by()
         order = self._order()
         rows = [place[text] for text in window]
         return Scored(
-            scores[rows][:, order], [cut[row] for row in rows], [tokens[row] for row in rows]
+            scores[rows][:, order],
+            [cut[row] for row in rows],
+            [tokens[row] for row in rows],
+            None if who is None else [who[row] for row in rows],
         )
 
     def _order(self) -> list[int]:

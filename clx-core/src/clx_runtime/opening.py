@@ -7,16 +7,18 @@ from pathlib import Path
 
 from clx_runtime.archive import export_of_archive, is_archive
 from clx_runtime.errors import ConfigError, ExportError, RunDirError, RunNotFoundError
-from clx_runtime.exported_model import ExportedModel
 from clx_runtime.exports import Export
 from clx_runtime.label_set import LabelSet
 from clx_runtime.model import Identity, Model
 from clx_runtime.one_label import OneLabel
 from clx_runtime.problems import cell, did_you_mean, names
+from clx_runtime.read import LoadedModel
 from clx_runtime.rules import rule_of
 from clx_runtime.run_folder import export_of_run
 from clx_runtime.sessions import installed
 from clx_runtime.settings import FILES, Settings
+from clx_runtime.static_files import STATIC
+from clx_runtime.static_model import StaticModel
 
 
 def load(
@@ -29,9 +31,11 @@ def load(
     """Return an exported run, ready to predict.
 
     Args:
-        path: a run directory after ``clx export``, or an archive of ``clx export --to``.
+        path: a run directory after ``clx export``, that of a static student, or an archive of
+            ``clx export --to``.
         backend: ``"onnx"``, ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``. None takes the
-            fastest that is installed and made at least 99 % of torch's decisions.
+            fastest that is installed and made at least 99 % of torch's decisions. A static student has
+            ``"static"`` only.
         threads: the number of threads for one batch; None leaves it to the backend.
         device: ``"cpu"`` or ``"cuda"``; None chooses a GPU if the backend has one.
 
@@ -55,11 +59,28 @@ def load(
         raise RunNotFoundError(f"There is no run directory and no archive of clx export at {path}")
     rule = _rule(export, name)
     chosen = _backend(export, backend)
-    loaded = ExportedModel(export, chosen, device, threads)
+    loaded: LoadedModel
+    if export.student is not None:
+        loaded = StaticModel(export.student, device)
+    else:
+        from clx_runtime.exported_model import ExportedModel
+
+        loaded = ExportedModel(export, chosen, device, threads)
     return Model(Identity(name, export.settings.task, digest, chosen), loaded, rule)
 
 
 def _backend(export: Export, backend: str | None) -> str:
+    if export.student is not None:
+        if backend in (None, STATIC):
+            return STATIC
+        raise ConfigError(
+            f"{export.where} holds a static student, which has the backend {STATIC!r} only, not "
+            f"{cell(backend)}"
+        )
+    if backend == STATIC:
+        raise ExportError(
+            f"{export.where} holds no static student: {STATIC!r} is not a backend of it"
+        )
     if backend is None:
         return export.best_backend(installed(export.weights))
     if backend not in FILES:

@@ -9,12 +9,14 @@ from typing import Any
 
 from clx_runtime.cascade import FAST
 from clx_runtime.errors import ExportError, RunDirError, RunNotFoundError
-from clx_runtime.exports import Export, export_in
+from clx_runtime.exports import Export, export_in, export_of_student
 from clx_runtime.files import read_json
 from clx_runtime.problems import raise_problems
 from clx_runtime.safe_export import onnx_problems
 from clx_runtime.safe_files import file_problems
 from clx_runtime.settings import MODEL_FILES, SETTINGS
+from clx_runtime.static_files import is_static, read_student
+from clx_runtime.static_safety import CARD, static_problems
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
@@ -36,7 +38,7 @@ def run_identity(files: Any) -> str:
 
 
 def export_of_run(folder: Path) -> tuple[Export, str]:
-    """Return the export in a run directory, and the identity of the run.
+    """Return the export or the static student in a run directory, and the identity of the run.
 
     Raises:
         RunNotFoundError: there is no run directory.
@@ -52,18 +54,14 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
         "Restore it from a copy that you trust.",
     )
     files = _listed(folder)
+    if is_static(folder / MODEL):
+        return _student_of_run(folder, files), run_identity(files)
     if f"{ONNX}/{SETTINGS}" not in files:
         raise ExportError(f"The run in {folder} was not exported: clx export {folder}")
-    exported = {name: entry for name, entry in files.items() if name.startswith(f"{ONNX}/")}
-    problems = [
-        f"{name} has not the size that the manifest says"
-        for name, entry in exported.items()
-        if not _has_size(folder / name, entry)
-    ]
     raise_problems(
         RunDirError,
         f"The run in {folder} is not loaded:",
-        problems or onnx_problems(folder / ONNX, folder / MODEL),
+        _wrong_sizes(folder, files, ONNX) or onnx_problems(folder / ONNX, folder / MODEL),
         "Export it again.",
     )
     export = export_in(folder / ONNX)
@@ -79,6 +77,27 @@ def _listed(folder: Path) -> dict[str, Any]:
     if not isinstance(files, dict):
         raise RunDirError(f"{folder / MANIFEST} has no list of files")
     return files
+
+
+def _student_of_run(folder: Path, files: dict[str, Any]) -> Export:
+    raise_problems(
+        RunDirError,
+        f"The static student in {folder} is not loaded:",
+        _wrong_sizes(folder, files, MODEL) or static_problems(folder / MODEL),
+        "Restore it from a copy that you trust, or distil the run again.",
+    )
+    return export_of_student(read_student(folder / MODEL))
+
+
+def _wrong_sizes(folder: Path, files: dict[str, Any], part: str) -> list[str]:
+    """Return a problem for each file of a part of the run whose size differs from the manifest."""
+    return [
+        f"{name} has not the size that the manifest says"
+        for name, entry in files.items()
+        # The card may be edited, and earlier versions of clx listed it.
+        if name.startswith(f"{part}/") and name != f"{MODEL}/{CARD}"
+        if not _has_size(folder / name, entry)
+    ]
 
 
 def _has_size(path: Path, entry: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ _LENGTH_BYTES = 8
 _METADATA = "__metadata__"
 
 
-def tensors_of(content: bytes, where: str) -> dict[str, np.ndarray[Any, Any]]:
+def tensors_of(content: bytes | mmap.mmap, where: str) -> dict[str, np.ndarray[Any, Any]]:
     """Return the tensors of a file by name. They share its memory and cannot be written.
 
     Args:
@@ -83,7 +84,7 @@ def content_of(tensors: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
 _Entry = tuple[str, tuple[int, ...], int, int]
 
 
-def _header(content: bytes) -> tuple[dict[str, _Entry], int]:
+def _header(content: bytes | mmap.mmap) -> tuple[dict[str, _Entry], int]:
     """Return the entries of the header, and where the data starts.
 
     Raises:

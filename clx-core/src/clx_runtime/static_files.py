@@ -112,7 +112,7 @@ def student_of(student: str, tokenizer: str, weights: bytes, where: str) -> Stud
     if not problems and sizes != (values.get("dim"), values.get("hidden")):
         problems = [f"{STUDENT} has other sizes than the weights"]
     if not isinstance(eps, float) or not 0 < eps < 1:
-        problems.append(f"layer_norm_eps is {cell(eps)}")
+        raise RunDirError(f"{where}: {STUDENT} is damaged: layer_norm_eps is {cell(eps)}")
     if problems:
         raise RunDirError(f"The static student in {where} is damaged: {'; '.join(problems)}")
     return StudentFiles(where, settings, tokenizer, tensors, eps)
@@ -193,8 +193,8 @@ def write_student(
     Args:
         folder: the ``model/`` of a staged run.
         settings: what an export says about the run.
-        tokenizer: the content of ``tokenizer.json``. Its padding and truncation are replaced by
-            ``settings.limit``.
+        tokenizer: the content of ``tokenizer.json``. What it adds to a text or cuts off is left out: the
+            student reads no special tokens, and truncates at ``settings.limit`` itself.
         weights: the tensors by name, in float32; ``embeddings`` may be int8 beside
             ``embedding_scales``.
         layer_norm_eps: the number that LayerNorm adds to a variance.
@@ -220,7 +220,7 @@ def write_student(
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / STUDENT).write_text(student_text(values), encoding="utf-8")
-    (folder / TOKENIZER).write_text(_whole_texts(tokenizer), encoding="utf-8")
+    (folder / TOKENIZER).write_text(_plain_tokenizer(tokenizer), encoding="utf-8")
     (folder / WEIGHTS).write_bytes(content_of(weights))
 
 
@@ -243,10 +243,10 @@ def quantized(embeddings: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any
     return {EMBEDDINGS: rows, SCALES: scales}
 
 
-def _whole_texts(tokenizer: str) -> str:
-    """Return a tokenizer's file without padding and truncation: the model truncates the tokens."""
+def _plain_tokenizer(tokenizer: str) -> str:
+    """Return a tokenizer's file without padding, truncation and special tokens around texts."""
     values = json.loads(tokenizer)
-    values |= {"padding": None, "truncation": None}
+    values |= {"padding": None, "truncation": None, "post_processor": None}
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -76,10 +76,10 @@ def packages() -> Iterator[Diagnosis]:
 
 def backends() -> Diagnosis:
     """Find the backends that predictions can use here."""
-    from clx.ml.prediction.backends import BACKENDS, TORCH
+    from clx.ml.prediction.backends import EXPORTED, TORCH
     from clx_runtime.sessions import installed
 
-    found = [TORCH, *installed(name for name in BACKENDS if name != TORCH)]
+    found = [TORCH, *installed(EXPORTED)]
     return Diagnosis("ok", "backends", ", ".join(found))
 
 
@@ -219,13 +219,17 @@ def hook_plugins() -> Iterator[Diagnosis]:
 def whole_run(path: Path) -> Diagnosis:
     """Open a run, compare all its files with its manifest, and load its model."""
     from clx.ml.run.opening import training_run
-    from clx.ml.run_directory.layout import MANIFEST
+    from clx.ml.run_directory.layout import MANIFEST, RunDir
+    from clx.ml.run_directory.students import is_student
 
     what = f"run {path.name}"
     try:
         run = training_run(load=path, verify=True, device="cpu")
         # Only loading shows missing weights, NaN weights and labels that do not fit the model.
-        _ = run.pipe
+        if is_student(RunDir(run.run_dir)):
+            run.predict([["a text"] * len(run.text_columns)] if run.text_columns[1:] else "a text")
+        else:
+            _ = run.pipe
     except ClxError as error:
         return Diagnosis("broken", what, str(error))
     if (run.run_dir / MANIFEST).is_file():

@@ -56,6 +56,8 @@ def export(
 ) -> None:
     """Export a run's model to ONNX Runtime and compare its predictions with torch's.
 
+    A static student needs no export: with --to, its files are written into one.
+
     `clx predict --backend onnx` and `--backend onnx-int8` use the exported model, and so do `openvino`
     and `openvino-int8` where openvino and nncf are installed. In a pipe: one
     backend per line, with the share of equal decisions, the largest difference of a score, the size
@@ -81,6 +83,9 @@ def export(
         )
         if as_json:
             out.json({"run_dir": run.run_dir, "folder": report.folder, **report.to_dict()})
+            return
+        if not report.checks:
+            out.fields([("file", to)], "Archive")
             return
         out.table(
             ["backend", "equal decisions", "largest difference", "MB", "weights"],

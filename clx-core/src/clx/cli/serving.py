@@ -34,19 +34,21 @@ class SavedSource:
         self.path: Path = locate(load)
         find_run(self.path)
         self.name = self.path.resolve().name
-        self._backend, self._device, self._threads = check_backend(backend), device, threads
+        check_backend(backend)
+        self._backend, self._device, self._threads = backend, device, threads
 
     def open(self) -> ServedTask:
         """See :meth:`Source.open`."""
         from clx.ml import training_run
-        from clx.ml.prediction.backends import TORCH
-        from clx.ml.prediction.served_engines import served_with_export, served_with_torch
+        from clx.ml.prediction.backends import TORCH, backend_of
+        from clx.ml.prediction.served_engines import served_loaded, served_with_torch
         from clx.ml.run_directory.finding import find_run
 
         run = training_run(load=self.path, device=self._device)
-        if self._backend != TORCH:
-            directory = find_run(self.path)
-            return served_with_export(run, directory, self._backend, self._device, self._threads)
+        directory = find_run(self.path)
+        backend = backend_of(directory, self._backend)
+        if backend != TORCH:
+            return served_loaded(run, directory, backend, self._device, self._threads)
         if self._threads is not None:
             import torch
 

@@ -11,7 +11,7 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ KEPT_ROWS = 4096
 ONE_ROUND = 0.25
 """The relative error of a measurement with a single round."""
 
-RowFunction = Callable[[list[str], CutTexts], list[dict[str, Any]]]
+RowFunction = Callable[[list[str], CutTexts], Sequence[Mapping[str, Any]]]
 """Returns the columns of the prediction for each text."""
 
 
@@ -115,7 +115,7 @@ def measure(job: Measuring, since: float, own_process: bool = False) -> Measured
         output = predictions.rows(texts, CutTexts(warn=False))
         taken = time.perf_counter() - began
         if len(found.predicted) < KEPT_ROWS:
-            found.predicted.update(zip(texts, output, strict=True))
+            found.predicted.update(zip(texts, map(dict, output), strict=True))
         return taken
 
     predict(groups[:1])

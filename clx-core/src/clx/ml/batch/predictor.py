@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import ConfigError, DataFormatError
@@ -11,7 +11,8 @@ from clx.ml.batch.opened import opened_run, reference_to
 from clx.ml.data.problems import missing_columns, raise_data_problems, repeated_names
 from clx.ml.data.task_frames import own_text_columns
 from clx.ml.machine.cpus import computing_threads
-from clx.ml.prediction.backends import TORCH, check_backend
+from clx.ml.prediction.backends import EXPORTED, TORCH, backend_of, check_backend
+from clx.ml.prediction.cascaded import cascade_folder, check_cascade_limit
 from clx.ml.prediction.exported import exported_folder
 from clx.ml.prediction.output_types import Types, arrow_types, declared_types, sampled_types
 from clx.ml.prediction.predict import CutTexts
@@ -26,6 +27,7 @@ from clx.ml.run_directory.layout import RunDir
 from clx.problems import cell
 from clx.problems import names as names_of
 from clx_runtime.arguments import check_batch_size, check_min_score
+from clx_runtime.cascade import CASCADE
 from clx_runtime.columns import ON_ERROR, Columns
 from clx_runtime.row_texts import RowTexts, texts_of_columns
 from clx_runtime.texts import TextRow, columns_to_read
@@ -61,7 +63,8 @@ class Predictor:
     ) -> None:
         if on_error not in ON_ERROR:
             raise ConfigError(f"on_error must be 'raise' or 'skip', but is {cell(on_error)}")
-        self.backend, self.min_score = check_backend(backend), check_min_score(min_score)
+        check_backend(backend)
+        self.min_score = check_min_score(min_score)
         self.batch_size = check_batch_size(batch_size)
         self.all_scores, self.prefix, self.on_error = all_scores, prefix, on_error
         self.threads = _check_threads(threads)
@@ -69,10 +72,14 @@ class Predictor:
         self.columns = None if kept is None else tuple(dict.fromkeys(kept))
         self._reference = reference_to(run, self.opener)
         task = opened_run(self._reference)
-        if self.backend != TORCH:
+        self.backend = backend_of(RunDir(task.run_dir), backend)
+        if self.backend in EXPORTED:
             exported_folder(RunDir(task.run_dir), self.backend)
+        if self.backend == CASCADE:
+            cascade_folder(RunDir(task.run_dir))
+            check_cascade_limit(self.backend, self.min_score)
         self.text_columns = tuple(columns_to_read(own_text_columns(task), text_column))
-        self._declared = declared_types(task, all_scores)
+        self._declared = declared_types(task, all_scores, self.backend)
 
     @property
     def run(self) -> str:
@@ -177,11 +184,11 @@ class Predictor:
             self._declared = sampled_types(self._rows(list(samples), CutTexts(warn=False)))
         return self._declared
 
-    def _rows(self, texts: list[str], cut: CutTexts) -> list[dict[str, Any]]:
+    def _rows(self, texts: list[str], cut: CutTexts) -> Sequence[Mapping[str, Any]]:
         run = opened_run(self._reference)
         rows = run.row_function(self.batch_size, self.backend, self.all_scores, self.min_score)
-        with computing_threads(self.threads, with_torch=self.backend == TORCH):
-            found: list[dict[str, Any]] = rows(texts, cut)
+        with computing_threads(self.threads, with_torch=self.backend in (TORCH, CASCADE)):
+            found: Sequence[Mapping[str, Any]] = rows(texts, cut)
         return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clx.errors import ConfigError, NotTrainedError
-from clx.ml.prediction.backends import BACKENDS, TORCH
+from clx.ml.prediction.backends import EXPORTED, TORCH
 from clx.ml.prediction.exported import exported_folder
 from clx.ml.run_directory.layout import ONNX, RunDir
 from clx.problems import cell, did_you_mean, names, raise_problems
@@ -51,10 +51,11 @@ def chosen_teacher(directory: RunDir, teacher: Any) -> str:
     """
     if teacher is None:
         return _fastest(directory)
-    if teacher not in BACKENDS:
+    known = (TORCH, *EXPORTED)
+    if teacher not in known:
         raise ConfigError(
-            f"teacher must be one of {names(BACKENDS)}, but is {cell(teacher)}"
-            f"{did_you_mean(str(teacher), BACKENDS)}"
+            f"teacher must be one of {names(known)}, but is {cell(teacher)}"
+            f"{did_you_mean(str(teacher), known)}"
         )
     if teacher != TORCH:
         exported_folder(directory, teacher)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
 from clx.ml.prediction.exported import python_methods
+from clx.ml.run_directory.config import STUDENT_OF
 from clx.ml.run_directory.layout import RunDir
 from clx.problems import examples, names
 from clx_runtime.label_set import LabelSet
@@ -14,9 +15,6 @@ from clx_runtime.one_label import OneLabel
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
-
-STUDENT_OF = "student_of"
-"""The key in a student's config for its teacher."""
 
 EARLIER = "earlier_identities"
 """The key in ``results.json`` for what the run was called before a change that kept its model."""

@@ -12,17 +12,15 @@ from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.plugins.calls import report_sections
-from clx.ml.prediction.exported import decision_settings
+from clx.ml.prediction.exported import decision_settings, settings_files, with_settings
 from clx.ml.results.decisions import DecisionChange
 from clx.ml.results.pages import run_report
-from clx.ml.run_directory.files import json_text, write_json
-from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
+from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.layout import CONFIG, REPORT, RESULTS, RunDir
 from clx.ml.task.author_code import author_code
 from clx.ml.task.names import attribute_name
 from clx.ml.task.options import option_problems, options_of_task
 from clx.problems import did_you_mean, names, raise_problems
-from clx_runtime.files import read_json
-from clx_runtime.settings import SETTINGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,9 +166,8 @@ def _write(
     results[HISTORY] = [*(history if isinstance(history, list) else []), entry]
     write_json(new.path / CONFIG, config)
     write_json(new.path / RESULTS, results)
-    exported = new.path / ONNX / SETTINGS
-    if exported.is_file():
-        replace_text(exported, json_text({**read_json(exported), **decision_settings(task)}))
+    for path, settings in settings_files(new).items():
+        replace_text(path, with_settings(path, {**settings, **decision_settings(task)}))
     rewrite_card(task, place, new, config, results)
     sections = report_sections(task, evaluation)
     replace_text(new.path / REPORT, run_report(new, sections=sections, name=place.path.name))

@@ -19,10 +19,12 @@ from clx.ml.editing.names import (
 )
 from clx.ml.editing.renamed_results import renamed_results, renamed_value
 from clx.ml.plugins.calls import report_sections
+from clx.ml.prediction.exported import settings_files, with_settings
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.config import LEARNED
 from clx.ml.run_directory.files import json_text
-from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
+from clx.ml.run_directory.layout import CONFIG, REPORT, RESULTS, RunDir
+from clx.ml.run_directory.students import is_student
 from clx.problems import examples
 from clx_runtime.files import read_json
 
@@ -48,16 +50,16 @@ def rename_labels(
     config = _renamed_config(task, place, new)
     with edited(place, reopen) as copy:
         _write(copy, CONFIG, config)
-        _write(copy, "model/config.json", model)
-        settings = copy.path / ONNX / "settings.json"
-        if settings.is_file():
-            exported = read_json(settings)
-            exported["labels"] = renamed_value(exported.get("labels"), new)
-            decision = exported.get("decision")
+        if model is not None:
+            _write(copy, "model/config.json", model)
+        for path, settings in settings_files(copy).items():
+            changed = {**settings, "labels": renamed_value(settings.get("labels"), new)}
+            decision = settings.get("decision")
             if isinstance(decision, dict):
-                decision["labels"] = renamed_value(decision.get("labels"), new)
-                decision["label_type"] = config.get(LABEL_TYPE) or "str"
-            replace_text(settings, json_text(exported))
+                names = renamed_value(decision.get("labels"), new)
+                kind = config.get(LABEL_TYPE) or "str"
+                changed["decision"] = {**decision, "labels": names, "label_type": kind}
+            replace_text(path, with_settings(path, changed))
         results = _renamed_history(task, copy, new)
         _write(copy, RESULTS, results)
         rewrite_card(task, place, copy, config, results)
@@ -70,12 +72,14 @@ def _write(copy: RunDir, name: str, value: Any) -> None:
     replace_text(copy.path / name, json_text(value))
 
 
-def _renamed_model(place: RunDir, new: Mapping[str, str]) -> dict[str, Any]:
-    """Return the model's config with new names.
+def _renamed_model(place: RunDir, new: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the model's config with new names; None for a static student, which has none.
 
     Raises:
         ModelError: the model's labels are not those of the run.
     """
+    if is_student(place):
+        return None
     config = read_json(place.model / "config.json")
     tags = config.get("id2label")
     named = {str(n): str(tag) for n, tag in tags.items()} if isinstance(tags, dict) else {}

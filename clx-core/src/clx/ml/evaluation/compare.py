@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from clx.ml.evaluation.evaluate import Predicted
     from clx.ml.task.task import Task
+    from clx_runtime.static_model import StaticModel
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ class Contender:
     Attributes:
         task: the run.
         tokenizer: the run's tokenizer.
-        model: the run's model.
+        model: the run's model, or the static student.
         run_dir: the run directory.
     """
 
     task: Task
     tokenizer: PreTrainedTokenizerBase
-    model: PreTrainedModel
+    model: PreTrainedModel | StaticModel
     run_dir: Path
 
 

@@ -15,6 +15,7 @@ from clx.errors import ConfigError, PluginError, RunDirError
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.splits import Split, tokenised_split, windows_of_split
 from clx.ml.data.texts import with_texts
+from clx.ml.evaluation.static import predict_static
 from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.results.outcome import EvaluationResult
 from clx.ml.task.author_code import author_code
@@ -28,6 +29,7 @@ from clx.ml.trainer.trainer import (
     preserve_forward,
 )
 from clx.problems import raise_problems
+from clx_runtime.static_model import StaticModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +124,7 @@ def pool_windows(task: Task, split: Split, prediction: EvalPrediction) -> EvalPr
 def evaluate(
     task: Task,
     tokenizer: PreTrainedTokenizerBase,
-    model: PreTrainedModel,
+    model: PreTrainedModel | StaticModel,
     frame: pd.DataFrame,
     run_dir: Path,
 ) -> EvaluationResult:
@@ -132,9 +134,15 @@ def evaluate(
 
 
 def predict_frame_rows(
-    task: Task, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, frame: pd.DataFrame
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel | StaticModel,
+    frame: pd.DataFrame,
 ) -> Predicted:
     """Predict the rows of a validated frame with a trained run."""
+    if isinstance(model, StaticModel):
+        started = time.monotonic()
+        return Predicted(*predict_static(task, tokenizer, model, frame), time.monotonic() - started)
     split = tokenised_split(task, tokenizer, "evaluation", frame)
     limit = input_limit(task, tokenizer)
     warn_truncated(limit, split.truncated, len(frame), "the evaluation data")

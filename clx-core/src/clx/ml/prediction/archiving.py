@@ -7,7 +7,9 @@ from pathlib import Path
 
 from clx import __version__
 from clx.errors import ConfigError, ExportError, RunExistsError
+from clx.ml.prediction.backends import backend_of
 from clx.ml.prediction.exported import needed
+from clx.ml.prediction.onnx_export import ExportReport
 from clx.ml.prediction.openvino_export import require_packages
 from clx.ml.run_directory.files import writing
 from clx.ml.run_directory.layout import ONNX, RunDir
@@ -16,7 +18,8 @@ from clx_runtime.archive import SUFFIX, Origin, write_archive
 from clx_runtime.exports import export_in
 from clx_runtime.opening import load, refuse_python
 from clx_runtime.sessions import is_openvino
-from clx_runtime.settings import FILES, SETTINGS
+from clx_runtime.settings import FILES, REPORT, SETTINGS, TOKENIZER
+from clx_runtime.static_files import STATIC, STUDENT_FILES, read_student
 
 
 def checked_archive(
@@ -38,6 +41,28 @@ def checked_archive(
         raise RunExistsError(f"{target} exists: pass overwrite=True to replace it")
     require_packages(backend)
     return target
+
+
+def archive_student(directory: RunDir, target: Path, backend: str | None) -> ExportReport:
+    """Write the archive of a static student, open it once, and return what was written.
+
+    Args:
+        directory: the run.
+        target: the new file; it appears when it is complete.
+        backend: the caller's choice, which can only be ``static``.
+
+    Raises:
+        ConfigError: another backend.
+        ExportError: the task decides in Python.
+        RunDirError: the run is damaged.
+    """
+    backend_of(directory, backend)
+    directory.check(hashes=True)
+    refuse_python(read_student(directory.model).settings, directory.path.name)
+    origin = Origin(directory.path.name, directory.identity(), __version__)
+    with writing(target.absolute().parent):
+        write_archive(directory.model, STUDENT_FILES, origin, target, check=load)
+    return ExportReport(target.absolute().parent, {}, default=STATIC)
 
 
 def archive_run(directory: RunDir, target: Path, backend: str | None) -> Path:
@@ -72,5 +97,6 @@ def archive_run(directory: RunDir, target: Path, backend: str | None) -> Path:
         )
     origin = Origin(directory.path.name, directory.identity(), __version__)
     with writing(target.absolute().parent):
-        write_archive(folder, [chosen], origin, target, check=load)
+        files = [SETTINGS, TOKENIZER, REPORT, FILES[chosen]]
+        write_archive(folder, files, origin, target, check=load)
     return target

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from clx.errors import NotTrainedError
+from clx.ml.run_directory.files import json_text
 from clx.ml.run_directory.layout import MANIFEST, ONNX, RunDir
 from clx.ml.task.task import Task
+from clx_runtime.files import read_json
 from clx_runtime.settings import FILES, SETTINGS, TOKENIZER
+from clx_runtime.static_files import STUDENT
 
 _DECIDING = ("post_process_prediction", "decide", "prediction_row")
 
@@ -29,6 +33,23 @@ def decision_settings(task: Task) -> dict[str, Any]:
     """Return those settings of an export that say how the task decides now."""
     rule = task.decision_rule()
     return {"decision": None if rule is None else rule.to_dict(), "python": python_methods(task)}
+
+
+def settings_files(directory: RunDir) -> dict[Path, Mapping[str, Any]]:
+    """Return the settings that say how a run decides without clx, by the file that holds them."""
+    found: dict[Path, Mapping[str, Any]] = {}
+    exported, student = directory.path / ONNX / SETTINGS, directory.model / STUDENT
+    if exported.is_file():
+        found[exported] = read_json(exported)
+    if student.is_file():
+        found[student] = read_json(student).get("settings", {})
+    return found
+
+
+def with_settings(path: Path, settings: Mapping[str, Any]) -> str:
+    """Return the new text of a file of :func:`settings_files`."""
+    values = {**read_json(path), "settings": settings} if path.name == STUDENT else settings
+    return json_text(values)
 
 
 def exported_folder(directory: RunDir, backend: str) -> Path:

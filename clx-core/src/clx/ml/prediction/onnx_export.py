@@ -48,7 +48,7 @@ class ExportReport:
     """What :meth:`TrainingRun.export` wrote and how it compares; also in ``onnx/report.json``.
 
     Attributes:
-        folder: the folder of the exported files.
+        folder: the folder of the exported files; of a static student, that of the file that was written.
         checks: backend → how it compares with torch.
         tried: quantization that was tried → share of equal decisions.
         texts: the number of texts that were compared.

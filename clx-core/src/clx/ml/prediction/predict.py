@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from clx.ml.data.lengths import warn_truncated
+from clx.ml.prediction.windows import ArrayRule, PredictionWindow, Window, score_window
 from clx.ml.task.author_code import author_code
 from clx_runtime.texts import check_texts
 from clx_runtime.windows import refuse_long
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from clx.ml.task.task import Task
 
 
@@ -65,6 +68,25 @@ class Engine(Protocol):
         """Return the most tokens of a text that the model receives, None for no limit."""
 
 
+@runtime_checkable
+class ScoringEngine(Protocol):
+    """An engine that gives the scores of all labels as an array."""
+
+    def order(self, labels: Sequence[str], arguments: dict[str, Any]) -> list[int] | None:
+        """Return the places of labels among the scores, None if the scores lack one.
+
+        Args:
+            labels: the names of labels.
+            arguments: the arguments of the pipeline's call, which may ask for the best labels only.
+        """
+
+    def called(self, texts: Sequence[str], arguments: dict[str, Any]) -> np.ndarray[Any, Any]:
+        """Return the score of each label, shape (texts, labels)."""
+
+    def answered_by(self) -> list[str] | None:
+        """Return who answered each text of the last call of a cascade, None for other models."""
+
+
 def predict_texts(
     task: Task,
     texts: Iterable[str],
@@ -82,23 +104,69 @@ def predict_texts(
         DataFormatError: an item is not a text, or a text is too long and the run has
             ``strict_length``.
     """
+    for window in predict_windows(task, texts, make_engine, pipe_args, None, cut):
+        assert isinstance(window, PredictionWindow)
+        yield from window.predictions
+
+
+def predict_windows(
+    task: Task,
+    texts: Iterable[str],
+    make_engine: Callable[[], Engine],
+    pipe_args: dict[str, Any],
+    rule: ArrayRule | None,
+    cut: CutTexts | None = None,
+) -> Iterator[Window]:
+    """Yield the predictions of some texts at a time; see :func:`predict_texts`.
+
+    Args:
+        task: the run.
+        texts: the texts.
+        make_engine: loads the model.
+        pipe_args: the arguments of the pipeline's call.
+        rule: how to decide on arrays if the engine gives them, None for the task's predictions.
+        cut: records which texts were truncated.
+    """
     source = iter(texts)
     first = list(islice(source, 1))
     if not first:
         return
     engine = make_engine()
+    order = None
+    if rule is not None and isinstance(engine, ScoringEngine):
+        order = engine.order(rule.labels, pipe_args)
     cut = cut or CutTexts()
     cut.limit = engine.limit()
     for window in _windows(chain(first, source), engine.window):
         distinct = list(dict.fromkeys(window))
-        outputs = dict(zip(distinct, engine(distinct, pipe_args), strict=True))
-        is_cut = dict(zip(distinct, engine.cut(), strict=True))
-        too_long = cut.add([is_cut[text] for text in window])
+        found: Any
+        if order is not None and isinstance(engine, ScoringEngine):
+            found = engine.called(distinct, pipe_args)[:, order]
+        else:
+            found = engine(distinct, pipe_args)
+        rows = _rows(window, distinct)
+        flags = engine.cut()
+        who = engine.answered_by() if isinstance(engine, ScoringEngine) else None
+        if who is not None:
+            cut.answered_by += who if rows is None else [who[row] for row in rows]
+        too_long = cut.add(flags if rows is None else [flags[row] for row in rows])
         if task.strict_length:
             refuse_long(too_long, cut.limit, len(cut.flags), "the input")
-        yield from _predictions(task, window, outputs)
+        if order is not None and rule is not None:
+            yield score_window(task, rule, found if rows is None else found[rows])
+        else:
+            outputs = dict(zip(distinct, found, strict=True))
+            yield PredictionWindow(task, _predictions(task, window, outputs))
     if cut.warn:
         cut.tell()
+
+
+def _rows(window: list[str], distinct: list[str]) -> list[int] | None:
+    """Return the place of each text among the distinct ones, None if all are distinct."""
+    if len(distinct) == len(window):
+        return None
+    place = {text: n for n, text in enumerate(distinct)}
+    return [place[text] for text in window]
 
 
 def _windows(texts: Iterator[str], size: int) -> Iterator[list[str]]:

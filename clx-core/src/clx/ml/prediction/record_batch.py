@@ -11,13 +11,14 @@ from clx.ml.prediction.output_types import Types, unfit_rows
 from clx.ml.prediction.predict import CutTexts
 from clx.ml.prediction.row_output import predict_rows
 from clx.ml.prediction.text_rows import raise_for_rows
+from clx.ml.prediction.windows import ColumnRows
 from clx_runtime.columns import Columns
 from clx_runtime.row_texts import RowTexts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RowFunction = Callable[[list[str], CutTexts], list[dict[str, Any]]]
+RowFunction = Callable[[list[str], CutTexts], Sequence[Mapping[str, Any]]]
 """Returns the prediction's columns for each text, and records which texts were truncated."""
 
 
@@ -50,7 +51,7 @@ class PredictedRows:
         limit: the most tokens of a text that the model reads, None for no limit or if it is not known.
     """
 
-    rows: list[dict[str, Any] | None]
+    rows: Sequence[Mapping[str, Any] | None]
     errors: dict[int, str]
     texts: int
     truncated: int
@@ -75,10 +76,14 @@ def predicted_rows(how: RowPrediction, found: RowTexts, first: int = 0) -> Predi
     predicted, failed = predict_rows(
         [found.texts[place] for place in good], cut, how.rows, how.skip
     )
+    if isinstance(predicted, ColumnRows):
+        # The columns of a rule have the types that the task declares by it.
+        spread = predicted.spread(good, len(found.texts))
+        return PredictedRows(spread, dict(found.errors), len(good), sum(cut.flags), cut.limit)
     if how.types is not None:
         failed |= unfit_rows(predicted, how.types, how.skip, lambda place: first + good[place])
     errors = {**found.errors, **{good[place]: error for place, error in failed.items()}}
-    rows: list[dict[str, Any] | None] = [None] * len(found.texts)
+    rows: list[Mapping[str, Any] | None] = [None] * len(found.texts)
     for place, row in zip(good, predicted, strict=True):
         rows[place] = None if place in errors else row
     return PredictedRows(rows, errors, len(good), sum(cut.flags), cut.limit)
@@ -99,7 +104,9 @@ def added_columns(
     """
     rows = predicted.rows
     if types is None:
-        found = dict.fromkeys(key for row in rows if row is not None for key in row)
+        # The rows of a rule all have the same columns.
+        some = rows[:1] if isinstance(rows, ColumnRows) else rows
+        found = dict.fromkeys(key for row in some if row is not None for key in row)
         types = {key: checked_shape(_values(rows, key)) for key in found}
     names = columns.names(list(types))
     added = {
@@ -112,6 +119,8 @@ def added_columns(
 
 
 def _values(rows: Sequence[Mapping[str, Any] | None], key: str) -> list[Any]:
+    if isinstance(rows, ColumnRows):
+        return rows.columns[key]
     return [None if row is None else plain(row.get(key)) for row in rows]
 
 

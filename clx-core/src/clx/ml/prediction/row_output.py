@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clx.errors import ClxError, DataFormatError
@@ -12,9 +12,9 @@ from clx.ml.prediction.predict import CutTexts
 def predict_rows(
     texts: Sequence[str],
     cut: CutTexts,
-    rows: Callable[[list[str], CutTexts], list[dict[str, Any]]],
+    rows: Callable[[list[str], CutTexts], Sequence[Mapping[str, Any]]],
     skip: bool,
-) -> tuple[list[dict[str, Any] | None], dict[int, str]]:
+) -> tuple[Sequence[Mapping[str, Any] | None], dict[int, str]]:
     """Return the predicted columns for each text, and the errors of those that have none.
 
     Args:
@@ -26,13 +26,13 @@ def predict_rows(
     if not texts:
         return [], {}
     try:
-        return list(rows(list(texts), cut)), {}
+        return rows(list(texts), cut), {}
     except Exception as error:
         if not skip or not _is_about_a_text(error):
             raise
     cut.flags.clear()
     cut.answered_by.clear()
-    found: list[dict[str, Any] | None] = []
+    found: list[Mapping[str, Any] | None] = []
     errors: dict[int, str] = {}
     for place, text in enumerate(texts):
         one = CutTexts(cut.name, warn=False)

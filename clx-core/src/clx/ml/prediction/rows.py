@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
 from clx.ml.data.problems import column_problems, raise_data_problems
+from clx.ml.prediction.windows import ColumnRows
 from clx.problems import cell
 from clx_runtime.cascade import ANSWERED_BY
 from clx_runtime.columns import Columns
@@ -15,7 +17,42 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clx.ml.prediction.predict import CutTexts
+    from clx.ml.prediction.windows import Window
     from clx.ml.task.task import Task
+
+
+def window_row_function(
+    predict: Callable[[list[str], CutTexts], Iterator[Window]],
+    all_scores: bool,
+    min_score: float | None,
+) -> Callable[[list[str], CutTexts], Sequence[Mapping[str, Any]]]:
+    """Return a function as :func:`row_function` does, which decides on arrays if it gets them.
+
+    Args:
+        predict: yields predictions, and records which texts were truncated.
+        all_scores: whether rows have the score of every label.
+        min_score: the score that a label needs, None for what the run has learned.
+    """
+
+    def rows(inputs: list[str], cut: CutTexts) -> Sequence[Mapping[str, Any]]:
+        begun = len(cut.flags)
+        parts = [window.rows(all_scores, min_score) for window in predict(inputs, cut)]
+        flags, who = cut.flags[begun:], cut.answered_by[begun:]
+        own: dict[str, list[Any]] = {"truncated": flags, **({ANSWERED_BY: who} if who else {})}
+        by_column = [part for part in parts if isinstance(part, ColumnRows)]
+        if parts and len(by_column) == len(parts):
+            columns = {
+                name: list(chain.from_iterable(part.columns[name] for part in by_column))
+                for name in by_column[0].columns
+            }
+            return ColumnRows({**columns, **own}, len(flags))
+        rows = chain.from_iterable(parts)
+        return [
+            {**row, **{name: values[place] for name, values in own.items()}}
+            for place, row in enumerate(rows)
+        ]
+
+    return rows
 
 
 def row_function(
@@ -64,9 +101,14 @@ def prediction_frame(
     """
     import pandas as pd
 
-    frame = pd.DataFrame(rows, index=index, columns=None if columns is None else list(columns))
+    by_column = rows.columns if isinstance(rows, ColumnRows) else None
+    frame = pd.DataFrame(
+        rows if by_column is None else by_column,
+        index=index,
+        columns=None if columns is None else list(columns),
+    )
     for name in frame.columns:
-        values = [row.get(name) for row in rows]
+        values = [row.get(name) for row in rows] if by_column is None else by_column[name]
         given = [value for value in values if value is not None]
         if not given or len(given) == len(values):
             continue

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from clx.ml.prediction.exported import exported_folder
 from clx.ml.prediction.served_task import ServedTask
+from clx.ml.run_directory.safety import refuse_unsafe
 from clx_runtime.label_set import LabelSet
 from clx_runtime.scores import score_function
 from clx_runtime.server.runtime_model import limits_of
 from clx_runtime.server.served import Facts
+from clx_runtime.static_files import STATIC
 
 if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedTokenizerBase
 
     from clx.ml.run_directory.layout import RunDir
     from clx.ml.task.task import Task
+    from clx_runtime.read import LoadedModel
 
 
 def served_with_torch(
@@ -48,15 +51,15 @@ def served_with_torch(
     return ServedTask(task, torch_engine(task, pipe, tokenizer, None), facts)
 
 
-def served_with_export(
+def served_loaded(
     task: Task, directory: RunDir, backend: str, device: str | None, threads: int | None
 ) -> ServedTask:
-    """Return a run that predicts with its exported model.
+    """Return a run that predicts with its exported model, or that is a static student.
 
     Args:
         task: the run.
         directory: its directory.
-        backend: the backend of the export.
+        backend: the backend of the export, or ``static``.
         device: the device; None chooses it.
         threads: the number of threads for one batch; None leaves it to the backend.
 
@@ -66,10 +69,17 @@ def served_with_export(
     from clx_runtime.engine import Engine, own_function
     from clx_runtime.exported_model import ExportedModel
     from clx_runtime.exports import export_in
+    from clx_runtime.static_model import StaticModel
 
-    export = export_in(exported_folder(directory, backend))
-    model = ExportedModel(export, backend, device, threads)
-    settings = export.settings
+    model: LoadedModel
+    if backend == STATIC:
+        directory.check()
+        refuse_unsafe(directory, task.trust_remote_code)
+        model = StaticModel(directory.model, device)
+    else:
+        export = export_in(exported_folder(directory, backend))
+        model = ExportedModel(export, backend, device, threads)
+    settings = model.settings
     function = task.predict_args.get("function_to_apply") or own_function(settings)
     facts = _facts(task, directory, backend, model.device, tuple(settings.labels), function)
     return ServedTask(task, Engine(model, None), facts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clx.ml.plugins.calls import observed
 from clx.ml.prediction.exported import python_methods
-from clx.ml.prediction.predict import CutTexts, Engine, predict_texts
+from clx.ml.prediction.predict import CutTexts, Engine, ScoringEngine, predict_texts
 from clx_runtime.decisions import DecisionRule
 from clx_runtime.scores import scores_of
 from clx_runtime.server.served import Computed, Facts, Needs
@@ -85,7 +85,15 @@ class ServedTask:
         position = {label: n for n, label in enumerate(self.facts.labels)}
         logits = np.empty((len(texts), len(position)), dtype=np.float32)
         window, truncated, tokens = self._engine.window, list[bool](), list[int]()
+        engine = self._engine
+        order = engine.order(list(position), _LOGITS) if isinstance(engine, ScoringEngine) else None
         for start in range(0, len(texts), window):
+            if order is not None and isinstance(engine, ScoringEngine):
+                some = texts[start : start + window]
+                logits[start : start + window] = engine.called(some, _LOGITS)[:, order]
+                truncated += self._engine.cut()
+                tokens += self._engine.tokens()
+                continue
             outputs = self._engine(texts[start : start + window], _LOGITS)
             truncated += self._engine.cut()
             tokens += self._engine.tokens()

@@ -106,7 +106,7 @@ class Run(Task):
 
     @property
     def model(self) -> PreTrainedModel:
-        """The trained model in evaluation mode, loaded on first use."""
+        """The trained model in evaluation mode, loaded on first use; a static student has none."""
         return self._clx_loaded.model(self, self._trained_directory, self._clx_state.stored_device)
 
     @property

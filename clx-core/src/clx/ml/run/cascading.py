@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from clx.errors import ConfigError
 from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import column_names
 from clx.ml.machine.caller_state import caller_state_kept
-from clx.ml.prediction.backends import TORCH
+from clx.ml.prediction.backends import TORCH, backend_of, check_backend
 from clx.ml.prediction.cascaded import (
     cascade_folder,
     check_cascade_limit,
@@ -95,9 +95,9 @@ class CascadingRun(DistillingRun):
         directory = self._trained_directory()
         refuse_downloaded(directory)
         chosen = chosen_teacher(directory, teacher)
-        self._require_ready(chosen)
+        self._ready_backend(chosen)
         columns = column_names(self, text_column, label_column)
-        other = self._student(student)
+        other = self._as_student(student)
         other._require_ready()
         request = CascadeRequest(
             float(min_agreement),
@@ -139,14 +139,14 @@ class CascadingRun(DistillingRun):
         backend: str | None,
         all_scores: bool,
         min_score: float | None,
-    ) -> Callable[[list[str], CutTexts], list[dict[str, Any]]]:
+    ) -> Callable[[list[str], CutTexts], Sequence[Mapping[str, Any]]]:
         """See :meth:`PredictingRun.row_function`."""
         check_cascade_limit(backend, min_score)
         return super().row_function(batch_size, backend, all_scores, min_score)
 
     # ---- Skeleton --------------------------------------------------------------------------------
 
-    def _student(self, student: Any) -> PredictingRun:
+    def _as_student(self, student: Any) -> PredictingRun:
         """Return a student that is given as itself, by its directory, or by its name."""
         if isinstance(student, PredictingRun):
             return student
@@ -193,12 +193,14 @@ class CascadingRun(DistillingRun):
         device = None if self._clx_state.stored_device else self.device
         return self._clx_loaded.onnx(self, self._trained_directory, backend, device)
 
-    def _require_ready(self, backend: str = TORCH) -> None:
-        if backend != CASCADE:
-            super()._require_ready(backend)
-            return
-        super()._require_ready()
-        cascade_folder(self._trained_directory())
+    def _ready_backend(self, backend: str | None) -> str:
+        if check_backend(backend) != CASCADE:
+            return super()._ready_backend(backend)
+        directory = self._trained_directory()
+        backend_of(directory, CASCADE)
+        cascade_folder(directory)
+        super()._ready_backend(TORCH)
+        return CASCADE
 
     def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
         if backend != CASCADE:

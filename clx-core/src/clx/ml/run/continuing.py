@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.data.reading import reading_of
 from clx.ml.run.editing import EditingRun
 from clx.ml.run_directory.layout import RunDir
+from clx.ml.run_directory.students import refuse_student
 from clx.ml.task.options import accepted_options, option_names
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class ContinuingRun(EditingRun):
         from clx.ml.training.train import Request
 
         directory = RunDir(self.run_dir)
+        refuse_student(directory, "continue_training()")
         identity = self._clx_loaded.same_identity(directory)
         predecessor = Predecessor(directory, directory.read_config(), option_names(self), identity)
         data = Data(more, eval_data, group_column, time_column, reading)

@@ -79,7 +79,7 @@ class EditingRun(SelectingRun):
             columns = column_names(self, text_column, label_column)
             frame = validated_frame(self, on, "on", reading, columns, VALIDATION)
             with caller_state_kept():
-                predicted = predict_frame_rows(self, self.tokenizer, self.model, frame)
+                predicted = predict_frame_rows(self, self.tokenizer, self._scorer(), frame)
             rows = LabeledRows(frame, predicted)
         # Without data, nothing random happens, and torch need not be imported.
         kept = contextlib.nullcontext() if rows is None else caller_state_kept()

@@ -14,9 +14,11 @@ from clx.ml.data.task_frames import own_text_columns
 from clx.ml.data.texts import frame_inputs
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
-from clx.ml.prediction.backends import BACKENDS, TORCH, check_backend
+from clx.ml.prediction.backends import EXPORTED, TORCH
 from clx.ml.run.batching import BatchingRun
+from clx.ml.run_directory.students import is_student
 from clx_runtime.arguments import check_batch_size, check_min_score
+from clx_runtime.static_files import STATIC
 from clx_runtime.texts import columns_to_read
 
 if TYPE_CHECKING:
@@ -85,8 +87,8 @@ class EstimatingRun(BatchingRun):
         from clx.ml.batch.plan import PART_ROWS
         from clx.ml.data.tables.formats import target_format
 
-        chosen = None if backend is None else check_backend(backend)
-        self._require_ready(chosen or TORCH)
+        ready = self._ready_backend(backend)
+        chosen = None if backend is None else ready
         reading = reading_of(separator, encoding, header)
         read = tuple(columns_to_read(own_text_columns(self), text_column))
         sources = _sources(source)
@@ -164,14 +166,15 @@ class EstimatingRun(BatchingRun):
         """Return the backends that the run has."""
         from clx.ml.prediction.exported import exported_folder
 
+        if is_student(self._trained_directory()):
+            return [STATIC]
         found = [TORCH]
-        for name in BACKENDS:
-            if name != TORCH:
-                try:
-                    exported_folder(self._trained_directory(), name)
-                except NotTrainedError:
-                    continue
-                found.append(name)
+        for name in EXPORTED:
+            try:
+                exported_folder(self._trained_directory(), name)
+            except NotTrainedError:
+                continue
+            found.append(name)
         return found
 
     def _predictions(
@@ -183,6 +186,8 @@ class EstimatingRun(BatchingRun):
         rows = self.row_function(batch_size, backend, all_scores, min_score)
         if backend == TORCH:
             return Predictions(rows, self.pipe.device.type, batch_size)
+        if backend == STATIC:
+            return Predictions(rows, self._student().device, batch_size)
         device = None if self._clx_state.stored_device else self.device
         model = self._clx_loaded.onnx(self, self._trained_directory, backend, device)
         return Predictions(rows, model.device, batch_size)

@@ -61,7 +61,7 @@ class EvaluatingRun(PredictingRun):
         columns = column_names(self, text_column, label_column)
         frame = validated_frame(self, data, "data", reading, columns, TEST)
         with caller_state_kept():
-            evaluation = evaluate(self, self.tokenizer, self.model, frame, self.run_dir)
+            evaluation = evaluate(self, self.tokenizer, self._scorer(), frame, self.run_dir)
         after_evaluation(self, evaluation)
         return evaluation
 
@@ -107,7 +107,7 @@ class EvaluatingRun(PredictingRun):
         columns = column_names(self, text_column, label_column)
         frame = validated_frame(self, data, "data", reading, columns, TEST)
         refuse_unlike(self, other)
-        one, two = (Contender(run, run.tokenizer, run.model, run.run_dir) for run in runs)
+        one, two = (Contender(run, run.tokenizer, run._scorer(), run.run_dir) for run in runs)
         with caller_state_kept():
             return compare_runs(one, two, frame)
 

@@ -1,4 +1,4 @@
-"""The parts of a run in memory, loaded on first use: tokenizer, model, pipeline, ONNX sessions."""
+"""The parts of a run in memory, loaded on first use: tokenizer, model, pipeline, sessions, student."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from clx.errors import RunDirError
 from clx.ml.machine.forks import ready_after_fork
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
+from clx.ml.run_directory.students import is_student, refuse_student
 from clx_runtime.cpus import chosen_threads
 from clx_runtime.forks import not_forked, renew_after_fork
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from clx_runtime.cascade_monitor import Monitor
     from clx_runtime.exported_model import ExportedModel
     from clx_runtime.read import LoadedModel
+    from clx_runtime.static_model import StaticModel
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Loaded:
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._model: PreTrainedModel | None = None
         self._pipe: Pipeline | None = None
+        self._static: StaticModel | None = None
         self.forget_exports()
 
     def forget_exports(self) -> None:
@@ -92,7 +95,7 @@ class Loaded:
             if other._identity == self._identity:
                 self._tokenizer, self._model = other._tokenizer, other._model
                 self._pipe, self._onnx = other._pipe, dict(other._onnx)
-                self._fast = other._fast
+                self._static, self._fast = other._static, other._fast
 
     @property
     def identity(self) -> str | None:
@@ -125,6 +128,10 @@ class Loaded:
         from clx.ml.model.loading import load_base_tokenizer
         from clx.ml.model.saved_model import load_saved_tokenizer
 
+        if trained is not None and is_student(trained):
+            from clx.ml.model.static_tokenizer import static_tokenizer
+
+            return static_tokenizer(self._checked(task, trained).model)
         if trained is not None:
             return load_saved_tokenizer(task, self._checked(task, trained).model)
         return load_base_tokenizer(task)
@@ -152,6 +159,7 @@ class Loaded:
         from clx.ml.machine.devices import choose_device
         from clx.ml.model.saved_model import load_saved_model
 
+        refuse_student(directory(), "run.model")
         folder = self._checked(task, directory()).model
         device = choose_device(task.device, stored=stored_device)
         model = load_saved_model(task, folder, self.tokenizer(task, directory))
@@ -161,6 +169,7 @@ class Loaded:
     def pipe(self, task: Task, directory: Callable[[], RunDir], stored_device: bool) -> Pipeline:
         """Return the Hugging Face pipeline over model and tokenizer; see :meth:`model`."""
         with self._lock:
+            refuse_student(directory(), "run.pipe")
             model = self.model(task, directory, stored_device)
             if self._pipe is None:
                 with _loading():
@@ -208,6 +217,18 @@ class Loaded:
                 refuse_unsafe(checked.fast, False, checked.fast.read_config())
                 self._fast = FastStudent(cascade, load(cascade, checked.fast), Monitor(cascade))
             return self._fast
+
+    def static(
+        self, task: Task, directory: Callable[[], RunDir], device: str | None
+    ) -> StaticModel:
+        """Return the static student, without importing torch."""
+        with self._lock:
+            if self._static is None:
+                with not_forked():
+                    from clx_runtime.static_model import StaticModel
+
+                    self._static = StaticModel(self._checked(task, directory()).model, device)
+            return self._static
 
     def _checked(self, task: Task, directory: RunDir) -> RunDir:
         """Return the directory after checking that it is safe and still holds the opened run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,24 +11,21 @@ from clx.ml.data.frames import to_frame
 from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import own_text_columns
 from clx.ml.data.texts import column_to_frame, frame_inputs
-from clx.ml.machine.devices import choose_device
-from clx.ml.machine.memory import with_memory_named
-from clx.ml.plugins.calls import observed
-from clx.ml.prediction.backends import TORCH, check_backend
-from clx.ml.prediction.predict import CutTexts, predict_texts
-from clx.ml.run.base import Run
+from clx.ml.prediction.backends import check_backend
+from clx.ml.prediction.predict import CutTexts
+from clx.ml.prediction.windows import array_rule
+from clx.ml.run.engines import EngineRun
 from clx.ml.run.pickling import reduced
 from clx_runtime.arguments import check_batch_size, check_min_score
-from clx_runtime.forks import not_forked
 from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clx.ml.prediction.predict import Engine
+    from clx.ml.prediction.windows import ArrayRule, Window
 
 
-class PredictingRun(Run):
+class PredictingRun(EngineRun):
     """A run that predicts. All its methods use one private generator, and the task decides."""
 
     def predict(
@@ -45,7 +42,8 @@ class PredictingRun(Run):
                 several ``text_columns``, each item is a tuple or dict with one text per column.
             batch_size: texts per batch; None chooses it by the device and the lengths of the texts.
             backend: ``"torch"`` (the default, None), or after :meth:`export` ``"onnx"``,
-                ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``.
+                ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``. A static student has
+                ``"static"`` only.
             **predict_args: arguments of the pipeline's call; they override the task's.
 
         Raises:
@@ -87,7 +85,17 @@ class PredictingRun(Run):
             backend: as for :meth:`predict`.
         """
         check_min_score(min_score)
-        return [self.decide(each, min_score) for each in self.predict(texts, batch_size, backend)]
+        check_batch_size(batch_size)
+        check_backend(backend)
+        candidates = as_texts(as_text_rows(texts, self.text_columns))
+        if hasattr(candidates, "__len__"):
+            candidates = check_texts(candidates)
+        chosen, rule = self._ready_backend(backend), self._array_rule()
+        if rule is None:
+            predictions = self.predict(candidates, batch_size, backend)
+            return [self.decide(each, min_score) for each in predictions]
+        windows = self._predict_windows(candidates, batch_size, chosen, rule)
+        return [decision for window in windows for decision in window.decisions(min_score)]
 
     def predict_frame(
         self,
@@ -133,7 +141,7 @@ class PredictingRun(Run):
         from clx.ml.prediction.rows import beside_input, kept_columns, prediction_frame
 
         check_min_score(min_score)
-        self._require_ready(check_backend(backend))
+        chosen = self._ready_backend(backend)
         columns = columns_to_read(own_text_columns(self), text_column)
         frame = column_to_frame(data, columns)
         if frame is None:
@@ -142,7 +150,7 @@ class PredictingRun(Run):
         cut = CutTexts(frame.index.__getitem__)
         rows = self.row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
         # Without rows, only the task knows the columns.
-        known = None if rows else declared_types(self, all_scores)
+        known = None if rows else declared_types(self, all_scores, chosen)
         return beside_input(prediction_frame(rows, frame.index, known), frame, kept, prefix)
 
     def predict_file(
@@ -193,7 +201,7 @@ class PredictingRun(Run):
         from clx.ml.prediction.output_types import declared_types
         from clx.ml.prediction.predict_file import FilePrediction, predict_file
 
-        self._require_ready(check_backend(backend))
+        chosen = self._ready_backend(backend)
         directory = self._trained_directory()
         columns = [columns] if isinstance(columns, str) else columns
         job = FilePrediction(
@@ -204,7 +212,7 @@ class PredictingRun(Run):
                 "run": directory.identity(),
                 "all_scores": all_scores,
                 "min_score": check_min_score(min_score),
-                "backend": check_backend(backend),
+                "backend": chosen,
             },
             columns=None if columns is None else tuple(dict.fromkeys(columns)),
             prefix=prefix,
@@ -212,7 +220,7 @@ class PredictingRun(Run):
             resume=resume,
             overwrite=overwrite,
             reading=reading_of(separator, encoding, header),
-            types=declared_types(self, all_scores),
+            types=declared_types(self, all_scores, chosen),
         )
         check_batch_size(batch_size)
         return predict_file(job, self.row_function(batch_size, backend, all_scores, min_score))
@@ -223,18 +231,32 @@ class PredictingRun(Run):
         backend: str | None,
         all_scores: bool,
         min_score: float | None,
-    ) -> Callable[[list[str], CutTexts], list[dict[str, Any]]]:
+    ) -> Callable[[list[str], CutTexts], Sequence[Mapping[str, Any]]]:
         """Return the function with which this run predicts rows of frames, files and batches.
 
         It takes texts and a record of the truncated ones, and returns a row for each, with
         ``truncated``. The arguments are those of :meth:`predict_frame`.
         """
-        from clx.ml.prediction.rows import row_function
+        from clx.ml.prediction.rows import row_function, window_row_function
+
+        chosen, rule = self._ready_backend(backend), self._array_rule()
+        if rule is not None:
+
+            def windows(inputs: list[str], cut: CutTexts) -> Iterator[Window]:
+                return self._predict_windows(inputs, batch_size, chosen, rule, cut)
+
+            return window_row_function(windows, all_scores, min_score)
 
         def predict(inputs: list[str], cut: CutTexts) -> Iterator[Any]:
             return self._predict(inputs, batch_size, backend, {}, cut)
 
         return row_function(self, predict, all_scores, min_score)
+
+    def _array_rule(self) -> ArrayRule | None:
+        """Return how to decide on arrays, None if Python code of the task or a plugin takes part."""
+        own = (type(self).predict, type(self).predict_iter)
+        stock = (PredictingRun.predict, PredictingRun.predict_iter)
+        return array_rule(self) if own == stock else None
 
     # ---- Copies ----------------------------------------------------------------------------------
 
@@ -249,52 +271,3 @@ class PredictingRun(Run):
 
     def __copy__(self) -> Any:
         return copy.deepcopy(self)
-
-    # ---- Skeleton --------------------------------------------------------------------------------
-
-    def _predict(
-        self,
-        texts: Any,
-        batch_size: int | None,
-        backend: str | None,
-        predict_args: dict[str, Any],
-        cut: CutTexts | None = None,
-    ) -> Iterator[Any]:
-        """See :meth:`predict_iter`; ``cut`` records which texts were truncated."""
-        size, chosen = check_batch_size(batch_size), check_backend(backend)
-        candidates = as_texts(as_text_rows(texts, self.text_columns))
-        self._require_ready(chosen)
-        arguments = {**self.predict_args, **predict_args}
-
-        def predictions(some: Iterable[Any]) -> Iterator[Any]:
-            return predict_texts(self, some, lambda: self._clx_engine(chosen, size), arguments, cut)
-
-        return with_memory_named(observed(self, candidates, size, predictions), size)
-
-    def _require_device(self) -> None:
-        """Raise if this machine lacks the device, or warn if only the run's config names it."""
-        choose_device(self.device, stored=self._clx_state.stored_device)
-
-    def _require_ready(self, backend: str = TORCH) -> None:
-        """Raise before data is read if the run has no model or this machine lacks the device."""
-        self._require_trained()
-        # The config may name the device of another machine; the run then uses a different one.
-        if self.device in (None, "cpu") or self._clx_state.stored_device:
-            return
-        if backend == TORCH:
-            choose_device(self.device)
-        else:
-            from clx_runtime.sessions import refuse_missing_device
-
-            refuse_missing_device(backend, str(self.device))
-
-    def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
-        if backend == TORCH:
-            with not_forked():
-                from clx.ml.prediction.pipe_engine import torch_engine
-            return torch_engine(self, self.pipe, self.tokenizer, batch_size)
-        from clx_runtime.engine import Engine as ExportEngine
-
-        device = None if self._clx_state.stored_device else self.device
-        model = self._clx_loaded.onnx(self, self._trained_directory, backend, device)
-        return ExportEngine(model, batch_size)

@@ -17,6 +17,7 @@ from clx.ml.run.saved import opener_of
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
+from clx.ml.run_directory.students import is_student, refuse_student
 from clx.ml.task.options import DEFAULT_BASE_MODEL, OPTIONS, argument_docs
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
             MissingDependencyError: the run trains an adapter (``lora``) without PEFT.
             NotPublishedError: the written run does not open, or does not have the trained model.
         """
+        self._refuse_if_student("train()")
         reading = reading_of(separator, encoding, header)
         refuse_existing(RunDir(self.run_dir), overwrite, resume)
         self._require_device()
@@ -220,7 +222,7 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
                 sentences from Python's documentation.
             int8: whether to write a copy with 8-bit weights.
             to: also write one file with everything that ``clx_runtime.load`` needs, such as
-                ``"model.clx.zip"``.
+                ``"model.clx.zip"``. A static student needs no export: for it, this only writes the file.
             backend: the model in that file; None takes ``"onnx-int8"`` if at least 99 % of its
                 decisions are equal to those of torch, else ``"onnx"``.
             overwrite: replace an existing file.
@@ -230,13 +232,18 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
             MissingDependencyError: the extra is needed: ``pip install 'clx-core[onnx]'``.
             ExportError: the model, pipeline or tokenizer cannot be exported, or the exported
                 model's scores differ.
+            ConfigError: the run is a static student, and ``to`` is not given.
             RunBusyError: a training is writing into the run.
         """
-        from clx.ml.prediction.archiving import archive_run, checked_archive
+        from clx.ml.prediction.archiving import archive_run, archive_student, checked_archive
         from clx.ml.prediction.onnx_export import Reference, check_export_kind, export_run
 
         directory = self._trained_directory()
         check_export_kind(kind)
+        if is_student(directory):
+            if to is None:
+                refuse_student(directory, "export() without to=")
+            return archive_student(directory, checked_archive(to, overwrite), backend)
         target = None if to is None else checked_archive(to, overwrite, backend)
         with only_writer(directory):
             reference = Reference(self.pipe, self.tokenizer)

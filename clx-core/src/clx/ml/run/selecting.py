@@ -157,6 +157,7 @@ class SelectingRun(ValidatingRun):
         from clx.ml.selection.tune_again import untuned_options
         from clx.ml.training.data import Data
 
+        self._refuse_if_student("tune()")
         reading = reading_of(separator, encoding, header)
         place, started = RunDir(self.run_dir), time.monotonic()
         data = Data(train_data, eval_data, group_column, time_column, reading)

@@ -32,7 +32,10 @@ CONTINUED_FROM = "continued_from"
 BASE_RUN = "base_run"
 """The key for the name and content of the run whose model is the base model."""
 
-OF_TRAINING = frozenset({TEMPERATURE, CONTINUED_FROM, BASE_RUN})
+STUDENT_OF = "student_of"
+"""The key for the name, the task and the content of the run that a student was distilled from."""
+
+OF_TRAINING = frozenset({TEMPERATURE, CONTINUED_FROM, BASE_RUN, STUDENT_OF})
 """The keys that are not options and that each training writes anew."""
 
 BOOKKEEPING = (

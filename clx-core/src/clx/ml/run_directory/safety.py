@@ -18,6 +18,8 @@ from clx.ml.run_directory.safe_model import model_args_problems, model_problems
 from clx.problems import raise_problems
 from clx_runtime.safe_export import onnx_problems
 from clx_runtime.safe_files import file_problems
+from clx_runtime.static_files import is_static
+from clx_runtime.static_safety import static_problems
 
 REMEDY = "Restore it from a copy that you trust, or train again with overwrite=True."
 
@@ -39,7 +41,10 @@ def refuse_unsafe(
     """
     problems = file_problems(directory.path, _READ)
     if not problems:
-        problems = model_problems(directory.model, trusted)
+        if is_static(directory.model):
+            problems = static_problems(directory.model)
+        else:
+            problems = model_problems(directory.model, trusted)
         problems += onnx_problems(directory.path / ONNX, directory.model)
         problems += adapter_problems(directory.adapter)
     model_args = (config or {}).get("model_args")

@@ -12,9 +12,10 @@ from clx.ml.report.words import without_intervals
 from clx.ml.results.ending import PROBE, kept_in_words
 from clx.ml.results.json_tables import is_finite_number, object_or_empty, table_from_json
 from clx.ml.results.row_split import split_sentence
-from clx.ml.run_directory.config import BASE_RUN, CONTINUED_FROM
+from clx.ml.run_directory.config import BASE_RUN, CONTINUED_FROM, STUDENT_OF
 from clx.ml.task.lora_options import lora_settings, uses_lora
 from clx.ml.task.presets import PRESETS
+from clx_runtime.static_files import STATIC
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
@@ -46,10 +47,22 @@ def model_card(
     """
     base = _base(config)
     name = place.partition("/")[2] if place else str(config.get("run_name") or task.run_name)
-    lines = ["---", *_metadata(task, base, results, name, license), "---", "", f"# {name}", ""]
+    static = _is_static(config)
+    lines = [
+        "---",
+        *_metadata(task, base, results, name, license, static),
+        "---",
+        "",
+        f"# {name}",
+        "",
+    ]
     lines += [*_what(task, base, config, results), *_evaluation(results), *_labels(config, results)]
     lines += [*_limits(config, results), *_use(task, config, place)]
     return "\n".join(lines) + "\n"
+
+
+def _is_static(config: Mapping[str, Any]) -> bool:
+    return object_or_empty(config.get(STUDENT_OF)).get("kind") == STATIC
 
 
 def _base(config: Mapping[str, Any]) -> tuple[str, bool]:
@@ -62,10 +75,15 @@ def _base(config: Mapping[str, Any]) -> tuple[str, bool]:
 
 
 def _metadata(
-    task: Task, base: tuple[str, bool], results: Mapping[str, Any], name: str, license: str | None
+    task: Task,
+    base: tuple[str, bool],
+    results: Mapping[str, Any],
+    name: str,
+    license: str | None,
+    is_static: bool,
 ) -> Iterator[str]:
     pipeline_task = task.pipeline_args["task"]
-    yield "library_name: transformers"
+    yield f"library_name: {'clx' if is_static else 'transformers'}"
     if license is not None:
         yield f"license: {json.dumps(license)}"
     if base[1]:
@@ -95,9 +113,13 @@ def _what(
 ) -> Iterator[str]:
     earlier = object_or_empty(config.get(CONTINUED_FROM)).get("run_name")
     continued = f" It continues the training of `{earlier}`." if earlier else ""
+    teacher = object_or_empty(config.get(STUDENT_OF)).get("run_name")
+    if teacher is not None:
+        continued = f" It is a student of `{teacher}`, whose answers it learned to give faster."
     # The version of the training, which does not change when the run is edited.
     version = config.get("clx_version") or __version__
-    yield f"A `{task.name}` model, fine-tuned from {base[0]} with clx {version}.{continued}"
+    how = "with one vector per token, made from" if _is_static(config) else "fine-tuned from"
+    yield f"A `{task.name}` model, {how} {base[0]} with clx {version}.{continued}"
     yield ""
     rows = object_or_empty(results.get("rows")).get("train", 0)
     yield (
@@ -180,10 +202,15 @@ def _limits(config: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[s
     else:
         yield "- It was not evaluated. Measure it on your own texts before you rely on it."
     if config.get("long_text") == "window":
-        yield "- clx reads long texts in windows. Plain transformers truncates them."
+        yield (
+            "- It reads long texts whole."
+            if _is_static(config)
+            else "- clx reads long texts in windows. Plain transformers truncates them."
+        )
     else:
         yield "- Texts longer than the input limit are truncated."
-    if config.get("thresholds") or isinstance(config.get("min_score"), int | float):
+    has_limits = config.get("thresholds") or isinstance(config.get("min_score"), int | float)
+    if has_limits and not _is_static(config):
         yield "- Only clx applies the thresholds above. Plain transformers returns scores."
 
 
@@ -198,7 +225,16 @@ def _use(task: Task, config: Mapping[str, Any], place: str | None) -> Iterator[s
         yield f"With clx (`{install}`):"
         yield from ("", "```python", "from clx.ml import training_run", "")
         yield f'run = training_run(load="hf://{place}")'
-        yield from ('run.predict_labels(["some text"])', "```", "", "With transformers alone:", "")
+        yield from ('run.predict_labels(["some text"])', "```")
+        if _is_static(config):
+            return
+        yield from ("", "With transformers alone:", "")
+    elif _is_static(config):
+        yield from ("Without torch (`pip install clx-runtime`):", "")
+        yield from ("```python", "from clx_runtime import load", "")
+        yield 'load("path/to/the/run").predict_labels(["some text"])'
+        yield "```"
+        return
     yield from ("```python", "from transformers import pipeline", "")
     yield f'pipe = pipeline("{pipeline_task}", model={model})'
     yield from ('pipe("some text", truncation=True)', "```")
