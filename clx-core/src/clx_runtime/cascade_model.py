@@ -104,8 +104,10 @@ class CascadeModel:
         """Tell the monitor whether the teacher decides like the student."""
         if self._monitor is None:
             return
-        scores = [self._cascade.scores(logits, self._rule) for logits in (own, theirs)]
-        equal = same_decisions(*scores, self._rule).tolist() if len(own) else []
+        equal: list[bool] = []
+        if len(own):
+            scores = [self._cascade.scores(logits, self._rule) for logits in (own, theirs)]
+            equal = same_decisions(scores[0], scores[1], self._rule).tolist()
         self._monitor.add(texts, answered, equal)
 
 

@@ -12,7 +12,7 @@ from clx.errors import CascadeError
 from clx.ml.distillation.binomial import fewest, lower_bound
 from clx.ml.distillation.cascade_curve import curve_of
 from clx.ml.distillation.cascade_measure import Answers, Measured, answers
-from clx.ml.distillation.cascade_student import EARLIER, identities, rule_of_run, student_entry
+from clx.ml.distillation.cascade_student import rule_of_run, student_entry
 from clx.ml.distillation.cascade_texts import CascadeData, CascadeTexts, cascade_texts, right
 from clx.ml.distillation.choice import Choice, Observed, choose
 from clx.ml.distillation.learned import learned_by
@@ -21,6 +21,7 @@ from clx.ml.results.cascade import CASCADE, CascadeResult
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.copying import Reopen, edited, replace_text
 from clx.ml.run_directory.files import json_text, write_json
+from clx.ml.run_directory.identities import with_identities
 from clx.ml.run_directory.layout import CARD, CONFIG, MANIFEST, MODEL, REPORT, RESULTS, RunDir
 from clx_runtime.cascade import FILE, Cascade
 from clx_runtime.cascade_model import CascadeModel
@@ -291,7 +292,7 @@ def _write(
     # The manifest of the run lists every file; this one makes the folder a run of its own.
     entry = {"size": (folder / FILE).stat().st_size, "sha256": file_sha256(folder / FILE)}
     write_json(folder / MANIFEST, {"files": {FILE: entry}})
-    results = new.read_results() | {CASCADE: result.to_dict(), EARLIER: identities(place)}
+    results = with_identities(new.read_results() | {CASCADE: result.to_dict()}, place)
     replace_text(new.path / RESULTS, json_text(results))
     page = run_report(new, sections=report_sections(task, None), name=place.path.name)
     replace_text(new.path / REPORT, page)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError
 from clx.ml.prediction.exported import python_methods
 from clx.ml.run_directory.config import STUDENT_OF
+from clx.ml.run_directory.identities import identities
 from clx.ml.run_directory.layout import RunDir
 from clx.problems import examples, names
 from clx_runtime.label_set import LabelSet
@@ -15,10 +16,6 @@ from clx_runtime.one_label import OneLabel
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
-
-EARLIER = "earlier_identities"
-"""The key in ``results.json`` for what the run was called before a change that kept its model."""
-
 
 def rule_of_run(task: Task) -> OneLabel | LabelSet:
     """Return the rule by which a run decides.
@@ -72,10 +69,3 @@ def student_entry(task: Task, place: RunDir, student: Task, where: RunDir) -> Ma
             f"or was trained again since. Distil {task.run_name!r} again"
         )
     return entry
-
-
-def identities(place: RunDir) -> list[str]:
-    """Return the identity of a run, and those that it had with the same model."""
-    earlier = place.read_results().get(EARLIER)
-    known = earlier if isinstance(earlier, list) else []
-    return [place.identity(), *map(str, known)]

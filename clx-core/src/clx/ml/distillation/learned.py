@@ -41,6 +41,19 @@ class Learned:
         return [bool(each) for each in np.isin(hashes, self.hashes)]
 
 
+def write_learned(extra: Path, hashes: np.ndarray[Any, Any]) -> None:
+    """Write the hashes of the texts that a student has learned from into its ``extra/``.
+
+    Args:
+        extra: the folder, which may not exist yet.
+        hashes: shape (texts,).
+    """
+    import numpy as np
+
+    extra.mkdir(parents=True, exist_ok=True)
+    np.save(extra / HASHES, np.sort(hashes).astype(np.uint64), allow_pickle=False)
+
+
 def learned_by(student: Path, student_of: Mapping[str, Any]) -> Learned:
     """Return what a student has learned from.
 

@@ -14,6 +14,7 @@ from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
+from clx.ml.editing.fast import tell_removed
 from clx.ml.editing.groups import Merging, checked_merging, merged_value
 from clx.ml.editing.names import (
     LABEL_NAMES,
@@ -32,6 +33,7 @@ from clx.ml.model.head.label_texts import label_texts
 from clx.ml.model.head.layer import model_columns
 from clx.ml.model.saved_model import load_saved_model
 from clx.ml.plugins.calls import report_sections
+from clx.ml.prediction.cascaded import has_cascade
 from clx.ml.results.data_check import DataCheck
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.results.pages import run_report
@@ -109,6 +111,7 @@ def merge_labels(
         def checked(new: RunDir, device: str | None) -> None:
             check_scores(reopen(new, device), splits[0].dataset, fitted)
 
+        had_student = has_cascade(place)
         with edited(place, checked) as new:
             _write_model(new, tokenizer, fitted)
             results = _results(new, result, fitted, merging, rows.frames)
@@ -118,6 +121,8 @@ def merge_labels(
             sections = report_sections(task, evaluation)
             page = run_report(new, sections=sections, name=place.path.name)
             replace_text(new.path / REPORT, page)
+    if had_student:
+        tell_removed(task.run_name, "the merged labels")
     return result, config
 
 
@@ -242,8 +247,9 @@ def _counted(splits: Sequence[Split], fitted: Refitted) -> DataCheck:
 
 def _write_model(new: RunDir, tokenizer: PreTrainedTokenizerBase, fitted: Refitted) -> None:
     shutil.rmtree(new.model)
-    # An export and an adapter have the old labels.
+    # An export, an adapter and a student have the old labels.
     shutil.rmtree(new.path / ONNX, ignore_errors=True)
+    shutil.rmtree(new.fast.path, ignore_errors=True)
     shutil.rmtree(new.adapter, ignore_errors=True)
     with quiet_transformers():
         fitted.model.save_pretrained(new.model)
