@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx_runtime.errors import RunDirError
+from clx_runtime.errors import ConfigError, RunDirError
 from clx_runtime.files import read_json
 from clx_runtime.label_set import LabelSet
 from clx_runtime.one_label import OneLabel
@@ -97,6 +97,19 @@ class Cascade:
         """
         place = {name: n for n, name in enumerate(self.settings.labels)}
         return scores_of(logits, self.function)[:, [place[name] for name in rule.labels]]
+
+
+def refuse_min_score(backend: str, min_score: float | None) -> None:
+    """Refuse a limit of the score for a cascade, whose margins hold for the run's own decisions.
+
+    Raises:
+        ConfigError: both are given.
+    """
+    if min_score is not None and backend == CASCADE:
+        raise ConfigError(
+            "min_score does not go with backend='cascade', whose margins were chosen for the run's own "
+            "decisions: call run.set_decisions(min_score=...), and with_fast again"
+        )
 
 
 def closest(

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from clx_runtime.archive import export_of_archive, is_archive
+from clx_runtime.cascade import CASCADE
 from clx_runtime.errors import ConfigError, ExportError, RunDirError, RunNotFoundError
 from clx_runtime.exports import Export
 from clx_runtime.label_set import LabelSet
@@ -20,6 +21,8 @@ from clx_runtime.settings import FILES, Settings
 from clx_runtime.static_files import STATIC
 from clx_runtime.static_model import StaticModel
 
+_BACKENDS = (*FILES, CASCADE)
+
 
 def load(
     path: str | os.PathLike[str],
@@ -27,6 +30,7 @@ def load(
     *,
     threads: int | None = None,
     device: str | None = None,
+    monitor: bool = True,
 ) -> Model:
     """Return an exported run, ready to predict.
 
@@ -35,9 +39,11 @@ def load(
             ``clx export --to``.
         backend: ``"onnx"``, ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``. None takes the
             fastest that is installed and made at least 99 % of torch's decisions. A static student has
-            ``"static"`` only.
+            ``"static"`` only. ``"cascade"`` lets the static student that ``run.with_fast`` copied into
+            the run directory answer first.
         threads: the number of threads for one batch; None leaves it to the backend.
         device: ``"cpu"`` or ``"cuda"``; None chooses a GPU if the backend has one.
+        monitor: whether the teacher of a cascade checks a share of the student's answers.
 
     Raises:
         RunNotFoundError: there is nothing at that path.
@@ -49,6 +55,8 @@ def load(
     place = Path(path)
     if not place.exists():
         place = place.expanduser()
+    if backend == CASCADE:
+        return _cascade(place, device, threads, monitor)
     if is_archive(place):
         export, origin = export_of_archive(place)
         name, digest = origin.run, origin.identity
@@ -69,6 +77,19 @@ def load(
     return Model(Identity(name, export.settings.task, digest, chosen), loaded, rule)
 
 
+def _cascade(place: Path, device: str | None, threads: int | None, monitor: bool) -> Model:
+    if is_archive(place):
+        raise ExportError(
+            f"{place} is an archive, which has no student that answers first: load the run directory"
+        )
+    from clx_runtime.cascade_folder import cascade_of_run
+
+    model, cascade, digest = cascade_of_run(place, device, threads, monitor)
+    name = place.resolve().name
+    refuse_python(cascade.settings, name)
+    return Model(Identity(name, cascade.settings.task, digest, CASCADE), model, cascade.rule())
+
+
 def _backend(export: Export, backend: str | None) -> str:
     if export.student is not None:
         if backend in (None, STATIC):
@@ -85,8 +106,8 @@ def _backend(export: Export, backend: str | None) -> str:
         return export.best_backend(installed(export.weights))
     if backend not in FILES:
         raise ConfigError(
-            f"backend must be one of {names(FILES)}, but is {cell(backend)}"
-            f"{did_you_mean(str(backend), FILES)}"
+            f"backend must be one of {names(_BACKENDS)}, but is {cell(backend)}"
+            f"{did_you_mean(str(backend), _BACKENDS)}"
         )
     if backend not in export.weights:
         raise ExportError(

@@ -53,7 +53,7 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
         file_problems(folder, (MANIFEST, CONFIG, MODEL, ONNX)),
         "Restore it from a copy that you trust.",
     )
-    files = _listed(folder)
+    files = listed_files(folder)
     if is_static(folder / MODEL):
         return _student_of_run(folder, files), run_identity(files)
     if f"{ONNX}/{SETTINGS}" not in files:
@@ -61,7 +61,7 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
     raise_problems(
         RunDirError,
         f"The run in {folder} is not loaded:",
-        _wrong_sizes(folder, files, ONNX) or onnx_problems(folder / ONNX, folder / MODEL),
+        wrong_sizes(folder, files, ONNX) or onnx_problems(folder / ONNX, folder / MODEL),
         "Export it again.",
     )
     export = export_in(folder / ONNX)
@@ -70,7 +70,12 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
     return export, run_identity(files)
 
 
-def _listed(folder: Path) -> dict[str, Any]:
+def listed_files(folder: Path) -> dict[str, Any]:
+    """Return the entries of a run's manifest, empty without a manifest.
+
+    Raises:
+        RunDirError: the manifest is damaged.
+    """
     if not (folder / MANIFEST).is_file():
         return {}
     files = read_json(folder / MANIFEST).get("files")
@@ -83,13 +88,13 @@ def _student_of_run(folder: Path, files: dict[str, Any]) -> Export:
     raise_problems(
         RunDirError,
         f"The static student in {folder} is not loaded:",
-        _wrong_sizes(folder, files, MODEL) or static_problems(folder / MODEL),
+        wrong_sizes(folder, files, MODEL) or static_problems(folder / MODEL),
         "Restore it from a copy that you trust, or distil the run again.",
     )
     return export_of_student(read_student(folder / MODEL))
 
 
-def _wrong_sizes(folder: Path, files: dict[str, Any], part: str) -> list[str]:
+def wrong_sizes(folder: Path, files: dict[str, Any], part: str) -> list[str]:
     """Return a problem for each file of a part of the run whose size differs from the manifest."""
     return [
         f"{name} has not the size that the manifest says"

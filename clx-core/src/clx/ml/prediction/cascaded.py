@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from clx.errors import ConfigError, NotTrainedError, RunDirError
-from clx.ml.prediction.backends import TORCH, check_backend
+from clx.ml.prediction.backends import TORCH
 from clx.ml.run_directory.layout import ONNX, RunDir
 from clx.ml.task.task import Task
-from clx_runtime.cascade import CASCADE, FAST, FILE, Cascade, read_cascade
+from clx_runtime.cascade import FAST, FILE, Cascade, read_cascade
 from clx_runtime.settings import FILES
 
 
@@ -30,19 +29,6 @@ def cascade_folder(directory: RunDir) -> Path:
             f"run.distill(texts, name=...), and run.with_fast(student, data=texts)"
         )
     return directory.fast.path
-
-
-def check_cascade_limit(backend: Any, min_score: float | None) -> None:
-    """Refuse a limit of the score for a cascade, whose margins hold for the run's own decisions.
-
-    Raises:
-        ConfigError: both are given.
-    """
-    if min_score is not None and check_backend(backend) == CASCADE:
-        raise ConfigError(
-            "min_score does not go with backend='cascade', whose margins were chosen for the run's own "
-            "decisions: call run.set_decisions(min_score=...), and with_fast again"
-        )
 
 
 def cascade_of(task: Task, directory: RunDir) -> Cascade:

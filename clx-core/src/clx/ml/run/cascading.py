@@ -12,12 +12,7 @@ from clx.ml.data.reading import reading_of
 from clx.ml.data.task_frames import column_names
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.prediction.backends import TORCH, backend_of, check_backend
-from clx.ml.prediction.cascaded import (
-    cascade_folder,
-    check_cascade_limit,
-    has_cascade,
-    teacher_file,
-)
+from clx.ml.prediction.cascaded import cascade_folder, has_cascade, teacher_file
 from clx.ml.run.distilling import DistillingRun
 from clx.ml.run.predicting import PredictingRun
 from clx.ml.run.saved import open_other, opener_of, run_of_config
@@ -25,7 +20,7 @@ from clx.ml.run_directory.downloaded import refuse_downloaded
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
 from clx.problems import cell
-from clx_runtime.cascade import CASCADE
+from clx_runtime.cascade import CASCADE, refuse_min_score
 
 if TYPE_CHECKING:
     from clx.ml.batch.measuring import Predictions
@@ -33,6 +28,7 @@ if TYPE_CHECKING:
     from clx.ml.prediction.predict import CutTexts, Engine
     from clx.ml.results.cascade import CascadeResult
     from clx_runtime.cascade import Cascade
+    from clx_runtime.cascade_model import CascadeModel
     from clx_runtime.read import LoadedModel
     from clx_runtime.settings import Settings
 
@@ -130,7 +126,7 @@ class CascadingRun(DistillingRun):
             min_score: the score that a label needs; it overrides what the run has learned.
             backend: as for :meth:`predict`.
         """
-        check_cascade_limit(backend, min_score)
+        refuse_min_score(check_backend(backend), min_score)
         return super().predict_labels(texts, batch_size, min_score, backend)
 
     def row_function(
@@ -141,8 +137,29 @@ class CascadingRun(DistillingRun):
         min_score: float | None,
     ) -> Callable[[list[str], CutTexts], Sequence[Mapping[str, Any]]]:
         """See :meth:`PredictingRun.row_function`."""
-        check_cascade_limit(backend, min_score)
+        refuse_min_score(check_backend(backend), min_score)
         return super().row_function(batch_size, backend, all_scores, min_score)
+
+    def cascade_model(self, monitored: bool = True) -> CascadeModel:
+        """Return the student with this run as its teacher, as the server uses them.
+
+        Args:
+            monitored: whether the teacher checks a share of the student's answers.
+
+        Raises:
+            NotTrainedError: the run has no student: call :meth:`with_fast`.
+            ConfigError: the decisions of the run were changed since.
+            RunDirError: the run was exported again since, or is damaged.
+        """
+        from clx_runtime.cascade_model import CascadeModel
+
+        def load(cascade: Cascade, directory: RunDir) -> LoadedModel:
+            return self._load_student(cascade.settings, directory)
+
+        fast = self._clx_loaded.fast(self, self._trained_directory, load)
+        teacher = partial(self._load_teacher, fast.cascade.teacher, fast.cascade.settings)
+        monitor = fast.monitor if monitored and fast.cascade.monitor else None
+        return CascadeModel(fast.cascade, fast.model, teacher, monitor)
 
     # ---- Skeleton --------------------------------------------------------------------------------
 
@@ -205,17 +222,9 @@ class CascadingRun(DistillingRun):
     def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
         if backend != CASCADE:
             return super()._clx_engine(backend, batch_size)
-        from clx_runtime.cascade_model import CascadeModel
         from clx_runtime.engine import Engine as ArrayEngine
 
-        def load(cascade: Cascade, directory: RunDir) -> LoadedModel:
-            return self._load_student(cascade.settings, directory)
-
-        fast = self._clx_loaded.fast(self, self._trained_directory, load)
-        cascade = fast.cascade
-        teacher = partial(self._load_teacher, cascade.teacher, cascade.settings)
-        monitor = fast.monitor if cascade.monitor else None
-        return ArrayEngine(CascadeModel(cascade, fast.model, teacher, monitor), batch_size)
+        return ArrayEngine(self.cascade_model(), batch_size)
 
     def _backends(self) -> list[str]:
         found = super()._backends()

@@ -12,7 +12,7 @@ from clx.ml.distillation.static_files import static_settings, write_static_stude
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.staging import staged
-from tests.conftest import ANIMALS, FRUIT, WORDS
+from conftest import ANIMALS, FRUIT, WORDS
 
 DIM = 4
 
