@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx_runtime.batches import WINDOW_BATCHES
 from clx_runtime.errors import ConfigError, RunDirError
-from clx_runtime.forks import not_forked
 from clx_runtime.problems import cell
 from clx_runtime.read import Read
 from clx_runtime.static_files import EMBEDDINGS, SCALES, TOKEN_WEIGHTS, StudentFiles, read_student
-from clx_runtime.texts import TextRow
+from clx_runtime.static_tokens import StudentTokenizer
+from clx_runtime.static_words import WordSums, token_sums
 
 if TYPE_CHECKING:
     import numpy as np
 
 WINDOW = 4096
 """How many texts are computed at once."""
+
+ROWS = 512
+"""How many texts go through the layers together, so that they stay in the cache of the processor."""
 
 
 class StaticModel:
@@ -31,6 +33,7 @@ class StaticModel:
 
     Attributes:
         settings: the settings of the run.
+        tokenizer: the student's tokenizer.
         device: ``cpu``.
 
     Raises:
@@ -41,20 +44,17 @@ class StaticModel:
     device = "cpu"
 
     def __init__(self, source: Path | StudentFiles, device: str | None = None) -> None:
-        from tokenizers import Tokenizer
+        import numpy as np
 
         if device is not None and not device.startswith("cpu"):
             raise ConfigError(f"A static student predicts on the device cpu, not {cell(device)}")
         files = read_student(source) if isinstance(source, Path) else source
-        self.settings = files.settings
-        self._where, self._weights, self._eps = files.where, files.weights, files.layer_norm_eps
-        try:
-            self._tokenizer = Tokenizer.from_str(files.tokenizer)
-        except Exception as error:
-            # The package raises Exception itself.
-            raise RunDirError(f"The tokenizer in {files.where} is damaged: {error}") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        self.settings, self._where = files.settings, files.where
+        self._weights, self._eps = files.weights, np.float32(files.layer_norm_eps)
+        self._factors = _factors(files)
+        self.tokenizer = StudentTokenizer(files.tokenizer, files.where)
+        self._dim = files.weights[EMBEDDINGS].shape[1]
+        self._sums = WordSums(self.tokenizer, self._vectors, self._dim)
 
     def window(self, batch_size: int | None) -> int:
         """Return how many texts to pass at once."""
@@ -65,54 +65,57 @@ class StaticModel:
 
         Args:
             texts: the texts; a row of several is a :class:`clx_runtime.texts.TextRow`.
-            batch_size: has no effect: all texts are computed at once.
+            batch_size: has no effect: the student has no padding to save.
         """
         import numpy as np
 
+        sums, tokens = self._sums(texts)
         limit = self.settings.limit
-        ids = self._ids(texts)
-        cut = [limit is not None and len(row) > limit for row in ids]
-        ids = [row[:limit] for row in ids]
-        tokens = list(map(len, ids))
-        flat = np.fromiter(chain.from_iterable(ids), dtype=np.intp, count=sum(tokens))
-        return Read(self._logits(flat, tokens), cut, tokens)
+        cut = np.zeros(len(texts), dtype=bool) if limit is None else tokens > limit
+        if cut.any():
+            long = np.flatnonzero(cut)
+            ids = [self.tokenizer.cut_ids(texts[row], limit) for row in long]
+            sums[long], tokens[long] = token_sums(self._vectors, ids, self._dim)
+        means = sums / np.maximum(tokens, 1)[:, None].astype(np.float32)
+        logits = np.empty((len(texts), len(self.settings.labels)), dtype=np.float32)
+        for start in range(0, len(texts), ROWS):
+            logits[start : start + ROWS] = self._layers(means[start : start + ROWS])
+        return Read(logits, cut.tolist(), tokens.tolist())
 
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of the tokens of each text."""
-        rows = [text.texts if isinstance(text, TextRow) else text for text in texts]
-        with not_forked():
-            found = self._tokenizer.encode_batch_fast(rows, add_special_tokens=False)
-        return [encoding.ids for encoding in found]
-
-    def _logits(self, flat: np.ndarray[Any, Any], tokens: list[int]) -> np.ndarray[Any, Any]:
-        """Return the logits of texts, shape (texts, labels).
-
-        Args:
-            flat: the ids of all tokens, shape (tokens of all texts,).
-            tokens: the number of tokens of each text.
-        """
+    def _vectors(self, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return the weighted vectors of tokens, shape (tokens, dim)."""
         import numpy as np
 
-        weights = self._weights
         try:
-            vectors = weights[EMBEDDINGS][flat].astype(np.float32)
+            vectors = self._weights[EMBEDDINGS][ids]
         except IndexError as error:
             raise RunDirError(
                 f"The tokenizer in {self._where} has more tokens than the student has vectors"
             ) from error
-        for name in (SCALES, TOKEN_WEIGHTS):
-            if name in weights:
-                vectors *= weights[name][flat][:, None]
-        counts = np.array(tokens, dtype=np.intp)
-        means = np.zeros((len(tokens), vectors.shape[1]), dtype=np.float32)
-        full = counts > 0
-        if len(flat):
-            starts = (np.cumsum(counts) - counts)[full]
-            means[full] = np.add.reduceat(vectors, starts, axis=0) / counts[full, None]
-        means -= means.mean(axis=1, keepdims=True)
-        variance = np.square(means).mean(axis=1, keepdims=True)
-        normed = means / np.sqrt(variance + np.float32(self._eps))
-        normed = normed * weights["norm.weight"] + weights["norm.bias"]
-        hidden = np.maximum(normed @ weights["hidden.weight"].T + weights["hidden.bias"], 0)
-        logits: np.ndarray[Any, Any] = hidden @ weights["output.weight"].T + weights["output.bias"]
-        return logits.astype(np.float32)
+        if self._factors is None:
+            return vectors
+        return vectors.astype(np.float32) * self._factors[ids][:, None]
+
+    def _layers(self, means: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return the logits of means, shape (texts, labels)."""
+        import numpy as np
+
+        weights = self._weights
+        centered = means - means.mean(axis=1, keepdims=True)
+        centered /= np.sqrt(np.square(centered).mean(axis=1, keepdims=True) + self._eps)
+        centered *= weights["norm.weight"]
+        centered += weights["norm.bias"]
+        hidden = centered @ weights["hidden.weight"].T
+        hidden += weights["hidden.bias"]
+        np.maximum(hidden, 0, out=hidden)
+        logits: np.ndarray[Any, Any] = hidden @ weights["output.weight"].T
+        logits += weights["output.bias"]
+        return logits
+
+
+def _factors(files: StudentFiles) -> np.ndarray[Any, Any] | None:
+    """Return the number that each vector is multiplied with, None if there are none."""
+    found = [files.weights[name] for name in (SCALES, TOKEN_WEIGHTS) if name in files.weights]
+    if not found:
+        return None
+    return found[0] * found[1] if found[1:] else found[0]

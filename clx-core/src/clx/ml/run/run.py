@@ -243,6 +243,7 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
         if is_student(directory):
             if to is None:
                 refuse_student(directory, "export() without to=")
+            assert to is not None
             return archive_student(directory, checked_archive(to, overwrite), backend)
         target = None if to is None else checked_archive(to, overwrite, backend)
         with only_writer(directory):
