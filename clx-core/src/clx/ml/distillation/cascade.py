@@ -12,10 +12,10 @@ from clx.errors import CascadeError
 from clx.ml.distillation.binomial import fewest, lower_bound
 from clx.ml.distillation.cascade_curve import curve_of
 from clx.ml.distillation.cascade_measure import Answers, Measured, answers
-from clx.ml.distillation.cascade_student import rule_of_run, student_entry
+from clx.ml.distillation.cascade_student import known_agreement, rule_of_run, student_entry
 from clx.ml.distillation.cascade_texts import CascadeData, CascadeTexts, cascade_texts, right
 from clx.ml.distillation.choice import Choice, Observed, choose
-from clx.ml.distillation.learned import learned_by
+from clx.ml.distillation.learned import HASHES, learned_by
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.cascade import CASCADE, CascadeResult
 from clx.ml.results.pages import run_report
@@ -121,8 +121,7 @@ def with_fast(
     loaded = models.student(where)
     measured = _measured(loaded, models, request.teacher, texts.texts)
     observed = measured.observed(unlimited, rule)
-    expected = entry.get("agreement")
-    _refuse_other_texts(observed, expected if isinstance(expected, float) else None)
+    _refuse_other_texts(observed, known_agreement(where))
     first, second = (observed.part(rows) for rows in (texts.first, ~texts.first))
     choice = choose(first, second, request.min_agreement)
     _refuse_slow(choice, second, request.min_agreement)
@@ -285,7 +284,9 @@ def _write(
     folder.mkdir()
     shutil.copytree(where.model, folder / MODEL, ignore=shutil.ignore_patterns(CARD))
     if where.extra.is_dir():
-        shutil.copytree(where.extra, folder / where.extra.name)
+        # No prediction needs the hashes of the texts.
+        no_hashes = shutil.ignore_patterns(HASHES)
+        shutil.copytree(where.extra, folder / where.extra.name, ignore=no_hashes)
     config = {k: v for k, v in read_json(where.path / CONFIG).items() if k not in _NOT_NEEDED}
     write_json(folder / CONFIG, config)
     write_json(folder / FILE, cascade.to_dict())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
 from clx.ml.prediction.exported import python_methods
+from clx.ml.results.json_tables import object_or_empty
 from clx.ml.run_directory.config import STUDENT_OF
 from clx.ml.run_directory.identities import identities
 from clx.ml.run_directory.layout import RunDir
@@ -31,6 +32,13 @@ def rule_of_run(task: Task) -> OneLabel | LabelSet:
             f"decides by them"
         )
     return rule
+
+
+def known_agreement(where: RunDir) -> float | None:
+    """Return the share of equal decisions when a student was made, None if it is not known."""
+    distilled = object_or_empty(where.read_results().get("distilled"))
+    share = object_or_empty(distilled.get("agreement")).get("equal")
+    return share if isinstance(share, float) else None
 
 
 def student_entry(task: Task, place: RunDir, student: Task, where: RunDir) -> Mapping[str, Any]:

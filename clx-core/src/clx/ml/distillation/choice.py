@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+EVERY_TEXT = 1e6
+"""A limit of the risk that no text reaches."""
+
+
 @dataclass(frozen=True)
 class Observed:
     """What student and teacher decide about texts that the student has not learned from.
@@ -104,7 +108,8 @@ def choose(first: Observed, second: Observed, min_agreement: float) -> Choice | 
 
     risk = fit_risk(first.margin, first.label, ~first.student, first.labels)
     own, theirs = risk.of(first.margin, first.label), risk.of(second.margin, second.label)
-    limits = np.unique(own)
+    # Behind all texts of the first half comes the rule by which the student answers every text.
+    limits = np.append(np.unique(own), EVERY_TEXT)
     supported = _wrong_by_limit(first, own, limits) <= (1 - min_agreement) * len(first)
     if not supported.any():
         return None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ModelError
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config
-from clx.ml.editing.fast import rename_in_cascade
 from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.editing.names import (
     LABEL_TYPE,
@@ -18,6 +17,7 @@ from clx.ml.editing.names import (
     options_with_labels,
     renamed_tags,
 )
+from clx.ml.editing.rename_fast import rename_in_cascade
 from clx.ml.editing.renamed_results import renamed_results, renamed_value
 from clx.ml.plugins.calls import report_sections
 from clx.ml.prediction.cascaded import has_cascade

@@ -14,9 +14,10 @@ from clx.ml.data.texts import column_to_frame, frame_inputs
 from clx.ml.prediction.backends import check_backend
 from clx.ml.prediction.predict import CutTexts
 from clx.ml.prediction.windows import array_rule
-from clx.ml.run.engines import EngineRun
+from clx.ml.run.cascade_engines import CascadeEngineRun
 from clx.ml.run.pickling import reduced
 from clx_runtime.arguments import check_batch_size, check_min_score
+from clx_runtime.cascade import refuse_min_score
 from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from clx.ml.prediction.windows import ArrayRule, Window
 
 
-class PredictingRun(EngineRun):
+class PredictingRun(CascadeEngineRun):
     """A run that predicts. All its methods use one private generator, and the task decides."""
 
     def predict(
@@ -86,7 +87,7 @@ class PredictingRun(EngineRun):
         """
         check_min_score(min_score)
         check_batch_size(batch_size)
-        check_backend(backend)
+        refuse_min_score(check_backend(backend), min_score)
         candidates = as_texts(as_text_rows(texts, self.text_columns))
         if hasattr(candidates, "__len__"):
             candidates = check_texts(candidates)
@@ -240,6 +241,7 @@ class PredictingRun(EngineRun):
         from clx.ml.prediction.rows import row_function, window_row_function
 
         chosen, rule = self._ready_backend(backend), self._array_rule()
+        refuse_min_score(chosen, min_score)
         if rule is not None:
 
             def windows(inputs: list[str], cut: CutTexts) -> Iterator[Window]:
