@@ -1,4 +1,4 @@
-"""A cascade on real runs: the student answers where it decides like the run, and nothing else changes."""
+"""A cascade on real runs: the student answers where it decides like the run."""
 
 import json
 import os
@@ -14,14 +14,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cli_helpers import Cli
 from clx.batch import Predictor
-from clx.errors import CascadeError, CascadeWarning, ClxWarning, ConfigError, NotTrainedError, RunDirError
+from clx.errors import (
+    CascadeError,
+    CascadeWarning,
+    ClxWarning,
+    ConfigError,
+    NotTrainedError,
+    RunDirError,
+)
 from clx.ml import training_run
 from clx.ml.distillation import cascade as room
 from clx.ml.distillation.learned import write_learned
 from clx.ml.distillation.setting_aside import text_hashes
 from clx.ml.run_directory.layout import RunDir
-from cli_helpers import Cli
 from conftest import ANIMALS, FRUIT, fruit_frame
 from students import make_student
 
@@ -86,13 +93,17 @@ def cascaded(_cascaded_once, tmp_path):
 
 def test_the_result(_cascaded_once):
     folder, result = _cascaded_once
-    assert 0.05 < result.share < 1 and result.bound >= 0.95
+    assert 0.05 < result.share < 1
+    assert result.bound >= 0.95
     assert result.agreement >= result.bound > result.min_agreement - 1e-9
     assert result.texts["chosen_on"] + result.texts["measured_on"] == len(TEXTS)
     assert set(result.speeds) == {"torch", "student", "teacher", "cascade"}
-    assert set(result.margins) == {"animal", "fruit"} and result.accuracy == {}
-    assert result.curve["share"].is_monotonic_increasing and result.curve["chosen"].sum() == 1
-    assert "answers" in str(result) and "Texts per second" in result._repr_html_()
+    assert set(result.margins) == {"animal", "fruit"}
+    assert result.accuracy == {}
+    assert result.curve["share"].is_monotonic_increasing
+    assert result.curve["chosen"].sum() == 1
+    assert "answers" in str(result)
+    assert "Texts per second" in result._repr_html_()
     results = json.loads((folder / "trained" / "results.json").read_text())
     assert results["cascade"]["share"] == result.share
     assert results["cascade"] == json.loads(json.dumps(result.to_dict()))
@@ -145,7 +156,8 @@ def test_a_copy_keeps_its_cascade_and_a_training_removes_it(cascaded, tmp_path):
     with pytest.raises(RunDirError, match="fast/model/model.safetensors"):
         training_run(load=copy).predict(NEW, backend="cascade")
     cascaded.train(fruit_frame(), overwrite=True, fine_tune=False)
-    assert not (cascaded.run_dir / "fast").exists() and "cascade" not in cascaded.results
+    assert not (cascaded.run_dir / "fast").exists()
+    assert "cascade" not in cascaded.results
     with pytest.raises(NotTrainedError, match="has no student that answers first"):
         cascaded.predict(NEW, backend="cascade")
 
@@ -162,7 +174,8 @@ def test_new_names_are_carried_and_new_decisions_remove_it(cascaded):
     assert again.predict_labels(NEW, backend="cascade") == list(after["label"])
     with pytest.warns(ClxWarning, match="was removed from 'trained'.*with_fast again"):
         again.set_decisions(min_score=0.9)
-    assert not (again.run_dir / "fast").exists() and "cascade" not in again.results
+    assert not (again.run_dir / "fast").exists()
+    assert "cascade" not in again.results
 
 
 def test_the_same_student_again(cascaded):
@@ -173,8 +186,7 @@ def test_the_same_student_again(cascaded):
     assert result.share >= first
     edited(student, student_of={"run_name": "x", "identity": "other", "kind": "static"})
     with pytest.raises(ConfigError, match="is a student of 'x' as it was then"):
-        cascaded = training_run(load=cascaded.run_dir)
-        cascaded.with_fast(student, 0.85, TEXTS)
+        training_run(load=cascaded.run_dir).with_fast(student, 0.85, TEXTS)
 
 
 def test_merged_labels_remove_it(cascaded):
@@ -183,7 +195,8 @@ def test_merged_labels_remove_it(cascaded):
     from clx.ml.editing.fast import without_cascade
 
     results = without_cascade(RunDir(cascaded.run_dir), {"cascade": {}, "steps": 1})
-    assert results == {"steps": 1} and not (cascaded.run_dir / "fast").exists()
+    assert results == {"steps": 1}
+    assert not (cascaded.run_dir / "fast").exists()
 
 
 # ---- Refusals ----------------------------------------------------------------------------------------
@@ -242,7 +255,8 @@ def test_students_of_others(trained, changes, message):
     run = training_run(load=trained)
     student = edited(student_of(trained), **changes)
     raised = unchanged(run, lambda: run.with_fast("student", 0.9, TEXTS))
-    assert issubclass(raised.type, ConfigError) and message in str(raised.value)
+    assert issubclass(raised.type, ConfigError)
+    assert message in str(raised.value)
     assert student.is_dir()
 
 
@@ -255,8 +269,11 @@ def test_arguments(trained, cascaded):
         ((3, 0.9, TEXTS), "needs a run, its name or its directory"),
     ]:
         raised = unchanged(run, lambda given=arguments: run.with_fast(*given))
-        assert raised.type is ConfigError and message in str(raised.value)
-    assert unchanged(run, lambda: run.with_fast("student", 0.9, TEXTS, "onnx")).type is NotTrainedError
+        assert raised.type is ConfigError
+        assert message in str(raised.value)
+    assert (
+        unchanged(run, lambda: run.with_fast("student", 0.9, TEXTS, "onnx")).type is NotTrainedError
+    )
     for call in (
         lambda: cascaded.predict_labels(NEW, min_score=0.5, backend="cascade"),
         lambda: cascaded.predict_frame(NEW, min_score=0.5, backend="cascade"),
@@ -306,7 +323,9 @@ def test_labels_give_accuracies_and_the_report_shows_the_curve(trained):
     assert result.accuracy["student"] == pytest.approx(result.student_agreement)
     assert result.accuracy["cascade"] == pytest.approx(result.agreement)
     page = (trained / "report.html").read_text()
-    assert 'id="cascade"' in page and "Texts per second" in page and "plot-cascade" in page
+    assert 'id="cascade"' in page
+    assert "Texts per second" in page
+    assert "plot-cascade" in page
     empty = frame.assign(label=None)
     assert run.with_fast(student, 0.9, empty).accuracy == {}
 
@@ -360,9 +379,7 @@ def test_several_labels_are_equal_if_their_sets_are(tiny_model, tmp_path):
     mine = training_run(load=student).predict(texts[:80])
     own = run.predict(texts[:80])
     rule = run.decision_rule()
-    for who, labels, one, other in zip(
-        rows["answered_by"], rows["labels"], mine, own, strict=True
-    ):
+    for who, labels, one, other in zip(rows["answered_by"], rows["labels"], mine, own, strict=True):
         # The run's own thresholds decide on the scores of either.
         assert labels == rule.decide(one if who == "student" else other)
         closest = min(one, key=lambda name: abs(one[name] - rule.limits()[name]))
@@ -382,7 +399,8 @@ def test_the_command(trained, cli):
     assert cli.status == 0
     assert set(pd.read_csv(trained.parent / "out.csv")["answered_by"]) == {"student", "teacher"}
     cli("cascade", trained, "student", source, "--min-agreement", "0.9999")
-    assert cli.status == 2 and "takes at least" in cli.err
+    assert cli.status == 2
+    assert "takes at least" in cli.err
 
 
 def test_without_torch(trained):
@@ -407,7 +425,8 @@ def test_without_torch(trained):
         env=os.environ, check=True, capture_output=True, text=True,
     )  # fmt: skip
     who, labels = json.loads(found.stdout)
-    assert who == list(expected["answered_by"]) and labels == list(expected["label"])
+    assert who == list(expected["answered_by"])
+    assert labels == list(expected["label"])
     from clx_runtime import load
     from clx_runtime.errors import ConfigError as RuntimeConfigError
 

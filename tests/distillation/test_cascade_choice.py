@@ -48,12 +48,14 @@ def test_the_bound_holds_in_at_least_36_of_40_trials(count):
     for trial in range(40):
         generator = np.random.default_rng(trial)
         choice = choose(observed(generator, count), observed(generator, count), 0.99)
-        assert choice is not None and choice.bound >= 0.99
+        assert choice is not None
+        assert choice.bound >= 0.99
         assert choice.bound <= choice.agreement
         held += true_agreement(choice.margins) >= 0.99
         stated += true_agreement(choice.margins) >= choice.bound
         shares.append(choice.share)
-    assert held >= 36 and stated >= 36
+    assert held >= 36
+    assert stated >= 36
     # A rule that never lets the student answer would hold, too.
     assert np.mean(shares) > (0.2 if count < 1000 else 0.45)
 
@@ -87,14 +89,16 @@ def test_labels_with_enough_texts_have_their_own_margin():
     label[label > 9] = 9
     label[:5] = 10
     risk = fit_risk(margin, label, generator.random(4000) < chance, 11)
-    assert risk.own[:10].all() and not risk.own[10]
+    assert risk.own[:10].all()
+    assert not risk.own[10]
     margins = risk.margins(-5.0)
     assert margins[10] == risk.common_margin(-5.0)
     assert len(set(margins.round(6))) == 11
     # A larger margin never has a higher risk, and a lower limit never a smaller margin.
     assert (np.diff(risk.of(np.linspace(0, 1, 99), np.full(99, 3))) < 0).all()
     assert (risk.margins(-6.0) >= margins).all()
-    assert np.isinf(risk.margins(-80.0)).all() and (risk.margins(80.0) == 0).all()
+    assert np.isinf(risk.margins(-80.0)).all()
+    assert (risk.margins(80.0) == 0).all()
 
 
 def test_clopper_and_pearson():
@@ -111,13 +115,15 @@ def test_the_margin_is_that_of_the_table_unless_the_run_abstains():
     scores = np.array([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4], [0.34, 0.33, 0.33]], dtype=np.float32)
     rule = OneLabel(("a", "b", "c"))
     margin, label = closest(scores, rule)
-    assert margin.tolist() == rule.columns(scores)["margin"] and label.tolist() == [0, 1, 0]
+    assert margin.tolist() == rule.columns(scores)["margin"]
+    assert label.tolist() == [0, 1, 0]
     # 0.7 is 0.05 above the limit, 0.5 is 0.15 below it.
     margin, _ = closest(scores, OneLabel(("a", "b", "c"), "str", 0.65))
     assert margin == pytest.approx([0.05, 0.15, 0.31], abs=1e-6)
     many = LabelSet(("a", "b", "c"), "str", (0.5, 0.5, 0.05))
     margin, label = closest(scores, many)
-    assert margin.tolist() == many.columns(scores)["margin"] and label.tolist() == [2, 1, 0]
+    assert margin.tolist() == many.columns(scores)["margin"]
+    assert label.tolist() == [2, 1, 0]
     other = scores + np.array([[0, 0.4, 0], [0, 0, 0], [0, 0, 0]], dtype=np.float32)
     assert same_decisions(scores, other, many).tolist() == [False, True, True]
     assert same_decisions(scores, other, rule).tolist() == [True, True, True]

@@ -172,7 +172,9 @@ def read_cascade(folder: Path) -> Cascade:
     values = read_json(path)
     version = values.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise RunDirError(f"A newer clx wrote {path}: pip install --upgrade clx-core or clx-runtime")
+        raise RunDirError(
+            f"A newer clx wrote {path}: pip install --upgrade clx-core or clx-runtime"
+        )
     known = {each.name for each in fields(Cascade)}
     try:
         given = {name: value for name, value in values.items() if name in known}

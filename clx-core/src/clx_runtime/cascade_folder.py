@@ -85,9 +85,7 @@ def cascade_of_run(
     return model, cascade, digest
 
 
-def _check_teacher(
-    folder: Path, cascade: Cascade, export: Export, listed: dict[str, Any]
-) -> None:
+def _check_teacher(folder: Path, cascade: Cascade, export: Export, listed: dict[str, Any]) -> None:
     """Raise if the export is another one than the one that was measured.
 
     Raises:

@@ -1,10 +1,10 @@
 """A check of the student's answers while it predicts: the teacher repeats a share of them.
 
 The hash of a text decides whether it is checked. A warning says when fewer decisions are equal than
-asked for. It may come after any number of texts, so the test is one that holds at every moment (Ville's
-inequality; Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", 2023): a bet
+asked for. It may come after any number of texts, so the test is one that holds at every moment. A bet
 against the student is fair or worse as long as the agreement is what was asked for, and its stake then
-grows by a factor of 20 with a probability of at most 5 %.
+grows by a factor of 20 with a probability of at most 5 % (Ville's inequality; Waudby-Smith and Ramdas,
+"Estimating means of bounded random variables by betting", 2023).
 """
 
 from __future__ import annotations

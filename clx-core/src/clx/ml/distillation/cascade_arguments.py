@@ -43,7 +43,7 @@ def chosen_teacher(directory: RunDir, teacher: Any) -> str:
 
     Args:
         directory: the run.
-        teacher: the caller's choice; None for the fastest export with enough equal decisions, else torch.
+        teacher: the caller's choice; None for the fastest export with enough equal decisions, or torch.
 
     Raises:
         ConfigError: there is no such backend.

@@ -18,6 +18,7 @@ from clx_runtime.one_label import OneLabel
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
+
 def rule_of_run(task: Task) -> OneLabel | LabelSet:
     """Return the rule by which a run decides.
 

@@ -1,13 +1,15 @@
 """Choose from which margin a student answers, so that a bound of the agreement holds.
 
-One half of the texts fits how the risk of another decision falls with the margin (``risk.py``), and so
-fixes an order of rules, from the strictest to the loosest one that it supports. The other half tests
-these rules in this order: a rule passes if the lower Clopper-Pearson bound of the share of equal decisions
-is at least what was asked for, and the first rule that does not pass ends the test. The last rule that
-passed is chosen. Each rule is tested at 95 %, and the chosen one still holds with 95 %, however many
-there are: to choose a rule that is worse than asked for, the first such rule in the order must have
-passed, and that alone happens in 5 % of all cases (fixed-sequence testing: Maurer, Hothorn and Lehmacher,
-1995; for the choice of thresholds: Angelopoulos et al., "Learn then Test", 2021).
+One half of the texts fits how the risk of another decision falls with the margin (``risk.py``). It
+so fixes an order of rules, from the strictest to the loosest one that it supports. The other half
+tests these rules in this order: a rule passes if the lower Clopper-Pearson bound of the share of equal
+decisions is at least what was asked for, and the first rule that does not pass ends the test. The last
+rule that passed is chosen.
+
+Each rule is tested at 95 %, and the chosen one still holds with 95 %, however many there are: a rule
+that is worse than asked for can only be chosen if the first such rule in the order passed, and that
+happens in 5 % of all cases at most. This is fixed-sequence testing (Maurer, Hothorn and Lehmacher, 1995;
+for the choice of thresholds, Angelopoulos et al., "Learn then Test", 2021).
 """
 
 from __future__ import annotations

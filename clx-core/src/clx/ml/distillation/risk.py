@@ -1,7 +1,7 @@
 """How likely a student decides unlike its teacher, by its margin and its label.
 
-One logistic curve over the margin holds for all labels. A label with enough texts has a curve of its own,
-which is drawn towards the common one.
+One logistic curve over the margin holds for all labels. A label with enough texts has a curve of its
+own, which is drawn towards the common one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ITERATIONS = 30
 
 @dataclass(frozen=True)
 class Risk:
-    """A curve for each label: the log odds of another decision are ``level - slope * log odds of margin``.
+    """A curve per label: the log odds of another decision are ``level - slope * log odds of margin``.
 
     Attributes:
         level: shape (labels,).
@@ -37,9 +37,7 @@ class Risk:
     own: np.ndarray[Any, Any]
     common: Any
 
-    def of(
-        self, margin: np.ndarray[Any, Any], label: np.ndarray[Any, Any]
-    ) -> np.ndarray[Any, Any]:
+    def of(self, margin: np.ndarray[Any, Any], label: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return the log odds that the teacher decides otherwise, shape (texts,)."""
         return _floats(self.level[label] - self.slope[label] * _log_odds(margin))
 

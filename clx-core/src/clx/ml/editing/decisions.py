@@ -11,11 +11,11 @@ from clx.errors import ConfigError
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.editing.fast import still_holds, tell_removed, without_cascade
-from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.plugins.calls import report_sections
 from clx.ml.prediction.exported import decision_settings, settings_files, with_settings
 from clx.ml.results.decisions import DecisionChange
 from clx.ml.results.pages import run_report
+from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.identities import with_identities
 from clx.ml.run_directory.layout import CONFIG, REPORT, RESULTS, RunDir

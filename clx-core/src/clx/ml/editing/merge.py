@@ -13,7 +13,6 @@ from clx.errors import DataFormatError
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
-from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.editing.fast import tell_removed
 from clx.ml.editing.groups import Merging, checked_merging, merged_value
 from clx.ml.editing.names import (
@@ -38,6 +37,7 @@ from clx.ml.results.data_check import DataCheck
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.config import LEARNED, TEMPERATURE
+from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.run_directory.files import json_text
 from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
 from clx.ml.task.author_code import author_code

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ModelError
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config
-from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.editing.names import (
     LABEL_TYPE,
     checked_renaming,
@@ -24,6 +23,7 @@ from clx.ml.prediction.cascaded import has_cascade
 from clx.ml.prediction.exported import settings_files, with_settings
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.config import LEARNED
+from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.run_directory.files import json_text
 from clx.ml.run_directory.identities import with_identities
 from clx.ml.run_directory.layout import CONFIG, REPORT, RESULTS, RunDir
