@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ ASIDE_AT_LEAST, OF_AT_LEAST = 1000, 5000
 """So many texts are set aside where there are so many."""
 
 WATCHED = 0.05
-"""The share of the others that chooses the epoch, but is not learnt from."""
+"""The share of the others that chooses the epoch, but is not learned from."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Sides:
     """The positions of texts, each sorted.
 
     Attributes:
-        learnt: the texts that the student learns from.
+        learned: the texts that the student learns from.
         watched: the texts that choose the epoch.
         aside: the texts that state the agreement, and nothing else.
         below: the hash below which a text is set aside.
     """
 
-    learnt: np.ndarray[Any, Any]
+    learned: np.ndarray[Any, Any]
     watched: np.ndarray[Any, Any]
     aside: np.ndarray[Any, Any]
     below: int
@@ -68,8 +68,24 @@ def sides_of(hashes: np.ndarray[Any, Any]) -> Sides:
         aside = max(aside, ASIDE_AT_LEAST)
     watched = aside + max(1, round((count - aside) * WATCHED))
     return Sides(
-        learnt=np.sort(order[watched:]),
+        learned=np.sort(order[watched:]),
         watched=np.sort(order[aside:watched]),
         aside=np.sort(order[:aside]),
         below=int(hashes[order[aside]]) if aside < count else 2**64,
     )
+
+
+def excluding(sides: Sides, hashes: np.ndarray[Any, Any], others: np.ndarray[Any, Any]) -> Sides:
+    """Return the sides without some texts among those that are learned from.
+
+    Args:
+        sides: the sides.
+        hashes: the hashes of all texts.
+        others: the hashes of the texts not to learn from.
+    """
+    import numpy as np
+
+    def without(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return rows[~np.isin(hashes[rows], others)]
+
+    return replace(sides, learned=without(sides.learned), watched=without(sides.watched))

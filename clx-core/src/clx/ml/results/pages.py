@@ -12,8 +12,9 @@ from clx.ml.results.cascade import cascade_curve, cascade_in_words
 from clx.ml.results.ending import kept_in_words, stopped_in_words
 from clx.ml.results.json_tables import object_or_empty, table_from_json
 from clx.ml.results.row_split import split_sentence
+from clx.ml.results.student_pages import student_sections
 from clx.ml.results.tuning_pages import tuning_sections
-from clx.ml.run_directory.config import CONTINUED_FROM
+from clx.ml.run_directory.config import CONTINUED_FROM, STUDENT_OF
 from clx.ml.run_directory.layout import ENVIRONMENT, LOGS, METRICS_LOG, RunDir
 from clx_runtime.files import read_json_or_empty
 
@@ -49,6 +50,7 @@ def run_report(
         "Task": config["task"],
         "Base model": config.get("base_model_name"),
         "Continued from": object_or_empty(config.get(CONTINUED_FROM)).get("run_name"),
+        "Student of": object_or_empty(config.get(STUDENT_OF)).get("run_name"),
         "Training rows": object_or_empty(results.get("rows")).get("train"),
         "Steps": results.get("steps"),
         "Kept": kept_in_words(results),
@@ -66,7 +68,7 @@ def run_report(
             facts={key: value for key, value in facts.items() if value is not None},
             log=_log(directory),
             data=_data_summary(results),
-            sections=[*tuning_sections(results), *sections],
+            sections=[*student_sections(results), *tuning_sections(results), *sections],
             environment=environment,
             config={key: value for key, value in config.items() if key not in _NOT_SHOWN},
             comparison=_with_earlier(results),

@@ -95,7 +95,7 @@ def write_run(
     _write_extra(task, new.extra)
     page = run_report(new, sections=report_sections(task, result.evaluation), name=task.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")
-    _carry_over(result.run_dir, new.path)
+    carry_over(result.run_dir, new.path)
 
 
 def _copy_logs(work_dir: Path, target: Path) -> None:
@@ -140,7 +140,7 @@ def _results(result: TrainingResult, fitted: Fitted, extra: dict[str, Any]) -> d
     return {**result.to_dict(), "finished": finished, **fitted.to_dict(), **extra}
 
 
-def _carry_over(old: Path, new: Path) -> None:
+def carry_over(old: Path, new: Path) -> None:
     """Copy the files that the user put into the run directory."""
     for path in old.iterdir() if old.is_dir() else ():
         if path.name not in OUR_NAMES:

@@ -1,0 +1,48 @@
+"""The loss against the teacher's probabilities, and the temperature that makes it lowest."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+from torch.nn import functional
+
+from clx.ml.distillation.teacher import SINGLE
+
+RANGE = (0.2, 5.0)
+_STEPS = 40
+
+
+def soft_loss(logits: Tensor, scores: Tensor, kind: str) -> Tensor:
+    """Return the mean loss of logits against a teacher's scores, both of shape (texts, labels).
+
+    Args:
+        logits: the student's.
+        scores: the teacher's probabilities.
+        kind: ``single`` for a softmax over the labels, ``multi`` for a sigmoid for each.
+    """
+    if kind == SINGLE:
+        return functional.cross_entropy(logits, scores)
+    return functional.binary_cross_entropy_with_logits(logits, scores)
+
+
+def best_temperature(logits: Tensor, scores: Tensor, kind: str) -> float:
+    """Return the number to divide logits by for the lowest loss, by golden-section search."""
+    ratio = (5**0.5 - 1) / 2
+    low, high = map(math.log, RANGE)
+
+    def loss(at: float) -> float:
+        return float(soft_loss(logits.double() / math.exp(at), scores.double(), kind))
+
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    for _ in range(_STEPS):
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - ratio * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + ratio * (high - low)
+            at_right = loss(right)
+    return math.exp((low + high) / 2)
