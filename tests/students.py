@@ -61,11 +61,13 @@ def student_weights(labels=2, int8=True, seed=0):
     }
 
 
-def make_student(teacher: Path, name="student", limit=64, int8=True, tokenizer=None) -> Path:
+def make_student(
+    teacher: Path, name="student", limit=64, int8=True, tokenizer=None, labels=None
+) -> Path:
     """Write a static student of a trained run beside it, and return its directory."""
     run = training_run(load=teacher)
     config = RunDir(teacher).read_config()
-    labels = config["label_names"]
+    labels = run.label_names = config["label_names"] = labels or config["label_names"]
     several = run.name == "multi-label-classification"
     kind = "multi_label_classification" if several else "single_label_classification"
     place = RunDir(teacher.parent / name)

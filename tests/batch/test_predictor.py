@@ -391,14 +391,14 @@ def test_torch_computes_with_the_threads_only_during_a_call(run_dir, monkeypatch
     from clx.ml.run.predicting import PredictingRun
 
     seen = []
-    rows = PredictingRun._predict
+    windows = PredictingRun._predict_windows
 
     def watched(self, *args, **kwargs):
-        for prediction in rows(self, *args, **kwargs):
+        for window in windows(self, *args, **kwargs):
             seen.append(torch.get_num_threads())
-            yield prediction
+            yield window
 
-    monkeypatch.setattr(PredictingRun, "_predict", watched)
+    monkeypatch.setattr(PredictingRun, "_predict_windows", watched)
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:

@@ -152,11 +152,8 @@ def _student(contents: Mapping[str, bytes], path: Path) -> Export:
     """Return the static student in an archive."""
     if set(contents) != set(STUDENT_FILES):
         raise RunDirError(f"{path} has not the files of a static student: write the archive again")
-    tokenizer = _text(contents[TOKENIZER], path)
-    problems = expansion_problems(_object(tokenizer, f"{path}: {TOKENIZER}"), TOKENIZER)
-    raise_problems(RunDirError, f"{path} is not loaded:", problems, "Take a copy that you trust.")
-    student = student_of(_text(contents[STUDENT], path), tokenizer, contents[WEIGHTS], str(path))
-    return export_of_student(student)
+    student, tokenizer = (_text(contents[name], path) for name in (STUDENT, TOKENIZER))
+    return export_of_student(student_of(student, tokenizer, contents[WEIGHTS], str(path)))
 
 
 def _contents(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, bytes], Mapping[str, Any]]:

@@ -19,7 +19,7 @@ from clx_runtime.safe_files import file_problems
 from clx_runtime.settings import FILES
 from clx_runtime.static_files import is_static, read_student
 from clx_runtime.static_model import StaticModel
-from clx_runtime.static_safety import static_problems
+from clx_runtime.static_safety import strange_files
 
 
 class _LazyTeacher:
@@ -66,7 +66,7 @@ def cascade_of_run(
     problems = file_problems(folder, (FAST,)) or wrong_sizes(folder, listed, FAST)
     student = folder / FAST / MODEL
     if not problems and listed and is_static(student):
-        problems = static_problems(student)
+        problems = strange_files(student)
     raise_problems(
         RunDirError, f"The run in {folder} is not loaded:", problems, "Call with_fast again."
     )

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Protocol
 
 LONGEST_WAIT = 60.0
@@ -51,7 +52,9 @@ class _Forks:
         # Python calls the functions in reverse order. These modules take locks before a fork. If
         # they were imported later, they would lock first, and a thread that loads a model would
         # wait for them.
-        for name in ("concurrent.futures.thread", "logging", "filelock"):
+        # Only clx itself uses filelock, while it loads a model.
+        others = ("filelock",) if find_spec("clx") is not None else ()
+        for name in ("concurrent.futures.thread", "logging", *others):
             # Where filelock is not installed, nothing locks with it.
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)

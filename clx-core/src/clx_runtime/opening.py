@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from clx_runtime.archive import export_of_archive, is_archive
 from clx_runtime.cascade import CASCADE
 from clx_runtime.errors import ConfigError, ExportError, RunDirError, RunNotFoundError
 from clx_runtime.exports import Export
@@ -57,9 +56,9 @@ def load(
         place = place.expanduser()
     if backend == CASCADE:
         return _cascade(place, device, threads, monitor)
-    if is_archive(place):
-        export, origin = export_of_archive(place)
-        name, digest = origin.run, origin.identity
+    found = _in_archive(place) if place.is_file() else None
+    if found is not None:
+        export, name, digest = found
     elif place.is_dir():
         export, digest = export_of_run(place)
         name = place.resolve().name
@@ -78,9 +77,10 @@ def load(
 
 
 def _cascade(place: Path, device: str | None, threads: int | None, monitor: bool) -> Model:
-    if is_archive(place):
+    if place.is_file():
         raise ExportError(
-            f"{place} is an archive, which has no student that answers first: load the run directory"
+            f"{place} is a file, and an archive has no student that answers first: load the run "
+            f"directory"
         )
     from clx_runtime.cascade_folder import cascade_of_run
 
@@ -88,6 +88,17 @@ def _cascade(place: Path, device: str | None, threads: int | None, monitor: bool
     name = place.resolve().name
     refuse_python(cascade.settings, name)
     return Model(Identity(name, cascade.settings.task, digest, CASCADE), model, cascade.rule())
+
+
+def _in_archive(path: Path) -> tuple[Export, str, str] | None:
+    """Return the export in a file, with the name and identity of its run; None if it is no archive."""
+    # Most runs are folders, which need no zipfile.
+    from clx_runtime.archive import export_of_archive, is_archive
+
+    if not is_archive(path):
+        return None
+    export, origin = export_of_archive(path)
+    return export, origin.run, origin.identity
 
 
 def _backend(export: Export, backend: str | None) -> str:

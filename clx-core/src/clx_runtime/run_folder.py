@@ -16,7 +16,7 @@ from clx_runtime.safe_export import onnx_problems
 from clx_runtime.safe_files import file_problems
 from clx_runtime.settings import MODEL_FILES, SETTINGS
 from clx_runtime.static_files import is_static, read_student
-from clx_runtime.static_safety import CARD, static_problems
+from clx_runtime.static_safety import CARD, strange_files
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
@@ -88,7 +88,7 @@ def _student_of_run(folder: Path, files: dict[str, Any]) -> Export:
     raise_problems(
         RunDirError,
         f"The static student in {folder} is not loaded:",
-        wrong_sizes(folder, files, MODEL) or static_problems(folder / MODEL),
+        wrong_sizes(folder, files, MODEL) or strange_files(folder / MODEL),
         "Restore it from a copy that you trust, or distil the run again.",
     )
     return export_of_student(read_student(folder / MODEL))

@@ -74,7 +74,7 @@ class StaticModel:
         cut = np.zeros(len(texts), dtype=bool) if limit is None else tokens > limit
         if cut.any():
             long = np.flatnonzero(cut)
-            ids = [self.tokenizer.cut_ids(texts[row], limit) for row in long]
+            ids = [self.tokenizer.cut_ids(texts[row], limit) for row in long.tolist()]
             sums[long], tokens[long] = token_sums(self._vectors, ids, self._dim)
         means = sums / np.maximum(tokens, 1)[:, None].astype(np.float32)
         logits = np.empty((len(texts), len(self.settings.labels)), dtype=np.float32)
@@ -87,14 +87,15 @@ class StaticModel:
         import numpy as np
 
         try:
-            vectors = self._weights[EMBEDDINGS][ids]
+            vectors: np.ndarray[Any, Any] = self._weights[EMBEDDINGS][ids]
         except IndexError as error:
             raise RunDirError(
                 f"The tokenizer in {self._where} has more tokens than the student has vectors"
             ) from error
         if self._factors is None:
             return vectors
-        return vectors.astype(np.float32) * self._factors[ids][:, None]
+        vectors = vectors.astype(np.float32) * self._factors[ids][:, None]
+        return vectors
 
     def _layers(self, means: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return the logits of means, shape (texts, labels)."""

@@ -22,8 +22,8 @@ from clx_runtime.static_files import (
 CARD = "README.md"
 
 
-def static_problems(folder: Path) -> list[str]:
-    """Return why a static student must not be loaded, one sentence per problem. No weights are read.
+def strange_files(folder: Path) -> list[str]:
+    """Return a problem for each file of a static student that is missing, or that it does not have.
 
     Args:
         folder: the ``model/`` of a run.
@@ -34,7 +34,16 @@ def static_problems(folder: Path) -> list[str]:
         f"{folder.name}/{name} does not belong to a static student"
         for name in sorted(found - known)
     ]
-    problems += [f"{folder.name}/{n} is missing" for n in STUDENT_FILES if n not in found]
+    return problems + [f"{folder.name}/{n} is missing" for n in STUDENT_FILES if n not in found]
+
+
+def static_problems(folder: Path) -> list[str]:
+    """Return why a static student must not be loaded, one sentence per problem. No weights are read.
+
+    Args:
+        folder: the ``model/`` of a run.
+    """
+    problems = strange_files(folder)
     if problems:
         return problems
     try:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from clx_runtime.errors import RunDirError
 from clx_runtime.forks import not_forked
+from clx_runtime.problems import raise_problems
+from clx_runtime.safe_export import expansion_problems
 from clx_runtime.texts import TextRow
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class StudentTokenizer:
         by_word: whether the tokens of a text are those of its parts between spaces, one after another.
 
     Raises:
-        RunDirError: the content is damaged.
+        RunDirError: the content is damaged, or turns short texts into huge ones.
     """
 
     def __init__(self, content: str, where: str) -> None:
@@ -42,6 +44,16 @@ class StudentTokenizer:
         except Exception as error:
             # The package raises Exception itself.
             raise RunDirError(f"The tokenizer in {where} is damaged: {error}") from error
+        parts = {
+            "normalizer": _values(self._tokenizer.normalizer),
+            "post_processor": _values(self._tokenizer.post_processor),
+        }
+        raise_problems(
+            RunDirError,
+            f"The static student in {where} is not loaded:",
+            expansion_problems(parts, "its tokenizer"),
+            "Take a copy that you trust.",
+        )
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self.by_word = _splits_words(self._tokenizer)

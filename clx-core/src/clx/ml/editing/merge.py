@@ -31,8 +31,10 @@ from clx.ml.model.head.initialize import validation_to_json
 from clx.ml.model.head.label_texts import label_texts
 from clx.ml.model.head.layer import model_columns
 from clx.ml.model.saved_model import load_saved_model
+from clx.ml.model.static_net import StaticNet, static_net
 from clx.ml.plugins.calls import report_sections
 from clx.ml.prediction.cascaded import has_cascade
+from clx.ml.prediction.exported import decision_settings
 from clx.ml.results.data_check import DataCheck
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.results.pages import run_report
@@ -40,6 +42,7 @@ from clx.ml.run_directory.config import LEARNED, TEMPERATURE
 from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.run_directory.files import json_text
 from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
+from clx.ml.run_directory.students import is_student
 from clx.ml.task.author_code import author_code
 from clx.ml.task.options import option_names, options_of_task
 from clx.ml.training.data import Data, fingerprints, tokenized_splits, validated_frames
@@ -113,7 +116,7 @@ def merge_labels(
 
         had_student = has_cascade(place)
         with edited(place, checked) as new:
-            _write_model(new, tokenizer, fitted)
+            _write_model(task, new, tokenizer, fitted)
             results = _results(new, result, fitted, merging, rows.frames)
             rewrite_card(task, place, new, config, results)
             replace_text(new.path / CONFIG, json_text(config))
@@ -146,7 +149,11 @@ def _fit(
     """
     # The saved model has the old labels.
     setattr(task, LABEL_NAMES, list(merging.old))
-    model = load_saved_model(task, place.model, tokenizer)
+    model: Any = (
+        static_net(place.model)
+        if is_student(place)
+        else load_saved_model(task, place.model, tokenizer)
+    )
     model.to(choose_device(task.device, stored=True))
     head = head_to_refit(task, model, splits[0])
     ids = [merging.id_of(name) for name in label_names]
@@ -245,12 +252,18 @@ def _counted(splits: Sequence[Split], fitted: Refitted) -> DataCheck:
     return DataCheck((), rows, {f"{name}_data": of for name, of in fitted.counts.items()})
 
 
-def _write_model(new: RunDir, tokenizer: PreTrainedTokenizerBase, fitted: Refitted) -> None:
+def _write_model(
+    task: Task, new: RunDir, tokenizer: PreTrainedTokenizerBase, fitted: Refitted
+) -> None:
     shutil.rmtree(new.model)
     # An export, an adapter and a student have the old labels.
     shutil.rmtree(new.path / ONNX, ignore_errors=True)
     shutil.rmtree(new.fast.path, ignore_errors=True)
     shutil.rmtree(new.adapter, ignore_errors=True)
+    model: Any = fitted.model
+    if isinstance(model, StaticNet):
+        model.write(new.model, decision_settings(task))
+        return
     with quiet_transformers():
         fitted.model.save_pretrained(new.model)
         tokenizer.save_pretrained(new.model)

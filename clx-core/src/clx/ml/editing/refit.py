@@ -30,6 +30,9 @@ from clx.ml.model.head.layer import (
     set_head,
 )
 from clx.ml.model.head.probe import Examples, Kind
+from clx.ml.model.static_net import static_net
+from clx.ml.run_directory.layout import RunDir
+from clx.ml.run_directory.students import is_student
 from clx.problems import names
 
 if TYPE_CHECKING:
@@ -278,7 +281,8 @@ def check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
     Raises:
         ModelError: it does not, so the run is left as it was.
     """
-    saved = run.model
+    place = RunDir(run.run_dir)
+    saved = static_net(place.model) if is_student(place) else run.model
     fitted.model.to(saved.device)
     rows = dataset.select(range(min(ROWS, len(dataset))))
     with evaluating(fitted.model):
