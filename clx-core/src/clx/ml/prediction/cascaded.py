@@ -31,25 +31,31 @@ def cascade_folder(directory: RunDir) -> Path:
     return directory.fast.path
 
 
-def cascade_of(task: Task, directory: RunDir) -> Cascade:
-    """Return when the student of a run answers.
-
-    Args:
-        task: the run.
-        directory: its directory.
+def check_decisions(task: Task, cascade: Cascade) -> None:
+    """Raise unless a run decides as when the margins of its student were chosen.
 
     Raises:
-        NotTrainedError: the run has no student.
-        ConfigError: the run decides otherwise than when the margins were chosen.
-        RunDirError: the teacher was exported again since.
+        ConfigError: it decides otherwise.
     """
-    cascade = read_cascade(cascade_folder(directory))
     rule = task.decision_rule()
     if rule is None or rule.to_dict() != cascade.settings.decision:
         raise ConfigError(
             f"The decisions of {task.run_name!r} were changed since the margins of its student were "
             f"chosen: call with_fast again"
         )
+
+
+def cascade_of(directory: RunDir) -> Cascade:
+    """Return when the student of a run answers.
+
+    Args:
+        directory: the run.
+
+    Raises:
+        NotTrainedError: the run has no student.
+        RunDirError: the teacher was exported again since the margins were chosen.
+    """
+    cascade = read_cascade(cascade_folder(directory))
     if cascade.teacher_file != teacher_file(directory, cascade.teacher):
         raise RunDirError(
             f"The run in {directory.path} was exported again since with_fast measured "

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from clx.ml.prediction.backends import TORCH, backend_of, check_backend
-from clx.ml.prediction.cascaded import cascade_folder
+from clx.ml.prediction.cascaded import cascade_folder, check_decisions
 from clx.ml.run.engines import EngineRun
 from clx.ml.run.saved import run_of_config
 from clx.ml.run_directory.layout import RunDir
@@ -40,6 +40,7 @@ class CascadeEngineRun(EngineRun):
             return self._load_student(cascade.settings, directory)
 
         fast = self._clx_loaded.fast(self, self._trained_directory, load)
+        check_decisions(self, fast.cascade)
         teacher = partial(self._load_teacher, fast.cascade.teacher, fast.cascade.settings)
         monitor = fast.monitor if monitored and fast.cascade.monitor else None
         return CascadeModel(fast.cascade, fast.model, teacher, monitor)

@@ -213,7 +213,7 @@ class Loaded:
                 from clx_runtime.cascade_monitor import Monitor
 
                 checked = self._checked(task, directory())
-                cascade = cascade_of(task, checked)
+                cascade = cascade_of(checked)
                 refuse_unsafe(checked.fast, False, checked.fast.read_config())
                 self._fast = FastStudent(cascade, load(cascade, checked.fast), Monitor(cascade))
             return self._fast

@@ -82,9 +82,7 @@ def unchecked(task_class: type[R], options: Mapping[str, Any]) -> R:
     return run
 
 
-def open_other(
-    run: R, other: str | Path, device: str | None, purpose: str = "compared"
-) -> R:
+def open_other(run: R, other: str | Path, device: str | None, purpose: str = "compared") -> R:
     """Open another saved run of the same task, named in a call of a run.
 
     Args:
