@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clx.batch import Predictor
+from clx.batch import Predictor, predict_parts
+from clx.cli.serving import SavedSource
 from clx.errors import ConfigError, TruncationWarning
 from clx.ml import training_run
 from clx.ml.run_directory.layout import RunDir
 from clx_runtime import load
+from clx_runtime.server.served import Needs
 from conftest import fruit_frame, mixed_texts
 from students import make_student
 
@@ -165,3 +167,18 @@ def test_merged_labels(trained):
     assert again.label_names == load(run.run_dir).labels == ["living", "fruit"]
     assert again.predict_labels(TEXTS[:2]) == ["fruit", "living"]
     assert load(run.run_dir).predict_labels(TEXTS) == again.predict_labels(TEXTS)
+
+
+def test_in_parts_with_an_estimate_and_a_server(student, tmp_path):
+    rows = pd.DataFrame({"text": TEXTS * 5})
+    rows.to_parquet(tmp_path / "in.parquet")
+    estimate = student.estimate(tmp_path / "in.parquet")
+    assert [(each.backend, each.problem) for each in estimate.backends] == [("static", None)]
+    predict_parts(student, tmp_path / "in.parquet", tmp_path / "parts", all_scores=True)
+    found = pd.concat(map(pd.read_parquet, sorted((tmp_path / "parts").rglob("*.parquet"))))
+    assert found["label"].tolist() == student.predict_labels(TEXTS * 5)
+    served = SavedSource(str(student.run_dir), None, None, None).open()
+    assert (served.facts.backend, served.facts.labels) == ("static", ("animal", "fruit"))
+    computed = served.compute(TEXTS, Needs(logits=True, prediction=True))
+    assert computed.predictions == student.predict(TEXTS)
+    assert computed.tokens[:3] == [4, 5, 0]

@@ -51,6 +51,7 @@ class StaticModel:
         files = read_student(source) if isinstance(source, Path) else source
         self.settings, self._where = files.settings, files.where
         self._weights, self._eps = files.weights, np.float32(files.layer_norm_eps)
+        self._hidden = _hidden_layer(files)
         self._factors = _factors(files)
         self.tokenizer = StudentTokenizer(files.tokenizer, files.where)
         self._dim = files.weights[EMBEDDINGS].shape[1]
@@ -76,42 +77,62 @@ class StaticModel:
             long = np.flatnonzero(cut)
             ids = [self.tokenizer.cut_ids(texts[row], limit) for row in long.tolist()]
             sums[long], tokens[long] = token_sums(self._vectors, ids, self._dim)
-        means = sums / np.maximum(tokens, 1)[:, None].astype(np.float32)
+        counts = np.maximum(tokens, 1).astype(np.float32)
         logits = np.empty((len(texts), len(self.settings.labels)), dtype=np.float32)
         for start in range(0, len(texts), ROWS):
-            logits[start : start + ROWS] = self._layers(means[start : start + ROWS])
+            rows = slice(start, start + ROWS)
+            logits[rows] = self._layers(sums[rows], counts[rows])
         return Read(logits, cut.tolist(), tokens.tolist())
 
     def _vectors(self, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return the weighted vectors of tokens, shape (tokens, dim)."""
         import numpy as np
 
+        vectors: np.ndarray[Any, Any]
         try:
-            vectors: np.ndarray[Any, Any] = self._weights[EMBEDDINGS][ids]
+            vectors = self._weights[EMBEDDINGS][ids]
         except IndexError as error:
             raise RunDirError(
                 f"The tokenizer in {self._where} has more tokens than the student has vectors"
             ) from error
-        if self._factors is None:
-            return vectors
-        vectors = vectors.astype(np.float32) * self._factors[ids][:, None]
+        if self._factors is not None:
+            vectors = vectors.astype(np.float32) * self._factors[ids][:, None]
         return vectors
 
-    def _layers(self, means: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return the logits of means, shape (texts, labels)."""
+    def _layers(
+        self, sums: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]
+    ) -> np.ndarray[Any, Any]:
+        """Return the logits of texts, shape (texts, labels).
+
+        Args:
+            sums: the sums of their vectors, shape (texts, dim).
+            counts: the numbers of their vectors, at least 1.
+        """
         import numpy as np
 
-        weights = self._weights
-        centered = means - means.mean(axis=1, keepdims=True)
-        centered /= np.sqrt(np.square(centered).mean(axis=1, keepdims=True) + self._eps)
-        centered *= weights["norm.weight"]
-        centered += weights["norm.bias"]
-        hidden = centered @ weights["hidden.weight"].T
-        hidden += weights["hidden.bias"]
+        # LayerNorm of a sum is that of the mean, if the small number grows with the variance.
+        centered = sums - sums.mean(axis=1, keepdims=True)
+        variances = np.einsum("ij,ij->i", centered, centered) / np.float32(self._dim)
+        centered /= np.sqrt(variances + self._eps * np.square(counts))[:, None]
+        weights, bias = self._hidden
+        hidden = centered @ weights
+        hidden += bias
         np.maximum(hidden, 0, out=hidden)
-        logits: np.ndarray[Any, Any] = hidden @ weights["output.weight"].T
-        logits += weights["output.bias"]
+        logits: np.ndarray[Any, Any] = hidden @ self._weights["output.weight"].T
+        logits += self._weights["output.bias"]
         return logits
+
+
+def _hidden_layer(files: StudentFiles) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the hidden layer with LayerNorm's weights in it, shapes (dim, hidden) and (hidden,)."""
+    import numpy as np
+
+    weights, bias = (
+        files.weights[f"hidden.{part}"].astype(np.float64) for part in ("weight", "bias")
+    )
+    scaled = (weights * files.weights["norm.weight"]).T
+    shifted = weights @ files.weights["norm.bias"] + bias
+    return np.ascontiguousarray(scaled, dtype=np.float32), shifted.astype(np.float32)
 
 
 def _factors(files: StudentFiles) -> np.ndarray[Any, Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from clx_runtime.forks import renew_after_fork
@@ -62,7 +62,7 @@ class WordSums:
         """Return the sum of each text's vectors, shape (texts, dim), and its number of tokens."""
         import numpy as np
 
-        pieces = [self._pieces(text) for text in texts]
+        pieces = self._pieces(texts)
         sizes = np.fromiter(map(len, pieces), dtype=np.intp, count=len(pieces))
         words = list(chain.from_iterable(pieces))
         with self._lock:
@@ -73,43 +73,42 @@ class WordSums:
             tokens = np.add.reduceat(self._tokens[places], starts) if words else self._tokens[:0]
         return sums, tokens
 
-    def _pieces(self, text: str) -> Sequence[str]:
-        parts = parts_of(text)
+    def _pieces(self, texts: Sequence[str]) -> list[Sequence[str]]:
         if not self._tokenizer.by_word:
-            return parts
-        return [piece for part in parts for piece in part.split(" ")]
+            return [parts_of(text) for text in texts]
+        # The texts of a row are joined by line breaks, at which words end too.
+        return [text.split(" ") for text in texts]
 
     def _places_of(self, words: Sequence[str]) -> np.ndarray[Any, Any]:
         """Return where the sum of each word is, after adding those of new words."""
         import numpy as np
 
         known = self._places
-        places: Sequence[int | None] = list(map(known.get, words))
-        if None in places:
-            new = dict.fromkeys(w for w, at in zip(words, places, strict=True) if at is None)
+        places = np.fromiter(map(known.get, words, repeat(-1)), dtype=np.intp, count=len(words))
+        missing = np.flatnonzero(places < 0)
+        if len(missing):
+            new = dict.fromkeys([words[place] for place in missing.tolist()])
             if len(known) + len(new) > self._most:
                 known.clear()
-                new = dict.fromkeys(words)
-            places = self._with_new(words, list(new))
-        return np.array(places, dtype=np.intp)
+                new, missing = dict.fromkeys(words), np.arange(len(words))
+            at = self._learned(list(new))
+            places[missing] = [at[words[place]] for place in missing.tolist()]
+        return places
 
-    def _with_new(self, words: Sequence[str], new: Sequence[str]) -> list[int]:
-        """Add the sums of new words, and return where that of each word is.
+    def _learned(self, new: Sequence[str]) -> dict[str, int]:
+        """Add the sums of new words, and return where each is.
 
         The sums of words that are not kept come last, and the next ones take their places.
         """
         kept = [w for w in new if len(w) <= LONGEST_WORD] if self._tokenizer.by_word else []
         stay = set(kept)
         ordered = [*kept, *(word for word in new if word not in stay)]
-        used = len(self._places)
-        self._make_room(used + len(ordered))
+        used, end = len(self._places), len(self._places) + len(ordered)
+        self._make_room(end)
         ids = self._tokenizer.ids(ordered)
-        sums, tokens = token_sums(self._vectors, ids, self._dim)
-        self._sums[used : used + len(ordered)] = sums
-        self._tokens[used : used + len(ordered)] = tokens
-        self._places.update(zip(kept, range(used, used + len(kept)), strict=True))
-        at = {**self._places, **dict(zip(ordered, range(used, used + len(ordered)), strict=True))}
-        return list(map(at.__getitem__, words))
+        self._sums[used:end], self._tokens[used:end] = token_sums(self._vectors, ids, self._dim)
+        self._places.update(zip(kept, range(used, end), strict=False))
+        return dict(zip(ordered, range(used, end), strict=True))
 
     def _make_room(self, count: int) -> None:
         import numpy as np
