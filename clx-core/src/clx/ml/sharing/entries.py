@@ -15,6 +15,7 @@ from clx.ml.sharing.schema import (
     Schema,
     Sieve,
     address,
+    digest,
     each,
     facts,
     items,
@@ -180,7 +181,7 @@ ENTRIES: dict[str, Schema] = {
             "curve": table({}),
         }
     ),
-    EARLIER: items(name),
+    EARLIER: items(digest),
     "lora": record({"layers": each(name)}),
     "decisions_history": items(record({**_CHANGE, "old": options, "new": options})),
     "labels_history": items(
