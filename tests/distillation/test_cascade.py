@@ -437,10 +437,13 @@ def test_without_torch(trained):
 
     with pytest.raises(RuntimeConfigError, match="min_score does not go"):
         load(trained, backend="cascade").predict_labels(NEW, min_score=0.3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ClxWarning)
-        run.export(int8=False)
-    assert run.predict_labels(NEW, backend="cascade") == list(expected["label"])
+    manifest = json.loads((trained / "manifest.json").read_text())
+    manifest["files"]["onnx/model.onnx"]["sha256"] = "that of another export"
+    (trained / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(RunDirError, match="was exported again"):
+        training_run(load=trained).predict(NEW, backend="cascade")
+    with pytest.raises(RunDirError, match="was exported again"):
+        load(trained, backend="cascade")
 
 
 def test_it_is_shared(cascaded, tmp_path):
