@@ -27,6 +27,7 @@ BENCHMARKS = (
     "data_doors",
     "many_labels",
     "small_probe",
+    "static_student",
 )
 ON_GPU = ("gpu", "cost")
 

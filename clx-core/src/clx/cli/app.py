@@ -18,6 +18,7 @@ from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.cross_validate import cv
 from clx.cli.decisions import decisions
+from clx.cli.distill import distill
 from clx.cli.doctor import doctor
 from clx.cli.estimate import estimate
 from clx.cli.evaluate import evaluate
@@ -49,6 +50,7 @@ COMMANDS = (
     compare,
     decisions,
     labels,
+    distill,
     push,
     report,
     export,

@@ -205,7 +205,7 @@ def _refuse_slow(choice: Choice | None, second: Observed, min_agreement: float) 
     share = 0.0 if choice is None else choice.share
     raise CascadeError(
         f"No margin reaches min_agreement={min_agreement:g}: the student could answer {share:.1%} of "
-        f"the texts. It decides like the run on {float(second.student.mean()):.1%} of {len(second):,} texts "
+        f"the texts. It decides like the run on {second.student.mean():.1%} of {len(second):,} texts "
         f"that chose nothing. Distil a student on more texts of this domain, pass more texts, or a "
         f"lower min_agreement. The run is unchanged"
     )

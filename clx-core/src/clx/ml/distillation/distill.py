@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from clx.errors import ClxError, ConfigError
 from clx.ml.distillation.gathering import Lesson, gathered
 from clx.ml.distillation.layers_student import LayersRequest, layers_student
@@ -93,7 +95,7 @@ def distill(
     started = time.monotonic()
     place = RunDir(request.parent / request.name)
     refuse_existing(place, request.overwrite, False)
-    with writing(request.parent), only_writer(place):
+    with only_writer(place):
         recover(place)
         refuse_existing(place, request.overwrite, False)
         lesson = gathered(source, run.teacher, request.max_texts, request.hidden)
@@ -104,7 +106,8 @@ def distill(
             known = text_hashes(_eval_texts(run.teacher.task, eval_frame))
             lesson = replace(lesson, sides=excluding(lesson.sides, lesson.hashes, known))
         order = _order(run)
-        student = _student(run, in_order(lesson, order), request)
+        lesson = in_order(lesson, order)
+        student = _student(run, lesson, request)
         task = run.student_task(request.name, request.parent)
         _forget_decisions(task, run.directory)
         fitted = _fitted(task, student, run.teacher, lesson, order, eval_frame, place)
@@ -147,6 +150,7 @@ class _Fitted:
 
 def _student(run: TeachingRun, lesson: Lesson, request: Request) -> Student:
     kind, task = run.teacher.kind, run.teacher.task
+    torch.manual_seed(request.seed)
     if request.student == "layers":
         wanted = LayersRequest(kind, request.layers, request.seed, request.hidden)
         return layers_student(task, run.tokenizer, run.load(), lesson, wanted)
@@ -244,7 +248,7 @@ def _published(
     sample = Sample(sorted(aside, key=len)[:CHECKED_TEXTS], _labels(run), run.teacher.kind)
     check = partial(check_student, place=place, student=student, sample=sample, reopen=run.reopen)
     fresh = {"data": {"train": None, "eval": None}, "calibration": fitted.calibration}
-    with staged(place, check) as new:
+    with writing(place.path.parent), staged(place, check) as new:
         result = replace(result, texts_per_second=_speed(student, aside))
         written = Written(task, run.directory, config, result, fresh)
         write_student_run(new, written, student, lesson)

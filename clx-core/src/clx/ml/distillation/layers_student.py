@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 LEARNING_RATE = 1e-4
 WARM_UP = 0.1
 BATCH = 32
-EPOCHS = 4
+EPOCHS, MOST_EPOCHS = 4, 20
+LEAST_STEPS = 400
+"""With few texts, there are more passes, to make so many steps."""
+
 SORTED_BATCHES = 50
 """Batches are cut from this many batches of texts sorted by length."""
 
@@ -126,7 +129,6 @@ def layers_student(
     Raises:
         ConfigError: the model has no list of layers, or not more of them.
     """
-    torch.manual_seed(request.seed)
     cut = cut_model(model, request.layers)
     student = LayersStudent(task, cut, tokenizer, lesson, request.layers)
     _train(student, cut, task, tokenizer, lesson, request)
@@ -198,7 +200,9 @@ def _train(
     started, course = time.monotonic(), student.course
     scores, device = torch.from_numpy(lesson.scores), model.device
     learned = torch.from_numpy(lesson.sides.learned)
-    steps = EPOCHS * -(-len(learned) // BATCH)
+    in_epoch = -(-len(learned) // BATCH)
+    epochs = min(MOST_EPOCHS, max(EPOCHS, -(-LEAST_STEPS // in_epoch)))
+    steps = epochs * in_epoch
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
     warm = max(1, round(steps * WARM_UP))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -207,7 +211,7 @@ def _train(
     generator = torch.Generator().manual_seed(request.seed)
     best, kept = float("inf"), None
     with tqdm(total=steps, desc="student", unit="steps", disable=request.hidden) as bar:
-        for epoch in range(1, EPOCHS + 1):
+        for epoch in range(1, epochs + 1):
             model.train()
             total = 0.0
             for rows in _batches(lesson.texts, learned, generator):
@@ -215,7 +219,7 @@ def _train(
                 logits = model(**_padded(task, tokenizer, some, device)).logits
                 loss = soft_loss(logits, scores[rows].to(device), request.kind)
                 optimizer.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
                 optimizer.step()
                 schedule.step()

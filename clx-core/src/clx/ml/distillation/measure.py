@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 LOW = 0.8
 """With fewer equal decisions, the student is not what its user expects."""
 
+FIT_TEXTS = 500
+"""The least number of texts that decisions are fitted on, if there are so many."""
+
 _TWO_SIDES = 0.975
 
 
@@ -71,13 +74,13 @@ def fitted_on_teacher(
         task: the student's task; its decisions are set.
         student: the student.
         teacher: the teacher.
-        lesson: the texts, of which the watched ones are used.
+        lesson: the texts, with scores in the order of the logits.
         order: the position of each logit's label among the teacher's labels.
 
     Returns:
         The temperature, None if there is none.
     """
-    rows, temperature = lesson.sides.watched, None
+    rows, temperature = _to_fit(lesson), None
     scores = lesson.scores[rows]
     if task.calibrate:
         logits = student.logits(rows)
@@ -85,10 +88,16 @@ def fitted_on_teacher(
         temperature = found if student.divide(found) else None
     decisions = teacher.rule.decide_all(scores[:, np.argsort(order)])
     labels = _label_ids(decisions, scores, [teacher.labels[n] for n in order], teacher.kind)
-    logits = student.logits(rows).numpy()
-    prediction = EvalPrediction(predictions=logits, label_ids=labels)
+    prediction = EvalPrediction(predictions=student.logits(rows).numpy(), label_ids=labels)
     _fit_decisions(task, Predicted(prediction, None, 0, 0.0))
     return temperature
+
+
+def _to_fit(lesson: Lesson) -> np.ndarray[Any, Any]:
+    """Return the watched texts and, if they are few, others that the student has learned from."""
+    sides = lesson.sides
+    missing = max(0, FIT_TEXTS - len(sides.watched))
+    return np.concatenate([sides.watched, sides.learned[:missing]])
 
 
 def _fit_decisions(task: Task, predicted: Predicted) -> None:
@@ -106,7 +115,7 @@ def _label_ids(
         ]
         return np.array([[name in row for name in labels] for row in chosen], dtype=np.float32)
     # Where the teacher abstains, its best label still is what the student shall answer.
-    return scores.argmax(axis=1)
+    return np.asarray(scores.argmax(axis=1))
 
 
 def agreement_of(
@@ -118,7 +127,7 @@ def agreement_of(
         task: the student's task, with its decisions.
         student: the student.
         teacher: the teacher.
-        lesson: the texts.
+        lesson: the texts, with scores in the order of the logits.
         order: the position of each logit's label among the teacher's labels.
     """
     rows, back = lesson.sides.aside, np.argsort(order)

@@ -10,6 +10,12 @@ from torch.nn import functional
 from clx.ml.distillation.teacher import SINGLE
 
 RANGE = (0.2, 5.0)
+
+SOFTNESS = 3.0
+"""The temperature of the scores that a student learns: of a sure answer, the other labels' scores say
+more then (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network")."""
+
+_LEAST = 1e-6
 _STEPS = 40
 
 
@@ -24,6 +30,19 @@ def soft_loss(logits: Tensor, scores: Tensor, kind: str) -> Tensor:
     if kind == SINGLE:
         return functional.cross_entropy(logits, scores)
     return functional.binary_cross_entropy_with_logits(logits, scores)
+
+
+def softened(scores: Tensor, kind: str) -> Tensor:
+    """Return scores at the temperature ``SOFTNESS``, shape (texts, labels).
+
+    Args:
+        scores: the teacher's probabilities.
+        kind: as for :func:`soft_loss`.
+    """
+    limited = scores.clamp(_LEAST, 1 - _LEAST)
+    if kind == SINGLE:
+        return (limited.log() / SOFTNESS).softmax(dim=1)
+    return (limited.logit() / SOFTNESS).sigmoid()
 
 
 def best_temperature(logits: Tensor, scores: Tensor, kind: str) -> float:

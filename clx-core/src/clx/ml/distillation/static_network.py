@@ -72,13 +72,13 @@ class StaticNetwork(nn.Module):
     def divide(self, temperature: float) -> None:
         """Divide the logits by a number."""
         with torch.no_grad():
-            self.output.weight /= temperature
-            self.output.bias /= temperature
+            self.output.weight.div_(temperature)
+            self.output.bias.div_(temperature)
 
 
 def logits_of(network: StaticNetwork, bags: Bags, rows: Tensor, size: int = 4096) -> Tensor:
     """Return the logits of some texts, without a gradient."""
     network.eval()
     with torch.inference_mode():
-        parts = [network(*bags.take(some)) for some in rows.split(size)]
+        parts = [network(*bags.take(some)) for some in torch.split(rows, size)]
     return torch.cat(parts).clone() if parts else torch.empty(0, network.output.out_features)

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from clx.errors import ConfigError
 from clx.ml.data.lengths import input_limit
-from clx.ml.distillation.soft_loss import soft_loss
+from clx.ml.distillation.soft_loss import SOFTNESS, soft_loss, softened
 from clx.ml.distillation.static_files import static_settings, write_static_student
 from clx.ml.distillation.static_network import Bags, StaticNetwork, logits_of
 from clx.ml.distillation.student import Course
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 HIDDEN = 512
-DROPOUT = 0.2
+DROPOUT = 0.1
 LEARNING_RATE = 1e-3
 BATCH = 128
 MOST_EPOCHS = 20
@@ -167,7 +167,6 @@ def static_student(
     vocabulary, bags = _vocabulary(tokenizer, lesson, limit)
     counts = np.bincount(bags.flat.numpy(), minlength=len(vocabulary.ids))
     vectors = token_vectors(request.base, vocabulary.ids, request.trusted, request.hidden)
-    torch.manual_seed(request.seed)
     embeddings = first_embeddings(vectors, counts, request.dim)
     network = StaticNetwork(embeddings, HIDDEN, lesson.scores.shape[1], DROPOUT)
     student = StaticStudent(request, tokenizer, vocabulary, network, bags, limit)
@@ -236,7 +235,7 @@ def _train(
 ) -> None:
     """Fit the network to the learned texts, and keep the pass with the lowest loss on the watched."""
     started = time.monotonic()
-    scores = torch.from_numpy(lesson.scores)
+    scores = softened(torch.from_numpy(lesson.scores), request.kind)
     learned = torch.from_numpy(lesson.sides.learned)
     watched = torch.from_numpy(lesson.sides.watched)
     epochs = max(1, min(MOST_EPOCHS, MOST_STEPS * BATCH // len(learned)))
@@ -248,10 +247,11 @@ def _train(
     for epoch in tqdm(range(1, epochs + 1), desc="student", unit="epochs", disable=request.hidden):
         network.train()
         total = 0.0
-        for some in learned[torch.randperm(len(learned), generator=generator)].split(BATCH):
+        order = learned[torch.randperm(len(learned), generator=generator)]
+        for some in torch.split(order, BATCH):
             loss = soft_loss(network(*bags.take(some)), scores[some], request.kind)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             total += loss.item() * len(some)
@@ -265,5 +265,6 @@ def _train(
         elif epoch - course.best >= PATIENCE:
             break
     network.load_state_dict(kept)
+    network.divide(1 / SOFTNESS)
     network.eval()
     course.seconds = time.monotonic() - started

@@ -59,12 +59,12 @@ def text_source(data: Any, columns: Sequence[str], reading: Reading) -> TextSour
         name = os.fspath(data)
         if is_source(name) or glob.has_magic(name):
             return _of_files(name, columns, reading)
-    elif (frame := column_to_frame(data, columns)) is not None:
-        inputs = frame_inputs(frame, columns)
-        return TextSource(_chunks(inputs), len(inputs))
     elif _is_stream(data):
         rows = _rows_of(data, columns) if comes_from(data, "datasets") else data
         return TextSource(_chunks(as_text_rows(rows, columns)))
+    elif (frame := column_to_frame(data, columns)) is not None:
+        inputs = frame_inputs(frame, columns)
+        return TextSource(_chunks(inputs), len(inputs))
     split = TRAIN if has_splits(data) else None
     inputs = frame_inputs(to_frame(data, "texts", reading, split, labeled=False), columns)
     return TextSource(_chunks(inputs), len(inputs))

@@ -39,7 +39,7 @@ class Agreement:
 def agreement_in(results: Mapping[str, Any]) -> Agreement | None:
     """Return the agreement in the content of ``results.json``, None if the run is no student."""
     values = object_or_empty(object_or_empty(results.get("distilled")).get("agreement"))
-    numbers = [values.get(key) for key in ("equal", "low", "high", "texts")]
-    if not all(map(is_finite_number, numbers)):
+    if not all(is_finite_number(values.get(key)) for key in ("equal", "low", "high", "texts")):
         return None
-    return Agreement(*map(float, numbers[:3]), int(numbers[3]))  # type: ignore[arg-type]
+    equal, low, high = (float(values[key]) for key in ("equal", "low", "high"))
+    return Agreement(equal, low, high, int(values["texts"]))
