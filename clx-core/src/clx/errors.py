@@ -2,6 +2,8 @@
 
 from clx_runtime.errors import (
     BaseModelWarning,
+    CascadeError,
+    CascadeWarning,
     ClxError,
     ClxWarning,
     ConfigError,
@@ -32,6 +34,8 @@ from clx_runtime.errors import (
 
 __all__ = [
     "BaseModelWarning",
+    "CascadeError",
+    "CascadeWarning",
     "ClxError",
     "ClxWarning",
     "ConfigError",

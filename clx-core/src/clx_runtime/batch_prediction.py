@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clx_runtime.cascade import ANSWERED_BY
 from clx_runtime.columns import ON_ERROR, Columns
 from clx_runtime.decisions import DecisionRule
 from clx_runtime.errors import ConfigError, DataFormatError
@@ -17,7 +18,11 @@ from clx_runtime.tables import Column, kind_of
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How to predict a table; see ``Model.predict_batch``."""
+    """How to predict a table; see ``Model.predict_batch``.
+
+    Attributes:
+        answered_by: whether there is a column for who answered, as of a cascade.
+    """
 
     text_columns: Sequence[str]
     columns: tuple[str, ...] | None
@@ -25,6 +30,7 @@ class BatchOptions:
     all_scores: bool
     min_score: float | None
     on_error: str
+    answered_by: bool = False
 
 
 def predicted_table(
@@ -80,14 +86,19 @@ def _rows(
 ) -> dict[str, Column]:
     """Return the columns of the predictions of some texts."""
     types = rule.column_types(all_scores=options.all_scores)
-    columns: dict[str, list[Any]] = {name: [] for name in [*types, "truncated"]}
+    own = ["truncated", *([ANSWERED_BY] if options.answered_by else [])]
+    columns: dict[str, list[Any]] = {name: [] for name in [*types, *own]}
     for some in scored(texts) if texts else ():
         found = rule.columns(
             some.scores, all_scores=options.all_scores, min_score=options.min_score
         )
-        for name, values in {**found, "truncated": some.truncated}.items():
+        found |= {"truncated": some.truncated}
+        if options.answered_by:
+            found[ANSWERED_BY] = some.answered_by or []
+        for name, values in found.items():
             columns[name] += values
-    return {name: (values, types.get(name, bool)) for name, values in columns.items()}
+    types = {"truncated": bool, ANSWERED_BY: str, **types}
+    return {name: (values, types[name]) for name, values in columns.items()}
 
 
 def _spread(values: Sequence[Any], places: Sequence[int], rows: int) -> list[Any]:

@@ -32,6 +32,7 @@ class Engine:
         self._texts_per_batch = batch_size or model.settings.batch_size
         self._cut: list[bool] = []
         self._tokens: list[int] = []
+        self._answered_by: list[str] | None = None
         self.window = model.window(self._texts_per_batch)
 
     def __call__(self, texts: Sequence[str], arguments: dict[str, Any]) -> list[Any]:
@@ -73,7 +74,7 @@ class Engine:
     def logits(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
         """Return the logits of each text, shape (texts, labels)."""
         read = self._model.read(texts, self._texts_per_batch)
-        self._cut, self._tokens = read.truncated, read.tokens
+        self._cut, self._tokens, self._answered_by = read.truncated, read.tokens, read.answered_by
         return read.logits
 
     def cut(self) -> list[bool]:
@@ -83,6 +84,10 @@ class Engine:
     def tokens(self) -> list[int]:
         """Return how many tokens of each text of the last call the model read."""
         return self._tokens
+
+    def answered_by(self) -> list[str] | None:
+        """Return who answered each text of the last call of a cascade, None for other models."""
+        return self._answered_by
 
     def limit(self) -> int | None:
         """Return the most tokens of a text that the model receives, None for no limit."""

@@ -27,6 +27,10 @@ class BaseModelWarning(ClxWarning):
     """A base model is a poor fit for classification, or was left out: the message says what to do."""
 
 
+class CascadeWarning(ClxWarning):
+    """The student of a cascade decides otherwise too often: distil a student on texts like these."""
+
+
 class TaskNotFoundError(ClxError, KeyError):
     """No installed task has that name: use one of the listed names or install its package."""
 
@@ -101,6 +105,10 @@ class NotPublishedError(ModelError):
 
 class ExportError(ClxError, RuntimeError):
     """A model cannot be exported to that format, or predicts otherwise there: predict with torch."""
+
+
+class CascadeError(ClxError, ValueError):
+    """No student can answer first: pass more or other texts, another student, or a lower agreement."""
 
 
 class UnfinishedError(ClxError, RuntimeError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx_runtime.arguments import check_batch_size, check_min_score
 from clx_runtime.callers import user_level
+from clx_runtime.cascade import CASCADE, refuse_min_score
 from clx_runtime.decisions import DecisionRule
 from clx_runtime.engine import Engine, own_function
 from clx_runtime.errors import TruncationWarning
@@ -115,6 +116,7 @@ class Model:
             DataFormatError: items are not texts; the message lists their positions.
         """
         limit = check_min_score(min_score)
+        refuse_min_score(self.identity.backend, limit)
         return [
             decision
             for scored in self.scored(texts, batch_size)
@@ -154,6 +156,7 @@ class Model:
         """
         from clx_runtime.batch_prediction import BatchOptions, predicted_table
 
+        refuse_min_score(self.identity.backend, check_min_score(min_score))
         options = BatchOptions(
             columns_to_read(self.text_columns, text_column),
             None if columns is None else tuple(columns),
@@ -161,6 +164,7 @@ class Model:
             all_scores,
             check_min_score(min_score),
             on_error,
+            self.identity.backend == CASCADE,
         )
         return predicted_table(
             table, options, self.rule, lambda texts: self.scored(texts, batch_size)
@@ -204,11 +208,14 @@ class Model:
         place = {text: n for n, text in enumerate(dict.fromkeys(window))}
         with self._lock:
             scores = engine.scores(list(place), function)
-            cut, tokens = engine.cut(), engine.tokens()
+            cut, tokens, who = engine.cut(), engine.tokens(), engine.answered_by()
         order = self._order()
         rows = [place[text] for text in window]
         return Scored(
-            scores[rows][:, order], [cut[row] for row in rows], [tokens[row] for row in rows]
+            scores[rows][:, order],
+            [cut[row] for row in rows],
+            [tokens[row] for row in rows],
+            None if who is None else [who[row] for row in rows],
         )
 
     def _order(self) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from clx_runtime.cascade import CASCADE
 from clx_runtime.errors import ConfigError, ExportError, RunDirError, RunNotFoundError
 from clx_runtime.exports import Export
 from clx_runtime.label_set import LabelSet
@@ -19,6 +20,8 @@ from clx_runtime.settings import FILES, Settings
 from clx_runtime.static_files import STATIC
 from clx_runtime.static_model import StaticModel
 
+_BACKENDS = (*FILES, CASCADE)
+
 
 def load(
     path: str | os.PathLike[str],
@@ -26,6 +29,7 @@ def load(
     *,
     threads: int | None = None,
     device: str | None = None,
+    monitor: bool = True,
 ) -> Model:
     """Return an exported run, ready to predict.
 
@@ -34,9 +38,11 @@ def load(
             ``clx export --to``.
         backend: ``"onnx"``, ``"onnx-int8"``, ``"openvino"`` or ``"openvino-int8"``. None takes the
             fastest that is installed and made at least 99 % of torch's decisions. A static student has
-            ``"static"`` only.
+            ``"static"`` only. ``"cascade"`` lets the static student that ``run.with_fast`` copied into
+            the run directory answer first.
         threads: the number of threads for one batch; None leaves it to the backend.
         device: ``"cpu"`` or ``"cuda"``; None chooses a GPU if the backend has one.
+        monitor: whether the teacher of a cascade checks a share of the student's answers.
 
     Raises:
         RunNotFoundError: there is nothing at that path.
@@ -48,6 +54,8 @@ def load(
     place = Path(path)
     if not place.exists():
         place = place.expanduser()
+    if backend == CASCADE:
+        return _cascade(place, device, threads, monitor)
     found = _in_archive(place) if place.is_file() else None
     if found is not None:
         export, name, digest = found
@@ -66,6 +74,20 @@ def load(
 
         loaded = ExportedModel(export, chosen, device, threads)
     return Model(Identity(name, export.settings.task, digest, chosen), loaded, rule)
+
+
+def _cascade(place: Path, device: str | None, threads: int | None, monitor: bool) -> Model:
+    if place.is_file():
+        raise ExportError(
+            f"{place} is a file, and an archive has no student that answers first: load the run "
+            f"directory"
+        )
+    from clx_runtime.cascade_folder import cascade_of_run
+
+    model, cascade, digest = cascade_of_run(place, device, threads, monitor)
+    name = place.resolve().name
+    refuse_python(cascade.settings, name)
+    return Model(Identity(name, cascade.settings.task, digest, CASCADE), model, cascade.rule())
 
 
 def _in_archive(path: Path) -> tuple[Export, str, str] | None:
@@ -95,8 +117,8 @@ def _backend(export: Export, backend: str | None) -> str:
         return export.best_backend(installed(export.weights))
     if backend not in FILES:
         raise ConfigError(
-            f"backend must be one of {names(FILES)}, but is {cell(backend)}"
-            f"{did_you_mean(str(backend), FILES)}"
+            f"backend must be one of {names(_BACKENDS)}, but is {cell(backend)}"
+            f"{did_you_mean(str(backend), _BACKENDS)}"
         )
     if backend not in export.weights:
         raise ExportError(

@@ -20,11 +20,13 @@ class Read:
         logits: shape (texts, labels).
         truncated: whether each text was truncated.
         tokens: how many tokens of each text the model read.
+        answered_by: who answered each text of a cascade, None for other models.
     """
 
     logits: np.ndarray[Any, Any]
     truncated: list[bool]
     tokens: list[int]
+    answered_by: list[str] | None = None
 
 
 class LoadedModel(Protocol):

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from clx_runtime.cascade import FAST
 from clx_runtime.errors import ExportError, RunDirError, RunNotFoundError
 from clx_runtime.exports import Export, export_in, export_of_student
 from clx_runtime.files import read_json
@@ -26,13 +27,13 @@ ONNX = "onnx"
 def run_identity(files: Any) -> str:
     """Return a digest that changes when other content takes the content of a run directory's place.
 
-    An export adds files to the run and does not change the digest.
+    An export adds files to the run, as a cascade does, and does not change the digest.
 
     Args:
         files: the entries of the manifest.
     """
     if isinstance(files, dict):
-        files = {k: v for k, v in files.items() if not k.startswith(f"{ONNX}/")}
+        files = {k: v for k, v in files.items() if not k.startswith((f"{ONNX}/", f"{FAST}/"))}
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
@@ -52,7 +53,7 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
         file_problems(folder, (MANIFEST, CONFIG, MODEL, ONNX)),
         "Restore it from a copy that you trust.",
     )
-    files = _listed(folder)
+    files = listed_files(folder)
     if is_static(folder / MODEL):
         return _student_of_run(folder, files), run_identity(files)
     if f"{ONNX}/{SETTINGS}" not in files:
@@ -60,7 +61,7 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
     raise_problems(
         RunDirError,
         f"The run in {folder} is not loaded:",
-        _wrong_sizes(folder, files, ONNX) or onnx_problems(folder / ONNX, folder / MODEL),
+        wrong_sizes(folder, files, ONNX) or onnx_problems(folder / ONNX, folder / MODEL),
         "Export it again.",
     )
     export = export_in(folder / ONNX)
@@ -69,7 +70,12 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
     return export, run_identity(files)
 
 
-def _listed(folder: Path) -> dict[str, Any]:
+def listed_files(folder: Path) -> dict[str, Any]:
+    """Return the entries of a run's manifest, empty without a manifest.
+
+    Raises:
+        RunDirError: the manifest is damaged.
+    """
     if not (folder / MANIFEST).is_file():
         return {}
     files = read_json(folder / MANIFEST).get("files")
@@ -82,13 +88,13 @@ def _student_of_run(folder: Path, files: dict[str, Any]) -> Export:
     raise_problems(
         RunDirError,
         f"The static student in {folder} is not loaded:",
-        _wrong_sizes(folder, files, MODEL) or strange_files(folder / MODEL),
+        wrong_sizes(folder, files, MODEL) or strange_files(folder / MODEL),
         "Restore it from a copy that you trust, or distil the run again.",
     )
     return export_of_student(read_student(folder / MODEL))
 
 
-def _wrong_sizes(folder: Path, files: dict[str, Any], part: str) -> list[str]:
+def wrong_sizes(folder: Path, files: dict[str, Any], part: str) -> list[str]:
     """Return a problem for each file of a part of the run whose size differs from the manifest."""
     return [
         f"{name} has not the size that the manifest says"

@@ -13,6 +13,7 @@ from typer.main import get_command
 from clx import __version__
 from clx.cli.assignments import options_help
 from clx.cli.bases import bases
+from clx.cli.cascade import cascade
 from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.cross_validate import cv
@@ -53,6 +54,7 @@ COMMANDS = (
     push,
     report,
     export,
+    cascade,
     serve,
     tasks,
     plugins,

@@ -78,7 +78,7 @@ def predict(
         str | None,
         typer.Option(
             metavar="B",
-            help="torch, onnx, onnx-int8, openvino or openvino-int8 (see `clx export`) "
+            help="torch, onnx, onnx-int8, openvino or openvino-int8 (see `clx export`), or cascade "
             "[default: torch]",
         ),
     ] = None,

@@ -25,7 +25,8 @@ def serve(
     backend: Annotated[
         str | None,
         typer.Option(
-            metavar="B", help="torch, onnx or onnx-int8 (see `clx export`) [default: torch]"
+            metavar="B",
+            help="torch, onnx, onnx-int8 (see `clx export`) or cascade [default: torch]",
         ),
     ] = None,
     device: DeviceOption = None,

@@ -9,7 +9,9 @@ from clx.errors import RunNotFoundError
 from clx_runtime.server.stamps import stamp_of
 
 if TYPE_CHECKING:
+    from clx.ml import TrainingRun
     from clx.ml.prediction.served_task import ServedTask
+    from clx_runtime.read import LoadedModel
 
 
 class SavedSource:
@@ -41,23 +43,38 @@ class SavedSource:
         """See :meth:`Source.open`."""
         from clx.ml import training_run
         from clx.ml.prediction.backends import TORCH, backend_of
-        from clx.ml.prediction.served_engines import served_loaded, served_with_torch
+        from clx.ml.prediction.served_engines import served_loaded, served_model, served_with_torch
         from clx.ml.run_directory.finding import find_run
         from clx.ml.task.predicting import require_prediction
+        from clx_runtime.cascade import CASCADE
 
         run = training_run(load=self.path, device=self._device)
         require_prediction(run)
         directory = find_run(self.path)
         backend = backend_of(directory, self._backend)
+        if backend == CASCADE:
+            return served_model(run, directory, backend, self._cascade(run))
         if backend != TORCH:
             return served_loaded(run, directory, backend, self._device, self._threads)
+        self._set_threads()
+        # The weights are checked to be those of the run that was opened.
+        pipe, tokenizer = run.pipe, run.tokenizer
+        return served_with_torch(run, find_run(self.path), pipe, tokenizer)
+
+    def _cascade(self, run: TrainingRun) -> LoadedModel:
+        """Return the cascade of a run, whose teacher checks no answers of the student."""
+        model = run.cascade_model(monitored=False)
+        if run.results["cascade"]["teacher"] == "torch":
+            self._set_threads()
+            # Load the weights now, and not during a request.
+            _ = run.pipe
+        return model
+
+    def _set_threads(self) -> None:
         if self._threads is not None:
             import torch
 
             torch.set_num_threads(self._threads)
-        # The weights are checked to be those of the run that was opened.
-        pipe, tokenizer = run.pipe, run.tokenizer
-        return served_with_torch(run, find_run(self.path), pipe, tokenizer)
 
     def stamp(self) -> object:
         """See :meth:`Source.stamp`."""

@@ -75,7 +75,7 @@ class ExportedSource:
 
     def open(self) -> ServedModel:
         """See :meth:`Source.open`."""
-        return ServedModel(load(self.path, self._backend, threads=self._threads))
+        return ServedModel(load(self.path, self._backend, threads=self._threads, monitor=False))
 
     def stamp(self) -> object:
         """See :meth:`Source.stamp`."""

@@ -12,6 +12,7 @@ from clx.ml.data.problems import missing_columns, raise_data_problems, repeated_
 from clx.ml.data.task_frames import own_text_columns
 from clx.ml.machine.cpus import computing_threads
 from clx.ml.prediction.backends import EXPORTED, TORCH, backend_of, check_backend
+from clx.ml.prediction.cascaded import cascade_folder
 from clx.ml.prediction.exported import exported_folder
 from clx.ml.prediction.output_types import Types, arrow_types, declared_types, sampled_types
 from clx.ml.prediction.predict import CutTexts
@@ -27,6 +28,7 @@ from clx.ml.task.predicting import require_prediction
 from clx.problems import cell
 from clx.problems import names as names_of
 from clx_runtime.arguments import check_batch_size, check_min_score
+from clx_runtime.cascade import CASCADE, refuse_min_score
 from clx_runtime.columns import ON_ERROR, Columns
 from clx_runtime.row_texts import RowTexts, texts_of_columns
 from clx_runtime.texts import TextRow, columns_to_read
@@ -75,8 +77,11 @@ class Predictor:
         self.backend = backend_of(RunDir(task.run_dir), backend)
         if self.backend in EXPORTED:
             exported_folder(RunDir(task.run_dir), self.backend)
+        if self.backend == CASCADE:
+            cascade_folder(RunDir(task.run_dir))
+            refuse_min_score(self.backend, self.min_score)
         self.text_columns = tuple(columns_to_read(own_text_columns(task), text_column))
-        self._declared = declared_types(task, all_scores)
+        self._declared = declared_types(task, all_scores, self.backend)
 
     @property
     def run(self) -> str:
@@ -184,7 +189,7 @@ class Predictor:
     def _rows(self, texts: list[str], cut: CutTexts) -> Sequence[Mapping[str, Any]]:
         run = opened_run(self._reference)
         rows = run.row_function(self.batch_size, self.backend, self.all_scores, self.min_score)
-        with computing_threads(self.threads, with_torch=self.backend == TORCH):
+        with computing_threads(self.threads, with_torch=self.backend in (TORCH, CASCADE)):
             found: Sequence[Mapping[str, Any]] = rows(texts, cut)
         return found
 

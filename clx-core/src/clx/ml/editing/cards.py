@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.editing.copying import replace_text
+from clx.ml.run_directory.copying import replace_text
 from clx.ml.run_directory.layout import CARD, RunDir
 from clx.ml.training.card_changes import card_after
 

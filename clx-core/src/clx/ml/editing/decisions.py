@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
-from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
+from clx.ml.editing.fast import still_holds, tell_removed, without_cascade
 from clx.ml.plugins.calls import report_sections
 from clx.ml.prediction.exported import decision_settings, settings_files, with_settings
 from clx.ml.results.decisions import DecisionChange
 from clx.ml.results.pages import run_report
+from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.run_directory.files import write_json
+from clx.ml.run_directory.identities import with_identities
 from clx.ml.run_directory.layout import CONFIG, REPORT, RESULTS, RunDir
 from clx.ml.task.author_code import author_code
 from clx.ml.task.names import attribute_name
@@ -115,8 +117,11 @@ def set_decisions(
         )
         changed = {k: v for k, v in after.items() if k in known or v != before[k]}
         config = edited_config(place, changed, made_with)
+        keeps_student = still_holds(task, place)
         with edited(place, reopen) as new:
             _write(task, place, new, config, change)
+    if not keeps_student:
+        tell_removed(task.run_name, "these decisions")
     return change, config
 
 
@@ -164,6 +169,9 @@ def _write(
             results[key] = {**(known if isinstance(known, dict) else {}), "eval": count}
     entry = history_entry(**about)
     results[HISTORY] = [*(history if isinstance(history, list) else []), entry]
+    results = with_identities(results, place)
+    if not still_holds(task, place):
+        results = without_cascade(new, results)
     write_json(new.path / CONFIG, config)
     write_json(new.path / RESULTS, results)
     for path, settings in settings_files(new).items():

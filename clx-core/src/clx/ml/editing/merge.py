@@ -13,7 +13,7 @@ from clx.errors import DataFormatError
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
-from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
+from clx.ml.editing.fast import tell_removed
 from clx.ml.editing.groups import Merging, checked_merging, merged_value
 from clx.ml.editing.names import (
     LABEL_NAMES,
@@ -33,11 +33,13 @@ from clx.ml.model.head.layer import model_columns
 from clx.ml.model.saved_model import load_saved_model
 from clx.ml.model.static_net import StaticNet, static_net
 from clx.ml.plugins.calls import report_sections
+from clx.ml.prediction.cascaded import has_cascade
 from clx.ml.prediction.exported import decision_settings
 from clx.ml.results.data_check import DataCheck
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.config import LEARNED, TEMPERATURE
+from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.run_directory.files import json_text
 from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
 from clx.ml.run_directory.students import is_student
@@ -112,6 +114,7 @@ def merge_labels(
         def checked(new: RunDir, device: str | None) -> None:
             check_scores(reopen(new, device), splits[0].dataset, fitted)
 
+        had_student = has_cascade(place)
         with edited(place, checked) as new:
             _write_model(task, new, tokenizer, fitted)
             results = _results(new, result, fitted, merging, rows.frames)
@@ -121,6 +124,8 @@ def merge_labels(
             sections = report_sections(task, evaluation)
             page = run_report(new, sections=sections, name=place.path.name)
             replace_text(new.path / REPORT, page)
+    if had_student:
+        tell_removed(task.run_name, "the merged labels")
     return result, config
 
 
@@ -251,8 +256,9 @@ def _write_model(
     task: Task, new: RunDir, tokenizer: PreTrainedTokenizerBase, fitted: Refitted
 ) -> None:
     shutil.rmtree(new.model)
-    # An export and an adapter have the old labels.
+    # An export, an adapter and a student have the old labels.
     shutil.rmtree(new.path / ONNX, ignore_errors=True)
+    shutil.rmtree(new.fast.path, ignore_errors=True)
     shutil.rmtree(new.adapter, ignore_errors=True)
     model: Any = fitted.model
     if isinstance(model, StaticNet):

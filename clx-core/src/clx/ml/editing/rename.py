@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ModelError
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config
-from clx.ml.editing.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.editing.names import (
     LABEL_TYPE,
     checked_renaming,
@@ -17,12 +16,16 @@ from clx.ml.editing.names import (
     options_with_labels,
     renamed_tags,
 )
+from clx.ml.editing.rename_fast import rename_in_cascade
 from clx.ml.editing.renamed_results import renamed_results, renamed_value
 from clx.ml.plugins.calls import report_sections
+from clx.ml.prediction.cascaded import has_cascade
 from clx.ml.prediction.exported import settings_files, with_settings
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.config import LEARNED
+from clx.ml.run_directory.copying import Reopen, edited, history_entry, replace_text
 from clx.ml.run_directory.files import json_text
+from clx.ml.run_directory.identities import with_identities
 from clx.ml.run_directory.layout import CONFIG, REPORT, RESULTS, RunDir
 from clx.ml.run_directory.students import is_student
 from clx.problems import examples
@@ -52,15 +55,11 @@ def rename_labels(
         _write(copy, CONFIG, config)
         if model is not None:
             _write(copy, "model/config.json", model)
-        for path, settings in settings_files(copy).items():
-            changed = {**settings, "labels": renamed_value(settings.get("labels"), new)}
-            decision = settings.get("decision")
-            if isinstance(decision, dict):
-                names = renamed_value(decision.get("labels"), new)
-                kind = config.get(LABEL_TYPE) or "str"
-                changed["decision"] = {**decision, "labels": names, "label_type": kind}
-            replace_text(path, with_settings(path, changed))
-        results = _renamed_history(task, copy, new)
+        kind = config.get(LABEL_TYPE) or "str"
+        _rename_settings(copy, new, kind)
+        if has_cascade(place):
+            _rename_student(task, copy, new, kind)
+        results = with_identities(_renamed_history(task, copy, new), place)
         _write(copy, RESULTS, results)
         rewrite_card(task, place, copy, config, results)
         sections = report_sections(task, None)
@@ -70,6 +69,27 @@ def rename_labels(
 
 def _write(copy: RunDir, name: str, value: Any) -> None:
     replace_text(copy.path / name, json_text(value))
+
+
+def _rename_settings(copy: RunDir, new: Mapping[str, str], kind: str) -> None:
+    """Rename the labels in the settings of an export or of a static student."""
+    for path, settings in settings_files(copy).items():
+        changed = {**settings, "labels": renamed_value(settings.get("labels"), new)}
+        decision = settings.get("decision")
+        if isinstance(decision, dict):
+            names = renamed_value(decision.get("labels"), new)
+            changed["decision"] = {**decision, "labels": names, "label_type": kind}
+        replace_text(path, with_settings(path, changed))
+
+
+def _rename_student(task: Task, copy: RunDir, new: Mapping[str, str], kind: str) -> None:
+    """Rename the labels of the student that answers first."""
+    model = _renamed_model(copy.fast, new)
+    _write(copy.fast, CONFIG, _renamed_config(task, copy.fast, new))
+    if model is not None:
+        _write(copy.fast, "model/config.json", model)
+    _rename_settings(copy.fast, new, kind)
+    rename_in_cascade(copy, new, kind)
 
 
 def _renamed_model(place: RunDir, new: Mapping[str, str]) -> dict[str, Any] | None:

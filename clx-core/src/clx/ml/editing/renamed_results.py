@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from clx.ml.editing.decisions import HISTORY as DECISIONS
+from clx.ml.results.cascade import CASCADE
 from clx.ml.results.json_tables import object_or_empty
 from clx.problems import cell
 
@@ -52,6 +53,7 @@ def renamed_results(
         "data_check": lambda entry: _data_check(entry, new),
         "continued": lambda entry: _continued(entry, new),
         "tuning": lambda entry: _tuning(entry, new, options),
+        CASCADE: lambda entry: _cascade(entry, new),
         DECISIONS: lambda entry: [_decisions(each, new, options) for each in entry],
     }
     return {
@@ -73,6 +75,12 @@ def _evaluation(entry: Any, new: Names) -> Any:
         name: _renamed_axes(_renamed_cells(table, new), new) for name, table in tables.items()
     }
     return {**entry, **cells, **({"tables": renamed} if tables else {})}
+
+
+def _cascade(entry: Any, new: Names) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    return {**entry, "margins": renamed_value(entry.get("margins"), new)}
 
 
 def _data_check(entry: Any, new: Names) -> Any:

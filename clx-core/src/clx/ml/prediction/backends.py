@@ -8,11 +8,12 @@ from clx.errors import ConfigError
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.students import is_student, teacher_of
 from clx.problems import cell, did_you_mean
+from clx_runtime.cascade import CASCADE
 from clx_runtime.static_files import STATIC
 
 TORCH = "torch"
 EXPORTED = ("onnx", "onnx-int8", "openvino", "openvino-int8")
-BACKENDS = (TORCH, *EXPORTED, STATIC)
+BACKENDS = (TORCH, *EXPORTED, STATIC, CASCADE)
 
 
 def check_backend(backend: Any) -> str:

@@ -18,6 +18,7 @@ from clx.ml.data.tables.json_types import (
 )
 from clx.ml.task.author_code import author_code
 from clx.problems import cell
+from clx_runtime.cascade import ANSWERED_BY, CASCADE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,8 +31,15 @@ Types = Mapping[str, Shape]
 TRUNCATED = "truncated"
 
 
-def declared_types(task: Task, all_scores: bool) -> dict[str, Shape] | None:
+def declared_types(
+    task: Task, all_scores: bool, backend: str | None = None
+) -> dict[str, Shape] | None:
     """Return the types that a task declares, with ``truncated``, or None if it declares none.
+
+    Args:
+        task: the task.
+        all_scores: whether rows have the score of every label.
+        backend: the backend; that of a cascade adds ``answered_by``.
 
     Raises:
         PluginError: ``prediction_types`` failed or returned something else than types.
@@ -47,7 +55,10 @@ def declared_types(task: Task, all_scores: bool) -> dict[str, Shape] | None:
             f"prediction_types of the task {task.name!r} must return a dict of column names and types "
             f"(str, int, float, bool, object, a list of one type, or a dict of types): {error}"
         ) from error
-    return {**found, **({} if TRUNCATED in found else {TRUNCATED: Shape("bool")})}
+    own = {TRUNCATED: Shape("bool")}
+    if backend == CASCADE:
+        own[ANSWERED_BY] = Shape("str")
+    return {**found, **{name: shape for name, shape in own.items() if name not in found}}
 
 
 def _shape(kind: Any) -> Shape:

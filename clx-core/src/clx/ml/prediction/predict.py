@@ -30,12 +30,14 @@ class CutTexts:
         warn: whether to warn at the end if texts were truncated.
         flags: whether each text was truncated, in order.
         limit: the most tokens of a text that the model receives, once it is known.
+        answered_by: who answered each text of a cascade, in order; empty for other backends.
     """
 
     name: Callable[[int], Any] = int
     warn: bool = True
     flags: list[bool] = field(default_factory=list)
     limit: int | None = None
+    answered_by: list[str] = field(default_factory=list)
 
     def add(self, flags: Sequence[bool]) -> list[Any]:
         """Record the next texts, and return the names of the truncated ones."""
@@ -81,6 +83,9 @@ class ScoringEngine(Protocol):
 
     def called(self, texts: Sequence[str], arguments: dict[str, Any]) -> np.ndarray[Any, Any]:
         """Return the score of each label, shape (texts, labels)."""
+
+    def answered_by(self) -> list[str] | None:
+        """Return who answered each text of the last call of a cascade, None for other models."""
 
 
 def predict_texts(
@@ -143,6 +148,9 @@ def predict_windows(
             found = engine(distinct, pipe_args)
         rows = _rows(window, distinct)
         flags = engine.cut()
+        who = engine.answered_by() if isinstance(engine, ScoringEngine) else None
+        if who is not None:
+            cut.answered_by += who if rows is None else [who[row] for row in rows]
         too_long = cut.add(flags if rows is None else [flags[row] for row in rows])
         if task.strict_length:
             refuse_long(too_long, cut.limit, len(cut.flags), "the input")

@@ -31,6 +31,7 @@ def predict_rows(
         if not skip or not _is_about_a_text(error):
             raise
     cut.flags.clear()
+    cut.answered_by.clear()
     found: list[Mapping[str, Any] | None] = []
     errors: dict[int, str] = {}
     for place, text in enumerate(texts):

@@ -10,6 +10,7 @@ from clx.errors import ConfigError
 from clx.ml.data.problems import column_problems, raise_data_problems
 from clx.ml.prediction.windows import ColumnRows
 from clx.problems import cell
+from clx_runtime.cascade import ANSWERED_BY
 from clx_runtime.columns import Columns
 
 if TYPE_CHECKING:
@@ -36,17 +37,19 @@ def window_row_function(
     def rows(inputs: list[str], cut: CutTexts) -> Sequence[Mapping[str, Any]]:
         begun = len(cut.flags)
         parts = [window.rows(all_scores, min_score) for window in predict(inputs, cut)]
-        flags = cut.flags[begun:]
+        flags, who = cut.flags[begun:], cut.answered_by[begun:]
+        own: dict[str, list[Any]] = {"truncated": flags, **({ANSWERED_BY: who} if who else {})}
         by_column = [part for part in parts if isinstance(part, ColumnRows)]
         if parts and len(by_column) == len(parts):
             columns = {
                 name: list(chain.from_iterable(part.columns[name] for part in by_column))
                 for name in by_column[0].columns
             }
-            return ColumnRows({**columns, "truncated": flags}, len(flags))
+            return ColumnRows({**columns, **own}, len(flags))
+        rows = chain.from_iterable(parts)
         return [
-            {**row, "truncated": is_cut}
-            for row, is_cut in zip(chain.from_iterable(parts), flags, strict=True)
+            {**row, **{name: values[place] for name, values in own.items()}}
+            for place, row in enumerate(rows)
         ]
 
     return rows
@@ -73,6 +76,8 @@ def row_function(
             row = task.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
             if "truncated" not in row:
                 row = {**row, "truncated": cut.flags[begun + number]}
+            if cut.answered_by:
+                row = {**row, ANSWERED_BY: cut.answered_by[begun + number]}
             found.append(row)
         return found
 

@@ -66,7 +66,6 @@ def served_loaded(
     Raises:
         NotTrainedError: the run was not exported for this backend.
     """
-    from clx_runtime.engine import Engine, own_function
     from clx_runtime.exported_model import ExportedModel
     from clx_runtime.exports import export_in
     from clx_runtime.static_model import StaticModel
@@ -79,6 +78,20 @@ def served_loaded(
     else:
         export = export_in(exported_folder(directory, backend))
         model = ExportedModel(export, backend, device, threads)
+    return served_model(task, directory, backend, model)
+
+
+def served_model(task: Task, directory: RunDir, backend: str, model: LoadedModel) -> ServedTask:
+    """Return a run that predicts with a loaded model.
+
+    Args:
+        task: the run.
+        directory: its directory.
+        backend: the backend of the model.
+        model: the model.
+    """
+    from clx_runtime.engine import Engine, own_function
+
     settings = model.settings
     function = task.predict_args.get("function_to_apply") or own_function(settings)
     facts = _facts(task, directory, backend, model.device, tuple(settings.labels), function)

@@ -104,6 +104,8 @@ class ReportData:
         suspicious: rows whose given label may be wrong, with the columns of ``mistakes``.
         data: the data that the run was trained and evaluated on.
         comparison: this run compared with another.
+        cascade: what the margins of a student give; columns ``share``, ``agreement``, ``bound``,
+            ``texts_per_second``, ``chosen`` and, if known, ``accuracy``.
         sections: the sections that plugins add.
         environment: the versions and the machine that the run was trained with; may be nested.
         config: the run's configuration; may be nested.
@@ -125,6 +127,7 @@ class ReportData:
     suspicious: pd.DataFrame | None = None
     data: DataSummary | None = None
     comparison: Comparison | None = None
+    cascade: pd.DataFrame | None = None
     sections: Sequence[Section] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)

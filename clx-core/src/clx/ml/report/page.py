@@ -7,6 +7,7 @@ import functools
 import hashlib
 from importlib import resources
 
+from clx.ml.report.cascade import cascade_part
 from clx.ml.report.confusion import confusion_part, cooccurrence_part
 from clx.ml.report.data import ReportData
 from clx.ml.report.decisions import decisions_part
@@ -87,6 +88,7 @@ def _parts(data: ReportData) -> list[Part]:
         cooccurrence_part(data.cooccurrence),
         calibration_part(data),
         decisions_part(data.decision_curve),
+        cascade_part(data.cascade),
         learning_part(data),
         suspicious_part(data.suspicious),
         data_part(data.data),

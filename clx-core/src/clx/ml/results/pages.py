@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx import __version__
 from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_report
+from clx.ml.results.cascade import cascade_curve, cascade_in_words
 from clx.ml.results.ending import kept_in_words, stopped_in_words
 from clx.ml.results.json_tables import object_or_empty, table_from_json
 from clx.ml.results.row_split import split_sentence
@@ -56,6 +57,7 @@ def run_report(
         "Stopped by": stopped_in_words(results),
         "Trained": results.get("finished"),
         "Decisions set": _changed(results.get("decisions_history")),
+        "Cascade": cascade_in_words(results),
         "Labels changed": _changed(results.get("labels_history")),
         "clx": config.get("clx_version"),
     }
@@ -70,6 +72,7 @@ def run_report(
             environment=environment,
             config={key: value for key, value in config.items() if key not in _NOT_SHOWN},
             comparison=_with_earlier(results),
+            cascade=cascade_curve(results),
             **_evaluated(found),
         )
     )

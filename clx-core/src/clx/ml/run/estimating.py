@@ -15,9 +15,11 @@ from clx.ml.data.texts import frame_inputs
 from clx.ml.machine.caller_state import caller_state_kept
 from clx.ml.machine.collecting import new_garbage_only
 from clx.ml.prediction.backends import EXPORTED, TORCH
+from clx.ml.prediction.cascaded import has_cascade
 from clx.ml.run.batching import BatchingRun
 from clx.ml.run_directory.students import is_student
 from clx_runtime.arguments import check_batch_size, check_min_score
+from clx_runtime.cascade import CASCADE
 from clx_runtime.static_files import STATIC
 from clx_runtime.texts import columns_to_read
 
@@ -175,7 +177,7 @@ class EstimatingRun(BatchingRun):
             except NotTrainedError:
                 continue
             found.append(name)
-        return found
+        return [*found, CASCADE] if has_cascade(self._trained_directory()) else found
 
     def _predictions(
         self, backend: str, batch_size: int | None, all_scores: bool, min_score: float | None
@@ -188,6 +190,8 @@ class EstimatingRun(BatchingRun):
             return Predictions(rows, self.pipe.device.type, batch_size)
         if backend == STATIC:
             return Predictions(rows, self._student().device, batch_size)
+        if backend == CASCADE:
+            return Predictions(rows, self.cascade_model().device, batch_size)
         device = None if self._clx_state.stored_device else self.device
         model = self._clx_loaded.onnx(self, self._trained_directory, backend, device)
         return Predictions(rows, model.device, batch_size)

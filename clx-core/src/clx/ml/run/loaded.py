@@ -6,6 +6,7 @@ import contextlib
 import gc
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clx.errors import RunDirError
@@ -20,8 +21,26 @@ if TYPE_CHECKING:
     from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
     from clx.ml.task.task import Task
+    from clx_runtime.cascade import Cascade
+    from clx_runtime.cascade_monitor import Monitor
     from clx_runtime.exported_model import ExportedModel
+    from clx_runtime.read import LoadedModel
     from clx_runtime.static_model import StaticModel
+
+
+@dataclass(frozen=True)
+class FastStudent:
+    """The student of a cascade.
+
+    Attributes:
+        cascade: when it answers.
+        model: the loaded student.
+        monitor: counts how often the teacher decides otherwise.
+    """
+
+    cascade: Cascade
+    model: LoadedModel
+    monitor: Monitor
 
 
 class Loaded:
@@ -56,6 +75,7 @@ class Loaded:
     def forget_exports(self) -> None:
         """Drop the sessions of backends, because the exported files may have changed."""
         self._onnx = {}
+        self._fast: FastStudent | None = None
 
     def release(self) -> None:
         """Drop all loaded parts, and collect reference cycles, such as those of a Trainer."""
@@ -75,7 +95,7 @@ class Loaded:
             if other._identity == self._identity:
                 self._tokenizer, self._model = other._tokenizer, other._model
                 self._pipe, self._onnx = other._pipe, dict(other._onnx)
-                self._static = other._static
+                self._static, self._fast = other._static, other._fast
 
     @property
     def identity(self) -> str | None:
@@ -182,6 +202,30 @@ class Loaded:
                     folder = exported_folder(self._checked(task, directory()), backend)
                     self._onnx[key] = ExportedModel(export_in(folder), backend, device)
             return self._onnx[key]
+
+    def fast(
+        self,
+        task: Task,
+        directory: Callable[[], RunDir],
+        load: Callable[[Cascade, RunDir], LoadedModel],
+    ) -> FastStudent:
+        """Return the student that answers first.
+
+        Args:
+            task: the run.
+            directory: returns the trained run's directory; see the class.
+            load: loads the student in a directory.
+        """
+        with self._lock:
+            if self._fast is None:
+                from clx.ml.prediction.cascaded import cascade_of
+                from clx_runtime.cascade_monitor import Monitor
+
+                checked = self._checked(task, directory())
+                cascade = cascade_of(checked)
+                refuse_unsafe(checked.fast, False, checked.fast.read_config())
+                self._fast = FastStudent(cascade, load(cascade, checked.fast), Monitor(cascade))
+            return self._fast
 
     def static(
         self, task: Task, directory: Callable[[], RunDir], device: str | None

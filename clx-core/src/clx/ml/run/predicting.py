@@ -13,8 +13,9 @@ from clx.ml.data.texts import column_to_frame, frame_inputs
 from clx.ml.prediction.backends import check_backend
 from clx.ml.prediction.predict import CutTexts
 from clx.ml.prediction.windows import array_rule
-from clx.ml.run.engines import EngineRun
+from clx.ml.run.cascade_engines import CascadeEngineRun
 from clx_runtime.arguments import check_batch_size, check_min_score
+from clx_runtime.cascade import refuse_min_score
 from clx_runtime.texts import as_text_rows, as_texts, check_texts, columns_to_read
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from clx.ml.prediction.windows import ArrayRule, Window
 
 
-class PredictingRun(EngineRun):
+class PredictingRun(CascadeEngineRun):
     """A run that predicts. All its methods use one private generator, and the task decides."""
 
     def predict(
@@ -86,7 +87,7 @@ class PredictingRun(EngineRun):
         """
         check_min_score(min_score)
         check_batch_size(batch_size)
-        check_backend(backend)
+        refuse_min_score(check_backend(backend), min_score)
         candidates = as_texts(as_text_rows(texts, self.text_columns))
         if hasattr(candidates, "__len__"):
             candidates = check_texts(candidates)
@@ -141,7 +142,7 @@ class PredictingRun(EngineRun):
         from clx.ml.prediction.rows import beside_input, kept_columns, prediction_frame
 
         check_min_score(min_score)
-        self._ready_backend(backend)
+        chosen = self._ready_backend(backend)
         columns = columns_to_read(own_text_columns(self), text_column)
         frame = column_to_frame(data, columns)
         if frame is None:
@@ -150,7 +151,7 @@ class PredictingRun(EngineRun):
         cut = CutTexts(frame.index.__getitem__)
         rows = self.row_function(batch_size, backend, all_scores, min_score)(inputs, cut)
         # Without rows, only the task knows the columns.
-        known = None if rows else declared_types(self, all_scores)
+        known = None if rows else declared_types(self, all_scores, chosen)
         return beside_input(prediction_frame(rows, frame.index, known), frame, kept, prefix)
 
     def predict_file(
@@ -220,7 +221,7 @@ class PredictingRun(EngineRun):
             resume=resume,
             overwrite=overwrite,
             reading=reading_of(separator, encoding, header),
-            types=declared_types(self, all_scores),
+            types=declared_types(self, all_scores, chosen),
         )
         check_batch_size(batch_size)
         return predict_file(job, self.row_function(batch_size, backend, all_scores, min_score))
@@ -240,6 +241,7 @@ class PredictingRun(EngineRun):
         from clx.ml.prediction.rows import row_function, window_row_function
 
         chosen, rule = self._ready_backend(backend), self._array_rule()
+        refuse_min_score(chosen, min_score)
         if rule is not None:
 
             def windows(inputs: list[str], cut: CutTexts) -> Iterator[Window]:

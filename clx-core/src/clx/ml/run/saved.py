@@ -84,13 +84,14 @@ def unchecked(task_class: type[R], options: Mapping[str, Any], run_name: str) ->
     return run
 
 
-def open_other(run: R, other: str | Path, device: str | None) -> R:
+def open_other(run: R, other: str | Path, device: str | None, purpose: str = "compared") -> R:
     """Open another saved run of the same task, named in a call of a run.
 
     Args:
         run: the run whose method was called.
         other: a path, or the name of a run beside this one or in the default folder.
         device: the device of the other run, None for the one in its config.
+        purpose: what it is for, in a message.
 
     Raises:
         ConfigError: it is a run of another task.
@@ -101,7 +102,7 @@ def open_other(run: R, other: str | Path, device: str | None) -> R:
     config = directory.read_config()
     if config["task"] not in (run.name, *run.aliases):
         raise ConfigError(
-            f"Only runs of the same task can be compared: {run.run_name!r} is a {run.name!r} run, and "
+            f"Only runs of the same task can be {purpose}: {run.run_name!r} is a {run.name!r} run, and "
             f"{directory.path.name!r} is a {config['task']!r} run"
         )
     directory.check()

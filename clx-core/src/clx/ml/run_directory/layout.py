@@ -15,6 +15,7 @@ from typing import Any
 
 from clx.errors import RunDirError
 from clx.ml.run_directory.config import read_config
+from clx_runtime.cascade import FAST
 from clx_runtime.files import file_sha256, read_json, read_text
 from clx_runtime.run_folder import run_identity
 
@@ -32,7 +33,7 @@ ONNX = "onnx"
 EXTRA = "extra"
 ADAPTER = "adapter"
 
-PARTS: tuple[str, ...] = (MODEL, ONNX, EXTRA, ADAPTER)
+PARTS: tuple[str, ...] = (MODEL, ONNX, EXTRA, ADAPTER, FAST)
 """The folders that make up a run: the manifest lists their files, and sharing a run shares them."""
 
 CARD = "README.md"
@@ -64,6 +65,11 @@ class RunDir:
     def adapter(self) -> Path:
         """The folder of the adapter's files, for PEFT; clx itself never loads them."""
         return self.path / ADAPTER
+
+    @property
+    def fast(self) -> RunDir:
+        """The folder of the student that answers first; it is a run directory of its own."""
+        return RunDir(self.path / FAST)
 
     @property
     def checkpoints(self) -> Path:
@@ -134,7 +140,7 @@ class RunDir:
     def identity(self) -> str:
         """Return a digest that changes when other content takes this content's place.
 
-        An export adds files to the run and does not change the digest.
+        An export adds files to the run, as a cascade does, and does not change the digest.
         """
         if not (self.path / MANIFEST).is_file():
             return hashlib.sha256(read_text(self.path / CONFIG).encode()).hexdigest()

@@ -41,13 +41,18 @@ def refuse_unsafe(
     """
     problems = file_problems(directory.path, _READ)
     if not problems:
-        if is_static(directory.model):
-            problems = static_problems(directory.model)
-        else:
-            problems = model_problems(directory.model, trusted)
+        problems = _model_problems(directory, trusted)
+        if directory.fast.path.is_dir():
+            problems += [f"fast/{problem}" for problem in _model_problems(directory.fast, False)]
         problems += onnx_problems(directory.path / ONNX, directory.model)
         problems += adapter_problems(directory.adapter)
     model_args = (config or {}).get("model_args")
     if isinstance(model_args, dict) and not trusted:
         problems += model_args_problems(model_args)
     raise_problems(RunDirError, f"The run in {directory.path} is not loaded:", problems, REMEDY)
+
+
+def _model_problems(directory: RunDir, trusted: bool) -> list[str]:
+    if is_static(directory.model):
+        return static_problems(directory.model)
+    return model_problems(directory.model, trusted)

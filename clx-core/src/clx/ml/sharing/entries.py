@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from clx.ml.results.cascade import CASCADE
 from clx.ml.results.data_check import KINDS
 from clx.ml.results.tuning_pages import TUNING
+from clx.ml.run_directory.identities import EARLIER
 from clx.ml.run_directory.layout import LOGS
 from clx.ml.sharing.schema import (
     LEFT_OUT,
     Schema,
     Sieve,
     address,
+    digest,
     each,
     facts,
     items,
@@ -171,6 +174,14 @@ ENTRIES: dict[str, Schema] = {
     TUNING: _TUNING,
     "continued": _CONTINUED,
     "tracking": record(dict.fromkeys(TRACKERS, _PLACE)),
+    CASCADE: record(
+        {
+            **dict.fromkeys(("student", "teacher"), name),
+            **dict.fromkeys(("texts", "accuracy", "speeds", "margins"), facts),
+            "curve": table({}),
+        }
+    ),
+    EARLIER: items(digest),
     "lora": record({"layers": each(name)}),
     "decisions_history": items(record({**_CHANGE, "old": options, "new": options})),
     "labels_history": items(

@@ -50,6 +50,7 @@ LEFT_OUT = object()
 
 _KEY = re.compile(r"[\w.-]{1,60}")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[\d:.+ -]{0,30}")
 
 
@@ -85,6 +86,12 @@ def name(value: Any, where: str, sieve: Sieve) -> Any:
 def time(value: Any, where: str, sieve: Sieve) -> Any:
     """Keep a date and time."""
     known = isinstance(value, str) and _TIME.fullmatch(value)
+    return value if known else unknown(value, where, sieve)
+
+
+def digest(value: Any, where: str, sieve: Sieve) -> Any:
+    """Keep the identity of a run."""
+    known = isinstance(value, str) and _DIGEST.fullmatch(value)
     return value if known else unknown(value, where, sieve)
 
 

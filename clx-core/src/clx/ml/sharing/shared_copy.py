@@ -38,6 +38,7 @@ from clx.ml.sharing.entries import for_others
 from clx.ml.sharing.schema import Sieve
 from clx.ml.sharing.texts import log_without_texts, read_log
 from clx.problems import raise_problems
+from clx_runtime.cascade import FAST
 from clx_runtime.files import file_sha256, read_json, read_json_or_empty
 
 OF_ENVIRONMENT = (
@@ -55,8 +56,10 @@ OF_ENVIRONMENT = (
 NO_WEIGHTS = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack")
 """Files of a model folder that clx never reads, because they may be pickles."""
 
+_OF_MODELS = ("config.json", "tokenizer_config.json", "generation_config.json")
 CLEANED = {
-    MODEL: ("config.json", "tokenizer_config.json", "generation_config.json"),
+    MODEL: _OF_MODELS,
+    FAST: _OF_MODELS,
     ADAPTER: ("adapter_config.json",),
 }
 """The files of a part of the run that other libraries write, and that may name paths."""
@@ -189,7 +192,8 @@ def _copy_file(source: RunDir, copy: SharedCopy, name: str) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.name in CLEANED.get(part, ()):
-        values, found = clean_library_file(read_json(path))
+        clean = clean_config if name == f"{FAST}/{CONFIG}" else clean_library_file
+        values, found = clean(read_json(path))
         write_json(target, values)
         copy.note(name, [f"the path or secret in {key!r}" for key in found])
         return
