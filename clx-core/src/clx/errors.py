@@ -28,6 +28,7 @@ from clx_runtime.errors import (
     TruncationWarning,
     UnfinishedError,
     UnknownArgumentError,
+    UnknownAttributeError,
 )
 
 __all__ = [
@@ -58,4 +59,5 @@ __all__ = [
     "TruncationWarning",
     "UnfinishedError",
     "UnknownArgumentError",
+    "UnknownAttributeError",
 ]

@@ -16,7 +16,7 @@ from clx.ml.plugins.calls import observed
 from clx.ml.prediction.backends import TORCH, check_backend
 from clx.ml.prediction.pipe_arguments import refuse_unknown
 from clx.ml.prediction.predict import CutTexts, predict_texts
-from clx.ml.run.copying import CopyingRun
+from clx.ml.run.old_names import OldNames
 from clx.ml.task.predicting import require_prediction
 from clx_runtime.arguments import check_batch_size, check_min_score
 from clx_runtime.forks import not_forked
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clx.ml.prediction.predict import Engine
 
 
-class PredictingRun(CopyingRun):
+class PredictingRun(OldNames):
     """A run that predicts. All its methods use one private generator, and the task decides."""
 
     def predict(
