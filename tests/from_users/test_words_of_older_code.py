@@ -12,7 +12,13 @@ from transformers import (
 )
 
 from cli_helpers import Cli
-from clx.errors import ConfigError, DuplicateTaskError, PluginError, UnknownArgumentError
+from clx.errors import (
+    ConfigError,
+    DuplicateTaskError,
+    PluginError,
+    UnknownArgumentError,
+    UnknownAttributeError,
+)
 from clx.ml import task_registry, training_run
 from clx_tasks_classification import ClassificationRun
 from conftest import make_tiny_model
@@ -265,3 +271,34 @@ def test_the_config_of_a_run_stands_for_it(trained, capsys, monkeypatch):
     assert cli("show", config).status == 0
     assert cli("verify", config).status == 0
     training_run("classification", "base", base_model_name=str(config))
+
+
+# ---- Attributes ------------------------------------------------------------------------------------
+
+
+class Fails(ClassificationRun):
+    """Has a property that fails."""
+
+    name = "fails"
+
+    @property
+    def broken(self):
+        raise AttributeError("of the author")
+
+
+def test_an_old_attribute_gets_todays_word(run):
+    for name, said in (
+        ("model_dir", "write run.run_dir, or"),
+        ("results_path", "whose content is run.results"),
+        ("base_model", "write run.base_model_name"),
+    ):
+        with pytest.raises(UnknownAttributeError, match=said) as caught:
+            getattr(run, name)
+        assert isinstance(caught.value, AttributeError)
+        assert not hasattr(run, name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing_like_it'"):
+        _ = run.nothing_like_it
+    with pytest.raises(AttributeError, match="of the author"):
+        _ = Fails("f").broken
+    run.model_dir = "an author's own"
+    assert run.model_dir == "an author's own"

@@ -30,6 +30,7 @@ from clx_runtime.errors import (
     TruncationWarning,
     UnfinishedError,
     UnknownArgumentError,
+    UnknownAttributeError,
 )
 
 __all__ = [
@@ -62,4 +63,5 @@ __all__ = [
     "TruncationWarning",
     "UnfinishedError",
     "UnknownArgumentError",
+    "UnknownAttributeError",
 ]

@@ -51,6 +51,10 @@ class UnknownArgumentError(ConfigError, TypeError):
     """A method has no argument of that name: write what the message says instead."""
 
 
+class UnknownAttributeError(ClxError, AttributeError):
+    """A run has no attribute of that name, which older code used: write what the message says."""
+
+
 class DataFormatError(ClxError, ValueError):
     """The data is not in the task's format: correct the listed rows or columns."""
 

@@ -11,7 +11,7 @@ from clx.ml.plugins.calls import observed
 from clx.ml.prediction.backends import TORCH, backend_of, check_backend
 from clx.ml.prediction.pipe_arguments import refuse_unknown
 from clx.ml.prediction.predict import CutTexts, predict_texts, predict_windows
-from clx.ml.run.copying import CopyingRun
+from clx.ml.run.old_names import OldNames
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.students import is_student, refuse_student
 from clx.ml.task.predicting import require_prediction
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clx_runtime.static_model import StaticModel
 
 
-class EngineRun(CopyingRun):
+class EngineRun(OldNames):
     """A run with the engines of its backends. :class:`PredictingRun` adds the verbs."""
 
     def _predict(
