@@ -11,8 +11,8 @@ import pytest
 
 from clx.errors import DataFormatError, DiskFullError
 from clx.ml.data import row_store
+from clx.ml.data.arrow_rows import BatchRows, lazy_rows
 from clx.ml.data.frames import open_source, to_frame
-from clx.ml.data.lazy_rows import BatchRows, lazy_rows
 from clx.ml.data.reading import Reading
 from clx.settings import cache_dir
 

@@ -57,11 +57,10 @@ class FirstRows:
                 self._first.add(start + position)
 
     def _add_ends(self, start: int, name: str, column: pd.Series) -> None:
-        numbers = column.dropna()
-        if len(numbers):
-            found = [
-                (float(numbers[at]), start + at) for at in (numbers.idxmin(), numbers.idxmax())
-            ]
+        numbers = column.to_numpy(float, na_value=np.nan)
+        if not np.isnan(numbers).all():
+            ends = int(np.nanargmin(numbers)), int(np.nanargmax(numbers))
+            found = [(float(numbers[at]), start + at) for at in ends]
             both = sorted([*self._ends.get(name, []), *found])
             self._ends[name] = [both[0], both[-1]]
 

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from clx.ml.data.lazy_rows import DIGEST_ROWS, BatchRows, LazyRows, is_mappable, mapped
+from clx.ml.data.arrow_rows import DIGEST_ROWS, BatchRows, is_mappable, mapped
+from clx.ml.data.lazy_rows import LazyRows
 from clx.ml.data.reading import Reading
 from clx.ml.data.tables.fingerprints import batch_fingerprint
 from clx.ml.data.tables.rows import Rows

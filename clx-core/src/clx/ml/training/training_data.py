@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clx.errors import ConfigError, DataWarning
+from clx.ml.data.arrow_rows import lazy_rows
 from clx.ml.data.check.check import check_splits
 from clx.ml.data.dataset import fingerprint
 from clx.ml.data.frames import VALIDATION, training_sources
 from clx.ml.data.holdout.arguments import seed_of, split_asked_for
 from clx.ml.data.lazy_dataset import LazyDataset, tokenizing
-from clx.ml.data.lazy_rows import LazyRows, lazy_rows
+from clx.ml.data.lazy_rows import LazyRows
 from clx.ml.data.lengths import input_limit
 from clx.ml.data.row_pass import MAX_SHOWN, Passed, pass_over, representative_rows
 from clx.ml.data.row_stream import RowStream, is_stream
