@@ -1,6 +1,6 @@
 """Spans in NLU++: clx beside a plain script around the Trainer, and spaCy's ``ner``, on the same rows.
 
-    python benchmarks/tokens.py DATA [--rows 500] [--steps 700] [--dev] [--only clx,trainer] [--cache .benchmarks]
+    python benchmarks/tokens.py DATA [--rows 500] [--steps 700] [--dev] [--only clx,trainer]
 
 DATA is the folder of NLU++ with ``train.jsonl`` and ``test.jsonl``: texts with ``spans``, whose offsets
 are in characters. ``--dev`` measures on a fifth of the training rows instead of the test rows: choose
