@@ -1,6 +1,6 @@
 """Spans in NLU++: clx beside a plain script around the Trainer, and spaCy's ``ner``, on the same rows.
 
-    python benchmarks/tokens.py DATA [--rows 500] [--dev] [--only clx,trainer] [--cache .benchmarks]
+    python benchmarks/tokens.py DATA [--rows 500] [--steps 700] [--dev] [--only clx,trainer]
 
 DATA is the folder of NLU++ with ``train.jsonl`` and ``test.jsonl``: texts with ``spans``, whose offsets
 are in characters. ``--dev`` measures on a fifth of the training rows instead of the test rows: choose
@@ -40,14 +40,14 @@ def rows_of(path: Path) -> list[Row]:
 # ---- Contenders ------------------------------------------------------------------------------------
 
 
-def clx(train: list[Row], eval_share: float | None) -> Predict:
+def clx(train: list[Row], eval_share: float | None, steps: int | None) -> Predict:
     """Train a run as it comes, without or with a share of the rows as eval data."""
     import pandas as pd
 
     from clx.ml import training_run
 
-    quiet = {"disable_tqdm": True}
-    run = training_run("ner", "nlupp", run_dir_parent=tempfile.mkdtemp(), training_args=quiet)
+    own = {"disable_tqdm": True} | ({} if steps is None else {"max_steps": steps})
+    run = training_run("ner", "nlupp", run_dir_parent=tempfile.mkdtemp(), training_args=own)
     run.train(pd.DataFrame(train), eval_share)
     return lambda texts: run.predict(texts)
 
@@ -122,7 +122,7 @@ def contend(name: str, job: dict[str, Any]) -> dict[str, Any]:
     train = job["train"]
     started = time.perf_counter()
     share = 0.1 if name == "clx-eval" else None
-    predict = trainer(train) if name == "trainer" else clx(train, share)
+    predict = trainer(train) if name == "trainer" else clx(train, share, job["steps"])
     trained = time.perf_counter() - started
     predict(job["texts"])
     started = time.perf_counter()
@@ -185,6 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--rows", type=int, help="training rows to draw; all by default")
+    parser.add_argument("--steps", type=int, help="steps of clx; as it chooses by default")
     parser.add_argument("--dev", action="store_true")
     parser.add_argument("--only", default=",".join(CONTENDERS))
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
@@ -210,6 +211,7 @@ def main() -> None:
         for name in given.only.split(","):
             out, path = Path(folder) / f"{name}.json", Path(folder) / "job.json"
             job = {"train": train, "texts": [row["text"] for row in test], "out": str(out)}
+            job["steps"] = given.steps
             path.write_text(json.dumps(job), encoding="utf-8")
             command = [*python_for(name, given.cache), "--job", str(path)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
