@@ -89,6 +89,12 @@ def test_what_it_refuses(student, verb):
     assert training_run(load=student.run_dir, verify=True).predict_labels("the apple") == ["fruit"]
 
 
+def test_it_is_no_base_model(student):
+    run = training_run("classification", "next", base_model_name=student.run_dir)
+    with pytest.raises(ConfigError, match="base_model_name needs a transformers model"):
+        run.train(fruit_frame())
+
+
 def test_backends(student, trained):
     with pytest.raises(ConfigError, match="'static', the default, and not with 'onnx'"):
         student.predict(TEXTS, backend="onnx")

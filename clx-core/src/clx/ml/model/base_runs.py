@@ -12,6 +12,7 @@ from clx.ml.run_directory.finding import find_run, left_of, locate, saved_runs
 from clx.ml.run_directory.hub_address import is_address
 from clx.ml.run_directory.layout import MODEL, RunDir
 from clx.ml.run_directory.safety import refuse_unsafe
+from clx.ml.run_directory.students import refuse_student
 from clx.ml.task.presets import PRESETS
 from clx.problems import did_you_mean
 from clx.settings import runs_dir
@@ -54,7 +55,9 @@ def model_of(run: RunDir, trusted: bool) -> Path:
 
     Raises:
         RunDirError: the run is damaged or unsafe.
+        ConfigError: the run is a static student.
     """
+    refuse_student(run, "base_model_name")
     run.check()
     refuse_unsafe(run, trusted)
     return run.model
