@@ -116,7 +116,10 @@ def test_a_student_of_fewer_layers_is_a_transformers_model(teacher):
     layers = teacher.model.config.num_hidden_layers
     result = teacher.distill(texts_of(200), name="student", student="layers", layers=1)
     student = training_run(load=result.run_dir)
-    assert student.model.config.num_hidden_layers == 1
+    # The last layer holds the pooling, and stays.
+    assert student.model.config.num_hidden_layers == 2
+    before, after = (run.model.bert.encoder.layer[-1].state_dict() for run in (teacher, student))
+    assert all(torch.equal(before[name], after[name]) for name in before)
     assert result.agreement.equal > 0.8
     assert student.config["student_of"]["layers"] == 1
     assert student.pipe("the red apple is a lemon")

@@ -20,6 +20,7 @@ from clx.ml.distillation.student import Course
 from clx.ml.evaluation.evaluate import Predicted, predict_frame_rows
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.layer import divide_head, find_head
+from clx.ml.model.head.pooling import pooling_modules
 from clx_runtime.batches import batches
 from clx_runtime.texts import split_pair
 
@@ -152,19 +153,25 @@ def cut_model(model: PreTrainedModel, layers: int) -> PreTrainedModel:
             f"student='layers' needs a model with a list of layers, which {type(model).__name__} has "
             f"not: use student='static'"
         )
-    if layers >= int(count or 0):
+    # The last layer may hold the pooling, which every student needs.
+    kept = int(f"{lists[0]}.{int(count or 0) - 1}" in pooling_modules(model))
+    if layers >= int(count or 0) - kept:
         raise ConfigError(
-            f"layers={layers} must be fewer than the {count} layers of the teacher's model"
+            f"layers={layers} must be fewer than the {int(count or 0) - kept} layers of the "
+            f"teacher's model"
         )
     cut: Any = copy.deepcopy(model)
     parent, _, name = lists[0].rpartition(".")
     holder = cut.get_submodule(parent)
-    setattr(holder, name, nn.ModuleList(list(getattr(holder, name))[:layers]))
+    every = list(getattr(holder, name))
+    setattr(holder, name, nn.ModuleList([*every[:layers], *every[len(every) - kept :]]))
     for key, value in vars(cut.config).items():
         # Such as the types of attention by layer.
         if isinstance(value, list) and len(value) == count and key != "architectures":
-            setattr(cut.config, key, value[:layers])
-    cut.config.num_hidden_layers = layers
+            setattr(cut.config, key, [*value[:layers], *value[len(value) - kept :]])
+    cut.config.num_hidden_layers = layers + kept
+    for module in pooling_modules(cut):
+        cut.get_submodule(module).requires_grad_(False)
     fitting: PreTrainedModel = cut
     return fitting
 
@@ -203,7 +210,8 @@ def _train(
     in_epoch = -(-len(learned) // BATCH)
     epochs = min(MOST_EPOCHS, max(EPOCHS, -(-LEAST_STEPS // in_epoch)))
     steps = epochs * in_epoch
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
+    trained = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE)
     warm = max(1, round(steps * WARM_UP))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(step / warm, (steps - step) / max(1, steps - warm))
@@ -220,7 +228,7 @@ def _train(
                 loss = soft_loss(logits, scores[rows].to(device), request.kind)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
-                nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
+                nn.utils.clip_grad_norm_(trained, GRADIENT_NORM)
                 optimizer.step()
                 schedule.step()
                 total += loss.item() * len(rows)
