@@ -1,8 +1,8 @@
 """What adapting a base model to a domain gains with few labels, measured on Reuters R8.
 
 ``python benchmarks/pretraining.py FOLDER`` needs ``train.csv`` and ``test.csv`` in the folder, which
-``examples/reuters_r8/get_data.py FOLDER`` writes. The unlabeled texts are those of the training file, and
-the classifier gets a few of its rows per label. Nothing is chosen on the test rows.
+``examples/reuters_r8/get_data.py FOLDER`` writes. The unlabeled texts are those of the training file,
+and the classifier gets a few of its rows per label. Nothing is chosen on the test rows.
 """
 
 from __future__ import annotations

@@ -286,9 +286,6 @@ def span_intervals(
         seed: the seed of the resampling; the same seed gives the same intervals.
         resamples: the number of resamples.
 
-    Returns:
-        ``{key}_low`` and ``{key}_high`` for each key.
-
     Raises:
         ValueError: there are no rows.
     """

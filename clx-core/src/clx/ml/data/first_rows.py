@@ -57,6 +57,8 @@ class FirstRows:
                 self._first.add(start + position)
 
     def _add_ends(self, start: int, name: str, column: pd.Series) -> None:
+        import numpy as np
+
         numbers = column.to_numpy(float, na_value=np.nan)
         if not np.isnan(numbers).all():
             ends = int(np.nanargmin(numbers)), int(np.nanargmax(numbers))

@@ -15,6 +15,7 @@ from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.editing.fast import tell_removed
 from clx.ml.editing.groups import Merging, checked_merging, merged_value
+from clx.ml.editing.merged_result import merged_result
 from clx.ml.editing.names import (
     LABEL_NAMES,
     LABEL_TYPE,
@@ -22,8 +23,9 @@ from clx.ml.editing.names import (
     label_type_for,
     options_with_labels,
 )
-from clx.ml.editing.refit import Refitted, check_scores, encoded, head_to_refit, refit
+from clx.ml.editing.refit import Refitted, encoded, head_to_refit, refit
 from clx.ml.editing.rename import HISTORY
+from clx.ml.editing.saved_scores import check_scores
 from clx.ml.evaluation.evaluate import evaluate_predictions
 from clx.ml.machine.devices import choose_device
 from clx.ml.machine.quiet import quiet_transformers
@@ -35,7 +37,6 @@ from clx.ml.model.static_net import StaticNet, static_net
 from clx.ml.plugins.calls import report_sections
 from clx.ml.prediction.cascaded import has_cascade
 from clx.ml.prediction.exported import decision_settings
-from clx.ml.results.data_check import DataCheck
 from clx.ml.results.outcome import EvaluationResult, TrainingResult
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.config import LEARNED, TEMPERATURE
@@ -107,7 +108,7 @@ def merge_labels(
             warn_truncated(limit, split.truncated, len(split.frame), split.name)
         fitted, made_with = _fit(task, place, tokenizer, splits, rows.names, merging)
         evaluation = _evaluation(task, place, fitted, rows)
-        result = _result(place, fitted, evaluation, splits, rows.made)
+        result = merged_result(place, fitted, evaluation, splits, rows.made)
         result = replace(result, seconds=time.monotonic() - started)
         config = _config(task, place, fitted, made_with)
 
@@ -218,38 +219,6 @@ def _config(
     if fitted.calibration is not None:
         config[TEMPERATURE] = fitted.calibration.temperature
     return config
-
-
-def _result(
-    place: RunDir,
-    fitted: Refitted,
-    evaluation: EvaluationResult | None,
-    splits: Sequence[Split],
-    made: RowSplit | None,
-) -> TrainingResult:
-    """Return the result: the facts of the training that made the features, and the new metrics."""
-    known = place.read_results()
-    loss, steps, epochs = (known.get(key) for key in ("train_loss", "steps", "epochs"))
-    return TrainingResult(
-        run_dir=place.path,
-        metrics={} if evaluation is None else evaluation.metrics,
-        evaluation=evaluation,
-        train_loss=float("nan") if loss is None else float(loss),
-        steps=int(steps or 0),
-        epochs=float(epochs or 0),
-        rows={split.name: len(split.frame) for split in splits},
-        truncated={split.name: split.truncated for split in splits},
-        data_check=_counted(splits, fitted),
-        kept=known.get("kept_model"),
-        stopped=known.get("stopped"),
-        split=made,
-    )
-
-
-def _counted(splits: Sequence[Split], fitted: Refitted) -> DataCheck:
-    """Return the counts of the rows; their texts were not checked."""
-    rows = {f"{split.name}_data": len(split.frame) for split in splits}
-    return DataCheck((), rows, {f"{name}_data": of for name, of in fitted.counts.items()})
 
 
 def _write_model(

@@ -26,31 +26,19 @@ from clx.ml.model.head.label_texts import LabelTexts, text_examples
 from clx.ml.model.head.layer import (
     collect_features,
     divide_head,
-    evaluating,
     find_head,
     first_rows,
-    model_batches,
     set_head,
 )
 from clx.ml.model.head.probe import Examples, Kind
 from clx.ml.model.head.row_targets import with_row_targets
-from clx.ml.model.static_net import static_net
-from clx.ml.run_directory.layout import RunDir
-from clx.ml.run_directory.students import is_student
 from clx.problems import names
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import PreTrainedModel
 
     from clx.ml.data.splits import Split
     from clx.ml.task.task import Task
-
-ROWS = 16
-"""The number of rows whose scores are compared with those of the saved model."""
-
-LIMIT = 1e-3
-"""The largest allowed difference between a score of the fitted and of the saved model."""
 
 
 @dataclass(frozen=True)
@@ -280,24 +268,3 @@ def _replace_layer(model: PreTrainedModel, layer: nn.Linear, merging: Merging) -
     if hasattr(model, "num_labels"):
         model.num_labels = len(merging.new)
     return fresh
-
-
-def check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
-    """Refuse a written model that does not score like the fitted one.
-
-    Raises:
-        ModelError: it does not, so the run is left as it was.
-    """
-    place = RunDir(run.run_dir)
-    saved = static_net(place.model) if is_student(place) else run.model
-    fitted.model.to(saved.device)
-    rows = dataset.select(range(min(ROWS, len(dataset))))
-    with evaluating(fitted.model):
-        for _, batch in model_batches(saved, rows, run.load_data_collator()):
-            expected, found = (each(**batch).logits.float() for each in (fitted.model, saved))
-            difference = float((found - expected).abs().max())
-            if not difference <= LIMIT:
-                raise ModelError(
-                    f"The model with merged labels gives other scores after it was saved: one score "
-                    f"differs by {difference:.2g}. The run is unchanged"
-                )

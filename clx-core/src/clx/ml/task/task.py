@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from clx.errors import PluginError
 from clx.ml.task.argument_classes import StockArguments
+from clx.ml.task.option_values import OptionValues
 from clx.ml.task.predicting import method_as_property, pipeline_task
 from clx.ml.task.windows import windows_of
 
@@ -33,7 +34,7 @@ class _StockTrainer:
         return stock
 
 
-class Task:
+class Task(OptionValues):
     """The author's half of :class:`clx.ml.TrainingRun`; subclass that one, which has an example."""
 
     name: ClassVar[str] = ""
@@ -59,30 +60,6 @@ class Task:
         method_as_property(cls)
 
     if TYPE_CHECKING:
-        # What a run sets: its name and its options (clx.ml.task.options).
-        run_name: str
-        run_dir_parent: Path
-        base_model_name: str
-        tokenizer_name: str | None
-        tokenize_args: dict[str, Any]
-        model_args: dict[str, Any]
-        training_args: dict[str, Any]
-        report_to: str | list[str] | None
-        device: str | None
-        metrics: list[str] | None
-        text_column: str | None
-        label_column: str | None
-        weight_column: str | None
-        class_weights: str | dict[str, float] | None
-        label_texts: str | dict[str, str | list[str]] | None
-        lora: bool | dict[str, Any]
-        lora_merge: bool
-        long_text: str
-        window_pooling: str
-        strict_length: bool
-        strict_data: bool
-        tokenize_lazily: bool
-        trust_remote_code: bool
 
         @property
         def tokenizer(self) -> PreTrainedTokenizerBase:
