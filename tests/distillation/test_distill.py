@@ -325,7 +325,7 @@ def test_training_texts_and_texts_of_another_domain_are_named(tiny_model, tmp_pa
         "classification", "teacher", run_dir_parent=tmp_path, base_model_name=tiny_model
     )
     run.train(frame, fine_tune=False)
-    with pytest.warns(DataWarning, match="that 'teacher' was trained on"):
+    with pytest.warns(DataWarning, match="'teacher' was trained on about 100%"):
         run.distill(frame, name="student", dim=16)
     noise = random.Random(0)
     strange = [

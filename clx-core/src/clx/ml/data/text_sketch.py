@@ -19,6 +19,9 @@ from clx_runtime.texts import TextRow
 LEARNED_TEXTS = "learned_texts"
 """The entry of the results that holds the sketch of the texts of the training."""
 
+MOST_LEARNED = 0.1
+"""From this share of learned texts, a comparison on them is called optimistic."""
+
 _KEPT = 1024
 _BYTES = 6
 _FEWEST = 10

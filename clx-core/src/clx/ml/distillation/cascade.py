@@ -15,14 +15,23 @@ from clx.ml.distillation.cascade_measure import Answers, Measured, answers
 from clx.ml.distillation.cascade_student import known_agreement, rule_of_run, student_entry
 from clx.ml.distillation.cascade_texts import CascadeData, CascadeTexts, cascade_texts, right
 from clx.ml.distillation.choice import Choice, Observed, choose
-from clx.ml.distillation.learned import HASHES, learned_by
+from clx.ml.distillation.learned import learned_by
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.cascade import CASCADE, CascadeResult
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.copying import Reopen, edited, replace_text
 from clx.ml.run_directory.files import json_text, write_json
 from clx.ml.run_directory.identities import with_identities
-from clx.ml.run_directory.layout import CARD, CONFIG, MANIFEST, MODEL, REPORT, RESULTS, RunDir
+from clx.ml.run_directory.layout import (
+    CARD,
+    CONFIG,
+    LEARNED_HASHES,
+    MANIFEST,
+    MODEL,
+    REPORT,
+    RESULTS,
+    RunDir,
+)
 from clx_runtime.cascade import FILE, Cascade
 from clx_runtime.cascade_model import CascadeModel
 from clx_runtime.files import file_sha256, read_json
@@ -285,7 +294,7 @@ def _write(
     shutil.copytree(where.model, folder / MODEL, ignore=shutil.ignore_patterns(CARD))
     if where.extra.is_dir():
         # No prediction needs the hashes of the texts.
-        no_hashes = shutil.ignore_patterns(HASHES)
+        no_hashes = shutil.ignore_patterns(LEARNED_HASHES)
         shutil.copytree(where.extra, folder / where.extra.name, ignore=no_hashes)
     config = {k: v for k, v in read_json(where.path / CONFIG).items() if k not in _NOT_NEEDED}
     write_json(folder / CONFIG, config)

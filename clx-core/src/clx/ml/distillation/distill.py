@@ -68,7 +68,7 @@ class TeachingRun:
         student_task: returns a new run with the options of this one; its name is the argument.
         origin: the content of the student's config other than the options.
         reopen: opens a run directory as a user would, and returns the run's ``predict``.
-        look_at: is called with the number of texts that were read.
+        look_at: is called with the different texts.
     """
 
     teacher: Teacher
@@ -78,7 +78,7 @@ class TeachingRun:
     student_task: Callable[[str, Path], Task]
     origin: Origin
     reopen: Callable[[RunDir], Callable[[list[str]], list[Any]]]
-    look_at: Callable[[int], None]
+    look_at: Callable[[Sequence[str]], None]
 
 
 def distill(
@@ -99,7 +99,7 @@ def distill(
         recover(place)
         refuse_existing(place, request.overwrite, False)
         lesson = gathered(source, run.teacher, request.max_texts, request.hidden)
-        run.look_at(lesson.read)
+        run.look_at(lesson.texts)
         answered = time.monotonic() - started
         if eval_frame is not None:
             # What evaluates the student must not have taught it.

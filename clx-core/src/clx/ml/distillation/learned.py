@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.distillation.setting_aside import ASIDE, text_hashes
+from clx.ml.run_directory.layout import EXTRA, LEARNED_HASHES
 
 if TYPE_CHECKING:
     import numpy as np
-
-HASHES = "learned.npy"
-"""The file of the hashes of the texts that a student has learned from, in its ``extra/``."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def write_learned(extra: Path, hashes: np.ndarray[Any, Any]) -> None:
     import numpy as np
 
     extra.mkdir(parents=True, exist_ok=True)
-    np.save(extra / HASHES, np.sort(hashes).astype(np.uint64), allow_pickle=False)
+    np.save(extra / LEARNED_HASHES, np.sort(hashes).astype(np.uint64), allow_pickle=False)
 
 
 def learned_by(student: Path, student_of: Mapping[str, Any]) -> Learned:
@@ -65,7 +63,7 @@ def learned_by(student: Path, student_of: Mapping[str, Any]) -> Learned:
 
     # Which tenth is set aside depends a little on the texts, so half of it is safe for all.
     below = student_of.get("below")
-    path = student / "extra" / HASHES
+    path = student / EXTRA / LEARNED_HASHES
     hashes = None
     if path.is_file():
         hashes = np.sort(np.load(path, allow_pickle=False).astype(np.uint64))

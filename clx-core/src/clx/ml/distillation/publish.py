@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clx.errors import NotPublishedError
+from clx.ml.distillation.learned import write_learned
 from clx.ml.distillation.teacher import SINGLE
 from clx.ml.plugins.calls import report_sections
 from clx.ml.results.pages import run_report
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from clx.ml.distillation.student import Student
     from clx.ml.results.distilled import Distillation
     from clx.ml.task.task import Task
-
-LEARNED_TEXTS = "learned.npy"
-"""The file in ``extra/`` with the hashes of the texts that a student has learned from, sorted."""
 
 CHECKED_TEXTS = 32
 LIMIT = 1e-3
@@ -97,8 +95,9 @@ def write_student_run(new: RunDir, written: Written, student: Student, lesson: L
     (new.path / LOGS / METRICS_LOG).write_text(lines, encoding="utf-8")
     if written.teacher.extra.is_dir():
         shutil.copytree(written.teacher.extra, new.extra)
-    new.extra.mkdir(exist_ok=True)
-    np.save(new.extra / LEARNED_TEXTS, np.sort(lesson.hashes[lesson.sides.learned]))
+    # The watched texts chose the epoch, so they say too much about the student as well.
+    sides = lesson.sides
+    write_learned(new.extra, lesson.hashes[np.concatenate([sides.learned, sides.watched])])
     sections = report_sections(task, result.evaluation)
     page = run_report(new, sections=sections, name=task.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ClxWarning, ConfigError
-from clx.ml.data.text_sketch import LEARNED_TEXTS, TextSketch
+from clx.ml.data.text_sketch import LEARNED_TEXTS, MOST_LEARNED, TextSketch
 from clx_runtime.callers import user_level
 from clx_runtime.texts import as_text_rows, as_texts, check_texts
 
@@ -21,9 +21,6 @@ CHECKED_TEXTS = 500
 
 DEFAULT_TEXTS = 300
 """The number of sentences that are compared if the caller passes no texts."""
-
-MOST_LEARNED = 0.1
-"""From this share of texts that the run was trained on, the comparison is called optimistic."""
 
 
 def checked_texts(task: Task, texts: Iterable[Any]) -> list[str]:

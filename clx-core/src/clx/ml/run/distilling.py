@@ -21,6 +21,7 @@ from clx.ml.run_directory.downloaded import parent_for_next
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.students import refuse_student
 from clx.ml.task.options import option_names, options_of_task
+from clx_runtime.cascade import CASCADE
 from clx_runtime.texts import columns_to_read
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ class DistillingRun(EstimatingRun):
         """
         reading = reading_of(separator, encoding, header)
         chosen = self._ready_backend(backend)
+        if chosen == CASCADE:
+            raise ConfigError(
+                "A student learns from the run, and not from the student of its cascade: "
+                "backend='torch' or one of the exports scores the texts"
+            )
         directory = self._trained_directory()
         refuse_student(directory, "distill()")
         if texts is None:
@@ -124,13 +130,13 @@ class DistillingRun(EstimatingRun):
         if eval_data is not None:
             frame = validated_frame(self, eval_data, "eval_data", reading, columns, VALIDATION)
         with caller_state_kept(), new_garbage_only():
-            look = partial(warn_if_training_texts, self, directory, texts, reading)
+            look = partial(warn_if_training_texts, self.run_name, directory)
             teaching = self._teaching(chosen, batch_size, look)
             read = columns_to_read(own_text_columns(self), text_column)
             return distill(teaching, text_source(texts, read, reading), frame, request)
 
     def _teaching(
-        self, backend: str, batch_size: int | None, look: Callable[[int], None]
+        self, backend: str, batch_size: int | None, look: Callable[[Sequence[str]], None]
     ) -> TeachingRun:
         """Return this run as a teacher."""
         from clx.ml.distillation.distill import TeachingRun

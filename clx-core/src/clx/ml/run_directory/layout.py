@@ -33,6 +33,12 @@ ONNX = "onnx"
 EXTRA = "extra"
 ADAPTER = "adapter"
 
+LEARNED_HASHES = "learned.npy"
+"""The file of the hashes of the texts that a student has learned from, in its ``extra/``.
+
+It stays on this machine: who has a text could find out whether the student has seen it.
+"""
+
 PARTS: tuple[str, ...] = (MODEL, ONNX, EXTRA, ADAPTER, FAST)
 """The folders that make up a run: the manifest lists their files, and sharing a run shares them."""
 

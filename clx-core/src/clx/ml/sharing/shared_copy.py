@@ -23,6 +23,7 @@ from clx.ml.run_directory.layout import (
     CARD,
     CONFIG,
     ENVIRONMENT,
+    LEARNED_HASHES,
     LOGS,
     MANIFEST,
     METRICS_LOG,
@@ -186,6 +187,9 @@ def _copy_file(source: RunDir, copy: SharedCopy, name: str) -> None:
     path, target = source.path / name, copy.directory.path / name
     part = name.partition("/")[0]
     if name == f"{MODEL}/{CARD}":
+        return
+    if path.name == LEARNED_HASHES:
+        copy.note(name, ["the hashes of the texts that the student has learned from"])
         return
     if part in CLEANED and path.suffix in NO_WEIGHTS:
         copy.note(name, ["a file that may be a pickle"])
