@@ -57,6 +57,13 @@ def test_it_fills_each_mask(domain):
     assert two[0][0]["token"] == "eats"
 
 
+def test_a_text_without_a_mask_is_named(domain):
+    with pytest.raises(DataFormatError, match=r"at least one \[MASK\].*'the cat eats'"):
+        domain.predict(["the [MASK] eats", "the cat eats"])
+    with pytest.raises(DataFormatError, match="cut before its"):
+        domain.predict(" ".join(["cat"] * 100) + " [MASK]")
+
+
 def test_the_run_is_a_base_model(domain, fruit):
     run = training_run(
         "classification",

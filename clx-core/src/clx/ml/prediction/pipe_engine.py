@@ -31,6 +31,7 @@ from clx.ml.machine.forks import ready_after_fork
 from clx.ml.machine.torch_defaults import torch_defaults
 from clx.ml.prediction.pipe_classifier import BatchClassifier, can_classify
 from clx.ml.prediction.pipe_inputs import OutputsPerText, pipe_inputs
+from clx.ml.prediction.pipe_refusals import refusals_named
 from clx.ml.prediction.pipe_steps import Batching, StepArguments, run_steps
 from clx.ml.task.windows import Windows, windows_of
 from clx_runtime.batches import window_size
@@ -97,7 +98,7 @@ class PipeEngine:
             return self._pipe(inputs, batch_size=size, **arguments)
 
         inputs = pipe_inputs(self._original, [texts[position] for position in self._order])
-        with _tokenizer_threads_kept(), torch_defaults():
+        with _tokenizer_threads_kept(), torch_defaults(), refusals_named(self._original, texts):
             outputs, repeated = self._outputs(type(self._original).__name__, call, inputs)
         if repeated:
             self.counts.keep(1)
