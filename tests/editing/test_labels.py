@@ -361,10 +361,10 @@ def test_data_without_rows_of_a_label_changes_nothing(with_three):
 
 
 def test_a_model_that_scores_otherwise_after_saving_is_not_published(with_three, monkeypatch):
-    from clx.ml.editing import refit
+    from clx.ml.editing import saved_scores
 
     before = content(with_three.run_dir)
-    monkeypatch.setattr(refit, "LIMIT", -1.0)
+    monkeypatch.setattr(saved_scores, "LIMIT", -1.0)
     with pytest.raises(ModelError, match="The run is unchanged"):
         with_three.merge_labels({"food": ["plant", "fruit"]}, three())
     assert content(with_three.run_dir) == before

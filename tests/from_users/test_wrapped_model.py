@@ -116,7 +116,7 @@ def files(folder):
         (wrapping(Adapted), "adapter"),
         (wrapping(Parallel), "lacks the weights"),
         (Forgetful, "seen"),
-        (OtherEachTime, "does not score like the trained model"),
+        (OtherEachTime, r"have other values"),
         (StrictOptions, "bounds must be a tuple"),
     ],
     ids=["adapter", "parallel", "forgetful", "other weights", "options"],

@@ -172,13 +172,20 @@ def test_broken_and_malformed_distributions_harm_nobody_else(mine, tmp_path):
     assert "exits 1.0" in said["unknown"]
 
 
+OURS = """classification distill-mlm mlm multi-label-classification multilabel ner text-classification
+token-classification""".split()
+
+
 @pytest.mark.parametrize(
     ("value", "names"),
     [
-        (None, ["classification", "multi-label-classification", "multilabel", "my-custom-task"]),
-        ("", ["classification", "multi-label-classification", "multilabel"]),
+        (None, sorted([*OURS, "my-custom-task"])),
+        ("", sorted(OURS)),
         ("my_package", ["my-custom-task"]),
-        ("MY.PACKAGE,clx_tasks_classification", ["classification", "my-custom-task"]),
+        (
+            "MY.PACKAGE,clx_tasks_classification",
+            ["classification", "my-custom-task", "text-classification"],
+        ),
         ("nothing", []),
     ],
 )

@@ -276,7 +276,7 @@ def test_cells_one_by_one():
     assert label_list("") == []
     assert label_list('["a|b", "c"]') == ["a|b", "c"]
     assert label_list({"b", "a"}) == ["a", "b"]
-    assert label_list({"a": 1}) is None
+    assert label_list({"a": 1, "b": 0.5, "c": 0.4}) == ["a", "b"], "soft labels"
     assert column_lists(["a", None, float("nan")]) == [["a"], [], []]
     assert column_lists([["a"], None]) == [["a"], None]
     assert multi_hot([["b"], [], ["a", "b"]], ["a", "b"]).tolist() == [[0, 1], [0, 0], [1, 1]]

@@ -18,6 +18,7 @@ BUILTIN = {
     "DuplicateTaskError": errors.PluginError,
     "ConfigError": ValueError,
     "UnknownArgumentError": TypeError,
+    "UnknownAttributeError": AttributeError,
     "DataFormatError": ValueError,
     "RunDirError": OSError,
     "RunNotFoundError": FileNotFoundError,
@@ -90,7 +91,7 @@ def leaves():
 
 def test_every_error_is_in_the_table():
     assert {kind.__name__ for kind in leaves()} == set(BUILTIN)
-    assert len(BUILTIN) == 23
+    assert len(BUILTIN) == 24
 
 
 @pytest.mark.parametrize("name", BUILTIN)

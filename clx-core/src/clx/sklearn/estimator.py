@@ -28,8 +28,8 @@ from clx_runtime.objects import is_table
 if TYPE_CHECKING:
     import pandas as pd
 
-NOT_PARAMETERS = frozenset({"text_column", "label_column", "weight_column"})
-"""Options of a run that the estimator lacks, because ``X`` and ``y`` have no names."""
+NOT_PARAMETERS = frozenset({"text_column", "label_column", "weight_column", "tokenize_lazily"})
+"""Options of a run that the estimator lacks: ``X`` and ``y`` have no names, and are in memory."""
 
 
 class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

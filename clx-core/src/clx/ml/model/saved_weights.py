@@ -62,9 +62,11 @@ def different_weights(state: Mapping[str, torch.Tensor], folder: Path) -> list[s
                 saved = file.get_slice(name)
                 if own is None or own.is_meta or tuple(own.shape) != tuple(saved.get_shape()):
                     continue
+                # A slice has no way to read a single number.
+                saved = saved if own.ndim else file.get_tensor(name).reshape(1)
+                own = own.detach().reshape(own.shape or (1,))
                 if not all(
-                    _is_same(_part(saved, rows), _part(own.detach(), rows).cpu())
-                    for rows in _rows(own)
+                    _is_same(_part(saved, rows), _part(own, rows).cpu()) for rows in _rows(own)
                 ):
                     different.append(name)
     return different
@@ -98,7 +100,7 @@ def _is_quantized(model: PreTrainedModel) -> bool:
 
 def _rows(tensor: torch.Tensor) -> list[slice | None]:
     """Return the rows to compare; None stands for the whole tensor."""
-    if tensor.numel() <= WHOLE or not tensor.ndim:
+    if tensor.numel() <= WHOLE:
         return [None]
     last = tensor.shape[0] - 1
     each = WHOLE // 4 if tensor.ndim == 1 else 1

@@ -202,7 +202,9 @@ class SelectingRun(ValidatingRun):
             "time_budget": found.time_budget,
             "group_column": data.group_column,
             "time_column": data.time_column,
-            **vars(data.reading),
+            "separator": data.reading.separator,
+            "encoding": data.reading.encoding,
+            "header": data.reading.header,
         }
         try:
             with interrupt_explained(RunDir(self.run_dir)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from clx.ml.data.text_sketch import LEARNED_TEXTS
 from clx.ml.results.cascade import CASCADE
 from clx.ml.results.data_check import KINDS
 from clx.ml.results.tuning_pages import TUNING
@@ -123,6 +124,13 @@ _FACTS: dict[str, Schema] = dict.fromkeys(
 
 _EVALUATION = record({**_FACTS, **dict.fromkeys(ROWS_OF_DATA, _rows_of_data), "tables": _tables})
 
+
+def _learned_texts(value: Any, where: str, sieve: Sieve) -> Any:
+    """Leave out hashes of texts: who has a text could find out whether the run was trained on it."""
+    sieve.note_private("the hashes of texts of the training")
+    return LEFT_OUT
+
+
 _TUNING = record(
     {
         "objective": name,
@@ -182,6 +190,7 @@ ENTRIES: dict[str, Schema] = {
         }
     ),
     EARLIER: items(digest),
+    LEARNED_TEXTS: _learned_texts,
     "lora": record({"layers": each(name)}),
     "decisions_history": items(record({**_CHANGE, "old": options, "new": options})),
     "labels_history": items(

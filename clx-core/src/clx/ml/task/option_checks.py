@@ -289,6 +289,11 @@ def tokenize_lazily(task: Task, name: str) -> list[str]:
             f"{name} cannot be combined with long_text='window', because the number of windows is "
             f"known only after all texts are tokenized"
         )
+    if task.weight_column is not None:
+        problems.append(
+            f"{name} cannot be combined with weight_column: rows that are tokenized batch by batch "
+            f"weigh the same"
+        )
     if task.strict_length is True:
         problems.append(
             f"{name} cannot be combined with strict_length, because which texts are too long is known "

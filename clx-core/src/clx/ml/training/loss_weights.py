@@ -80,8 +80,6 @@ def _weigh_rows(task: Task, trainer: Trainer, dataset: Dataset) -> None:
         raise ConfigError(
             f"{refused}its trainer_class ({task.trainer_class.__name__}) computes its own loss"
         )
-    if getattr(task, "tokenize_lazily", False):
-        raise ConfigError(f"{refused}rows that are tokenized batch by batch have none")
     kind = label_kind_of(trainer.model, dataset)
     if kind not in ("single", "multi"):
         raise ConfigError(

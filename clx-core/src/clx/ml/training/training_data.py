@@ -85,11 +85,23 @@ class TrainingData:
         return {"train": train, "eval": fingerprint(frames["eval"]) if "eval" in frames else None}
 
     def tokenized(self, task: Task, tokenizer: PreTrainedTokenizerBase) -> list[Split]:
-        """Return the tokenized splits; of a lazy training, the sample is tokenized."""
+        """Return the tokenized splits; of a lazy training, the sample is tokenized.
+
+        Raises:
+            ConfigError: rows of a lazy training have soft labels.
+        """
         splits = [
             tokenised_split(task, tokenizer, name, frame) for name, frame in self.frames.items()
         ]
         if self.lazy is not None:
+            from clx.ml.evaluation.row_targets import has_targets
+
+            if has_targets(splits[0].dataset):
+                raise ConfigError(
+                    "Soft labels cannot be used with tokenize_lazily: rows that are tokenized batch by "
+                    "batch have one certain label, or a list of them. Name the likeliest label in each "
+                    "row, or leave tokenize_lazily out"
+                )
             splits[0] = replace(splits[0], lazy=self._lazy_split(task, tokenizer, self.lazy))
         return splits
 
