@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from transformers import Trainer
 
-from clx.errors import ConfigError, DataFormatError
+from clx.errors import ClxWarning, ConfigError, DataFormatError
 from clx.ml import TrainingRun, training_run
 from clx_runtime.windows import pooled
 from conftest import ANIMALS, FRUIT, fruit_frame
@@ -144,7 +144,8 @@ def test_the_exported_model_reads_windows_too(windowed):
     pytest.importorskip("onnx")
     run, _ = windowed
     texts = long_frame(30)["text"].tolist()
-    report = run.export("onnx", texts=texts, int8=False)
+    with pytest.warns(ClxWarning, match="was trained on about"):
+        report = run.export("onnx", texts=texts, int8=False)
     assert report.checks["onnx"].equal_decisions == 1
     for one, other in zip(run.predict(texts, backend="onnx"), run.predict(texts), strict=True):
         assert one == pytest.approx(other, abs=1e-4)

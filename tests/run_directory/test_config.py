@@ -294,9 +294,9 @@ def test_config_has_every_key_and_is_read_only():
     config = Task("x", tokenize_args={"max_length": 5}).config
     keys = "schema_version clx_version task task_distribution task_version run_name base_model_name"
     keys += " tokenizer_name tokenize_args model_args training_args report_to device metrics text_column"
-    keys += " label_column weight_column strict_data tokenize_lazily"
+    keys += " label_column weight_column strict_data"
     keys += " head_init pooling class_weights label_texts calibrate lora lora_merge"
-    keys += " long_text window_pooling strict_length learned"
+    keys += " long_text window_pooling strict_length tokenize_lazily learned"
     assert list(config) == keys.split()
     with pytest.raises(TypeError):
         config["task"] = "other"

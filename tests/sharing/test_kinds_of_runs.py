@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from clx.ml import training_run
+from clx.ml.data.text_sketch import LEARNED_TEXTS
 from clx.ml.results.pages import run_report
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.sharing.entries import ENTRIES
@@ -79,6 +80,7 @@ def push(hub, alice, monkeypatch):
 def comparable(results):
     """Return results without texts of the data, and without the places of trackers."""
     values = json.loads(json.dumps(dict(results)))
+    values.pop(LEARNED_TEXTS, None)
     for place in values.get("tracking", {}).values():
         for private in ("tracking_uri", "url", "entity"):
             place.pop(private, None)

@@ -159,10 +159,11 @@ def test_what_cannot_weigh_rows_says_so(tiny_model):
 
 
 def test_rows_that_are_tokenized_late_have_no_soft_labels(tiny_model):
-    run = run_of("late", tiny_model)
-    run.tokenize_lazily = True
+    run = run_of("late", tiny_model, tokenize_lazily=True)
     with pytest.raises(ConfigError, match=r"Soft labels cannot be used with tokenize_lazily"):
         run.train(soft_frame(16))
+    with pytest.raises(ConfigError, match="cannot be combined with weight_column"):
+        run_of("weighed", tiny_model, tokenize_lazily=True, weight_column="w")
 
 
 def test_a_continued_training_takes_new_soft_labels_and_weighted_old_rows(tiny_model):
