@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,30 +10,19 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import CascadeError
 from clx.ml.distillation.binomial import fewest, lower_bound
 from clx.ml.distillation.cascade_curve import curve_of
+from clx.ml.distillation.cascade_files import write_cascade
 from clx.ml.distillation.cascade_measure import Answers, Measured, answers
 from clx.ml.distillation.cascade_student import known_agreement, rule_of_run, student_entry
 from clx.ml.distillation.cascade_texts import CascadeData, CascadeTexts, cascade_texts, right
 from clx.ml.distillation.choice import Choice, Observed, choose
 from clx.ml.distillation.learned import learned_by
-from clx.ml.plugins.calls import report_sections
-from clx.ml.results.cascade import CASCADE, CascadeResult
-from clx.ml.results.pages import run_report
-from clx.ml.run_directory.copying import Reopen, edited, replace_text
-from clx.ml.run_directory.files import json_text, write_json
-from clx.ml.run_directory.identities import with_identities
+from clx.ml.results.cascade import CascadeResult
+from clx.ml.run_directory.copying import Reopen, edited
 from clx.ml.run_directory.layout import (
-    CARD,
-    CONFIG,
-    LEARNED_HASHES,
-    MANIFEST,
-    MODEL,
-    REPORT,
-    RESULTS,
     RunDir,
 )
-from clx_runtime.cascade import FILE, Cascade
+from clx_runtime.cascade import Cascade
 from clx_runtime.cascade_model import CascadeModel
-from clx_runtime.files import file_sha256, read_json
 from clx_runtime.label_set import LabelSet
 from clx_runtime.one_label import OneLabel
 from clx_runtime.read import LoadedModel
@@ -55,8 +43,6 @@ LEAST_SHARE = 0.05
 """The share of the texts from which a student is worth it."""
 
 _TIMED = 2000
-_NOT_NEEDED = ("base_model_name", "tokenizer_name", "training_args", "report_to", "metrics", "lora")
-"""Options of the student that no prediction needs, and that may name a path."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +142,7 @@ def with_fast(
         models.student(new.fast).read(texts.texts[:1])
 
     with edited(place, checked) as new:
-        _write(task, place, new, where, cascade, result)
+        write_cascade(task, place, new, where, cascade, result)
     return result
 
 
@@ -282,27 +268,3 @@ def _correct(
         return right(rule.decide_all(scores), expected)
 
     return {name: of(getattr(measured, name)) for name in ("torch", "student", "teacher")}
-
-
-def _write(
-    task: Task, place: RunDir, new: RunDir, where: RunDir, cascade: Cascade, result: CascadeResult
-) -> None:
-    """Write the student, the margins, the results and the report into a copy of the run."""
-    folder = new.fast.path
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    shutil.copytree(where.model, folder / MODEL, ignore=shutil.ignore_patterns(CARD))
-    if where.extra.is_dir():
-        # No prediction needs the hashes of the texts.
-        no_hashes = shutil.ignore_patterns(LEARNED_HASHES)
-        shutil.copytree(where.extra, folder / where.extra.name, ignore=no_hashes)
-    config = {k: v for k, v in read_json(where.path / CONFIG).items() if k not in _NOT_NEEDED}
-    write_json(folder / CONFIG, config)
-    write_json(folder / FILE, cascade.to_dict())
-    # The manifest of the run lists every file; this one makes the folder a run of its own.
-    entry = {"size": (folder / FILE).stat().st_size, "sha256": file_sha256(folder / FILE)}
-    write_json(folder / MANIFEST, {"files": {FILE: entry}})
-    results = with_identities(new.read_results() | {CASCADE: result.to_dict()}, place)
-    replace_text(new.path / RESULTS, json_text(results))
-    page = run_report(new, sections=report_sections(task, None), name=place.path.name)
-    replace_text(new.path / REPORT, page)

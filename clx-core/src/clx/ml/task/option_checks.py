@@ -277,26 +277,3 @@ def unknown_labels(option: str, by_label: Any, labels: Any) -> list[str]:
 def _is_weight(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value) and value > 0
-
-
-def tokenize_lazily(task: Task, name: str) -> list[str]:
-    """Return the problems of ``tokenize_lazily``, which counts no tokens before the training."""
-    problems = boolean(task, name)
-    if problems or not task.tokenize_lazily:
-        return problems
-    if task.long_text == "window":
-        problems.append(
-            f"{name} cannot be combined with long_text='window', because the number of windows is "
-            f"known only after all texts are tokenized"
-        )
-    if task.weight_column is not None:
-        problems.append(
-            f"{name} cannot be combined with weight_column: rows that are tokenized batch by batch "
-            f"weigh the same"
-        )
-    if task.strict_length is True:
-        problems.append(
-            f"{name} cannot be combined with strict_length, because which texts are too long is known "
-            f"only after all texts are tokenized"
-        )
-    return problems

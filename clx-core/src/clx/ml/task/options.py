@@ -16,6 +16,7 @@ from clx.ml.task import option_checks as check
 from clx.ml.task.author_code import author_code
 from clx.ml.task.conversions import names_as_str, plain_path
 from clx.ml.task.json_values import json_problems
+from clx.ml.task.lazy_check import tokenize_lazily
 from clx.ml.task.names import attribute_name
 from clx.ml.task.option import Option
 
@@ -210,7 +211,7 @@ OPTIONS = (
         "tokenize_lazily",
         False,
         "Leave training rows on disk and tokenize them when a batch needs them (docs/large-data.md).",
-        check.tokenize_lazily,
+        tokenize_lazily,
         anew=True,
     ),
     Option(
