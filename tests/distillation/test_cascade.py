@@ -25,7 +25,7 @@ from clx.errors import (
     RunDirError,
 )
 from clx.ml import training_run
-from clx.ml.distillation import cascade as room
+from clx.ml.distillation import cascade_files as files
 from clx.ml.distillation.learned import write_learned
 from clx.ml.distillation.setting_aside import text_hashes
 from clx.ml.run_directory.layout import RunDir
@@ -298,14 +298,14 @@ def test_an_interrupted_call_leaves_the_run(trained, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(room, "run_report", interrupted)
+    monkeypatch.setattr(files, "run_report", interrupted)
     assert unchanged(run, lambda: run.with_fast(student, 0.9, TEXTS)).type is KeyboardInterrupt
     monkeypatch.undo()
     child = os.fork()
     if not child:
         # A process that is killed when the student lies in the staged copy.
         try:
-            room.run_report = lambda *_, **__: os._exit(7)
+            files.run_report = lambda *_, **__: os._exit(7)
             run.with_fast(student, 0.9, TEXTS)
         finally:
             os._exit(1)

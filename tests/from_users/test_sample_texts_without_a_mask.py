@@ -34,7 +34,7 @@ def test_texts_that_cannot_be_predicted_on_are_one_failure():
     found = results(WithoutInputs, leave_out=(*SLOW, "public_names"), steps=12)
     (report,) = (result for result in found.values() if result.outcome == "failed")
     assert report.name == "predicts"
-    assert "No mask_token ([MASK]) found on the input" in report.saw
+    assert "Each text needs at least one [MASK]" in report.saw
     assert list(report.hides) == PREDICTIONS
     assert f"Also hides:       {', '.join(PREDICTIONS)}" in str(report)
     # The base's methods are no place to mend anything.

@@ -17,7 +17,10 @@ from clx.problems import cell, did_you_mean, names
 
 SUFFIX = ".txt"
 ORIGINALS = {"classification": "topic", "pairs": "similarity", "spans": "ner", "number": "rating"}
-"""The templates, and the names of the tasks that they are copies of."""
+"""The templates, and the names in the packages that they are copies of."""
+
+TASKS = {"ner": "entities"}
+"""The names of tasks that are called otherwise than their packages."""
 
 DEFAULT = "number"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -90,19 +93,20 @@ def renamed(text: str, original: str, name: str) -> str:
     """
     module = name.replace("-", "_")
     title = "".join(part.capitalize() for part in name.split("-"))
+    task = TASKS.get(original, original)
     for old, new in (
         (f"clx_tasks_{original}", f"clx_tasks_{module}"),
         (f"clx-tasks-{original}", f"clx-tasks-{name}"),
         (f"test_{original}", f"test_{module}"),
         (f"{original.capitalize()}Run", f"{title}Run"),
         (f"Test{original.capitalize()}", f"Test{title}"),
-        (f'name = "{original}"', f'name = "{name}"'),
-        (f'training_run("{original}"', f'training_run("{name}"'),
-        (f"\n{original} = ", f"\n{name} = "),
-        (f"task `{original}`", f"task `{name}`"),
-        (f"task ``{original}``", f"task ``{name}``"),
-        (f"task {original} for", f"task {name} for"),
-        (f"check-task {original}", f"check-task {name}"),
+        (f'name = "{task}"', f'name = "{name}"'),
+        (f'training_run("{task}"', f'training_run("{name}"'),
+        (f"\n{task} = ", f"\n{name} = "),
+        (f"task `{task}`", f"task `{name}`"),
+        (f"task ``{task}``", f"task ``{name}``"),
+        (f"task {task} for", f"task {name} for"),
+        (f"check-task {task}", f"check-task {name}"),
     ):
         text = text.replace(old, new)
     return text
