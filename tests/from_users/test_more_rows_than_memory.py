@@ -90,6 +90,8 @@ def test_a_sample_is_tokenized_before_the_first_step(make, tmp_path, kind):
     assert set(run.predict("a cat")[0]) == {"animal", "fruit", "rare"}
     counts = result.data_check.label_counts["train_data"]
     assert counts == {"animal": 200, "fruit": 199, "rare": 1}
+    # Its texts are a sample: no share of known ones can be said.
+    assert run.results["learned_texts"] == {"hashes": "", "complete": False}
     told = run.results["tokenize_lazily"]
     assert told["rows"] == told["checked_rows"] == 400
     assert told["sample_rows"] < 60

@@ -19,7 +19,8 @@ def learned_texts(job: Job) -> TextSketch:
 
 def _of_frame(job: Job) -> TextSketch:
     frame, columns = job.train.frame, own_text_columns(job.task)
-    if not set(columns) <= set(frame.columns):
+    # Of a lazy training, the frame is a sample.
+    if job.train.lazy is not None or not set(columns) <= set(frame.columns):
         return TextSketch(complete=False)
     rows = zip(*(frame[column] for column in columns), strict=True)
     texts = (row[0] if len(row) == 1 else TextRow(row) for row in rows if _are_texts(row))
