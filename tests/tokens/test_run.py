@@ -40,6 +40,28 @@ def run(trained, tmp_path):
     return training_run(load=tmp_path / "spans")
 
 
+def tagged_words():
+    words = [text.split(" ") for text in ("Ada lives in Paris", "Di lives in Rome", "it rained")]
+    tags = [["B-person", "O", "O", "B-place"]] * 2 + [["O", "O"]]
+    return pd.DataFrame({"words": words * 16, "tags": tags * 16})
+
+
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_words_and_tags_are_read_when_a_batch_needs_them(base, tmp_path, kind):
+    frame = tagged_words()
+    frame.to_parquet(tmp_path / "words.parquet")
+    run = training_run(
+        "ner",
+        "lazy",
+        base_model_name=base,
+        tokenize_lazily=True,
+        training_args={"max_steps": 2, "disable_tqdm": True},
+    )
+    run.train(tmp_path / "words.parquet" if kind == "file" else iter(frame.to_dict("records")))
+    assert run.label_names == ["person", "place"]
+    assert isinstance(run.predict("Ada lives in Paris"), list)
+
+
 def same(one, two):
     """Return whether predictions are equal, apart from rounding."""
     for spans, others in zip(one, two, strict=True):

@@ -117,16 +117,17 @@ class TokenClassificationRun(TrainingRun):
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
         """Raise a ``DataFormatError`` that lists every problem in the texts and the spans."""
+        # Users may call it with the form that they have.
         validate(read_rows(data), self.label_names)
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
         """Take the labels from the training data unless they are given."""
         if self.label_names is None:
-            self.label_names = span_label_names(read_rows(train_data)["spans"])
+            self.label_names = span_label_names(train_data["spans"])
 
     def row_labels(self, data: pd.DataFrame) -> list[list[str]]:
         """Return the distinct labels of the spans of each row."""
-        return [span_label_names([spans]) for spans in read_rows(data)["spans"]]
+        return [span_label_names([spans]) for spans in data["spans"]]
 
     def data_findings(self, data: pd.DataFrame) -> list[RowFinding]:
         """Return rows with spans that do not end at words, and without spans if they are many."""

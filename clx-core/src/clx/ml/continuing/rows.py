@@ -16,7 +16,7 @@ from clx.errors import ConfigError, DataFormatError, DataWarning
 from clx.ml.data.frames import to_frame, training_sources
 from clx.ml.data.reading import Reading
 from clx.ml.data.row_targets import require_weights
-from clx.ml.data.task_frames import named_frame, validated_frame
+from clx.ml.data.task_frames import own_frame, validated_frame
 from clx.ml.task.author_code import author_code
 from clx.problems import cell, examples
 from clx_runtime.callers import user_level
@@ -170,7 +170,7 @@ def all_labels(readers: Readers, frame: pd.DataFrame) -> list[str]:
         DataFormatError: the rows are not in the task's format.
     """
     own = [str(name) for name in getattr(readers.known, "label_names", None) or ()]
-    named = named_frame(readers.blank, frame, what="train_data")
+    named = own_frame(readers.blank, frame, what="train_data")
     found = _inferred(readers.blank, named)
     new: list[str] = []
     try:

@@ -12,7 +12,7 @@ import numpy as np
 from clx.ml.data.dataset import tokenized_rows
 from clx.ml.data.lazy_rows import LazyRows
 from clx.ml.data.no_tokens import stand_in, with_tokens
-from clx.ml.data.task_frames import ColumnNames, named_frame
+from clx.ml.data.task_frames import ColumnNames, own_frame
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
@@ -41,10 +41,13 @@ class Tokenizing:
     kept: tuple[str, ...]
     token: int
 
-    def __call__(self, part: pd.DataFrame) -> list[dict[str, Any]]:
-        """Return the model's input for each row, or for each result of ``tokenize``."""
+    def frame(self, part: pd.DataFrame) -> pd.DataFrame:
+        """Return rows of the data in the task's format."""
+        return own_frame(self.task, part, self.columns, "train_data")
+
+    def __call__(self, frame: pd.DataFrame) -> list[dict[str, Any]]:
+        """Return the model's input for each row in the task's format, or each of its results."""
         task = self.task
-        frame = named_frame(task, part, self.columns, "train_data")
         with author_code(task, "tokenize"):
             kept, _ = tokenized_rows(
                 frame, lambda rows: with_tokens(task.tokenize(rows), self.token), self.kept
@@ -83,11 +86,14 @@ class LazyDataset:
         """Return the rows of a batch. A row for which ``tokenize`` has several results gives these."""
         in_one_thread()
         on_disk = [position for position in positions if position < len(self.rows)]
-        found = self.tokenize(self.rows.frame(on_disk)) if on_disk else []
+        found = self._tokenized(on_disk) if on_disk else []
         if len(on_disk) == len(positions):
             return found
         added = [self.more[p - len(self.rows)] for p in positions if p >= len(self.rows)]
         return [*found, *added]
+
+    def _tokenized(self, positions: Sequence[int]) -> list[dict[str, Any]]:
+        return self.tokenize(self.tokenize.frame(self.rows.frame(positions)))
 
     def __getstate__(self) -> dict[str, Any]:
         # The process that trains orders the rows; workers need no lengths.

@@ -19,7 +19,7 @@ from clx.errors import DataFormatError
 from clx.ml.data.annotations import from_annotation_tool
 from clx.ml.data.first_rows import FirstRows
 from clx.ml.data.lazy_rows import PART_ROWS, LazyRows
-from clx.ml.data.task_frames import ColumnNames, column_names, named_frame
+from clx.ml.data.task_frames import ColumnNames, column_names, own_frame
 from clx.ml.machine.distributed import is_main_process
 from clx.ml.task.author_code import author_code, validate_frame
 from clx.settings import cache_dir
@@ -119,7 +119,7 @@ def representative_rows(
             f"train without it, or write the texts and labels into a file of their own"
         )
     return Representative(
-        named_frame(task, frame, columns, what), sampled, first, not cells.incomplete, lengths
+        own_frame(task, frame, columns, what), sampled, first, not cells.incomplete, lengths
     )
 
 
@@ -168,7 +168,7 @@ def pass_over(
     total = sum(map(len, chosen))
     parts = ((each.start, rows.frame(each)) for each in chosen)
     for start, part in _shown(parts, total, f"check {what}"):
-        frame = named_frame(task, part, columns, what)
+        frame = own_frame(task, part, columns, what)
         validate_frame(task, frame, _part(what, start, len(frame), len(rows)))
         checked += len(frame)
         texts = _texts(task, frame) if missing and len(leaked) < MAX_LEAKED else []

@@ -10,7 +10,6 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from clx.ml.data.lazy_dataset import Tokenizing, in_one_thread
 from clx.ml.data.row_stream import RowStream
-from clx.ml.data.task_frames import named_frame
 from clx.ml.task.author_code import validate_frame
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ class StreamDataset(IterableDataset[dict[str, Any]]):
             # Each worker reads all rows, and tokenizes its share of the parts.
             if shared and worker is not None and number % worker.num_workers != worker.id:
                 continue
-            frame = named_frame(task, part, self.tokenize.columns, "train_data")
+            frame = self.tokenize.frame(part)
             first = int(part.index[0])
             what = f"train_data, rows {first} to {first + len(part) - 1} of the stream"
             validate_frame(task, frame, what)
-            yield from self.tokenize(part)
+            yield from self.tokenize(frame)

@@ -90,6 +90,17 @@ def validated_frame(
     return frame
 
 
+def own_frame(
+    task: Task, frame: pd.DataFrame, columns: ColumnNames | None = None, what: str = "data"
+) -> pd.DataFrame:
+    """Return a frame as :func:`validated_frame` does, before its validation and with all its rows.
+
+    Raises:
+        DataFormatError: a column that the user named is missing, or the task cannot read the frame.
+    """
+    return read_frame(task, named_frame(task, frame, columns, what), what)
+
+
 def named_frame(
     task: Task, frame: pd.DataFrame, columns: ColumnNames | None = None, what: str = "data"
 ) -> pd.DataFrame:

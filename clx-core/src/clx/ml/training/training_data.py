@@ -21,7 +21,7 @@ from clx.ml.data.lengths import input_limit
 from clx.ml.data.row_pass import MAX_SHOWN, Passed, pass_over, representative_rows
 from clx.ml.data.row_stream import RowStream, is_stream
 from clx.ml.data.splits import LazySplit, Split, tokenised_split
-from clx.ml.data.task_frames import ColumnNames, named_frame, validated_frame
+from clx.ml.data.task_frames import ColumnNames, own_frame, validated_frame
 from clx.ml.data.texts import row_texts
 from clx.ml.results.data_check import DataCheck
 from clx.ml.results.row_split import RowSplit
@@ -181,7 +181,7 @@ def training_data(task: Task, data: Data) -> TrainingData:
     )
     shown = np.union1d(chosen.sampled, chosen.first[:MAX_SHOWN])
     positions = np.union1d(shown, np.asarray(passed.leaked, dtype=np.int64)).tolist()
-    sample = named_frame(task, rows.frame(positions), data.columns, "train_data")
+    sample = own_frame(task, rows.frame(positions), data.columns, "train_data")
     lazy = LazyTraining(rows, data.columns, passed, chosen.complete, chosen.lengths)
     return TrainingData({"train": sample, **frames}, lazy=lazy)
 
@@ -213,7 +213,7 @@ def _stream_data(task: Task, stream: RowStream, data: Data) -> TrainingData:
             "train_data is a stream, whose number of rows is not known, so training_args must say when "
             'the training ends: training_args={"max_steps": 10_000}'
         )
-    frame = named_frame(task, stream.head("train_data"), data.columns, "train_data")
+    frame = own_frame(task, stream.head("train_data"), data.columns, "train_data")
     _settle(task, frame, f"train_data, the first {len(frame)} rows of a stream")
     frames = {"train": frame, **_eval_frames(task, data)}
     return TrainingData(frames, lazy=LazyTraining(stream, data.columns, None, False))
