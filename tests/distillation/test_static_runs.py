@@ -65,6 +65,17 @@ def test_what_measures(student, trained):
     )
 
 
+def test_soft_labels_and_their_loss_are_measured(student):
+    data = fruit_frame(24)
+    other = {"fruit": "animal", "animal": "fruit"}
+    soft = data.assign(label=[{name: 0.8, other[name]: 0.2} for name in data["label"]])
+    hard, found = student.evaluate(data).metrics, student.evaluate(soft).metrics
+    assert found["accuracy"] == hard["accuracy"]
+    assert "soft_log_loss" not in hard
+    assert found["loss"] == pytest.approx(found["soft_log_loss"], rel=1e-4)
+    assert found["soft_log_loss"] > hard["log_loss"] + 0.3
+
+
 @pytest.mark.parametrize("what", ["model", "pipe"])
 def test_it_has_no_model_of_transformers(student, what):
     with pytest.raises(

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from clx.ml.machine.peers import is_running
+from clx.ml.machine.running import is_running
 from clx.ml.machine.watch import is_connection_error
 
 SCRIPT = """

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from clx.errors import ConfigError
-from clx.ml.labels import label_names_problems
+from clx.ml.labels import label_names_problems, label_share_problems
 from clx.ml.thresholds import OBJECTIVES
-from clx.problems import cell, did_you_mean, examples
+from clx.problems import cell
 
 DEFAULT = 0.5
 
@@ -75,20 +75,7 @@ def threshold_problems(
     problems = []
     if target is not None and not _is_probability(target):
         problems.append(f"threshold_target must be a number from 0 to 1, but is {cell(target)}")
-    if isinstance(thresholds, dict):
-        wrong = {name: value for name, value in thresholds.items() if not _is_probability(value)}
-        if wrong:
-            problems.append(f"thresholds must be numbers from 0 to 1, but has {cell(wrong)}")
-        known = set(label_names or thresholds)
-        unknown = [name for name in thresholds if name not in known]
-        if unknown:
-            hint = did_you_mean(str(unknown[0]), label_names or ())
-            problems.append(f"thresholds has {examples(unknown)}, which is not a label{hint}")
-    elif thresholds is not None and not _is_probability(thresholds):
-        problems.append(
-            f"thresholds must be a number from 0 to 1 or a dict of them, but is {cell(thresholds)}"
-        )
-    return problems
+    return problems + label_share_problems("thresholds", thresholds, label_names)
 
 
 def _is_probability(value: Any) -> bool:

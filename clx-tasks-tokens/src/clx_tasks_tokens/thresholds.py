@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
+from clx.ml.labels import label_share_problems
 from clx.ml.multilabel_metrics import ranked_counts
 from clx.ml.thresholds import objective_problems
-from clx.problems import cell, did_you_mean, examples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,21 +152,4 @@ def threshold_problems(
     problems = [
         f"threshold options: {problem}" for problem in objective_problems(objective, target)
     ]
-    if isinstance(thresholds, Mapping):
-        wrong = {name: value for name, value in thresholds.items() if not _is_share(value)}
-        if wrong:
-            problems.append(f"thresholds must be numbers from 0 to 1, but has {cell(wrong)}")
-        known = set(label_names or thresholds)
-        unknown = [name for name in thresholds if name not in known]
-        if unknown:
-            hint = did_you_mean(str(unknown[0]), label_names or ())
-            problems.append(f"thresholds has {examples(unknown)}, which is not a label{hint}")
-    elif thresholds is not None and not _is_share(thresholds):
-        problems.append(
-            f"thresholds must be a number from 0 to 1 or a dict of them, but is {cell(thresholds)}"
-        )
-    return problems
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return problems + label_share_problems("thresholds", thresholds, label_names)

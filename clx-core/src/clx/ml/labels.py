@@ -6,7 +6,7 @@ A *label* is the value in the data (a str, int, bool or category). Its *name* is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.data.label_cells import is_cut_short, only_label
@@ -270,3 +270,31 @@ def label_type_problems(label_type: Any, label_names: Sequence[str] | None) -> l
     if strange:
         return [f"label_type is {label_type!r}, but label_names has {examples(strange)}"]
     return []
+
+
+def label_share_problems(option: str, value: Any, label_names: Sequence[str] | None) -> list[str]:
+    """Return the problems of an option that is a number from 0 to 1, or one per label.
+
+    Args:
+        option: its name.
+        value: its value: None, a number, or ``{label: number}``, which may leave labels out.
+        label_names: the labels, None if they are not known yet.
+    """
+    problems = []
+    if isinstance(value, Mapping):
+        wrong = {name: share for name, share in value.items() if not _is_share(share)}
+        if wrong:
+            problems.append(f"{option} must be numbers from 0 to 1, but has {cell(wrong)}")
+        known = set(label_names or value)
+        unknown = [name for name in value if name not in known]
+        if unknown:
+            hint = did_you_mean(str(unknown[0]), label_names or ())
+            problems.append(f"{option} has {examples(unknown)}, which is not a label{hint}")
+    elif value is not None and not _is_share(value):
+        expected = "a number from 0 to 1 or a dict of them"
+        problems.append(f"{option} must be {expected}, but is {cell(value)}")
+    return problems
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -28,6 +28,7 @@ from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.sources import matching_files, open_rows
 from clx.ml.data.tables.streams import FileSource
 from clx.ml.machine.distributed import is_main_process
+from clx.ml.machine.running import is_running
 from clx.ml.run_directory.files import fsync, write_json, writing
 from clx.ml.run_directory.staging import remove
 from clx.settings import cache_dir
@@ -179,7 +180,7 @@ def _is_left(path: Path, now: float) -> bool:
         return True
     machine, _, rest = path.name.partition("-")
     if machine == _of_this_machine():
-        return not _is_running(int(rest.partition("-")[0]))
+        return not is_running(int(rest.partition("-")[0]))
     try:
         return now - (path / COMPLETE).stat().st_mtime > UNUSED_S
     except OSError:
@@ -189,16 +190,6 @@ def _is_left(path: Path, now: float) -> bool:
 def _of_this_machine() -> str:
     """Return how the names of copies begin that only processes of this machine use."""
     return f"once{hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]}"
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _remove_later(rows: LazyRows, paths: Sequence[Path]) -> None:

@@ -8,13 +8,12 @@ sample, because a hash does not depend on what a text says.
 from __future__ import annotations
 
 import base64
-import hashlib
 import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clx_runtime.texts import TextRow
+from clx.ml.data.text_hashes import HASH_BYTES, text_hash
 
 LEARNED_TEXTS = "learned_texts"
 """The entry of the results that holds the sketch of the texts of the training."""
@@ -23,7 +22,6 @@ MOST_LEARNED = 0.1
 """From this share of learned texts, a comparison on them is called optimistic."""
 
 _KEPT = 1024
-_BYTES = 6
 _FEWEST = 10
 
 
@@ -42,7 +40,7 @@ class TextSketch:
     @classmethod
     def of(cls, texts: Iterable[str]) -> TextSketch:
         """Return the sketch of some texts."""
-        return cls._smallest({_hash(text) for text in texts}, complete=True)
+        return cls._smallest({text_hash(text) for text in texts}, complete=True)
 
     @classmethod
     def _smallest(cls, hashes: set[int], complete: bool) -> TextSketch:
@@ -62,7 +60,7 @@ class TextSketch:
 
         It is None if the sketch can look up fewer than 10 of the texts.
         """
-        hashes = [_hash(text) for text in texts]
+        hashes = [text_hash(text) for text in texts]
         if not self.complete:
             limit = self.hashes[-1] if self.hashes else -1
             hashes = [each for each in hashes if each <= limit]
@@ -73,7 +71,7 @@ class TextSketch:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        kept = b"".join(each.to_bytes(_BYTES, "big") for each in self.hashes)
+        kept = b"".join(each.to_bytes(HASH_BYTES, "big") for each in self.hashes)
         return {"hashes": base64.b64encode(kept).decode("ascii"), "complete": self.complete}
 
     @classmethod
@@ -85,12 +83,6 @@ class TextSketch:
             kept = base64.b64decode(stored["hashes"], validate=True)
         except ValueError:
             return None
-        starts = range(0, len(kept) - _BYTES + 1, _BYTES)
-        hashes = tuple(int.from_bytes(kept[start : start + _BYTES], "big") for start in starts)
+        starts = range(0, len(kept) - HASH_BYTES + 1, HASH_BYTES)
+        hashes = tuple(int.from_bytes(kept[start : start + HASH_BYTES], "big") for start in starts)
         return cls(hashes, stored.get("complete") is True)
-
-
-def _hash(text: str) -> int:
-    columns = text.texts if isinstance(text, TextRow) else (text,)
-    whole = "\0".join(columns).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(whole, digest_size=_BYTES).digest(), "big")

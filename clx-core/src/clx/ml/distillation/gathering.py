@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from clx.errors import DataFormatError, DataWarning
-from clx.ml.distillation.setting_aside import Sides, sides_of, text_hash
+from clx.ml.data.text_hashes import text_hash
+from clx.ml.distillation.setting_aside import Sides, sides_of
 from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:

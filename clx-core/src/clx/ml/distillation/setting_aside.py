@@ -5,12 +5,11 @@ The same text is on the same side in every call with the same texts, in any orde
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from clx_runtime.texts import TextRow
+from clx.ml.data.text_hashes import text_hash
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,13 +39,6 @@ class Sides:
     watched: np.ndarray[Any, Any]
     aside: np.ndarray[Any, Any]
     below: int
-
-
-def text_hash(text: str) -> int:
-    """Return 64 bits that depend on a text alone, or on the texts of a row of several."""
-    parts = text.texts if isinstance(text, TextRow) else (text,)
-    data = "\0".join(parts).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
 
 
 def text_hashes(texts: Iterable[str]) -> np.ndarray[Any, Any]:

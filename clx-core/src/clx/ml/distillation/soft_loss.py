@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clx.ml.distillation.teacher import SINGLE
+from clx.ml.model.head.golden_section import golden_section
 
 RANGE = (0.2, 5.0)
 
@@ -16,7 +17,7 @@ SOFTNESS = 3.0
 more then (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network")."""
 
 _LEAST = 1e-6
-_STEPS = 40
+_TOLERANCE = 1e-8
 
 
 def soft_loss(logits: Tensor, scores: Tensor, kind: str) -> Tensor:
@@ -47,21 +48,9 @@ def softened(scores: Tensor, kind: str) -> Tensor:
 
 def best_temperature(logits: Tensor, scores: Tensor, kind: str) -> float:
     """Return the number to divide logits by for the lowest loss, by golden-section search."""
-    ratio = (5**0.5 - 1) / 2
-    low, high = map(math.log, RANGE)
 
     def loss(at: float) -> float:
         return float(soft_loss(logits.double() / math.exp(at), scores.double(), kind))
 
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    at_left, at_right = loss(left), loss(right)
-    for _ in range(_STEPS):
-        if at_left < at_right:
-            high, right, at_right = right, left, at_left
-            left = high - ratio * (high - low)
-            at_left = loss(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + ratio * (high - low)
-            at_right = loss(right)
-    return math.exp((low + high) / 2)
+    low, high = map(math.log, RANGE)
+    return math.exp(golden_section(loss, low, high, _TOLERANCE))

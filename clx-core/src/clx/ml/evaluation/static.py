@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from transformers import EvalPrediction
 
 from clx.errors import PluginError
@@ -14,6 +15,7 @@ from clx.ml.data.no_tokens import stand_in, with_tokens
 from clx.ml.data.row_targets import targets_of_frame
 from clx.ml.data.texts import frame_inputs
 from clx.ml.evaluation.row_targets import log_loss_of, with_targets
+from clx.ml.model.head.calibration import log_loss
 from clx.ml.task.author_code import author_code
 from clx_runtime.windows import first_windows, refuse_long
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedTokenizerBase
 
+    from clx.ml.model.head.probe import Kind
     from clx.ml.task.task import Task
     from clx_runtime.static_model import StaticModel
 
@@ -57,13 +60,14 @@ def predict_static(
     warn_truncated(limit, sum(cut), len(frame), "the evaluation data")
     predictions = np.concatenate(logits)
     prediction = EvalPrediction(predictions=predictions, label_ids=labels)
-    problem_type = model.settings.problem_type
+    kind: Kind = (
+        "multi" if model.settings.problem_type == "multi_label_classification" else "single"
+    )
     targets = targets_of_frame(task, frame)
     if targets:
         prediction = with_targets(prediction, targets)
-        several = problem_type == "multi_label_classification"
-        return prediction, log_loss_of(prediction, "multi" if several else "single"), sum(cut)
-    return prediction, mean_loss(predictions, labels, problem_type), sum(cut)
+        return prediction, log_loss_of(prediction, kind), sum(cut)
+    return prediction, _mean_loss(predictions, labels, kind), sum(cut)
 
 
 def _label_ids(
@@ -90,25 +94,22 @@ def _label_ids(
     return labels[first_windows(row_of)] if row_of else labels
 
 
-def mean_loss(
-    logits: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], problem_type: str | None
+def _mean_loss(
+    logits: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], kind: Kind
 ) -> float | None:
     """Return the mean loss as transformers computes it, None if the shapes fit no loss.
 
     Args:
         logits: shape (rows, labels).
         labels: ids, shape (rows,), or numbers from 0 to 1, shape (rows, labels).
-        problem_type: the model's problem type.
+        kind: the kind of the labels.
     """
-    wide = logits.astype(np.float64)
-    several = problem_type == "multi_label_classification"
-    if labels.shape == wide.shape and several:
-        return float((np.logaddexp(0, wide) - labels * wide).mean())
-    highest = wide.max(axis=1, keepdims=True)
-    log_scores = wide - highest - np.log(np.exp(wide - highest).sum(axis=1, keepdims=True))
-    if labels.shape == wide.shape:
-        return float(-(labels * log_scores).sum(axis=1).mean())
-    if labels.shape != wide.shape[:1] or labels.dtype.kind not in "iu" or several:
+    if labels.shape == logits.shape:
+        truth = labels.astype(logits.dtype)
+    elif kind == "single" and labels.shape == logits.shape[:1] and labels.dtype.kind in "iu":
+        truth = labels.astype(np.int64)
+        if not (truth != _IGNORED).any():
+            return None
+    else:
         return None
-    known = labels != _IGNORED
-    return float(-log_scores[known, labels[known]].mean()) if known.any() else None
+    return log_loss(torch.from_numpy(logits), torch.from_numpy(truth), kind)

@@ -125,21 +125,6 @@ def connected(timeout_s: float = START_S) -> Peers:
     return _CONNECTED.peers
 
 
-def is_running(pid: int) -> bool:
-    """Return whether a process of this machine runs: it exists and is no zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        except OSError:
-            return True
-        return True
-    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
-
-
 def _machine() -> str:
     """Return what only processes with the same table of process ids share."""
     try:

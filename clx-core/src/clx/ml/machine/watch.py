@@ -20,7 +20,8 @@ from typing import Any
 
 from clx.errors import ClxError, TrainingError
 from clx.ml.machine.distributed import process_count
-from clx.ml.machine.peers import PAUSE_S, Peers, Process, connected, is_running
+from clx.ml.machine.peers import PAUSE_S, Peers, Process, connected
+from clx.ml.machine.running import is_running
 
 BEAT_S = 5.0
 SILENT_S = 60.0

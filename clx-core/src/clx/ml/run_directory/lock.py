@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from clx.errors import RunBusyError, RunDirError
 from clx.ml.machine.distributed import require_main_process
+from clx.ml.machine.running import is_running
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import RunDir
 from clx_runtime.files import read_json_or_empty
@@ -91,17 +92,7 @@ def _named(path: Path) -> str:
     for _ in range(_ATTEMPTS):
         who = read_json_or_empty(path)
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            if who["host"] != socket.gethostname() or _is_running(int(who["pid"])):
+            if who["host"] != socket.gethostname() or is_running(int(who["pid"])):
                 return f"process {who['pid']} on {who['host']}, since {who['since']}"
         time.sleep(_PAUSE_SECONDS)
     return "another process"
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

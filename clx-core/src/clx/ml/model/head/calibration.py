@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from clx.ml.data.row_targets import NO_TARGETS, RowTargets
 from clx.ml.metrics import expected_calibration_error
+from clx.ml.model.head.golden_section import golden_section
 from clx.ml.model.head.probe import Kind
 
 RANGE = (0.05, 20.0)
@@ -132,24 +133,12 @@ def _lowest(
 
     The loss is convex in ``1 / T``, so it has a single minimum.
     """
-    ratio = (5**0.5 - 1) / 2
-    low, high = np.log(RANGE[0]), np.log(RANGE[1])
 
     def loss(at: float) -> float:
         return log_loss(scores / float(np.exp(at)), truth, kind, weights)
 
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    at_left, at_right = loss(left), loss(right)
-    while high - low > 1e-4:
-        if at_left < at_right:
-            high, right, at_right = right, left, at_left
-            left = high - ratio * (high - low)
-            at_left = loss(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + ratio * (high - low)
-            at_right = loss(right)
-    return float(np.exp((low + high) / 2))
+    low, high = np.log(RANGE)
+    return float(np.exp(golden_section(loss, low, high, 1e-4)))
 
 
 def _ece(scores: torch.Tensor, truth: torch.Tensor, kind: Kind, weights: Any) -> float:
