@@ -47,6 +47,13 @@ def test_sketches_of_two_trainings_are_joined():
         assert joined.share(texts(50_000, 60_000)) == 0
 
 
+def test_joined_with_unknown_texts_nothing_is_known():
+    known, unknown = TextSketch.of(texts(0, 50)), TextSketch(complete=False)
+    for joined in (known.joined(unknown), unknown.joined(known)):
+        assert not joined.complete
+        assert joined.share(texts(0, 50)) is None
+
+
 def test_the_columns_of_a_row_are_told_apart():
     sketch = TextSketch.of([TextRow(("a", "b c"))])
     assert sketch.share([TextRow(("a", "b c"))] * 10) == 1

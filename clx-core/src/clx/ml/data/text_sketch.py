@@ -49,7 +49,11 @@ class TextSketch:
 
     def joined(self, other: TextSketch) -> TextSketch:
         """Return the sketch of the texts of both."""
-        limits = [each.hashes[-1] for each in (self, other) if not each.complete and each.hashes]
+        unfinished = [each for each in (self, other) if not each.complete]
+        if not all(each.hashes for each in unfinished):
+            # Nothing is known about the texts of one of them.
+            return TextSketch(complete=False)
+        limits = [each.hashes[-1] for each in unfinished]
         both = {*self.hashes, *other.hashes}
         # Beyond the end of an incomplete sketch, only the texts of the other one are known.
         known = {each for each in both if not limits or each <= min(limits)}
