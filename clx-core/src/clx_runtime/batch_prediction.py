@@ -21,7 +21,7 @@ class BatchOptions:
     """How to predict a table; see ``Model.predict_batch``.
 
     Attributes:
-        answered_by: whether there is a column for who answered, as of a cascade.
+        answered_by: whether to add a column that says which model of a cascade answered.
     """
 
     text_columns: Sequence[str]
