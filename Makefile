@@ -63,10 +63,10 @@ fix: $(VENV)/installed-dev ## Format, and mend what the linter can
 template: $(VENV)/installed-dev ## Copy the examples that `clx new-task` writes into clx-core
 	@$(BIN)/python tests/copy_template.py
 
-options: $(VENV)/installed-dev ## Write the table of options into docs/arguments.md
+options: $(VENV)/installed-dev ## Write the table of options into docs/reference/arguments.md
 	@$(BIN)/python tests/options_page.py
 
-architectures: $(VENV)/installed-dev ## Try many types of models, and write the table in docs/architectures.md
+architectures: $(VENV)/installed-dev ## Try many types of models, and write the table in docs/background/architectures.md
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/architectures.py
 
 wheels: $(VENV)/installed-dev ## Build wheel and sdist of every package into dist/

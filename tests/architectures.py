@@ -1,4 +1,4 @@
-"""Measure clx with many architectures, and write the table in docs/architectures.md."""
+"""Measure clx with many architectures, and write the table in docs/background/architectures.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pandas as pd
 from conftest import fruit_frame
 from zoo import ARCHITECTURES, Architecture, make_model
 
-PAGE = Path(__file__).parents[1] / "docs" / "architectures.md"
+PAGE = Path(__file__).parents[1] / "docs" / "background" / "architectures.md"
 TABLE = re.compile(
     r"(<!-- The table is made by .*? -->\n).*?(<!-- end of the table -->)", re.DOTALL
 )

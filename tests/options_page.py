@@ -1,4 +1,4 @@
-"""Writes the table of options into docs/arguments.md, from the one place that declares them."""
+"""Write the table of options into docs/reference/arguments.md, from the one place that has them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clx.ml.task.options import BY_TASK, OPTIONS
 
-PAGE = Path(__file__).parents[1] / "docs" / "arguments.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "arguments.md"
 TABLE = re.compile(
     r"(<!-- The table is made from .*? -->\n).*?(<!-- end of the table -->)", re.DOTALL
 )

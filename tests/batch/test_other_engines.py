@@ -1,4 +1,4 @@
-"""The snippets of docs/scale.md for engines that the tests do not install; they run where they are."""
+"""Snippets of docs/how-to/scale.md for engines that the tests do not install, run where they are."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "scale.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(py|python)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 

@@ -11,7 +11,7 @@ from clx.ml.task import lora_options, reporting
 from clx.ml.task.options import ANEW, KEPT
 from conftest import fruit_frame
 
-PAGE = Path(__file__).parents[2] / "docs" / "continue-training.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "continue-training.md"
 QUICK = {"fine_tune": False}
 
 pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.DataWarning")

@@ -1,4 +1,4 @@
-"""docs/architecture.md and CONTRIBUTING.md describe the code as it is."""
+"""docs/background/architecture.md and CONTRIBUTING.md describe the code as it is."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "clx-core" / "src"
 ML = SOURCE / "clx" / "ml"
 RUNTIME = "clx_runtime"
-PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "background" / "architecture.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 ROOMS = {path.parent.name for path in ML.glob("*/__init__.py")}

@@ -15,7 +15,8 @@ from clx.ml.plugins import hookspecs
 from clx.ml.task import task
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+DOCUMENTS = [ROOT / "README.md", *PAGES]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -34,7 +35,8 @@ WITH_CODE = [path for path in DOCUMENTS if blocks(path)]
 def test_the_sweep_finds_the_documents():
     names = {path.name for path in WITH_CODE}
     assert {"README.md", "arguments.md", "run-directory.md", "write-a-task.md", "hooks.md"} <= names
-    assert sum(len(blocks(path)) for path in WITH_CODE) >= 10
+    assert sum(len(blocks(path)) for path in WITH_CODE) >= 150
+    assert len(PAGES) >= 41
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def registry():
             task_registry.unregister(name)
 
 
-@pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
 @pytest.mark.filterwarnings("default")
 def test_code_blocks_run(path, tmp_path, monkeypatch, registry, request):
     monkeypatch.chdir(tmp_path)
@@ -88,7 +90,7 @@ def test_the_three_row_program_of_the_readme_learns_its_rows(tmp_path):
 def test_every_hook_has_a_heading():
     hooks = [name for name in vars(hookspecs) if name.startswith("clx_")]
     assert len(hooks) >= 3
-    text = (ROOT / "docs" / "hooks.md").read_text()
+    text = (ROOT / "docs" / "reference" / "hooks.md").read_text()
     assert [hook for hook in hooks if f"## {hook}\n" not in text] == []
 
 
@@ -101,7 +103,7 @@ def test_every_hook_has_a_test():
 def test_everything_that_an_author_may_override_is_documented():
     names = [name for name in vars(task.Task) if not name.startswith("_")]
     assert len(names) >= 15
-    text = (ROOT / "docs" / "task-reference.md").read_text()
+    text = (ROOT / "docs" / "reference" / "task-reference.md").read_text()
     assert [name for name in names if name not in text and name != "tokenizer"] == []
 
 
@@ -111,7 +113,7 @@ def test_every_command_is_documented():
     )
     commands = re.findall(r"^  ([a-z][a-z-]*) +[A-Z]", done.stdout, re.MULTILINE)
     assert len(commands) >= 7
-    text = (ROOT / "docs" / "command-line.md").read_text()
+    text = (ROOT / "docs" / "reference" / "command-line.md").read_text()
     assert [command for command in commands if f"clx {command}" not in text] == []
 
 
@@ -119,6 +121,6 @@ def test_relative_links_lead_somewhere():
     checked = 0
     for path in [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
+            assert (path.parent / target).exists(), f"{path.relative_to(ROOT)}: {target}"
             checked += 1
     assert checked >= 6

@@ -50,7 +50,7 @@ def test_the_sweeps_find_something():
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_its_section(hook):
-    text = sections("hooks.md")[hook]
+    text = sections("reference/hooks.md")[hook]
     assert signature(hook, getattr(hookspecs, hook)) in text
     assert "Called: " in text
     assert "Done with the result: " in text
@@ -60,7 +60,7 @@ def test_every_hook_has_its_section(hook):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_of_a_task_has_its_section(name):
-    text = sections("task-reference.md")[name]
+    text = sections("reference/task-reference.md")[name]
     assert signature(name, TASK[name]) in text
     assert "Called: " in text
     assert "Done with the result: " in text
@@ -70,7 +70,7 @@ def test_every_method_of_a_task_has_its_section(name):
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_every_attribute_of_a_task_has_its_section(name):
-    text = sections("task-reference.md")[name]
+    text = sections("reference/task-reference.md")[name]
     assert f"`{name}: " in text
     assert "Looked at: " in text
     assert "Done with it: " in text
@@ -79,21 +79,23 @@ def test_every_attribute_of_a_task_has_its_section(name):
 
 
 def test_nothing_is_documented_that_is_not_there():
-    documented = [name for name in sections("task-reference.md") if re.fullmatch(r"[a-z_]+", name)]
+    documented = [
+        name for name in sections("reference/task-reference.md") if re.fullmatch(r"[a-z_]+", name)
+    ]
     assert sorted(documented) == sorted([*METHODS, *ATTRIBUTES])
-    assert [name for name in sections("hooks.md") if name.startswith("clx_")] == list(
+    assert [name for name in sections("reference/hooks.md") if name.startswith("clx_")] == list(
         hookspecs.DOING
     )
 
 
 def test_the_tutorial_begins_with_twelve_lines_and_ends_with_the_example():
-    blocks = PYTHON.findall((DOCS / "write-a-task.md").read_text(encoding="utf-8"))
+    blocks = PYTHON.findall((DOCS / "how-to" / "write-a-task.md").read_text(encoding="utf-8"))
     assert len([line for line in blocks[0].splitlines() if line.strip()]) <= 12
     assert source("rating") in blocks
 
 
 def test_the_kits_page_has_every_check_and_every_fault():
-    text = (DOCS / "conformance.md").read_text(encoding="utf-8")
+    text = (DOCS / "reference" / "conformance.md").read_text(encoding="utf-8")
     for check in CHECKS.values():
         assert f"| `{check.name}` | {check.what} | {check.why} |" in text
     for mutant in MUTANTS:
@@ -127,13 +129,13 @@ def public_names(module):
 
 @pytest.mark.parametrize("module", HELPERS)
 def test_every_helper_of_a_public_module_has_its_line(module):
-    text = sections("task-reference.md")[module]
+    text = sections("reference/task-reference.md")[module]
     documented = re.findall(r"^- `([^`]+)`: \S", text, re.MULTILINE)
     assert sorted(documented) == sorted(public_names(importlib.import_module(module)))
     assert documented
 
 
 def test_only_public_modules_are_listed():
-    listed = [name for name in sections("task-reference.md") if name.startswith("clx.")]
+    listed = [name for name in sections("reference/task-reference.md") if name.startswith("clx.")]
     assert sorted(listed) == HELPERS
     assert len(HELPERS) >= 16

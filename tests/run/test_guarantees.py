@@ -1,4 +1,4 @@
-"""Each promise in docs/guarantees.md names tests, and they exist."""
+"""Each promise in docs/background/guarantees.md names tests, and they exist."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ NAME = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
 def rows():
-    text = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "background" / "guarantees.md").read_text(encoding="utf-8")
     for line in text.splitlines():
         if line.startswith("|") and not line.startswith(("|---", "| promise")):
             promise, held_by = line.strip("|").rsplit("|", 1)

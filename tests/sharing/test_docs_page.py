@@ -1,4 +1,4 @@
-"""The program of docs/sharing.md runs. It needs a Hub, so the test of all pages leaves it out."""
+"""The program of docs/how-to/sharing.md runs. It needs a Hub, so the test of all pages leaves it out."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "sharing.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "sharing.md"
 BLOCK = re.compile(r"^```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -17,7 +17,7 @@ WINDOWS = {"cpu": 1024}
 OTHER_WINDOW = 8192
 
 TOKEN_BUDGETS = {"cpu": 384}
-"""Tokens per batch, padding included, per device type (measured in docs/performance.md).
+"""Tokens per batch, padding included, per device type (docs/background/performance.md).
 
 On a CPU, a larger batch no longer fits the cache. Other devices need large batches to stay busy.
 """
@@ -25,7 +25,7 @@ On a CPU, a larger batch no longer fits the cache. Other devices need large batc
 OTHER_BUDGET = 16_384
 
 BATCH_COSTS = {"cpu": 32}
-"""What a batch costs beside its tokens, in tokens, per device type (measured in docs/performance.md).
+"""What a batch costs beside its tokens, in tokens, per device type (docs/background/performance.md).
 
 Other devices compute most batches of few texts in the same time.
 """

@@ -2,7 +2,8 @@
 
 A plugin is a module or object whose functions are marked ``@hookimpl`` and have the names below. clx
 finds it through the entry-point group ``clx.plugins``, or ``clx.ml.register_plugin`` adds it. A
-function may leave out arguments that it does not need. ``docs/hooks.md`` has an example of each hook.
+function may leave out arguments that it does not need. ``docs/reference/hooks.md`` has an example of
+each hook.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ QUANTISATIONS = {
         wide_in_fp32=True, head_in_fp32=True, matrices_only=True
     ),
 }
-"""The quantizations to try, fastest first, until decisions agree (measured in docs/performance.md).
+"""The quantizations to try, fastest first, until decisions agree (docs/background/performance.md).
 
 The reduced range is for processors without VNNI, whose int8 sums overflow. The inputs of the second
 matrix of a feed-forward layer have outliers, so that one scale for all of them is inaccurate.

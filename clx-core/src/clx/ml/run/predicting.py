@@ -175,7 +175,7 @@ class PredictingRun(CascadeEngineRun):
         """Predict every row of a file, write another file in bounded memory, and return its path.
 
         Args:
-            source: what to read: a file, a folder, a glob, or an address (docs/data.md lists them).
+            source: what to read: a file, a folder, a glob, or an address (see docs/how-to/data.md).
             target: the csv, tsv, jsonl or parquet file to write, or an address; it appears when it
                 is complete. The method returns its Path, or the str of an address.
             text_column: the column of texts. An empty cell of a csv file is an empty text.

@@ -60,7 +60,7 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
         [project.entry-points."clx.tasks"]
         my-custom-task = "my_package:MyTrainingRun"
 
-    ``docs/task-reference.md`` describes every attribute and method that a task may have.
+    ``docs/reference/task-reference.md`` describes every attribute and method that a task may have.
 
     Args:
         run_name: one path component; None makes a name from the task and the time.
@@ -131,7 +131,7 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
 
         Args:
             train_data: a DataFrame in the task's format, a table of pyarrow or polars, a
-                ``datasets.Dataset``, a source (docs/data.md lists what may be read),
+                ``datasets.Dataset``, a source (docs/how-to/data.md lists what may be read),
                 or the id of a data set on the Hub. From a ``DatasetDict``, ``train`` reads the
                 split ``train`` and, without ``eval_data``, ``validation``.
             eval_data: data of the same kinds, or the share of ``train_data`` to set aside, such as
@@ -259,7 +259,7 @@ class TrainingRun(CascadingRun, metaclass=CheckedWhenMade):
         return report
 
 
-# The table documents each option once, for this docstring and docs/arguments.md.
+# The table documents each option once, for this docstring and docs/reference/arguments.md.
 TrainingRun.__doc__ = str(TrainingRun.__doc__).replace(
     "        **options: the options below.", argument_docs(indent=8)
 )

@@ -1,8 +1,8 @@
 """The options of every task, each declared once.
 
 Checks, the keys of ``config.json``, the names that a task's own options cannot take, the help of
-``clx train`` and ``docs/arguments.md`` follow from :data:`OPTIONS`. The signature of ``TrainingRun`` is
-written out; a test compares it with the table.
+``clx train`` and ``docs/reference/arguments.md`` follow from :data:`OPTIONS`. The signature of
+``TrainingRun`` is written out; a test compares it with the table.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ OPTIONS = (
     Option(
         "tokenize_lazily",
         False,
-        "Leave training rows on disk and tokenize them when a batch needs them (docs/large-data.md).",
+        "Leave training rows on disk and tokenize them when a batch needs them.",
         tokenize_lazily,
         anew=True,
     ),

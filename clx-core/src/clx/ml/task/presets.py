@@ -8,4 +8,4 @@ PRESETS = {
     "best": "BAAI/bge-base-en-v1.5",
     "multilingual": "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
 }
-"""Preset → Hub id; ``docs/base-models.md`` says why each was chosen."""
+"""Preset → Hub id; ``docs/how-to/base-models.md`` says why each was chosen."""

@@ -90,7 +90,7 @@ class TrimHeap(TrainerCallback):  # type: ignore[misc]
     """Gives unused memory back to the system while a model runs on a CPU.
 
     Batches of many lengths fragment the heap of glibc, which then keeps freed memory for itself
-    (docs/performance.md has measurements).
+    (docs/background/performance.md has measurements).
     """
 
     def __init__(self) -> None:

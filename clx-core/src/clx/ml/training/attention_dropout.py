@@ -2,7 +2,7 @@
 
 With this dropout, torch cannot use its fused attention kernel on a CPU. It then draws and stores a
 random number for each pair of tokens, and a step on texts of 512 tokens takes nearly three times as long
-(``benchmarks/attention.py``). ``docs/defaults.md`` reports the effect on the model.
+(``benchmarks/attention.py``). ``docs/background/defaults.md`` reports the effect on the model.
 """
 
 from __future__ import annotations

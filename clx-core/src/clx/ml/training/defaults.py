@@ -1,6 +1,6 @@
 """Defaults for training arguments, chosen by the size of the data and of the model.
 
-The numbers come from measurements on several data sets (``docs/defaults.md``).
+The numbers come from measurements on several data sets (``docs/background/defaults.md``).
 """
 
 from __future__ import annotations
