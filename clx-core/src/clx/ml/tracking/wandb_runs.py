@@ -9,7 +9,7 @@ from typing import Any
 
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.tracking.trackers import (
-    ARTEFACTS,
+    ARTIFACTS,
     FAILED,
     FINAL,
     FINISHED,
@@ -66,7 +66,7 @@ class WandbRun:
 
         name = re.sub(r"[^\w.-]", "-", self._name, flags=re.ASCII)[:MAX_NAME]
         artifact = wandb.Artifact(name, type="clx-run")
-        for each in ARTEFACTS:
+        for each in ARTIFACTS:
             artifact.add_file(str(run.path / each))
         self._run.log_artifact(artifact)
 

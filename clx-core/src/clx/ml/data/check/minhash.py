@@ -30,7 +30,7 @@ PERMUTATIONS = 192
 BAND_RECALL = 0.985
 """The probability that a pair that is just similar enough becomes a candidate."""
 
-NEIGHBOURS = 8
+NEIGHBORS = 8
 """In a band, a text is compared with this many texts before it and after it."""
 
 CANDIDATES = 4
@@ -190,7 +190,7 @@ def _sketches(words: Words, rows: int) -> tuple[Array, Array]:
 def _neighbours(keys: Array, order: Array, queries: Array, in_first: int) -> tuple[Array, Array]:
     """Return pairs (matchable, query) with the same key that are close to each other in ``order``.
 
-    ``order`` sorts the keys. Each query meets at most 2 × ``NEIGHBOURS`` texts below ``in_first``.
+    ``order`` sorts the keys. Each query meets at most 2 × ``NEIGHBORS`` texts below ``in_first``.
     """
     import numpy as np
 
@@ -199,7 +199,7 @@ def _neighbours(keys: Array, order: Array, queries: Array, in_first: int) -> tup
     matchable = order[order < in_first]
     after = np.searchsorted(place[matchable], place[queries])
     found_a, found_b = [], []
-    for offset in range(-NEIGHBOURS, NEIGHBOURS):
+    for offset in range(-NEIGHBORS, NEIGHBORS):
         other = after + offset
         inside = (other >= 0) & (other < len(matchable))
         a, b = matchable[other[inside]], queries[inside]

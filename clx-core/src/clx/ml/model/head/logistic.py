@@ -64,7 +64,7 @@ def lbfgs(problem: LogisticProblem, start: Tensor, tolerance: float, max_steps: 
         max_steps: the most steps.
     """
     solution = start.requires_grad_(True)
-    optimiser = torch.optim.LBFGS(
+    optimizer = torch.optim.LBFGS(
         [solution],
         max_iter=max_steps,
         history_size=20,
@@ -78,5 +78,5 @@ def lbfgs(problem: LogisticProblem, start: Tensor, tolerance: float, max_steps: 
         value, solution.grad = problem(solution)
         return value
 
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     return solution.detach()

@@ -140,11 +140,11 @@ class Basis:
         features = features.to(dtype)
         each = None if row_weights is None else row_weights.to(dtype)[:, None]
         self.mean = _mean(features, each)
-        centred = features - self.mean
-        self.scale = float(_mean(centred.pow(2).sum(dim=1, keepdim=True), each).sqrt()) or 1.0
-        centred = centred / self.scale
-        weighed = centred if each is None else centred * each.sqrt()
-        rows, columns = centred.shape
+        centered = features - self.mean
+        self.scale = float(_mean(centered.pow(2).sum(dim=1, keepdim=True), each).sqrt()) or 1.0
+        centered = centered / self.scale
+        weighed = centered if each is None else centered * each.sqrt()
+        rows, columns = centered.shape
         if rows < columns:
             values, vectors = torch.linalg.eigh(weighed @ weighed.T)
             kept = values > values.max().clamp(min=1e-30) * 1e-10
@@ -154,7 +154,7 @@ class Basis:
         else:
             values, self.axes = torch.linalg.eigh(weighed.T @ weighed)
             self.values = values.clamp(min=0)
-        self.rows = centred @ self.axes
+        self.rows = centered @ self.axes
 
     def head(self, weight: Tensor, bias: Tensor) -> LinearHead:
         """Return the layer for raw features.
