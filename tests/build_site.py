@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,16 @@ ROOT = Path(__file__).parents[1]
 WORDS_PER_MINUTE = 200
 SUMMARY = 160
 API = re.compile(r"^::: (\S+)\n((?: {4}.*\n)*)", re.MULTILINE)
+SUMMARIES = {
+    "how-to/labels.md": "List, rename and merge the labels of a trained run.",
+    "how-to/ray.md": "Predict files with the workers of a Ray cluster.",
+    "how-to/runtime.md": "Export a run into one file, and predict with it without torch.",
+    "how-to/serve.md": "Answer requests for predictions over HTTP, with a page to try the run.",
+    "how-to/several-processes.md": "Train on several GPUs or machines.",
+    "how-to/sharing.md": "Upload a run to the Hugging Face Hub, and open it from there.",
+    "reference/run-directory.md": "The files of a run directory, and what is in each.",
+}
+"""What the pages are about whose first sentence does not say it."""
 FENCE = re.compile(r"^(?:```|~~~).*?^(?:```|~~~)$", re.MULTILINE | re.DOTALL)
 
 
@@ -53,7 +64,9 @@ class Page:
 
     @property
     def summary(self) -> str:
-        """The first sentence of the page, or the first two if the first is short."""
+        """What the page is about: its first sentence, or the first two if the first is short."""
+        if self.path in SUMMARIES:
+            return SUMMARIES[self.path]
         for block in FENCE.sub("", self.text).split("\n\n")[1:]:
             line = " ".join(block.split())
             if line and line[0] not in "#|<-:!":
@@ -74,7 +87,7 @@ class Page:
 def plain(text: str) -> str:
     """Return a line of Markdown without links and emphasis."""
     text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
-    return text.replace("**", "")
+    return re.sub(r"\*\*([^*`]+)\*\*", r"\1", text)
 
 
 def first_sentences(text: str) -> str:
@@ -213,7 +226,10 @@ def build(root: Path = ROOT) -> Path:
         CalledProcessError: a page has a dead link or names an anchor that is not there.
     """
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
-    subprocess.run(command, cwd=root, check=True)
+    # mkdocs.yml names a function of this folder.
+    folders = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    subprocess.run(command, cwd=root, check=True, env=environment)
     add_twins(root, root / "site")
     return root / "site"
 
@@ -222,5 +238,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--times", action="store_true", help="only print the reading times")
     if not parser.parse_args().times:
-        print(f"Built {build()}")
+        try:
+            print(f"Built {build()}")
+        except subprocess.CalledProcessError as failed:
+            sys.exit(failed.returncode)
     print(reading_time(pages()))

@@ -116,7 +116,9 @@ def made() -> str:
     lines = ["", "| command | does |", "|---|---|"]
     grouped = in_groups(set(known))
     for names in grouped.values():
-        lines += [f"| [`clx {name}`](#clx-{name}) | {cell(summary(known[name]))} |" for name in names]
+        lines += [
+            f"| [`clx {name}`](#clx-{name}) | {cell(summary(known[name]))} |" for name in names
+        ]
     for heading, names in grouped.items():
         lines += ["", f"## {heading}", ""]
         for name in names:

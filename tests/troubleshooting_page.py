@@ -90,7 +90,7 @@ MESSAGES: dict[str, dict[str, str]] = {
         "… is a DatasetDict with the splits …": "Pass one of the splits.",
         "predict needs texts, but … of the inputs are not:": "Replace the values at the listed positions.",
         "… of … texts in … are longer than … tokens: …. The run has strict_length=True": "Shorten the "
-        "texts, or read them whole with `long_text=\"window\"`.",
+        'texts, or read them whole with `long_text="window"`.',
     },
     "RunNotFoundError": {
         "There is no run to load": "`clx runs` lists the runs. Runs are in `LOCAL_DATA_DIR/runs`, unless "
@@ -162,7 +162,7 @@ MESSAGES: dict[str, dict[str, str]] = {
         "`learning_rate`, or without half precision.",
         "… holds an adapter of PEFT, not a whole model": "Merge it, as the message shows.",
         "the model has … labels, and the run has a different number": "Pass "
-        "`model_args={\"ignore_mismatched_sizes\": True}`, or a base model without a head.",
+        '`model_args={"ignore_mismatched_sizes": True}`, or a base model without a head.',
     },
     "NotPublishedError": {
         "The training of … is complete, but its run could not be opened": "Correct the task, then train "
@@ -200,7 +200,7 @@ MESSAGES: dict[str, dict[str, str]] = {
     },
     "TruncationWarning": {
         "… of … texts in … are longer than … tokens and are cut there": "Often the beginning of a text is "
-        "enough. Otherwise, read texts whole with `long_text=\"window\"`.",
+        'enough. Otherwise, read texts whole with `long_text="window"`.',
     },
     "BaseModelWarning": {
         "it was trained for retrieval only": "[Compare it](base-models.md) with a general model.",

@@ -1,4 +1,4 @@
-"""Search for defaults: one factor at a time around a center, on dev parts of six data sets.
+"""Search for defaults: one factor at a time around a centre, on dev parts of six data sets.
 
 Every finished trial is a line of ``trials.jsonl``; a trial that is there is not made again, so that
 the search can be broken off and continued:
@@ -31,7 +31,7 @@ from clx.ml import training_run
 
 TRIALS = Path(__file__).with_name("trials.jsonl")
 
-CENTER: dict[str, Any] = {
+CENTRE: dict[str, Any] = {
     "learning_rate": 1e-4,
     "num_train_epochs": 4,
     "per_device_train_batch_size": 16,
@@ -46,7 +46,7 @@ NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "probe": {"fine_tune": False},
-    "center": {},
+    "centre": {},
     "lr 2e-4": {"learning_rate": 2e-4},
     "lr 5e-5": {"learning_rate": 5e-5},
     "epochs 10": {"num_train_epochs": 10},
@@ -69,7 +69,7 @@ FINALISTS: dict[str, dict[str, Any]] = {
     "all: 3 epochs 2e-4": {"num_train_epochs": 3, "learning_rate": 2e-4},
 }
 
-AT_64 = ("probe", "center", "lr 2e-4", "lr 5e-5", "epochs 2")
+AT_64 = ("probe", "centre", "lr 2e-4", "lr 5e-5", "epochs 2")
 """More would take hours: the 64 rows of a label are four thousand steps of ten epochs."""
 
 SETS = ("nlupp", "r8", "banking77", "20news", "20news-hierarchy", "r52")
@@ -113,7 +113,7 @@ def make(what: dict[str, Any], given: Path, cache: Path) -> dict[str, Any]:
     options = {
         key: changed.pop(key) for key in ("head_init", "pooling", "model_args") if key in changed
     }
-    arguments = {**CENTER, **changed, "seed": what["seed"] + 42, "disable_tqdm": True}
+    arguments = {**CENTRE, **changed, "seed": what["seed"] + 42, "disable_tqdm": True}
     with tempfile.TemporaryDirectory() as folder:
         run = training_run(
             data.task(what["data"]),
