@@ -1,7 +1,7 @@
 """Build the documentation into site/: the pages, a Markdown twin of each, and llms.txt.
 
-Zensical builds the pages from mkdocs.yml. This module adds what a language model reads, and prints how long
-each page takes to read.
+Zensical builds the pages from mkdocs.yml. This module adds what a language model reads, and prints how
+long each page takes to read.
 """
 
 from __future__ import annotations

@@ -126,6 +126,17 @@ def test_every_method_of_a_run_is_on_the_pages_of_the_api():
     assert public - shown == set()
 
 
+def result_classes():
+    """Return the names of the classes in the room of results, and of the report of an export."""
+    rooms = [ROOT / "clx-core/src/clx/ml" / room for room in ("results", "prediction")]
+    files = [file for room in rooms for file in room.glob("*.py")]
+    return {
+        name
+        for file in files
+        for name in re.findall(r"^class (\w+)", file.read_text("utf-8"), re.M)
+    }
+
+
 def test_every_result_of_a_method_is_on_the_pages_of_the_api():
     returned = set()
     for name, method in inspect.getmembers(TrainingRun, inspect.isfunction):
