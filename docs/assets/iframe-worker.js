@@ -12,9 +12,12 @@ if (location.protocol === "file:") {
       inner.document.open();
       inner.document.close();
       inner.postMessage = (data) => {
-        const event = new MessageEvent("message", { data });
-        this.dispatchEvent(event);
-        this.onmessage?.(event);
+        // Later, as a worker does: the page must not be called while it posts.
+        setTimeout(() => {
+          const event = new MessageEvent("message", { data });
+          this.dispatchEvent(event);
+          this.onmessage?.(event);
+        });
       };
       const script = inner.document.createElement("script");
       script.src = new URL(url, location.href).href;
@@ -28,7 +31,7 @@ if (location.protocol === "file:") {
 
     postMessage(data) {
       if (this.waiting) this.waiting.push(data);
-      else this.frame.contentWindow.dispatchEvent(new MessageEvent("message", { data }));
+      else setTimeout(() => this.frame.contentWindow?.dispatchEvent(new MessageEvent("message", { data })));
     }
 
     terminate() {
