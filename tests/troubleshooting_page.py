@@ -90,8 +90,9 @@ def literals() -> list[str]:
 
 def is_said(message: str, texts: list[str]) -> bool:
     """Return whether one of the texts has the words of a message, in their order."""
-    words = re.compile("[^\n]*?".join(map(re.escape, message.strip("… ").split("…"))))
-    return any(words.search(text.replace("\n", " ")) for text in texts)
+    parts = message.strip("… ").split("…")
+    words = re.compile(".*?".join(map(re.escape, parts)), re.DOTALL)
+    return any(parts[0] in text and words.search(text) for text in texts)
 
 
 if __name__ == "__main__":
