@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import re
 import shutil
 from pathlib import Path
@@ -167,6 +168,14 @@ def test_what_the_pages_of_the_api_name_exists(name):
 # ---- The built site ----------------------------------------------------------------------------------
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BUILT = [
+    "index.md",
+    "how-to/decisions.md",
+    "reference/arguments.md",
+    "reference/api/training-run.md",
+    "reference/api/metrics.md",
+    "background/architecture.md",
+]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
 
@@ -176,8 +185,14 @@ def site(tmp_path_factory):
     pytest.importorskip("zensical", reason="the site is built by `make site`")
     pytest.importorskip("mkdocstrings", reason="the site is built by `make site`")
     root = tmp_path_factory.mktemp("site")
-    shutil.copytree(DOCS, root / "docs")
-    shutil.copy(ROOT / "mkdocs.yml", root)
+    # `make site` builds all pages, and is strict. These are enough to look at.
+    shutil.copytree(DOCS / "assets", root / "docs" / "assets")
+    for path in BUILT:
+        (root / "docs" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DOCS / path, root / "docs" / path)
+    configuration, _, _ = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")
+    configuration = configuration.replace("strict: true", "strict: false")
+    (root / "mkdocs.yml").write_text(f"{configuration}\nnav: {json.dumps(BUILT)}\n")
     (root / "tests").mkdir()
     shutil.copy(ROOT / "tests" / "docstring_roles.py", root / "tests")
     (root / "clx-core").symlink_to(ROOT / "clx-core")
@@ -185,14 +200,14 @@ def site(tmp_path_factory):
 
 
 def test_every_page_has_a_markdown_twin_whose_links_lead_to_twins(site):
-    for page in PAGES:
-        text = (site / page.path).read_text(encoding="utf-8")
+    for path in BUILT:
+        text = (site / path).read_text(encoding="utf-8")
         assert "::: clx" not in text
-        html = (site / page.path).with_suffix(".html").read_text(encoding="utf-8")
-        name = Path(page.path).name
+        html = (site / path).with_suffix(".html").read_text(encoding="utf-8")
+        name = Path(path).name
         assert f'<link rel="alternate" type="text/markdown" href="{name}"></head>' in html
-    for target in re.findall(r"\]\(([^)]+)\)", (site / "llms.txt").read_text(encoding="utf-8")):
-        assert (site / target).is_file()
+    targets = re.findall(r"\]\(([^)]+)\)", (site / "llms.txt").read_text(encoding="utf-8"))
+    assert targets == BUILT
 
 
 def test_the_api_is_written_out_without_private_names(site):
@@ -205,7 +220,7 @@ def test_the_api_is_written_out_without_private_names(site):
     assert 'id="clx.ml.TrainingRun.predict_frame"' in html
     assert "_clx_state" not in html
     metrics = (site / "reference/api/metrics.md").read_text(encoding="utf-8")
-    assert "### precision_recall_f1\n" in metrics
+    assert "\n### precision_recall_f1\n" in metrics
 
 
 def test_a_dead_link_and_a_missing_anchor_stop_the_build(tmp_path):
