@@ -219,7 +219,7 @@ def test_templated_texts_are_not_compared_with_all_others(counted):
     texts = [f"{frame} number{number}" for number in range(5000)]
     assert len(search(texts)) == 4999
     bands = minhash.PERMUTATIONS // minhash.band_rows(0.8)
-    assert 0 < counted["_agreeing"] <= bands * 2 * minhash.NEIGHBOURS * 5000
+    assert 0 < counted["_agreeing"] <= bands * 2 * minhash.NEIGHBORS * 5000
     assert 0 < counted["_jaccard"] <= minhash.CANDIDATES * 5000
 
 

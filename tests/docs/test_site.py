@@ -227,11 +227,15 @@ def test_a_dead_link_and_a_missing_anchor_stop_the_build(tmp_path):
     pytest.importorskip("zensical", reason="the site is built by `make site`")
     (tmp_path / "docs").mkdir()
     (tmp_path / "mkdocs.yml").write_text(
-        "site_name: clx\nstrict: true\nnav: [index.md, other.md]\n"
+        "site_name: clx\nsite_description: A site.\nstrict: true\nuse_directory_urls: false\n"
+        "nav: [index.md, other.md]\n"
     )
     (tmp_path / "docs" / "other.md").write_text("# Other\n\nA page.\n")
+    home = tmp_path / "docs" / "index.md"
+    home.write_text("# Home\n\nA [link](other.md#other).\n")
+    assert (build_site.build(tmp_path) / "llms.txt").is_file()
     for link in ("gone.md", "other.md#gone"):
-        (tmp_path / "docs" / "index.md").write_text(f"# Home\n\nA [link]({link}).\n")
+        home.write_text(f"# Home\n\nA [link]({link}).\n")
         with pytest.raises(build_site.subprocess.CalledProcessError):
             build_site.build(tmp_path)
 
