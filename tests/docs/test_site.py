@@ -219,6 +219,8 @@ def test_the_api_is_written_out_without_private_names(site):
         assert ":meth:" not in text
     assert 'id="clx.ml.TrainingRun.predict_frame"' in html
     assert "_clx_state" not in html
+    arguments = (site / "reference/arguments.html").read_text(encoding="utf-8")
+    assert "<code>fruit|red</code>" in arguments
     metrics = (site / "reference/api/metrics.md").read_text(encoding="utf-8")
     assert "\n### precision_recall_f1\n" in metrics
 
