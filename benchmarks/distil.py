@@ -154,7 +154,7 @@ def contestants_of(
         }
     if hasattr(teacher, "with_fast"):
         try:
-            teacher.with_fast(STATIC, data=fresh, teacher="onnx-int8")
+            teacher.with_fast(STATIC, data=fresh)
             found[CASCADE] = lambda some: teacher.predict_labels(some, backend="cascade")
         except ClxError as error:
             print(f"no cascade: {error}", flush=True)
