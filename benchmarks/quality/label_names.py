@@ -35,7 +35,7 @@ POOL = 3000
 
 
 def main() -> None:
-    """Print a line a set and size."""
+    """Print one line per set and size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
@@ -82,11 +82,8 @@ def measure(
                 scores[way].append(score(head(held_out.features), held_out.targets))
                 losses[way].append(mean_loss(head, held_out))
                 taken[way] += choice.lowest <= ALMOST * choices["rows alone"].lowest
-        cells = [
-            f"{statistics.mean(scores[way]):.3f}, {statistics.mean(losses[way]):.3f}"
-            + (f", {taken[way]} of {DRAWS}" if ways[way] is not None else "")
-            for way in ways
-        ]
+        cells = [f"{statistics.mean(each[way]):.3f}" for each in (scores, losses) for way in ways]
+        cells += [f"{taken[way]} of {DRAWS}" for way in ways if ways[way] is not None]
         print(f"| {name} | {a_label} | {' | '.join(cells)} |", flush=True)
 
 
