@@ -2,9 +2,9 @@
 
     python benchmarks/quality/label_names.py DATA [--sets banking77 r8 nlupp 20news]
 
-DATA is the folder with banking77 and nlupp. Rows are drawn three times. Each cell has accuracy (micro-F1
-at 0.5), log-loss, and in how many draws the validation of a training, the loss on rows left out, lets
-the names in. "Wrong names" gives each label the name of another.
+DATA is the folder with banking77 and nlupp. Rows are drawn three times. A line has the accuracy
+(micro-F1 at 0.5) of the three ways, their log losses, and for two of them the number of draws in which
+the loss on held-out rows lets the names in. "Wrong names" gives each label the name of another.
 """
 
 from __future__ import annotations
