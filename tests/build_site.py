@@ -24,6 +24,10 @@ WORDS_PER_MINUTE = 200
 SUMMARY = 160
 API = re.compile(r"^::: (\S+)\n((?: {4}.*\n)*)", re.MULTILINE)
 SUMMARIES = {
+    "how-to/from-setfit.md": "The same program with SetFit and with clx, side by side.",
+    "how-to/from-simple-transformers.md": "The same program with Simple Transformers and with clx.",
+    "how-to/from-spacy.md": "The same program with spaCy's text categorizer and with clx, side by side.",
+    "how-to/from-trainer.md": "The same program with the Trainer of transformers and with clx.",
     "how-to/labels.md": "List, rename and merge the labels of a trained run.",
     "how-to/ray.md": "Predict files with the workers of a Ray cluster.",
     "how-to/runtime.md": "Export a run into one file, and predict with it without torch.",
