@@ -11,7 +11,7 @@ PACKAGES = clx-core clx-tasks-classification clx-tasks-multilabel clx-tasks-toke
 
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo test test-slow test-shuffled lint fix template options commands troubleshooting site architectures wheels crash kill-workers endurance cleanroom check bench bench-gpu clean
+.PHONY: help install demo test test-slow test-shuffled lint fix template options commands troubleshooting tables site architectures wheels crash kill-workers endurance cleanroom check bench bench-gpu clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -77,6 +77,9 @@ commands: $(VENV)/installed-dev ## Write the commands into docs/reference/comman
 
 troubleshooting: $(VENV)/installed-dev ## Write docs/how-to/troubleshooting.md
 	@$(BIN)/python tests/troubleshooting_page.py
+
+tables: $(VENV)/installed-dev ## Write the tables of logged benchmark trials into docs/background
+	@$(BIN)/python tests/benchmark_tables.py
 
 site: $(VENV)/installed-docs ## Build the documentation into site/, and print how long its pages take to read
 	@$(BIN)/python tests/build_site.py
