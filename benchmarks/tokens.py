@@ -7,7 +7,7 @@ are in characters. ``--dev`` measures on a fifth of the training rows instead of
 with it. Each contender is a process of its own, one after the other; spaCy has an environment of its own
 under the cache. The same code scores all of them: a span counts if its label and both ends are right.
 A line of JSON for each contender has the F1 with its 95 % interval over the texts, the seconds of the
-training, and the texts a second of a second prediction of all texts.
+training, and the texts per second of a second prediction of all texts.
 """
 
 from __future__ import annotations
