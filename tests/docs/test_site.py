@@ -56,7 +56,10 @@ def test_llms_txt_lists_every_page_under_its_part():
     text = build_site.llms_text(PAGES, build_site.configuration())
     assert text.startswith("# clx\n\n> Fine-tune, evaluate and run Hugging Face text models.\n")
     assert text.count("\n- [") == len(PAGES)
-    assert "\n## How to\n\n- [Data](how-to/data.md): " in text
+    assert "\n## How to\n\n- [" in text
+    assert (
+        "- [Troubleshooting](how-to/troubleshooting.md): Search this page for a few words " in text
+    )
 
 
 def test_reading_times_count_words_without_code():
