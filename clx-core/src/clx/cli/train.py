@@ -75,7 +75,6 @@ def train(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     base_model: BaseModelOption = None,
     tokenizer: TokenizerOption = None,
     runs_dir: RunsDirOption = None,
@@ -111,6 +110,7 @@ def train(
         bool, typer.Option("--dry-run", help="Say what the training will cost, and end.")
     ] = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune a model on labeled texts.
@@ -118,7 +118,7 @@ def train(
     Prints the metrics, the counts of rows and steps, and the run directory. In a pipe: one name and
     value per line, separated by a tab.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         given = {
@@ -138,7 +138,7 @@ def train(
             "resume": resume,
             "group_column": group_column,
             "time_column": time_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         }
         old_rows = replayed(earlier, replay, replay_rows)
         if dry_run:
@@ -198,7 +198,8 @@ def _document(run: TrainingRun, result: TrainingResult) -> dict[str, Any]:
 def _write(out: Output, run: TrainingRun, result: TrainingResult) -> None:
     if result.metrics:
         rows = result.rows.get("eval", 0)
-        write_metrics(out, result.metrics, f"{run.run_name} on {rows} rows of evaluation data")
+        title = f"{run.run_name} on {rows} rows of evaluation data"
+        write_metrics(out, result.metrics, title, heading=False)
     from clx.ml.results.ending import kept_in_words, stopped_in_words
 
     ending = result.to_dict()

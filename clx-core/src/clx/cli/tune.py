@@ -88,7 +88,6 @@ def tune(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     base_model: BaseModelOption = None,
     tokenizer: TokenizerOption = None,
     runs_dir: RunsDirOption = None,
@@ -97,6 +96,7 @@ def tune(
         bool, typer.Option("--overwrite", help="Replace a trained run of the same name.")
     ] = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Tune the options of a run, and train it with the best ones.
@@ -105,7 +105,7 @@ def tune(
     headings, and names and values, separated by tabs. To go on after an interruption, repeat the
     command.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         given = {
@@ -129,7 +129,7 @@ def tune(
             folds=folds,
             group_column=group_column,
             time_column=time_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         if as_json:
             about = {"task": run.config["task"], "run_name": run.run_name}

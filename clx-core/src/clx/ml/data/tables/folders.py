@@ -17,6 +17,7 @@ from clx.ml.data.tables.addresses import is_address
 from clx.ml.data.tables.formats import COMPRESSIONS, FORMATS, FileFormat, file_format, known_format
 from clx.ml.data.tables.found import FoundFile
 from clx.ml.data.tables.rows import Rows
+from clx.ml.data.tables.similar import like_it
 from clx.ml.data.tables.streams import FileSource, zip_members
 from clx.problems import examples, names
 
@@ -71,7 +72,7 @@ def no_data(source: str, others: Sequence[str] = ()) -> DataFormatError:
         source: the source.
         others: existing files that clx does not read.
     """
-    where = "" if is_address(source) else f" (looked in {Path.cwd()})"
+    where = "" if is_address(source) else f" (looked in {Path.cwd()}{like_it(source)})"
     also = f" The files there have other suffixes: {examples(others)}." if others else ""
     return DataFormatError(
         f"There is no data at {source!r}{where}.{also} Pass a file "
