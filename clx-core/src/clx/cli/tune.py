@@ -35,7 +35,8 @@ from clx.cli.parameters import (
     TimeColumnOption,
     reading_options,
 )
-from clx.cli.train import data_or_share, reference
+from clx.cli.train import reference
+from clx.cli.train_flags import data_or_share, seconds_or_text
 from clx.errors import ConfigError
 from clx.problems import cell, raise_problems
 
@@ -136,14 +137,6 @@ def tune(
             out.json({**about, **result.to_dict()})
         else:
             _write(out, run, result)
-
-
-def seconds_or_text(text: str) -> float | str:
-    """Return a number of seconds as a number, and any other time as it is."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def space_of(assignments: Iterable[str] | None) -> dict[str, Any] | None:

@@ -25,6 +25,8 @@ def like_it(source: str) -> str:
     try:
         if source.endswith(("/", "\\")) and path.is_file():
             return f"; {str(path)!r} is a file: leave out the slash at its end"
+        if path.exists():
+            return ""
         folder = path.expanduser().parent
         entries = [
             entry.name
