@@ -109,7 +109,7 @@ def hint(command: str, words: Sequence[Word]) -> Hint | None:
     kinds = {word.text: kinds_of(str(word.text)) for word in given}
     if all(_fits(word, kinds[word.text]) for word in given):
         return None
-    if len(words) <= MAX_WORDS:
+    if len(words) <= MAX_WORDS and any(kinds.values()):
         for order in permutations(word.text for word in words):
             moved = [Word(word.name, text) for word, text in zip(words, order, strict=True)]
             if all(word.text is None or _fits(word, kinds[word.text]) for word in moved):

@@ -21,7 +21,8 @@ _TOP = """\
 # One training of clx. Start it with: clx train --config {path}
 #
 # Relative paths begin at the folder of this file. Options of the command line override this file.
-# A commented line shows the default of an option; nothing after = means that it has none."""
+# A commented line shows the default of an option; nothing after = means that it has none. What the
+# descriptions say of None is what happens without the option."""
 
 _VALUES = {
     "task": "The task; `clx tasks` lists them.",
@@ -47,7 +48,7 @@ _EXAMPLES = {
 """Entries of the options that are tables."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_ENTRY = re.compile(r"    (\w+): (.*(?:\n {8,}.*)*)")
+_ENTRY = re.compile(r"^    (\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def _comment(text: str) -> str:
 def _entry(name: str, default: Any, doc: str, given: Mapping[str, Any]) -> str:
     """Return an option with its documentation, commented out unless the user set it."""
     value = given.get(name)
+    doc = doc if doc.startswith(("false", "true")) else doc[:1].upper() + doc[1:]
     line = f"# {name} = {toml_value(default)}" if value is None else f"{name} = {toml_value(value)}"
     return "\n".join(filter(None, [_comment(doc) if doc else "", line.rstrip()]))
 

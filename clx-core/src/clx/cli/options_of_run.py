@@ -28,6 +28,14 @@ TaskArgument = Annotated[
         autocompletion=task_names,
     ),
 ]
+OptionalTaskArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TASK",
+        help="The task, such as classification; `clx tasks` lists them.",
+        autocompletion=task_names,
+    ),
+]
 LabelNamesOption = Annotated[
     str | None,
     typer.Option(

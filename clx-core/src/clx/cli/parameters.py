@@ -66,7 +66,7 @@ HeaderOption = Annotated[
     typer.Option(
         "--header",
         metavar="A,B",
-        help="The column names of a csv file that has no heading, or none for column_1, column_2, …",
+        help="The column names of a csv file that has no heading; none numbers the columns.",
     ),
 ]
 NoHeaderOption = Annotated[

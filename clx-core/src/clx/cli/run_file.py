@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import glob
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +83,7 @@ def read_run_file(path: Path, task: str | None = None) -> RunFile:
         accepted = accepted_options(task_registry[chosen])
         problems += _unknown(keys, accepted)
     elif chosen is None:
-        problems.append("the key task is missing, such as task = \"classification\"")
+        problems.append('the key task is missing, such as task = "classification"')
     remedy = "`clx train --init` writes a file with all keys."
     raise_problems(ConfigError, f"{path} cannot be used:", problems, remedy)
     folder = path.parent
@@ -108,6 +107,9 @@ def _parsed(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: there is no such file, or it is not TOML.
     """
+    # Imported here: `clx --help` need not load the parser.
+    import tomllib
+
     try:
         # Editors on Windows write a byte order mark, which tomllib does not read.
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
@@ -132,7 +134,9 @@ def _without_hyphens(path: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in keys.items():
         name = attribute_name(key)
         if name in found:
-            raise ConfigError(f"{path} has the key {name} twice: with a hyphen and with an underscore")
+            raise ConfigError(
+                f"{path} has the key {name} twice: with a hyphen and with an underscore"
+            )
         found[name] = value
     return found
 
@@ -158,7 +162,9 @@ def _leaves(keys: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
         if isinstance(value, dict):
             found += _leaves(value, f"{before}{key}.")
         else:
-            found += [(f"{before}{key}", each) for each in (value if isinstance(value, list) else [value])]
+            found += [
+                (f"{before}{key}", each) for each in (value if isinstance(value, list) else [value])
+            ]
     return found
 
 
@@ -193,7 +199,8 @@ def _hint(key: str, known: Collection[str]) -> str:
     if OPTION_GUESSES.get(key) in known:
         return f"; write {OPTION_GUESSES[key]}"
     call = CALL_GUESSES.get(key, "")
-    meant = next((each for each in (*VALUES, *CALL) if each in call), None)
+    # A call that names eval_data names train_data before it.
+    meant = next((each for each in (*CALL, *reversed(VALUES)) if each in call), None)
     if meant is None:
         return f"; {NOT_NEEDED[key]}" if key in NOT_NEEDED else did_you_mean(key, known)
     return f"; write {meant}"
@@ -212,7 +219,9 @@ def data_beside(folder: Path, name: str) -> str:
     beside = path_beside(folder, name)
     if is_address(name):
         return name
-    is_path = name.startswith(".") or glob.has_magic(name) or known_format(name) or is_source(beside)
+    is_path = (
+        name.startswith(".") or glob.has_magic(name) or known_format(name) or is_source(beside)
+    )
     return name if not is_path and may_be_dataset_id(name) else beside
 
 

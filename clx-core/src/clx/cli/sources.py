@@ -85,7 +85,6 @@ def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
     Raises:
         DataFormatError: there is no such data, or texts and data are mixed.
     """
-    from clx.ml.data.tables.similar import like_it
     from clx.ml.data.tables.sources import is_source, matching_files
 
     if as_texts:
@@ -96,19 +95,26 @@ def source_of(arguments: Sequence[str], as_texts: bool = False) -> Source:
             return Source(stdin=True)
         if _names_data(only):
             if not (is_source(only) or glob.has_magic(only)):
-                raise DataFormatError(
-                    f"There is no file {only!r} (looked in {Path.cwd()}{like_it(only)}). If it is a "
-                    f"text, add --text"
-                )
+                raise _no_file(only)
             matching_files(only)
             return Source(data=only)
     mixed = [each for each in arguments if each == STDIN or _reads_like_data(each)]
     if mixed:
+        if mixed[0] != STDIN and not is_source(mixed[0]):
+            raise _no_file(mixed[0])
         raise DataFormatError(
             f"{cell(mixed[0])} must be the only source: pass one file, or - for standard input, or "
             f"any number of texts. If it is a text, add --text"
         )
     return Source(texts=tuple(arguments))
+
+
+def _no_file(word: str) -> DataFormatError:
+    from clx.ml.data.tables.similar import like_it
+
+    return DataFormatError(
+        f"There is no file {word!r} (looked in {Path.cwd()}{like_it(word)}). If it is a text, add --text"
+    )
 
 
 def _names_data(word: str) -> bool:

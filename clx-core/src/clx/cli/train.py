@@ -14,8 +14,8 @@ from clx.cli.options_of_run import (
     BaseModelOption,
     LabelColumnsOption,
     LabelNamesOption,
+    OptionalTaskArgument,
     TokenizerOption,
-    task_names,
 )
 from clx.cli.output import Output
 from clx.cli.parameters import (
@@ -59,20 +59,9 @@ if TYPE_CHECKING:
     from clx.ml.results.outcome import TrainingResult
 
 
-
-TaskOfRun = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="TASK",
-        help="The task, such as classification; `clx tasks` lists them.",
-        autocompletion=task_names,
-    ),
-]
-
-
 def train(
     context: typer.Context,
-    task: TaskOfRun = None,
+    task: OptionalTaskArgument = None,
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="The name of the new run.")
     ] = None,

@@ -102,8 +102,9 @@ def planned(context: typer.Context, config: Path | None, request: Request) -> Tr
         ConfigError: an option or the file is not valid.
         TaskNotFoundError: there is no such task.
     """
+    _refuse_missing(context, config, request.words)
     file = RunFile() if config is None else read_run_file(config, request.words["task"])
-    words = _words(context, file, request.words)
+    words = _words(file, request.words)
     task = words["task"]
     options = run_options(
         task, request.given, request.assignments, request.entries, before=file.options
@@ -115,24 +116,23 @@ def planned(context: typer.Context, config: Path | None, request: Request) -> Tr
     return TrainingPlan(task, words["run_name"], data, options, call, file.path)
 
 
-def _words(
-    context: typer.Context, file: RunFile, given: Mapping[str, str | None]
-) -> Mapping[str, Any]:
-    """Return task, run name and training data: all of the command line, or all of the file."""
+def _refuse_missing(
+    context: typer.Context, config: Path | None, given: Mapping[str, str | None]
+) -> None:
+    """Raise if task, run name and training data are neither all given nor all in the file."""
     missing = [POSITIONS[key] for key, word in given.items() if word is None]
-    if missing and file.path is None:
-        raise usage_error(f"Missing argument {missing[0]!r}.", context)
-    if not missing:
-        name, data = str(given["run_name"]), str(given["train_data"])
-        if is_swapped(name, data):
-            raise ConfigError(f"NAME is {name!r}, which is a file, and TRAIN is {data!r}")
+    if missing and (config is None or len(missing) < len(given)):
+        which = f" Give TASK, NAME and TRAIN, or leave all to {config}." if config else ""
+        raise usage_error(f"Missing argument {missing[0]!r}.{which}", context)
+    name, data = str(given["run_name"]), str(given["train_data"])
+    if not missing and is_swapped(name, data):
+        raise ConfigError(f"NAME is {name!r}, which is a file, and TRAIN is {data!r}")
+
+
+def _words(file: RunFile, given: Mapping[str, str | None]) -> Mapping[str, Any]:
+    """Return task, run name and training data: those of the command line, or those of the file."""
+    if None not in given.values():
         return given
-    if len(missing) < len(given):
-        raise usage_error(
-            f"Missing argument {missing[0]!r}. TASK, NAME and TRAIN are all given, or all from "
-            f"{file.path}.",
-            context,
-        )
     if "train_data" not in file.values:
         raise ConfigError(f'{file.path} lacks the key train_data, such as train_data = "train.csv"')
     return {key: file.values.get(key) for key in POSITIONS}
