@@ -239,7 +239,7 @@ def test_the_file_has_every_option_with_its_default(task, folder):
     assert {option.name for option in OPTIONS} | own <= keys
 
     before = read_run_file(write(folder / "a.toml", text), task)
-    assert before.options == dict.fromkeys(("tokenize_args", "model_args", "training_args"), {})
+    assert before.options == {"tokenize_args": {}, "model_args": {}, "training_args": {}}
     bare = "\n".join(LINE.sub(r"\1 = ", line) for line in text.splitlines())
     assert bare != text
     uncommented = read_run_file(write(folder / "b.toml", bare), task)

@@ -28,8 +28,16 @@ ROLES = {
     "[DATA]": DATA,
     "EVAL": DATA,
     "TEXTS": DATA,
+    "--task": TASK,
+    "--from": RUN,
+    "--eval": DATA,
+    "--data": DATA,
+    "--on": DATA,
+    "--replay": DATA,
 }
-"""Name of an argument in the usage of a command → what it takes. Other arguments take anything."""
+"""Name of an argument in the usage of a command, or of an option → what it takes.
+
+Others take anything."""
 
 EXPECTED = {
     TASK: "the name of a task, such as classification; `clx tasks` lists them",
@@ -77,12 +85,13 @@ def hint_for(context: Any, error: BaseException) -> Hint | None:
         error: why the command failed.
     """
     given = context.params
-    if isinstance(error, DataFormatError) and given.get("no_header") and "header" in given:
+    wants_none = given.get("no_header") and given.get("header", "") is None
+    if isinstance(error, DataFormatError) and wants_none:
         return Hint(
             "--no-header leaves out the headings of what clx prints. If the csv file has no heading, "
             "write --header A,B or --header none."
         )
-    return hint(context.command_path, words_of(context))
+    return hint(context.command_path, words_of(context), options_of(context))
 
 
 def words_of(context: Any) -> list[Word]:
@@ -98,18 +107,27 @@ def words_of(context: Any) -> list[Word]:
     return found
 
 
-def hint(command: str, words: Sequence[Word]) -> Hint | None:
+def options_of(context: Any) -> list[Word]:
+    """Return the options of the command that take a task, a run or data."""
+    named = ((parameter.opts[0], parameter.name) for parameter in context.command.params)
+    given = ((flag, context.params.get(name)) for flag, name in named if flag in ROLES)
+    return [Word(flag, value) for flag, value in given if isinstance(value, str)]
+
+
+def hint(command: str, words: Sequence[Word], options: Sequence[Word] = ()) -> Hint | None:
     """Return what the user of a command probably meant, None if nothing seems wrong.
 
     Args:
         command: the command, such as ``clx train``.
         words: its arguments.
+        options: its options that take a task, a run or data.
     """
-    given = [word for word in words if word.text is not None]
+    given = [*(word for word in words if word.text is not None), *options]
     kinds = {word.text: kinds_of(str(word.text)) for word in given}
     if all(_fits(word, kinds[word.text]) for word in given):
         return None
-    if len(words) <= MAX_WORDS and any(kinds.values()):
+    fits = all(word.text is None or _fits(word, kinds[word.text]) for word in words)
+    if not fits and len(words) <= MAX_WORDS and any(kinds.values()):
         for order in permutations(word.text for word in words):
             moved = [Word(word.name, text) for word, text in zip(words, order, strict=True)]
             if all(word.text is None or _fits(word, kinds[word.text]) for word in moved):

@@ -123,6 +123,8 @@ def _refuse_missing(
     missing = [POSITIONS[key] for key, word in given.items() if word is None]
     if missing and (config is None or len(missing) < len(given)):
         which = f" Give TASK, NAME and TRAIN, or leave all to {config}." if config else ""
+        if str(given["task"]).endswith(".toml"):
+            which = f" To read them from a file, write --config {given['task']}."
         raise usage_error(f"Missing argument {missing[0]!r}.{which}", context)
     name, data = str(given["run_name"]), str(given["train_data"])
     if not missing and is_swapped(name, data):
