@@ -292,10 +292,11 @@ def test_what_the_command_line_says_is_filled_in(cli, recorded, folder):
 def test_a_file_in_another_folder_names_data_from_there(cli, folder):
     write(folder / "rows.csv", "text,label\n")
     (folder / "sub").mkdir()
-    assert (
-        cli("train", "--init", "classification", "x", "rows.csv", "--config", "sub/r.toml").status
-        == 0
-    )
+    words = ["classification", "x", "rows.csv", "--runs-dir", "mine", "--config", "sub/r.toml"]
+    assert cli("train", "--init", *words).status == 0
+    found = read_run_file(folder / "sub" / "r.toml")
+    assert Path(found.values["train_data"]).resolve() == folder / "rows.csv"
+    assert Path(found.options["run_dir_parent"]).resolve() == folder / "mine"
     assert 'train_data = "../rows.csv"' in (folder / "sub" / "r.toml").read_text()
 
 

@@ -192,9 +192,11 @@ def _is_run(text: str) -> bool:
 
 def _is_data(text: str) -> bool:
     from clx.ml.data.tables.formats import known_format
-    from clx.ml.data.tables.sources import is_source
+    from clx.ml.data.tables.sources import SHEET, is_source
 
-    return is_source(text) or known_format(text.rstrip("/")) is not None
+    if known_format(text.rstrip("/")) is not None or SHEET.fullmatch(text):
+        return True
+    return is_source(text) and not _is_file(text)
 
 
 def _is_file(text: str) -> bool:

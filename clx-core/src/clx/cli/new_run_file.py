@@ -8,10 +8,11 @@ import os
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from clx.cli.run_file import PATHS, names_path
 from clx.errors import ConfigError
 
 FILE_NAME = "run.toml"
@@ -92,10 +93,8 @@ def write_run_file(path: Path, task_class: Any, given: Given) -> None:
 def run_file_text(path: Path, task_class: Any, given: Given) -> str:
     """Return the content of a new file; see :func:`write_run_file`."""
     defaults = {"task": task_class.name, "run_name": "my-run", "train_data": "train.csv"}
+    given = _from_folder(path.parent, given)
     values = {**defaults, **given.values}
-    for name in ("train_data", "eval_data"):
-        if isinstance(values.get(name), str) and name in given.values:
-            values[name] = _from_folder(path.parent, values[name])
     parts = [_TOP.format(path=path)]
     parts += [_entry(name, None, doc, values) for name, doc in _VALUES.items()]
     parts.append(_section("The training"))
@@ -109,11 +108,24 @@ def run_file_text(path: Path, task_class: Any, given: Given) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _from_folder(folder: Path, name: str) -> str:
-    from clx.ml.data.tables.addresses import is_address
+def _from_folder(folder: Path, given: Given) -> Given:
+    """Return what the user wants, with paths that begin at the folder of the file."""
+    values, options = dict(given.values), dict(given.options)
+    if folder == Path():
+        return given
+    for name in ("train_data", "eval_data"):
+        if isinstance(values.get(name), str) and names_path(values[name], values[name]):
+            values[name] = _relative(folder, values[name])
+    for name in ("run_dir_parent", *PATHS):
+        path = str(options.get(name, ""))
+        if path and (name == "run_dir_parent" or Path(path).exists()):
+            options[name] = _relative(folder, path)
+    return replace(given, values=values, options=options)
 
-    is_path = not is_address(name) and not Path(name).is_absolute() and folder != Path()
-    return os.path.relpath(name, folder) if is_path and Path(name).exists() else name
+
+def _relative(folder: Path, path: str) -> str:
+    is_whole = path.startswith("~") or Path(path).is_absolute()
+    return path if is_whole else os.path.relpath(path, folder)
 
 
 def _section(title: str) -> str:

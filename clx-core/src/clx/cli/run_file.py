@@ -211,18 +211,26 @@ def data_beside(folder: Path, name: str) -> str:
 
     Addresses, absolute paths and ids of data sets on the Hub stay as they are.
     """
+    beside = path_beside(folder, name)
+    return beside if names_path(name, beside) else name
+
+
+def names_path(name: str, seen: str) -> bool:
+    """Return whether a source of data is a path, and not an address or an id of the Hub.
+
+    Args:
+        name: the source as it is written.
+        seen: the path that it would be, as seen from the working directory.
+    """
     from clx.ml.data.hub_datasets import may_be_dataset_id
     from clx.ml.data.tables.addresses import is_address
     from clx.ml.data.tables.formats import known_format
     from clx.ml.data.tables.sources import is_source
 
-    beside = path_beside(folder, name)
     if is_address(name):
-        return name
-    is_path = (
-        name.startswith(".") or glob.has_magic(name) or known_format(name) or is_source(beside)
-    )
-    return name if not is_path and may_be_dataset_id(name) else beside
+        return False
+    is_path = name.startswith(".") or glob.has_magic(name) or known_format(name) or is_source(seen)
+    return bool(is_path) or not may_be_dataset_id(name)
 
 
 def path_beside(folder: Path, name: str) -> str:
