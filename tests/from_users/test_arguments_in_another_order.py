@@ -65,7 +65,7 @@ def test_the_right_order_is_suggested(cli, words, meant):
         ("decisions classification", "'classification' is a task, but RUN is"),
         ("serve train.csv", "'train.csv' is data, but RUN is"),
         ("doctor train.csv", "'train.csv' is data, but RUN is"),
-        ("cv classification fruit", "'fruit' is a trained run, but DATA is a file"),
+        ("bases fruit", "'fruit' is a trained run, but DATA is a file"),
         ("evaluate fruit other", "'other' is a trained run, but DATA is a file"),
         ("evaluate nothing missing.csv", "There is no run to load"),
         ("train classification new train.csv --from train.csv", "is data, but --from is the name"),

@@ -26,7 +26,7 @@ ROLES = {
     "TRAIN": DATA,
     "DATA": DATA,
     "[DATA]": DATA,
-    "EVAL": DATA,
+    "[EVAL]": DATA,
     "TEXTS": DATA,
     "--task": TASK,
     "--from": RUN,
@@ -103,6 +103,8 @@ def words_of(context: Any) -> list[Word]:
         value = context.params.get(parameter.name)
         texts = [str(text) for text in value] if isinstance(value, list | tuple) else [value]
         name = parameter.metavar or str(parameter.name).upper()
+        # The words of a list, such as TASK DATA in an older form, need not have one role.
+        name = name if parameter.nargs == 1 else f"{name.rstrip('.')}..."
         found += [Word(name, None if text is None else str(text)) for text in texts]
     return found
 
