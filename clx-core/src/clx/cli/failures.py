@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import typer
 
@@ -30,7 +30,7 @@ OUTPUT_CLOSED = 141
 """A shell reports 128 + the signal's number for a program that SIGINT or SIGPIPE ended."""
 
 # click's UsageError: older releases of typer import it from click, newer ones have a copy.
-_USAGE_ERROR: type = typer.BadParameter.__bases__[0]
+_USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
 MISTAKES = (
     ConfigError,
@@ -45,8 +45,7 @@ MISTAKES = (
 
 def usage_error(message: str, context: typer.Context) -> Exception:
     """Return the error for arguments that are missing or too many; it shows the usage."""
-    error: Exception = _USAGE_ERROR(message, context)
-    return error
+    return _USAGE_ERROR(message, context)
 
 
 class OutputClosedError(Exception):
@@ -123,7 +122,8 @@ def _complain_of_guess(unknown: str, context: Any) -> None:
     """Say what to write for an option that another library has, if the command has that argument."""
     from clx.cli.assignments import line_for
 
-    own = {flag for parameter in context.command.params for flag in parameter.opts}
+    options = context.command.params
+    own = {flag for each in options for flag in (*each.opts, *each.secondary_opts)}
     line = line_for(unknown.lstrip("-").replace("-", "_"), own)
     if line is not None and (line.split()[0] in own or not line.startswith("--")):
         complain(f"For {unknown}, write {line}")
