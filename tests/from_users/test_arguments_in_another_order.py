@@ -64,7 +64,6 @@ def test_the_right_order_is_suggested(cli, words, meant):
         ("verify rows", "'rows' is data, but RUN is"),
         ("decisions classification", "'classification' is a task, but RUN is"),
         ("serve train.csv", "'train.csv' is data, but RUN is"),
-        ("doctor train.csv", "'train.csv' is data, but RUN is"),
         ("bases fruit", "'fruit' is a trained run, but DATA is a file"),
         ("evaluate fruit other", "'other' is a trained run, but DATA is a file"),
         ("evaluate nothing missing.csv", "There is no run to load"),
@@ -73,7 +72,7 @@ def test_the_right_order_is_suggested(cli, words, meant):
         ("bases train.csv --task fruit", "is a trained run, but --task is the name of a task"),
         ("train run.toml", "To read them from a file, write --config run.toml."),
         ("train classification new trian.csv", "did you mean 'train.csv'?"),
-        ("train classification new train.csv/", "leave out the slash at its end"),
+        ("predict fruit train.csv/", "'train.csv' is a file: leave out the slash at its end"),
         ("train classification new rows/b.csv", "There is no data at 'rows/b.csv'"),
         ("train classification new/ train.csv", "ends with a path separator: write 'new'"),
         ("predict fruit traim.csv", "did you mean 'train.csv'?"),
@@ -97,7 +96,7 @@ def test_a_run_directory_is_not_read_as_data(trained, place):
     with pytest.raises(DataFormatError, match="is the directory of a trained run, not data"):
         training_run(load=trained).evaluate(str(trained))
     (place / "fruit" / "config.json").unlink()
-    with pytest.raises(DataFormatError, match="column"):
+    with pytest.raises(DataFormatError, match="data has no rows"):
         training_run(load=trained).evaluate(str(place / "fruit"))
 
 

@@ -64,6 +64,7 @@ def test_on_a_terminal_a_source_is_needed(cli, trained, monkeypatch):
     assert cli("predict").status == 2
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_ends_the_command(trained):
     command = f"yes 'a cat' | head -n 3000 | {sys.executable} -m clx predict {trained} | head -n 2"
     script = ["bash", "-c", f"set -o pipefail; {command}"]

@@ -169,7 +169,8 @@ def _own_options(task_class: Any) -> Iterator[tuple[str, Any, str]]:
     from clx.ml.task.options import OPTIONS, accepted_options
 
     others = {"run_name", *(option.name for option in OPTIONS)}
-    docs, defaults = {}, {}
+    docs: dict[str, str] = {}
+    defaults: dict[str, Any] = {}
     for klass in reversed(task_class.__mro__):
         docs |= dict(_ENTRY.findall(inspect.cleandoc(klass.__doc__ or "")))
         if "__init__" in vars(klass):

@@ -156,12 +156,12 @@ def print_new_file(out: Output, config: Path | None, request: Request) -> None:
     from clx.ml import task_registry
 
     path = Path(FILE_NAME) if config is None else config
-    values = {key: word for key, word in request.words.items() if word is not None}
+    values: dict[str, Any] = {key: word for key, word in request.words.items() if word is not None}
     task = values.setdefault("task", DEFAULT_TASK)
     options = run_options(task, request.given, request.assignments, request.entries)
     held_out = request.held_out()
     if held_out is not None:
-        values |= {"eval_data": held_out}
+        values["eval_data"] = held_out
     write_run_file(path, task_registry[task], Given(values, request.calls(), options))
     if out.as_json:
         out.json({"written": path})
