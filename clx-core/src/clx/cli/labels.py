@@ -22,7 +22,7 @@ from clx.cli.parameters import (
     comma_separated,
     reading_options,
 )
-from clx.cli.train_flags import data_or_share
+from clx.cli.train import data_or_share
 from clx.errors import ConfigError
 from clx.problems import cell
 

@@ -176,7 +176,7 @@ def train(
         }
         request = Request(
             words,
-            eval_data,
+            None if eval_data is None else data_or_share(eval_data),
             given,
             training_entries(epochs, learning_rate, batch_size, seed),
             assignments or (),
@@ -229,6 +229,11 @@ def _trained(
     call |= {"name": plan.name, **old_rows, **plan.options}
     result: TrainingResult = run.continue_training(*plan.data, **call)
     return training_run(load=result.run_dir), result
+
+
+def data_or_share(text: str) -> str | float:
+    """Return a number as the share of eval rows, and any other value as the name of data."""
+    return float(text) if NUMBER.fullmatch(text.strip()) else text
 
 
 def replayed(earlier: str | None, replay: str | None, replay_rows: str | None) -> dict[str, Any]:

@@ -104,11 +104,6 @@ def _old_names(name: str) -> list[str]:
     return [old for old, (new, _) in RENAMED.items() if new == name]
 
 
-def data_or_share(text: str) -> str | float:
-    """Return a number as the share of eval rows, and any other value as the name of data."""
-    return float(text) if NUMBER.fullmatch(text.strip()) else text
-
-
 def seconds_or_text(text: str) -> float | str:
     """Return a number of seconds as a number, and any other time as it is."""
     try:

@@ -17,7 +17,6 @@ from clx.cli.options_of_run import run_options
 from clx.cli.output import Output
 from clx.cli.parameters import reading_options
 from clx.cli.run_file import POSITIONS, RunFile, read_run_file
-from clx.cli.train_flags import data_or_share
 from clx.errors import ConfigError
 from clx.problems import names
 
@@ -30,7 +29,7 @@ class Request:
 
     Attributes:
         words: task, run name and training data.
-        eval_data: the value of ``--eval``.
+        eval_data: the data or the share to evaluate on.
         given: options of the run.
         entries: entries of ``training_args``.
         assignments: the values of ``--set``.
@@ -39,16 +38,12 @@ class Request:
     """
 
     words: Mapping[str, str | None]
-    eval_data: str | None
+    eval_data: str | float | None
     given: Mapping[str, Any]
     entries: Mapping[str, Any]
     assignments: Sequence[str]
     call: Mapping[str, Any]
     reading: tuple[str | None, str | None, str | None]
-
-    def held_out(self) -> str | float | None:
-        """Return the data or the share to evaluate on."""
-        return None if self.eval_data is None else data_or_share(self.eval_data)
 
     def calls(self) -> dict[str, Any]:
         """Return the arguments of ``run.train`` that the user wrote."""
@@ -109,7 +104,7 @@ def planned(context: typer.Context, config: Path | None, request: Request) -> Tr
     options = run_options(
         task, request.given, request.assignments, request.entries, before=file.options
     )
-    held_out = request.held_out()
+    held_out = request.eval_data
     defaults = dict.fromkeys(("group_column", "time_column", "separator", "encoding"))
     call = {**defaults, "header": True, **file.call, **request.calls()}
     data = words["train_data"], file.values.get("eval_data") if held_out is None else held_out
@@ -159,9 +154,8 @@ def print_new_file(out: Output, config: Path | None, request: Request) -> None:
     values: dict[str, Any] = {key: word for key, word in request.words.items() if word is not None}
     task = values.setdefault("task", DEFAULT_TASK)
     options = run_options(task, request.given, request.assignments, request.entries)
-    held_out = request.held_out()
-    if held_out is not None:
-        values["eval_data"] = held_out
+    if request.eval_data is not None:
+        values["eval_data"] = request.eval_data
     write_run_file(path, task_registry[task], Given(values, request.calls(), options))
     if out.as_json:
         out.json({"written": path})

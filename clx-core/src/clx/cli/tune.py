@@ -35,8 +35,8 @@ from clx.cli.parameters import (
     TimeColumnOption,
     reading_options,
 )
-from clx.cli.train import reference
-from clx.cli.train_flags import data_or_share, seconds_or_text
+from clx.cli.train import data_or_share, reference
+from clx.cli.train_flags import seconds_or_text
 from clx.errors import ConfigError
 from clx.problems import cell, raise_problems
 
