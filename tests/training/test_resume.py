@@ -7,7 +7,7 @@ from transformers import TrainerCallback
 
 from clx.errors import ResumeError, RunExistsError
 from clx.ml import training_run
-from clx.ml.training.checkpoints import MARK, complete_checkpoints
+from clx.ml.run_directory.marks import MARK, complete_checkpoints
 
 ARGS = {
     "num_train_epochs": 3,
