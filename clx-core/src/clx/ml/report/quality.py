@@ -66,7 +66,7 @@ def metrics_part(data: ReportData) -> Part | None:
 
 
 def lead(data: ReportData) -> str:
-    """Return the first sentence of the page: the main result for readers who know no metrics, or why not."""
+    """Return the first sentence of the page: the main result in plain words, or why there is none."""
     sentences = {
         "accuracy": "The model predicts the right label for {share} of {rows}",
         "subset_accuracy": "The model predicts exactly the right labels for {share} of {rows}",

@@ -26,7 +26,7 @@ _COMPARED = ("own", "other", "difference", "low", "high")
 
 NO_EVALUATION = (
     "There was no evaluation data, so nothing here says how good the predictions are. Train with "
-    "eval_data, such as eval_data=0.2, or write the report again with labeled rows: run.report(path, data)."
+    "eval_data, such as eval_data=0.2, or write a report of labeled rows: run.report(path, data)."
 )
 
 _NOT_SHOWN = ("label_names", "thresholds")
