@@ -1,4 +1,4 @@
-"""Somebody corrected labels in a notebook, because the command line had no file to correct and read back."""
+"""Somebody corrected labels in a notebook: the command line had no file to correct and read back."""
 
 import csv
 import json

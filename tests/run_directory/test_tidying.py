@@ -19,7 +19,15 @@ from clx.ml.run_directory.removal import remove_run
 from clx.ml.run_directory.staging import staged
 from clx.ml.run_directory.unfinished import unfinished_runs
 
-CARD = '---\ntags: ["clx"]\nmodel-index: [{"name": "news", "results": []}]\n---\n\n# news\n\nIt is news.\n'
+CARD = """---
+tags: ["clx"]
+model-index: [{"name": "news", "results": []}]
+---
+
+# news
+
+It is news.
+"""
 PAGE = '<title>news</title><h1 dir="auto">news</h1><p>news</p>'
 
 
@@ -80,8 +88,10 @@ def test_a_run_that_is_only_moved_is_the_same_files(tmp_path):
     run, folder = publish(tmp_path), tmp_path / "archive"
     folder.mkdir()
     before = (run.path / "manifest.json").read_bytes()
+    run.study.write_bytes(b"trials")
     moved = move_run(run, place_for(run, f"{folder}/"))
     assert moved.path == folder / "news"
+    assert moved.study.read_bytes() == b"trials"
     assert (moved.path / "manifest.json").read_bytes() == before
     assert listing(tmp_path) == ["archive"]
 

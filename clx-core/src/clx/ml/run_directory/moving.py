@@ -64,25 +64,31 @@ def move_run(run: RunDir, target: Path) -> RunDir:
     """
     new = RunDir(target)
     _refuse(run, new)
-    with only_writer(run, exists=True), only_writer(new, exists=True), writing(new.path):
+    with only_writer(run, exists=True), only_writer(new, exists=True):
         try:
             _refuse_taken(new)
-            recover(run)
-            if _is_renamed(run, new):
-                _write_renamed(run, new)
-            else:
-                _move(run.path, new.path)
-            if run.rejected.exists():
-                _move(run.rejected, new.rejected)
-            for path in study_files(run):
-                _move(path, path.with_name(path.name.replace(run.study.name, new.study.name, 1)))
-            remove(run.path)
+            with writing(new.path):
+                recover(run)
+                _move_all(run, new)
         finally:
             # Removed while held: a process that acquires a removed file's lock notices and retries.
             for place in (run, new):
                 if not place.path.exists():
                     place.lock.unlink(missing_ok=True)
     return new
+
+
+def _move_all(run: RunDir, new: RunDir) -> None:
+    if _is_renamed(run, new):
+        _write_renamed(run, new)
+    else:
+        _move(run.path, new.path)
+    if run.rejected.exists():
+        _move(run.rejected, new.rejected)
+    for path in study_files(run):
+        journal = path.name.removeprefix(run.study.name)
+        _move(path, new.study.with_name(new.study.name + journal))
+    remove(run.path)
 
 
 def _refuse(run: RunDir, new: RunDir) -> None:
