@@ -161,7 +161,7 @@ def test_a_damaged_run_is_not_renamed_but_may_be_moved(tmp_path):
 def test_a_failed_rename_leaves_the_run(tmp_path, monkeypatch):
     run = publish(tmp_path)
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("clx.ml.run_directory.copying.shutil.copy2", full)

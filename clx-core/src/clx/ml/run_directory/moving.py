@@ -73,8 +73,7 @@ def move_run(run: RunDir, target: Path) -> RunDir:
         finally:
             # Removed while held: a process that acquires a removed file's lock notices and retries.
             for place in (run, new):
-                if not place.path.exists():
-                    place.lock.unlink(missing_ok=True)
+                place.lock.unlink(missing_ok=True)
     return new
 
 
