@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from transformers import AutoModelForQuestionAnswering, BertForSequenceClassification, Trainer
+from transformers import AutoModelForQuestionAnswering, Trainer
 
 from honest_tasks import WORDS, OfTexts
 from kit_runs import found_by
@@ -58,31 +58,3 @@ def test_labels_of_any_name_pass(task):
 def test_a_stock_loss_without_its_labels_is_found():
     result = found_by(WithoutEnds, "learns")
     assert result.outcome == "failed", result
-
-
-class WithTargets(BertForSequenceClassification):
-    def forward(self, input_ids=None, attention_mask=None, labels=None, targets=None):
-        return super().forward(input_ids=input_ids, attention_mask=attention_mask, labels=targets)
-
-
-class Targeted(OfTexts):
-    name = "honest-targets"
-    dataset_cols = ["input_ids", "attention_mask", "targets"]
-    labels_are = "values"
-
-    @classmethod
-    def sample_data(cls):
-        return pd.DataFrame({"text": WORDS})
-
-    def load_model(self, model_name=None):
-        return WithTargets.from_pretrained(model_name, num_labels=2)
-
-    def tokenize(self, examples):
-        return {**super().tokenize(examples), "targets": [0] * len(examples["text"])}
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_names_of_the_training_arguments_count():
-    options = {"training_args": {"label_names": ["targets"]}}
-    result = found_by(Targeted, "labels", options=options)
-    assert result.outcome == "passed", result

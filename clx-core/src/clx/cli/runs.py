@@ -92,8 +92,9 @@ def summary(path: Path) -> Summary:
 def metric_of(run: Summary, name: str) -> float | None:
     """Return a metric of a run, None if it has none of this name or if it is not a finite number."""
     value = (run.metrics or {}).get(name)
-    is_number = isinstance(value, int | float) and math.isfinite(value)
-    return float(value) if is_number else None
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 COLUMNS: dict[str, Callable[[Summary], Any]] = {

@@ -54,13 +54,10 @@ def number_of_ids(run: TrainingRun, kind: str) -> int:
 
 
 def label_inputs(run: TrainingRun) -> list[str]:
-    """Return the names under which the stock Trainer looks for labels in a batch.
-
-    They are those of the training arguments, or else those that the model's class reads.
-    """
+    """Return the names under which the stock Trainer looks for labels in a batch."""
     from transformers.utils.generic import find_labels
 
-    return list(run.training_args.get("label_names") or find_labels(type(run.model)))
+    return list(find_labels(type(run.model)))
 
 
 def has_own_loss(run: TrainingRun) -> bool:
