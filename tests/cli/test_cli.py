@@ -855,8 +855,8 @@ def test_runs_are_listed_newest_first(cli, named, own_data_dir):
     assert cli("runs").status == 0
     assert [fields[0] for fields in cli.lines] == [named, "older", "damaged"]
     accuracy = json.loads((runs / named / "results.json").read_text())["metrics"]["accuracy"]
-    task, _, metric, path = cli.lines[0][1:]
-    assert (task, metric) == ("classification", f"accuracy {accuracy:.4f}")
+    task, _, metric, path, note = cli.lines[0][1:]
+    assert (task, metric, note) == ("classification", f"accuracy {accuracy:.4f}", "")
     assert path == str(runs / named)
     assert "damaged: " in cli.lines[2][3]
 
