@@ -71,7 +71,7 @@ def test_suspicious_labels_are_listed(cli, fruit, tiny_model, tmp_path):
     document = json.loads(cli(*words, "--json").out)
     assert document["rows"] == 40
     assert [str(label["row"]) for label in document["labels"]] == [row[0] for row in rows]
-    assert "4 of 40 labels look wrong" in cli.on_terminal(*words).out
+    assert "The 4 most suspicious of 40 labels" in cli.on_terminal(*words).out
     target = tmp_path / "out.csv"
     target.write_text("here before")
     assert cli(*words, "-o", target).status == 2

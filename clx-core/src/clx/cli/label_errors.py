@@ -77,6 +77,8 @@ def _write(out: Output, search: Search, run: TrainingRun, found: pd.DataFrame, r
         out.json({**about, "labels": labels, "output": search.output})
         return
     title = f"{len(lines)} of {rows} labels look wrong" if lines else "No label looks wrong"
+    if search.top is not None:
+        title = f"The {len(lines)} most suspicious of {rows} labels"
     if out.is_terminal:
         more = f"; --json and -o write all {len(lines)}" if len(lines) > MAX_ROWS else ""
         shown = [[_short(value) for value in line] for line in lines[:MAX_ROWS]]
