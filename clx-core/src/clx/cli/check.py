@@ -77,7 +77,7 @@ def check(
     The exit status is 0 without findings, 1 with findings, and 2 if the data cannot be read. In a
     pipe: a table with headings, one finding per line; tabs separate the fields.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         given = {
@@ -94,7 +94,7 @@ def check(
             None if eval_data is None else data_or_share(eval_data),
             group_column,
             time_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         _write(out, found)
     if not found.ok:

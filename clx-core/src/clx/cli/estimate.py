@@ -44,7 +44,6 @@ def estimate(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     batch_size: Annotated[
         int | None,
         typer.Option(metavar="N", help="Texts per batch [default: depends on their length]"),
@@ -73,6 +72,7 @@ def estimate(
         int | None, typer.Option(metavar="N", help="The most rows of a part [default: 8192]")
     ] = None,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what the prediction of a file will cost; nothing is written.
@@ -82,7 +82,7 @@ def estimate(
     of two seconds. In a pipe: one name and value per line, an empty line, and a table with headings;
     tabs separate the fields.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
@@ -97,6 +97,6 @@ def estimate(
             "prefix": prefix,
             "shards": shards,
             "part_rows": part_rows,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         }
         print_estimate(out, run, sources, arguments)

@@ -111,8 +111,8 @@ def labels(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find wrong labels in data, or change those of a run.
@@ -122,7 +122,7 @@ def labels(
     labels, and prints a row per label, and after a merge the metrics too. In a pipe: tables with
     headings, fields separated by tabs.
     """
-    reading = reading_options(separator, encoding, header, no_header)
+    reading = reading_options(separator, encoding, header)
     of_data = {
         "--task": task,
         "--output": output,
@@ -141,7 +141,7 @@ def labels(
         "--group-column": group_column,
         "--time-column": time_column,
     }
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         if task is None and not names_data(word):
             _refuse(of_data, f"are for labeled data, but {word!r} is a run")
             change = Change(rename, merge, data, eval_data)

@@ -15,7 +15,7 @@ from clx.cli.failures import complain
 from clx.cli.metric_tables import headline
 from clx.cli.options_of_run import task_names
 from clx.cli.output import Output, clipped
-from clx.cli.parameters import JsonOption, RunsDirOption
+from clx.cli.parameters import JsonOption, NoHeaderOption, RunsDirOption
 from clx.cli.unfinished import canonical, write_unfinished
 from clx.errors import ConfigError, RunDirError, RunNotFoundError
 from clx.problems import did_you_mean, names
@@ -129,15 +129,16 @@ def runs(
             "--unfinished", help="List trainings that were interrupted and can be resumed."
         ),
     ] = False,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the trained runs, newest first.
 
-    Prints the name, task, time of training, one metric, path and note of each run. In a pipe: one run
-    per line, fields separated by tabs. With --unfinished: name, task, steps, time of the newest
+    Prints the name, task, time of training, one metric, path and note of each run. In a pipe: a
+    heading and one run per line, fields separated by tabs. With --unfinished: name, task, steps, time of the newest
     checkpoint, and path of each training that `clx train … --resume` can continue.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml.run_directory.finding import saved_runs
         from clx.settings import runs_dir as default_runs_dir
 
