@@ -135,8 +135,8 @@ def runs(
     """List the trained runs, newest first.
 
     Prints the name, task, time of training, one metric, path and note of each run. In a pipe: a
-    heading and one run per line, fields separated by tabs. With --unfinished: name, task, steps, time of the newest
-    checkpoint, and path of each training that `clx train … --resume` can continue.
+    heading and one run per line, fields separated by tabs. With --unfinished: name, task, steps, time
+    of the newest checkpoint, and path of each training that `clx train … --resume` can continue.
     """
     with Output(as_json, no_header) as out:
         from clx.ml.run_directory.finding import saved_runs
