@@ -842,21 +842,22 @@ def test_a_text_may_be_longer_than_a_file_name_or_look_like_one(
 
 def test_runs_are_listed_newest_first(cli, named, own_data_dir):
     runs = own_data_dir / "runs"
-    for name, age in {"older": 1000, "damaged": 2000}.items():
+    for name, year in {"older": "2021", "damaged": "2020"}.items():
         folder = runs / name
         folder.mkdir()
-        for file in ("config.json", "manifest.json", "results.json"):
+        for file in ("config.json", "manifest.json"):
             (folder / file).write_bytes((runs / named / file).read_bytes())
-        time = (runs / named / "manifest.json").stat().st_mtime - age
-        os.utime(folder / "manifest.json", (time, time))
+        results = json.loads((runs / named / "results.json").read_text())
+        results["finished"] = year + results["finished"][4:]
+        (folder / "results.json").write_text(json.dumps(results))
     (runs / "damaged" / "config.json").write_text("{")
     (runs / "no run").mkdir()
 
     assert cli("runs").status == 0
     assert [fields[0] for fields in cli.lines] == ["run", named, "older", "damaged"]
     accuracy = json.loads((runs / named / "results.json").read_text())["metrics"]["accuracy"]
-    task, _, metric, path = cli.lines[1][1:]
-    assert (task, metric) == ("classification", f"accuracy {accuracy:.4f}")
+    task, _, metric, path, note = cli.lines[1][1:]
+    assert (task, metric, note) == ("classification", f"accuracy {accuracy:.4f}", "")
     assert path == str(runs / named)
     assert "damaged: " in cli.lines[3][3]
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from clx.cli.options_of_run import (
+    DEFAULT_TASK,
     AssignmentsOption,
     LabelColumnsOption,
     LabelNamesOption,
+    TaskOption,
     run_options,
-    task_names,
 )
 from clx.cli.output import Output
 from clx.cli.parameters import (
@@ -45,14 +46,7 @@ def bases(
             "[default: the default model and the presets small, fast, best, multilingual]",
         ),
     ] = None,
-    task: Annotated[
-        str,
-        typer.Option(
-            metavar="TASK",
-            help="The task; `clx tasks` lists them.",
-            autocompletion=task_names,
-        ),
-    ] = "classification",
+    task: TaskOption = DEFAULT_TASK,
     folds: Annotated[int, typer.Option(metavar="N", help="Number of folds.")] = 3,
     metric: Annotated[
         str | None,

@@ -10,13 +10,14 @@ import typer
 from clx.cli.failures import complain
 from clx.cli.metric_tables import write_evaluation
 from clx.cli.options_of_run import (
+    DEFAULT_TASK,
     AssignmentsOption,
     BaseModelOption,
     LabelColumnsOption,
     LabelNamesOption,
-    TaskArgument,
     TokenizerOption,
     run_options,
+    task_names,
 )
 from clx.cli.output import Output
 from clx.cli.parameters import (
@@ -26,7 +27,6 @@ from clx.cli.parameters import (
     HeaderOption,
     JsonOption,
     LabelColumnOption,
-    LabelledDataArgument,
     NoHeaderOption,
     SeparatorOption,
     TextColumnOption,
@@ -34,14 +34,30 @@ from clx.cli.parameters import (
     reading_options,
     save_option,
 )
+from clx.errors import ConfigError
+from clx.problems import cell
 
 NAME = "cross-validation"
 """The name of the run in tables and reports; it has no directory."""
 
 
 def cv(
-    task: TaskArgument,
-    data: LabelledDataArgument,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA",
+            help="Labeled data: a file, a folder, a quoted glob, a query or an address. The older form "
+            "TASK DATA works too.",
+        ),
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK",
+            help=f"The task; `clx tasks` lists them. [default: {DEFAULT_TASK}]",
+            autocompletion=task_names,
+        ),
+    ] = None,
     folds: Annotated[int, typer.Option(metavar="N", help="Number of folds, and of models.")] = 5,
     no_fine_tune: Annotated[
         bool,
@@ -72,6 +88,7 @@ def cv(
     with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
+        task, data = task_and_data(words, task)
         given = {
             "base_model_name": base_model,
             "tokenizer_name": tokenizer,
@@ -91,3 +108,23 @@ def cv(
             return
         title = f"{folds} folds, {result.rows} rows, {result.seconds:.1f} s"
         write_evaluation(out, result, title)
+
+
+def task_and_data(words: list[str], task: str | None) -> tuple[str, str]:
+    """Return the task and the data, from the arguments ``DATA``, or ``TASK DATA`` as in older forms.
+
+    Raises:
+        ConfigError: there are more arguments, or two different tasks.
+    """
+    if len(words) == 1:
+        return task or DEFAULT_TASK, words[0]
+    from clx.ml import task_registry
+
+    if len(words) > 2 or words[0] not in task_registry:
+        raise ConfigError(
+            f"clx cv takes one argument, the data, but got {len(words)}: {' '.join(map(cell, words))}. "
+            f"Quote a glob, and name another task with --task"
+        )
+    if task is not None and task != words[0]:
+        raise ConfigError(f"The task is {words[0]!r} as an argument, but {task!r} with --task")
+    return words[0], words[1]

@@ -57,9 +57,19 @@ def estimate(
     all_scores: Annotated[
         bool, typer.Option("--all-scores", help="Include the score of every label.")
     ] = False,
+    min_score: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Minimum score, 0 to 1 [default: what the run learned]"),
+    ] = None,
+    prefix: Annotated[
+        str, typer.Option(metavar="P", help="Prefix for the names of the predicted columns.")
+    ] = "",
     shards: Annotated[
         int | None,
         typer.Option(metavar="N", help="Divide the rows into this number of shards."),
+    ] = None,
+    part_rows: Annotated[
+        int | None, typer.Option(metavar="N", help="The most rows of a part [default: 8192]")
     ] = None,
     device: DeviceOption = None,
     no_header: NoHeaderOption = False,
@@ -83,7 +93,10 @@ def estimate(
             "batch_size": batch_size,
             "backend": backend,
             "all_scores": all_scores,
+            "min_score": min_score,
+            "prefix": prefix,
             "shards": shards,
+            "part_rows": part_rows,
             **reading_options(separator, encoding, header),
         }
         print_estimate(out, run, sources, arguments)

@@ -20,11 +20,22 @@ def task_names() -> list[str]:
     return list(task_registry)
 
 
+DEFAULT_TASK = "classification"
+
 TaskArgument = Annotated[
     str,
     typer.Argument(
         metavar="TASK",
         help="The task, such as classification; `clx tasks` lists them.",
+        autocompletion=task_names,
+    ),
+]
+TaskOption = Annotated[
+    str,
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        help="The task; `clx tasks` lists them.",
         autocompletion=task_names,
     ),
 ]
