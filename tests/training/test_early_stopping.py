@@ -53,7 +53,9 @@ class Patient(task_registry["classification"]):
 def test_a_task_says_how_many_steps_few_rows_take_at_least(tiny_model, fruit):
     run = Patient("many", base_model_name=tiny_model, training_args={"disable_tqdm": True})
     assert run.train(fruit.head(20)).steps == 12
-    with pytest.raises(PluginError, match="min_steps must be a whole number above 0, but is 'many'"):
+    with pytest.raises(
+        PluginError, match="min_steps must be a whole number above 0, but is 'many'"
+    ):
         task_registry.register(type("Wrong", (Patient,), {"name": "wrong", "min_steps": "many"}))
 
 

@@ -116,6 +116,23 @@ COLUMNS = {
 }
 
 
+COUNTS = frozenset(
+    {
+        "support",
+        "rows",
+        "train",
+        "eval",
+        "test",
+        "spans",
+        "wrong_boundary",
+        "wrong_label",
+        "missed",
+        "spurious",
+    }
+)
+"""The columns of whole numbers."""
+
+
 def metric_name(key: str) -> str:
     """Return the name of a metric for people, or its key if it is not well known."""
     return METRICS[key][0] if key in METRICS else key
@@ -130,6 +147,12 @@ def without_intervals(metrics: Mapping[str, Any]) -> list[str]:
     """Return the names of the metrics that are not an interval bound or the spread of another metric."""
     ends = {f"{key}{end}" for key in metrics for end in ("_low", "_high", SPREAD)}
     return [str(key) for key in metrics if key not in ends]
+
+
+def repeats_accuracy(metrics: Mapping[str, Any]) -> bool:
+    """Return whether the micro F1 is the accuracy, as it is with one label per row."""
+    accuracy, f1 = metrics.get("accuracy"), metrics.get("f1_micro")
+    return accuracy is not None and accuracy == f1
 
 
 def headline(metrics: Mapping[str, Any], wanted: Sequence[str]) -> list[str]:

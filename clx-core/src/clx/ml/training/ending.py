@@ -8,7 +8,7 @@ from typing import Any
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
 from clx.ml.results.ending import CALLBACK, EARLY_STOPPING, END_OF_STREAM, TIME_BUDGET
-from clx.ml.training.checkpoints import step_of
+from clx.ml.run_directory.marks import step_of
 from clx.ml.training.time_budget import Budget
 
 
