@@ -40,9 +40,16 @@ def _fold(name: str) -> str:
 
 
 def cell(value: Any) -> str:
-    """Return the repr of a value for a message, truncated to 60 characters."""
+    """Return the repr of a value for a message, truncated to 60 characters, at a space if possible."""
     text = repr(value)
-    return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
+    if len(text) <= MAX_CELL:
+        return text
+    whole_words, space, _ = text[: MAX_CELL - 1].rpartition(" ")
+    return (
+        f"{whole_words} …"
+        if space and len(whole_words) > MAX_CELL // 2
+        else text[: MAX_CELL - 1] + "…"
+    )
 
 
 def examples(values: Sequence[Any], limit: int = MAX_EXAMPLES) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, tee
 from typing import TYPE_CHECKING, Any
 
-from clx.cli.output import Output, clipped
+from clx.cli.output import Output
+from clx.ml.machine.progress import progress_bar
 
 if TYPE_CHECKING:
     from clx.ml import TrainingRun
@@ -42,9 +43,11 @@ def print_predictions(
     if not out.is_terminal:
         out.records([text, *row.values()] for text, row in rows)
         return
+    from clx.cli.drawing import shortened
+
     while some := list(islice(rows, TABLE_ROWS)):
         columns = list(dict.fromkeys(name for _, row in some for name in row))
-        cells = ([clipped(text, TEXT_WIDTH), *map(row.get, columns)] for text, row in some)
+        cells = ([shortened(text, TEXT_WIDTH), *map(row.get, columns)] for text, row in some)
         out.table(["text", *columns], cells)
 
 
@@ -57,6 +60,4 @@ def predicted(
 
 
 def _bar(predictions: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(predictions, desc="predict", unit=" texts", delay=1))
+    return iter(progress_bar(predictions, desc="predict", unit="texts", delay=1))
