@@ -190,7 +190,7 @@ def test_truncated_texts():
 def test_examples_are_five_and_cut_short():
     found = only(check_data(split([f"{LONG} {LONG}"] * 9)), "duplicate_rows")
     assert (found.count, len(found.rows), len(found.examples)) == (8, 5, 5)
-    assert "and 3 more. They" in found.message
+    assert "and 5 more. They" in found.message  # a message shows three
     assert LONG not in found.message
 
 

@@ -39,6 +39,9 @@ from clx.cli.tune import tune
 from clx.cli.verify import verify
 
 PROGRAM = "clx"
+SHORT_HELP = 400
+"""The most characters of a command's first sentence in the list of commands."""
+
 COMMANDS = (
     train,
     tune,
@@ -88,7 +91,10 @@ class _LightHelp:
 
 
 class _Command(_LightHelp, TyperCommand):
-    pass
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Return the whole first sentence, which the list of commands wraps instead of cutting it."""
+        whole: str = super().get_short_help_str(SHORT_HELP)
+        return whole
 
 
 class _Group(_LightHelp, TyperGroup):

@@ -18,8 +18,8 @@ BOOKKEEPING = (
     "task_version",
     "clx_version",
 )
-USUAL = ("probe", "auto", False, None)
-"""What options have whose default depends on the task."""
+USUAL = {"head_init": "probe", "pooling": "auto", "calibrate": True}
+"""The default of options whose default depends on the task, in most tasks."""
 
 LABELS_WIDTH = 400
 """Characters of label names that a terminal shows."""
@@ -143,7 +143,7 @@ def _differs(config: dict[str, Any], key: str, value: Any) -> bool:
         return False
     defaults = {option.name: option.default for option in OPTIONS}
     if defaults.get(key) is BY_TASK:
-        return value not in USUAL
+        return value != USUAL.get(key)
     # The defaults of a task's own options would need its package.
     return value != defaults[key] if key in defaults else value not in (None, [], {})
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from clx.ml.machine.distributed import is_main_process
-from clx.ml.machine.terminal import beneath_bars, moves_cursor
+from clx.ml.machine.terminal import beneath_bars, columns, is_terminal, moves_cursor
 
 T = TypeVar("T")
 
@@ -42,10 +43,15 @@ def progress_bar(items: Any = None, **options: Any) -> Any:
 
 
 def write_message(message: str) -> None:
-    """Write a line to stderr, above any bar there."""
+    """Write a message to stderr, above any bar there; a terminal gets wrapped lines."""
     from tqdm.std import tqdm
 
-    tqdm.write(message, file=beneath_bars(sys.stderr))
+    stream = beneath_bars(sys.stderr)
+    if is_terminal(stream):
+        message = textwrap.fill(
+            message, columns(), break_long_words=False, break_on_hyphens=False
+        )
+    tqdm.write(message, file=stream)
 
 
 def with_progress(

@@ -68,7 +68,7 @@ def end_in_words(results: Mapping[str, Any], planned: int, last: float) -> str |
     by = _ENDED_BY.get(str(results.get("stopped")))
     if by is not None:
         of = f" of {planned}" if steps < planned else ""
-        said.append(f"{by} ended the training at step {steps}{of}, epoch {epochs:.3g}")
+        said.append(f"ended by {by} at step {steps}{of}, epoch {epochs:.3g}")
     if kept is not None and (by is not None or results.get("kept_model") != last):
         said.append(f"kept {kept}")
     return "; ".join(said) or None

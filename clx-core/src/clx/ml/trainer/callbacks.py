@@ -59,7 +59,9 @@ class ProgressBars(ProgressCallback):  # type: ignore[misc]
         if self.training_bar is not None and new:
             self._shown |= new
             shown = {key: self._shown[key] for key in self._names if key in self._shown}
-            self.training_bar.set_postfix(shown)
+            # Only the loss has two values.
+            titles = {key: key if key == "eval_loss" else key.removeprefix("eval_") for key in shown}
+            self.training_bar.set_postfix({titles[key]: value for key, value in shown.items()})
 
     def on_prediction_step(
         self, args: Any, state: Any, control: Any, eval_dataloader: Any = None, **kwargs: Any
