@@ -3,6 +3,7 @@
 import io
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,10 @@ from clx.errors import ClxWarning
 from clx.ml.machine.progress import progress_bar
 
 COLUMNS = ["label", "precision", "recall", "threshold", "support"]
-ROWS = [["a label of several words", "0.9000", "0.8000", "0.5000", "10"], ["ham", "1", "1", "", "3"]]
+ROWS = [
+    ["a label of several words", "0.9000", "0.8000", "0.5000", "10"],
+    ["ham", "1", "1", "", "3"],
+]
 SCORES = Table(COLUMNS, ROWS, [False, True, True, True, True])
 
 
@@ -49,6 +53,17 @@ def test_a_path_stays_in_one_piece():
     pairs = Table(["", ""], rows, [False, False])
     assert f"run directory  {path}" in drawn(pairs, 40)
     assert "               with words" in drawn(pairs, 40)
+
+
+def test_the_folder_of_all_paths_is_shown_once(screen):
+    with Output() as out:
+        out.table(("run", "path"), [["a", Path("/runs/a")], ["b", Path("/runs/b")]])
+        out.table(("n", "path"), [[1, Path("/runs/a")], [2, Path("/runs/b")]], "Files")
+        out.table(("run", "path"), [["a", Path("/runs/a")], ["b", Path("/other/b")]])
+    shown = screen.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+    assert shown[:4] == ["/runs", "run", "───", "a"]
+    assert shown[6:10] == ["Files, in /runs", "n  path", "─  ────", "1  a"]
+    assert shown[-2:] == ["a    /runs/a", "b    /other/b"]
 
 
 def test_wide_characters_take_two_columns():
@@ -116,7 +131,8 @@ def test_plain_mode_has_a_line_per_row_and_no_drawing(screen, monkeypatch):
     tables()
     assert screen.getvalue().splitlines() == [
         "Labels",
-        "a label of several words: precision 0.9000, recall 0.8000, threshold 0.5000, support 10",
+        "a label of several words: precision 0.9000, recall 0.8000,",
+        "  threshold 0.5000, support 10",
         "ham: precision 1, recall 1, support 3",
         "",
         "Counts",

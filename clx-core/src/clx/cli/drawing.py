@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from rich.cells import cell_len, chop_cells
 
@@ -58,18 +60,44 @@ def drawn(table: Table, width: int, rule: str = "─") -> list[str]:
     return lines
 
 
-def plainly(table: Table) -> list[str]:
-    """Return the lines of a table as a screen reader says them well: a sentence-like line per row.
+def without_parent(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> tuple[Sequence[str], Sequence[Sequence[Any]], Path | None]:
+    """Return a table with the names of paths that are in one folder, and that folder, else None.
+
+    A column of names that another column shows too is left out.
+    """
+    for position, column in enumerate(columns):
+        paths = [row[position] for row in rows]
+        parents = {path.parent if isinstance(path, Path) else None for path in paths}
+        parent = parents.pop()
+        if not column or parents or parent is None:
+            continue
+        names = [path.name for path in paths]
+        others = [i for i in range(len(columns)) if i != position]
+        if any(names == [row[i] for row in rows] for i in others):
+            return [columns[i] for i in others], [[row[i] for i in others] for row in rows], parent
+        named = [
+            [*row[:position], name, *row[position + 1 :]]
+            for row, name in zip(rows, names, strict=True)
+        ]
+        return columns, named, parent
+    return columns, rows, None
+
+
+def plainly(table: Table, width: int) -> list[str]:
+    """Return the lines of a table as a screen reader says them well: each value after its name.
 
     Args:
         table: the table.
+        width: the characters of a line. A row that is longer continues in the next line, indented.
     """
-    if not any(table.columns):
-        return [f"{name}: {value}" for name, value in table.rows]
     lines = []
     for first, *others in table.rows:
         named = zip(table.columns[1:], others, strict=True)
-        lines.append(f"{first}: {', '.join(f'{name} {value}' for name, value in named if value)}")
+        values = ", ".join(f"{name} {value}".lstrip() for name, value in named if value)
+        begun, *rest = wrapped(f"{first}: {values}", width - GAP)
+        lines += [begun, *(" " * GAP + line for line in rest)]
     return lines
 
 

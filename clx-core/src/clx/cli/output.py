@@ -119,8 +119,10 @@ class Output:
         # rich, which measures wide characters, is imported only for a terminal.
         from clx.cli import drawing
 
+        columns, rows, parent = drawing.without_parent(columns, rows)
+        title = title if parent is None else f"{title}, in {parent}" if title else str(parent)
         numeric = [
-            all(isinstance(_item(row[position]), int | float) for row in rows)
+            all(isinstance(_item(row[position]), int | float | None) for row in rows)
             for position in range(len(columns))
         ]
         table = drawing.Table(columns, [[shown(value) for value in row] for row in rows], numeric)
@@ -129,7 +131,7 @@ class Output:
         if terminal.has_styles(self._stream):
             heading = [f"\x1b[1m{line}\x1b[0m" for line in heading]
         if terminal.is_plain():
-            lines = drawing.plainly(table)
+            lines = drawing.plainly(table, width)
         else:
             lines = drawing.drawn(table, width, "─" if _encodes("─", self._stream) else "-")
         self._block([*heading, *lines])
@@ -182,6 +184,13 @@ def shown(value: Any) -> str:
     """Format a value as a cell of a table on a terminal."""
     value = _item(value)
     return f"{value:.4f}" if isinstance(value, float) else field(value)
+
+
+def clipped(text: str, width: int) -> str:
+    """Truncate a text to ``width`` characters, between two words."""
+    from clx.cli.drawing import shortened
+
+    return shortened(text, width)
 
 
 def plain(value: Any) -> Any:

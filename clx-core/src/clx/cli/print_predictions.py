@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, tee
 from typing import TYPE_CHECKING, Any
 
-from clx.cli.output import Output
+from clx.cli.output import Output, clipped
 from clx.ml.machine.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -43,11 +43,9 @@ def print_predictions(
     if not out.is_terminal:
         out.records([text, *row.values()] for text, row in rows)
         return
-    from clx.cli.drawing import shortened
-
     while some := list(islice(rows, TABLE_ROWS)):
         columns = list(dict.fromkeys(name for _, row in some for name in row))
-        cells = ([shortened(text, TEXT_WIDTH), *map(row.get, columns)] for text, row in some)
+        cells = ([clipped(text, TEXT_WIDTH), *map(row.get, columns)] for text, row in some)
         out.table(["text", *columns], cells)
 
 

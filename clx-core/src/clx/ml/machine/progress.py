@@ -48,9 +48,7 @@ def write_message(message: str) -> None:
 
     stream = beneath_bars(sys.stderr)
     if is_terminal(stream):
-        message = textwrap.fill(
-            message, columns(), break_long_words=False, break_on_hyphens=False
-        )
+        message = textwrap.fill(message, columns(), break_long_words=False, break_on_hyphens=False)
     tqdm.write(message, file=stream)
 
 

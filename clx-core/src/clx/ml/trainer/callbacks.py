@@ -60,7 +60,9 @@ class ProgressBars(ProgressCallback):  # type: ignore[misc]
             self._shown |= new
             shown = {key: self._shown[key] for key in self._names if key in self._shown}
             # Only the loss has two values.
-            titles = {key: key if key == "eval_loss" else key.removeprefix("eval_") for key in shown}
+            titles = {
+                key: key if key == "eval_loss" else key.removeprefix("eval_") for key in shown
+            }
             self.training_bar.set_postfix({titles[key]: value for key, value in shown.items()})
 
     def on_prediction_step(
