@@ -8,6 +8,8 @@ from typing import Any
 
 MAX_PROBLEMS = 10
 MAX_EXAMPLES = 5
+IN_WARNINGS = 3
+"""How many examples a warning has; an error has more, because the user has to correct them all."""
 MAX_CELL = 60
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clx.errors import DataFormatError
 from clx.ml.results.cards import Card, card_html, plain_card, rows_table
+from clx.problems import IN_WARNINGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,9 +18,6 @@ LabelSet: TypeAlias = frozenset[str]
 """The label names of one row, for tasks with one or several labels per row."""
 
 TRAIN, EVAL = "train_data", "eval_data"
-
-SHOWN = 3
-"""How many examples a message shows; a finding has up to five."""
 
 WIDTH = 80
 """The characters of a printed line. Notebooks would break a longer one inside of a word."""
@@ -206,5 +204,5 @@ def raise_if_strict(check: DataCheck, strict: bool = True) -> None:
 
 def joined(parts: Sequence[str], total: int) -> str:
     """Return at most three examples as text, and how many more there are of ``total``."""
-    more = total - len(parts[:SHOWN])
-    return ", ".join(parts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = total - len(parts[:IN_WARNINGS])
+    return ", ".join(parts[:IN_WARNINGS]) + (f" and {more} more" if more > 0 else "")
