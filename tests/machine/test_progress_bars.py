@@ -27,20 +27,21 @@ class Clock:
         bar.refresh()
 
 
-@pytest.fixture
+# Not fixtures: pytest replaces stderr again between a fixture and its test.
+
+
 def in_file(monkeypatch):
-    """A stderr that is no terminal."""
+    """Make stderr a file, and return it."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     return stream
 
 
-@pytest.fixture
-def on_terminal(monkeypatch):
-    """A stderr that is a terminal whose width is in COLUMNS."""
+def on_terminal(monkeypatch, width=80):
+    """Make stderr a terminal, and return it."""
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(width))
     return stream
 
 
@@ -49,11 +50,12 @@ def last_frame(stream):
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
-def test_a_bar_leaves_out_whole_values_instead_of_cutting_them(on_terminal, width):
-    bar = progress_bar(total=300, desc="train", unit="steps", ncols=width)
+def test_a_bar_leaves_out_whole_values_instead_of_cutting_them(monkeypatch, width):
+    stderr = on_terminal(monkeypatch, width)
+    bar = progress_bar(total=300, desc="train", unit="steps")
     bar.update(120)
     bar.set_postfix(LONG)
-    line = last_frame(on_terminal)
+    line = last_frame(stderr)
     assert len(line) < width
     assert line.startswith("train  40 % |")
     assert "| 120/300 steps" in line
@@ -66,29 +68,33 @@ def test_a_bar_leaves_out_whole_values_instead_of_cutting_them(on_terminal, widt
     bar.close()
 
 
-def test_too_narrow_for_a_bar(on_terminal):
-    bar = progress_bar(total=300, desc="train", unit="steps", ncols=24)
-    assert last_frame(on_terminal) == "train   0 % 0/300 steps"
+def test_too_narrow_for_a_bar(monkeypatch):
+    stderr = on_terminal(monkeypatch, 24)
+    bar = progress_bar(total=300, desc="train", unit="steps")
+    assert last_frame(stderr) == "train   0 % 0/300 steps"
     bar.close()
 
 
-def test_a_bar_of_unknown_length_counts(on_terminal):
-    bar = progress_bar(desc="predict", unit="rows", ncols=80)
+def test_a_bar_of_unknown_length_counts(monkeypatch):
+    stderr = on_terminal(monkeypatch)
+    bar = progress_bar(desc="predict", unit="rows")
     bar.update(1200)
     bar.refresh()
-    assert last_frame(on_terminal).startswith("predict 1200 rows")
+    assert last_frame(stderr).startswith("predict 1200 rows")
     bar.close()
 
 
-def test_a_message_does_not_show_a_bar_that_waits(on_terminal):
-    bar = progress_bar(total=3, desc="quick", unit="steps", ncols=80, delay=60)
+def test_a_message_does_not_show_a_bar_that_waits(monkeypatch):
+    stderr = on_terminal(monkeypatch)
+    bar = progress_bar(total=3, desc="quick", unit="steps", delay=60)
     write_message("a message")
     bar.close()
-    assert "quick" not in on_terminal.getvalue()
-    assert "a message\n" in on_terminal.getvalue()
+    assert "quick" not in stderr.getvalue()
+    assert "a message\n" in stderr.getvalue()
 
 
-def test_a_file_gets_a_line_every_ten_seconds(in_file, monkeypatch):
+def test_a_file_gets_a_line_every_ten_seconds(monkeypatch):
+    stderr = in_file(monkeypatch)
     clock = Clock(monkeypatch)
     bar = progress_bar(total=100, desc="train", unit="steps")
     bar.start_t = bar.last_print_t = clock.now
@@ -98,17 +104,18 @@ def test_a_file_gets_a_line_every_ten_seconds(in_file, monkeypatch):
     for _ in range(10):
         clock.tick(bar, 1)
     bar.close()
-    lines = in_file.getvalue().splitlines()
+    lines = stderr.getvalue().splitlines()
     assert [line.partition(",")[0] for line in lines] == [
         "train: 10/100 steps",
         "train: 20/100 steps",
         "train: 30/100 steps",
     ]
     assert "eval loss 0.25" in lines[2]
-    assert "\r" not in in_file.getvalue()
+    assert "\r" not in stderr.getvalue()
 
 
-def test_many_short_bars_share_the_ten_seconds(in_file, monkeypatch):
+def test_many_short_bars_share_the_ten_seconds(monkeypatch):
+    stderr = in_file(monkeypatch)
     clock = Clock(monkeypatch)
     outer = progress_bar(total=5, desc="folds", unit="folds")
     outer.start_t = clock.now
@@ -120,42 +127,46 @@ def test_many_short_bars_share_the_ten_seconds(in_file, monkeypatch):
         inner.close()
         clock.tick(outer, 0)
     outer.close()
-    assert len(in_file.getvalue().splitlines()) == 1
-    assert in_file.getvalue().startswith("folds: 3/5 folds")
+    assert len(stderr.getvalue().splitlines()) == 1
+    assert stderr.getvalue().startswith("folds: 3/5 folds")
 
 
-def test_a_short_call_writes_nothing_to_a_file(in_file):
+def test_a_short_call_writes_nothing_to_a_file(monkeypatch):
+    stderr = in_file(monkeypatch)
     assert list(with_progress([1, 2, 3], "compare", "bases", {})) == [1, 2, 3]
-    assert in_file.getvalue() == ""
+    assert stderr.getvalue() == ""
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("TERM", "dumb"), ("CLX_PLAIN", "1"), ("TTY_COMPATIBLE", "0"), ("TTY_INTERACTIVE", "0")],
 )
-def test_plain_mode_writes_lines_on_a_terminal_too(on_terminal, monkeypatch, name, value):
+def test_plain_mode_writes_lines_on_a_terminal_too(monkeypatch, name, value):
+    stderr = on_terminal(monkeypatch)
     assert not terminal.is_plain()
     monkeypatch.setenv(name, value)
     assert terminal.is_plain()
     bar = progress_bar(range(3), desc="train", unit="steps")
     assert isinstance(bar, bars.LineBar)
     assert list(bar) == [0, 1, 2]
-    assert on_terminal.getvalue() == ""
+    assert stderr.getvalue() == ""
 
 
-def test_no_color_is_about_styles_alone(on_terminal, monkeypatch):
+def test_no_color_is_about_styles_alone(monkeypatch):
+    stderr = on_terminal(monkeypatch)
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert terminal.has_styles(on_terminal)
+    assert terminal.has_styles(stderr)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not terminal.has_styles(on_terminal)
-    assert terminal.moves_cursor(on_terminal)
+    assert not terminal.has_styles(stderr)
+    assert terminal.moves_cursor(stderr)
     monkeypatch.setenv("CLX_PLAIN", "0")
     assert not terminal.is_plain()
 
 
-def test_bars_can_be_disabled(on_terminal):
+def test_bars_can_be_disabled(monkeypatch):
+    stderr = on_terminal(monkeypatch)
     bar = progress_bar(total=3, desc="train", unit="steps", disable=True)
     bar.update(1)
     bar.set_postfix({"loss": 1})
     bar.close()
-    assert on_terminal.getvalue() == ""
+    assert stderr.getvalue() == ""

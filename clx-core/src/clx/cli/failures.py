@@ -104,7 +104,7 @@ def complain(message: str) -> None:
     if terminal.is_terminal(sys.stderr):
         from clx.cli.drawing import wrapped_message
 
-        message = wrapped_message(message, terminal.columns())
+        message = wrapped_message(message, terminal.columns(sys.stderr))
     bar = getattr(sys.modules.get("tqdm"), "tqdm", None)
     if bar is None:
         print(message, file=sys.stderr)

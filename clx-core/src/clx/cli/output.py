@@ -126,7 +126,7 @@ class Output:
             for position in range(len(columns))
         ]
         table = drawing.Table(columns, [[shown(value) for value in row] for row in rows], numeric)
-        width = terminal.columns()
+        width = terminal.columns(self._stream)
         heading = [] if title is None else drawing.wrapped(title, width)
         if terminal.has_styles(self._stream):
             heading = [f"\x1b[1m{line}\x1b[0m" for line in heading]

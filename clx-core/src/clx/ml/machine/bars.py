@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 
 from tqdm.std import Bar, tqdm
 
+from clx.ml.machine.terminal import columns
+
 EVERY_S = 10.0
 """Seconds between two lines of progress where nothing can be redrawn."""
 
 MIN_BAR, MAX_BAR = 10, 40
 """Characters of the bar itself."""
-
-NARROW = 80
-"""Columns of a terminal whose width is unknown."""
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]
@@ -68,7 +67,8 @@ class TerminalBar(_Bar):
     """A bar that is redrawn in its line and leaves out what does not fit, instead of cutting it."""
 
     def __str__(self) -> str:
-        width = (self.format_dict["ncols"] or NARROW) - 1
+        # A line of the whole width would move some terminals to the next one.
+        width = columns(self.fp) - 1
         head = self.desc.removesuffix(": ")
         if not self.total:
             return _fitting(head, self.facts(), width, 0)[0]

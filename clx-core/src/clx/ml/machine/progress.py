@@ -38,7 +38,7 @@ def progress_bar(items: Any = None, **options: Any) -> Any:
         return tqdm(items, **options)
     stream = beneath_bars(sys.stderr)
     if moves_cursor(stream):
-        return TerminalBar(items, file=stream, dynamic_ncols=True, **options)
+        return TerminalBar(items, file=stream, **options)
     return LineBar(items, file=stream, **options)
 
 
@@ -48,7 +48,9 @@ def write_message(message: str) -> None:
 
     stream = beneath_bars(sys.stderr)
     if is_terminal(stream):
-        message = textwrap.fill(message, columns(), break_long_words=False, break_on_hyphens=False)
+        message = textwrap.fill(
+            message, columns(stream), break_long_words=False, break_on_hyphens=False
+        )
     tqdm.write(message, file=stream)
 
 

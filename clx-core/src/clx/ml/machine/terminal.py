@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,8 @@ _PLAIN_VALUES: Mapping[str, tuple[str, ...]] = {
 }
 """Other environment variables that ask for it. rich, and with it many programs, reads the last two."""
 
-_DEFAULT_SIZE = (80, 24)
+NARROW = 80
+"""The width that is assumed if it is unknown."""
 
 
 def is_plain() -> bool:
@@ -46,9 +46,15 @@ def has_styles(stream: Any) -> bool:
     return moves_cursor(stream) and not os.environ.get("NO_COLOR") and os.name != "nt"
 
 
-def columns() -> int:
-    """Return the width of the terminal in characters, 80 if there is none."""
-    return shutil.get_terminal_size(_DEFAULT_SIZE).columns
+def columns(stream: Any) -> int:
+    """Return the width of a stream's terminal in characters: ``COLUMNS``, else its own, else 80."""
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or NARROW
+    except (AttributeError, OSError, ValueError):
+        return NARROW
 
 
 def beneath_bars(stream: Any) -> Any:
