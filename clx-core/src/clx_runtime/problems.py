@@ -46,12 +46,12 @@ def cell(value: Any) -> str:
     text = repr(value)
     if len(text) <= MAX_CELL:
         return text
-    whole_words, space, _ = text[: MAX_CELL - 1].rpartition(" ")
-    return (
-        f"{whole_words} …"
-        if space and len(whole_words) > MAX_CELL // 2
-        else text[: MAX_CELL - 1] + "…"
-    )
+    quote = text[-1] if text[-1] in "'\"" else ""
+    begun = text[: MAX_CELL - 1 - len(quote)]
+    whole_words, space, _ = begun.rpartition(" ")
+    if space and len(whole_words) > MAX_CELL // 2:
+        begun = f"{whole_words} "
+    return f"{begun}…{quote}"
 
 
 def examples(values: Sequence[Any], limit: int = MAX_EXAMPLES) -> str:
