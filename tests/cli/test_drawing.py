@@ -55,6 +55,15 @@ def test_a_path_stays_in_one_piece():
     assert "               words" in drawn(pairs, 40)
 
 
+def test_the_last_column_may_stick_out_and_an_empty_one_is_left_out():
+    path = "/a/long/path" * 6
+    rows = [["ok", "python", path, ""], ["ok", "torch", "some words " * 5, ""]]
+    lines = drawn(Table(["", "what", "found", "what to do"], rows, [False] * 4), 50)
+    assert lines[0].split() == ["what", "found"]
+    assert f"ok  python  {path}" in lines
+    assert max(len(line) for line in lines if path not in line) <= 50
+
+
 def test_the_folder_of_all_paths_is_shown_once(monkeypatch):
     screen = on_screen(monkeypatch)
     with Output() as out:

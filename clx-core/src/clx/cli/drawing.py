@@ -34,21 +34,24 @@ class Table:
 def drawn(table: Table, width: int, rule: str = "─") -> list[str]:
     """Return the lines of a table.
 
-    Columns of text are wrapped at spaces. A table that is too wide even then has a block of lines per
-    row, with a line per column.
+    Columns of text are wrapped at spaces, and empty ones left out. A table that is too wide even then
+    has a block of lines per row, with a line per column.
 
     Args:
         table: the table.
         width: the characters of a line. A longer word, such as a path, is left in one piece.
         rule: the character of the line below the headings.
     """
+    table = _without_empty(table)
     cells = [table.columns, *table.rows] if any(table.columns) else list(table.rows)
     columns = list(zip(*cells, strict=True))
     widest = [max(map(cell_len, column)) for column in columns]
     least = [max(map(_longest_word, column)) for column in columns]
-    if len(columns) == 2 and not any(table.columns):
-        # A long word in the last column sticks out; blocks would not make it shorter.
-        least[1] = min(least[1], MIN_VALUE)
+    if len(columns) > 1 and not table.numeric[-1]:
+        # A path in the last column sticks out; blocks would not make it shorter.
+        least[-1] = max(_longest_word(_without_paths(cell)) for cell in columns[-1])
+    if not any(table.columns):
+        least[-1] = min(least[-1], MIN_VALUE)
     widths = _widths(widest, least, width)
     if widths is None:
         return _blocks(table, width)
@@ -83,6 +86,15 @@ def without_parent(
         ]
         return columns, named, parent
     return columns, rows, None
+
+
+def _without_empty(table: Table) -> Table:
+    kept = [i for i in range(len(table.columns)) if i < 2 or any(row[i] for row in table.rows)]
+    return Table(
+        [table.columns[i] for i in kept],
+        [[row[i] for i in kept] for row in table.rows],
+        [table.numeric[i] for i in kept],
+    )
 
 
 def plainly(table: Table, width: int) -> list[str]:
@@ -147,6 +159,10 @@ def _words(text: str, width: int) -> list[str]:
         is_wide = cell_len(word) > len(word)
         words += chop_cells(word, width) if is_wide and cell_len(word) > width else [word]
     return words
+
+
+def _without_paths(text: str) -> str:
+    return " ".join(word for word in text.split() if "/" not in word and "\\" not in word)
 
 
 def _longest_word(text: str) -> int:

@@ -122,7 +122,8 @@ class Output:
         columns, rows, parent = drawing.without_parent(columns, rows)
         title = title if parent is None else f"{title}, in {parent}" if title else str(parent)
         numeric = [
-            all(isinstance(_item(row[position]), int | float | None) for row in rows)
+            any(columns)
+            and all(isinstance(_item(row[position]), int | float | None) for row in rows)
             for position in range(len(columns))
         ]
         table = drawing.Table(columns, [[shown(value) for value in row] for row in rows], numeric)
@@ -181,9 +182,19 @@ def field(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Format a value as a cell of a table on a terminal."""
+    """Format a value as a cell of a table on a terminal: rounded, empty for None and NaN."""
     value = _item(value)
-    return f"{value:.4f}" if isinstance(value, float) else field(value)
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4f}"
+    return field(_rounded(value))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def clipped(text: str, width: int) -> str:
