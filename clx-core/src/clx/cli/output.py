@@ -115,7 +115,9 @@ class Output:
         before = "" if self.is_terminal else prefix
         self.table(("", ""), ((before + name, value) for name, value in pairs), title)
 
-    def _draw(self, columns: Sequence[str], rows: list[list[Any]], title: str | None) -> None:
+    def _draw(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None
+    ) -> None:
         # rich, which measures wide characters, is imported only for a terminal.
         from clx.cli import drawing
 

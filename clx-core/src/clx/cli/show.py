@@ -145,7 +145,7 @@ def _differs(config: dict[str, Any], key: str, value: Any) -> bool:
     if defaults.get(key) is BY_TASK:
         return value != USUAL.get(key)
     # The defaults of a task's own options would need its package.
-    return value != defaults[key] if key in defaults else value not in (None, [], {})
+    return bool(value != defaults[key]) if key in defaults else value not in (None, [], {})
 
 
 def _labels(labels: list[Any]) -> str:

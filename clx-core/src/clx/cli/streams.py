@@ -63,7 +63,7 @@ def _drawn_bars() -> Any:
 def text_above_bars() -> Iterator[None]:
     """Keep text and bars apart on stderr while the block runs."""
     before, stream = sys.stderr, AboveBars(sys.stderr)
-    sys.stderr = stream  # type: ignore[assignment]
+    sys.stderr = stream
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from tqdm.std import Bar, tqdm
+from tqdm.std import Bar, tqdm  # type: ignore[attr-defined]
 
 from clx.ml.machine.terminal import columns
 
@@ -40,7 +40,8 @@ class _Bar(tqdm):  # type: ignore[type-arg]
     def has_begun(self) -> bool:
         """Return whether the bar may be shown: tqdm itself forgets the delay when it redraws a bar."""
         start: float | None = getattr(self, "start_t", None)
-        return self.delay <= 0 if start is None else time.time() - start >= self.delay
+        delay = self.delay or 0.0
+        return delay <= 0 if start is None else time.time() - start >= delay
 
     def facts(self) -> list[str]:
         """Return what to show beside the bar, the most important first."""
@@ -86,7 +87,7 @@ class TerminalBar(_Bar):
         """Draw the line, or ``msg`` in its place, once the delay is over."""
         if not msg and not self.has_begun():
             return False
-        return super().display(msg, pos)  # type: ignore[no-untyped-call]
+        return super().display(msg, pos)
 
 
 def _fitting(head: str, facts: list[str], width: int, reserved: int) -> tuple[str, int]:
