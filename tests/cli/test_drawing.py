@@ -10,7 +10,7 @@ import pytest
 from cli_helpers import Terminal
 from clx.cli.drawing import Table, drawn, shortened, wrapped, wrapped_message
 from clx.cli.failures import complain, show_warning
-from clx.cli.output import Output
+from clx.cli.output import Output, shown
 from clx.cli.streams import text_above_bars
 from clx.errors import ClxWarning
 from clx.ml.machine.progress import progress_bar
@@ -80,6 +80,13 @@ def test_wide_characters_take_two_columns():
     lines = drawn(Table(["text", "score"], [["猫" * 30, "0.5"]], [False, True]), 40)
     assert [line.count("猫") for line in lines] == [0, 0, 16, 14]
     assert wrapped("ab" * 30, 10) == ["ab" * 30]
+
+
+def test_numbers_in_a_table_are_rounded_but_not_to_nothing():
+    numbers = [0.123456, 0.0, 2e-5, -3e-7, 12, float("nan"), None, True]
+    said = ["0.1235", "0.0000", "2e-05", "-3e-07", "12", "", "", "True"]
+    assert list(map(shown, numbers)) == said
+    assert shown({"cat": 0.2198758134, "rate": [1e-05]}) == '{"cat": 0.2199, "rate": [1e-05]}'
 
 
 def test_a_text_is_shortened_between_words():

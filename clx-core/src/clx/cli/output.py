@@ -187,7 +187,10 @@ def shown(value: Any) -> str:
     """Format a value as a cell of a table on a terminal: rounded, empty for None and NaN."""
     value = _item(value)
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.4f}"
+        if math.isnan(value):
+            return ""
+        # A learning rate of 2e-5 is not 0.0000.
+        return f"{value:.3g}" if 0 < abs(value) < 0.0005 else f"{value:.4f}"
     return field(_rounded(value))
 
 
