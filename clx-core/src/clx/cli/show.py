@@ -143,7 +143,7 @@ def _differs(config: dict[str, Any], key: str, value: Any) -> bool:
         return False
     defaults = {option.name: option.default for option in OPTIONS}
     if defaults.get(key) is BY_TASK:
-        return value != USUAL.get(key)
+        return bool(value != USUAL.get(key))
     # The defaults of a task's own options would need its package.
     return bool(value != defaults[key]) if key in defaults else value not in (None, [], {})
 
