@@ -17,7 +17,8 @@ from cli_helpers import Cli
 from clx.errors import ConfigError, DataFormatError, ResumeError
 from clx.ml import training_run
 from clx.ml.machine.launch import launch_problems
-from clx.ml.training.checkpoints import IDENTITY, resume_point
+from clx.ml.run_directory.marks import IDENTITY
+from clx.ml.training.checkpoints import resume_point
 from clx.ml.training.defaults import Setting, choose_arguments
 from conftest import fruit_frame
 

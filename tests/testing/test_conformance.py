@@ -166,6 +166,21 @@ def test_a_failure_says_what_a_user_sees_why_it_matters_and_where_to_fix_it():
     assert "def validate_data_format" in Path(__file__).read_text().splitlines()[line - 1]
 
 
+class Careless(RatingRun):
+    def infer_config(self, data):
+        """Fail for every frame."""
+        raise RuntimeError("no such column")
+
+
+def test_one_cause_is_reported_once():
+    names = ["frames_untouched", "same_data_same_config"]
+    first, second = check_task(Careless, checks=names)
+    assert (first.outcome, second.outcome) == ("failed", "skipped")
+    assert "no such column" in first.saw
+    assert f"Careless.infer_config ({__file__}:" in first.where
+    assert second.saw == "it has the cause that the check `frames_untouched` reports"
+
+
 AUTHORS = {
     "test_class.py": """
         from clx.testing import TaskConformance

@@ -14,7 +14,8 @@ from clx.ml import training_run
 from clx.ml.machine import disk as disk_space
 from clx.ml.machine.disk import full_disk_named, training_bytes
 from clx.ml.machine.memory import is_out_of_memory, memory_for_prediction
-from clx.ml.training.checkpoints import MARK, complete_checkpoints, is_finished
+from clx.ml.run_directory.marks import MARK, complete_checkpoints
+from clx.ml.training.checkpoints import is_finished
 from clx_tasks_classification import ClassificationRun
 from conftest import fruit_frame
 

@@ -7,7 +7,9 @@ from transformers import TrainerCallback
 
 from clx.errors import ResumeError, RunExistsError
 from clx.ml import training_run
-from clx.ml.training.checkpoints import MARK, complete_checkpoints
+from clx.ml.run_directory.layout import RunDir
+from clx.ml.run_directory.marks import MARK, complete_checkpoints
+from clx.ml.run_directory.moving import move_run
 
 ARGS = {
     "num_train_epochs": 3,
@@ -150,3 +152,14 @@ def test_interrupted_overwrite_keeps_the_earlier_run_and_can_be_resumed(trained,
     assert training_run(load=trained).predict("cat") == before
     run.train(fruit, resume=True)
     assert training_run(load=trained).results["steps"] == STEPS
+
+
+def test_a_training_is_resumed_under_another_name(tiny_model, fruit):
+    whole, broken = make(tiny_model, "whole"), make(tiny_model, "broken")
+    whole.train(fruit)
+    interrupt(broken, fruit, 5)
+    move_run(RunDir(broken.run_dir), broken.run_dir.parent / "renamed")
+    renamed = make(tiny_model, "renamed")
+    assert renamed.train(fruit, resume=True).steps == STEPS
+    expected, got = weights(whole), weights(renamed)
+    assert all(torch.equal(expected[key], got[key]) for key in expected)

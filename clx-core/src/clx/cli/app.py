@@ -14,6 +14,7 @@ from clx import __version__
 from clx.cli.assignments import options_help
 from clx.cli.bases import bases
 from clx.cli.cascade import cascade
+from clx.cli.check import check
 from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.cross_validate import cv
@@ -23,13 +24,17 @@ from clx.cli.doctor import doctor
 from clx.cli.estimate import estimate
 from clx.cli.evaluate import evaluate
 from clx.cli.export import export
+from clx.cli.failures import MISTAKES
 from clx.cli.labels import labels
+from clx.cli.mv import mv
 from clx.cli.new_task import new_task
+from clx.cli.note import note
 from clx.cli.plugin_commands import command_name, commands_of_plugins
 from clx.cli.plugins import plugins
 from clx.cli.predict import predict
 from clx.cli.push import push
 from clx.cli.report import report
+from clx.cli.rm import rm
 from clx.cli.runs import runs
 from clx.cli.serve import serve
 from clx.cli.show import show
@@ -43,6 +48,7 @@ SHORT_HELP = 400
 """The most characters of a command's first sentence in the list of commands."""
 
 COMMANDS = (
+    check,
     train,
     tune,
     bases,
@@ -63,6 +69,9 @@ COMMANDS = (
     plugins,
     runs,
     show,
+    note,
+    mv,
+    rm,
     verify,
     new_task,
     check_task,
@@ -95,6 +104,17 @@ class _Command(_LightHelp, TyperCommand):
         """Return the whole first sentence, which the list of commands wraps instead of cutting it."""
         whole: str = super().get_short_help_str(SHORT_HELP)
         return whole
+
+    def invoke(self, context: Any) -> Any:
+        try:
+            return super().invoke(context)
+        except MISTAKES as error:
+            from clx.cli.hints import hint_for
+
+            meant = hint_for(context, error)
+            if meant is not None:
+                error.add_note(meant)
+            raise
 
 
 class _Group(_LightHelp, TyperGroup):
@@ -140,7 +160,9 @@ def make_command(arguments: Sequence[str]) -> Any:
     word = next((word for word in arguments if not word.startswith("-")), None)
     for command in COMMANDS:
         # The table of options is imported for the one command that shows it.
-        takes_options = word in ("train", "tune", "bases", "cv") and command.__name__ == word
+        takes_options = (
+            word in ("check", "train", "tune", "bases", "cv") and command.__name__ == word
+        )
         epilog = options_help() if takes_options else None
         app.command(cls=_Command, epilog=epilog)(command)
     own = {str(command_name(command)) for command in COMMANDS}

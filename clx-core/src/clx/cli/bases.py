@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from clx.cli.options_of_run import (
+    DEFAULT_TASK,
     AssignmentsOption,
     LabelColumnsOption,
     LabelNamesOption,
+    TaskOption,
     run_options,
-    task_names,
 )
 from clx.cli.output import Output
 from clx.cli.parameters import (
@@ -45,14 +46,7 @@ def bases(
             "[default: the default model and the presets small, fast, best, multilingual]",
         ),
     ] = None,
-    task: Annotated[
-        str,
-        typer.Option(
-            metavar="TASK",
-            help="The task; `clx tasks` lists them.",
-            autocompletion=task_names,
-        ),
-    ] = "classification",
+    task: TaskOption = DEFAULT_TASK,
     folds: Annotated[int, typer.Option(metavar="N", help="Number of folds.")] = 3,
     metric: Annotated[
         str | None,
@@ -67,9 +61,9 @@ def bases(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     assignments: AssignmentsOption = None,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare base models on labeled data; no run is written.
@@ -78,7 +72,7 @@ def bases(
     Prints one row per base model, the best first, and the recommended one. In a pipe: a table with
     headings, an empty line, and the recommended base model; tabs separate the fields.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         given = {
@@ -96,13 +90,13 @@ def bases(
             metric,
             group_column,
             time_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         about: dict[Any, Any] = frame.attrs
         if as_json:
             out.json({**about, "bases": frame.to_dict("records")})
             return
         title = f"{about['folds']} folds, {about['rows']} rows"
-        out.table(list(frame.columns), frame.itertuples(index=False), title, heading=True)
+        out.table(list(frame.columns), frame.itertuples(index=False), title)
         out.blank()
         out.fields([("recommended", about["recommended"])])

@@ -44,7 +44,6 @@ def estimate(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     batch_size: Annotated[
         int | None,
         typer.Option(metavar="N", help="Texts per batch [default: depends on their length]"),
@@ -58,11 +57,22 @@ def estimate(
     all_scores: Annotated[
         bool, typer.Option("--all-scores", help="Include the score of every label.")
     ] = False,
+    min_score: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Minimum score, 0 to 1 [default: what the run learned]"),
+    ] = None,
+    prefix: Annotated[
+        str, typer.Option(metavar="P", help="Prefix for the names of the predicted columns.")
+    ] = "",
     shards: Annotated[
         int | None,
         typer.Option(metavar="N", help="Divide the rows into this number of shards."),
     ] = None,
+    part_rows: Annotated[
+        int | None, typer.Option(metavar="N", help="The most rows of a part [default: 8192]")
+    ] = None,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what the prediction of a file will cost; nothing is written.
@@ -72,7 +82,7 @@ def estimate(
     of two seconds. In a pipe: one name and value per line, an empty line, and a table with headings;
     tabs separate the fields.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
@@ -83,7 +93,10 @@ def estimate(
             "batch_size": batch_size,
             "backend": backend,
             "all_scores": all_scores,
+            "min_score": min_score,
+            "prefix": prefix,
             "shards": shards,
-            **reading_options(separator, encoding, header, no_header),
+            "part_rows": part_rows,
+            **reading_options(separator, encoding, header),
         }
         print_estimate(out, run, sources, arguments)

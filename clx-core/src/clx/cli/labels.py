@@ -1,34 +1,83 @@
-"""``clx labels``: list, rename or merge the labels of a run."""
+"""``clx labels``: find wrong labels in data; or list, rename or merge the labels of a run."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
+from clx.cli.label_errors import Search, find_errors
 from clx.cli.metric_tables import write_frame, write_metrics
+from clx.cli.options_of_run import (
+    DEFAULT_TASK,
+    AssignmentsOption,
+    BaseModelOption,
+    LabelColumnsOption,
+    LabelNamesOption,
+    task_names,
+)
 from clx.cli.output import Output
 from clx.cli.parameters import (
     DeviceOption,
     EncodingOption,
+    GroupColumnOption,
     HeaderOption,
     JsonOption,
     LabelColumnOption,
     NoHeaderOption,
-    RunArgument,
     SeparatorOption,
     TextColumnOption,
+    TimeColumnOption,
     comma_separated,
     reading_options,
+    run_names,
 )
+from clx.cli.run_or_data import names_data
 from clx.cli.train import data_or_share
 from clx.errors import ConfigError
-from clx.problems import cell
+from clx.problems import cell, names
 
 
 def labels(
-    run_name: RunArgument,
+    word: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|DATA",
+            help="Name or directory of a run; or labeled data: a file, a folder, a quoted glob, a query "
+            "or an address.",
+            autocompletion=run_names,
+        ),
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK",
+            help=f"Of DATA: the task; `clx tasks` lists them. [default: {DEFAULT_TASK}]",
+            autocompletion=task_names,
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Of DATA: write all rows with suggested labels to this file, such as fixed.csv.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing FILE.")
+    ] = False,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Of DATA: the N most suspicious rows [default: those that look wrong]"
+        ),
+    ] = None,
+    folds: Annotated[int, typer.Option(metavar="N", help="Of DATA: the number of folds.")] = 5,
     rename: Annotated[
         list[str] | None,
         typer.Option(metavar="OLD=NEW", help="Give a label a new name. May be repeated."),
@@ -51,47 +100,112 @@ def labels(
             help="Labeled data to evaluate on, or a share of --data, as 0.2.",
         ),
     ] = None,
+    group_column: GroupColumnOption = None,
+    time_column: TimeColumnOption = None,
+    label_names: LabelNamesOption = None,
+    label_columns: LabelColumnsOption = None,
+    base_model: BaseModelOption = None,
+    assignments: AssignmentsOption = None,
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the labels of a run with their rows and thresholds, rename them, or merge some.
+    """Find wrong labels in data, or change those of a run.
 
-    Prints a row per label. After a merge, prints the metrics too. In a pipe: fields separated by
-    tabs.
+    For DATA, prints each suspicious row with the given label, a suggested one, and the probability of
+    the given one; -o writes a file to correct and to train on. For RUN, lists, renames or merges the
+    labels, and prints a row per label, and after a merge the metrics too. In a pipe: tables with
+    headings, fields separated by tabs.
     """
-    with Output(as_json) as out:
-        from clx.ml import training_run
-
-        run = training_run(load=run_name, device=device)
-        renamed = _pairs(rename, "--rename", "OLD=NEW")
-        groups = {
-            new: of if isinstance(of, list) else comma_separated(of)
-            for new, of in _pairs(merge, "--merge", "NEW=A,B").items()
+    reading = reading_options(separator, encoding, header)
+    of_data = {
+        "--task": task,
+        "--output": output,
+        "--overwrite": overwrite or None,
+        "--top": top,
+        "--label-names": label_names,
+        "--label-columns": label_columns,
+        "--base-model": base_model,
+        "--set": assignments,
+    }
+    of_run = {
+        "--rename": rename,
+        "--merge": merge,
+        "--data": data,
+        "--eval": eval_data,
+        "--group-column": group_column,
+        "--time-column": time_column,
+    }
+    with Output(as_json, no_header) as out:
+        if task is None and not names_data(word):
+            _refuse(of_data, f"are for labeled data, but {word!r} is a run")
+            change = Change(rename, merge, data, eval_data)
+            columns = {"text_column": text_column or "text", "label_column": label_column}
+            split = {"group_column": group_column, "time_column": time_column}
+            _of_run(out, word, device, change, {**columns, **split, **reading})
+            return
+        _refuse(of_run, f"are for the labels of a run, but {word!r} is data")
+        given = {
+            "device": device,
+            "base_model_name": base_model,
+            "text_column": text_column,
+            "label_column": label_column,
+            "label_names": label_names,
+            "label_columns": label_columns,
         }
-        metrics: Any = {}
-        if groups:
-            if data is None:
-                raise ConfigError("--merge fits the last layer again: pass labeled data (--data)")
-            result = run.merge_labels(
-                {**groups, **{new: [old] for old, new in renamed.items()}},
-                data,
-                None if eval_data is None else data_or_share(eval_data),
-                text_column=text_column or "text",
-                label_column=label_column,
-                **reading_options(separator, encoding, header, no_header),
-            )
-            metrics = result.metrics
-        elif data is not None or eval_data is not None:
-            raise ConfigError("--data and --eval are for --merge only")
-        elif renamed:
-            run.rename_labels(renamed)
-        _write(out, run, metrics)
+        search = Search(word, task, given, assignments, reading, folds, top, output, overwrite)
+        find_errors(out, search)
+
+
+def _refuse(options: Mapping[str, Any], why: str) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(f"{names(given)} {why}")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the labels of a run, as the options of the command have it."""
+
+    rename: list[str] | None
+    merge: list[str] | None
+    data: str | None
+    eval_data: str | None
+
+
+def _of_run(
+    out: Output, name: str, device: str | None, change: Change, how: Mapping[str, Any]
+) -> None:
+    """List the labels of a run, after changing them if that is asked for."""
+    from clx.ml import training_run
+
+    run = training_run(load=name, device=device)
+    renamed = _pairs(change.rename, "--rename", "OLD=NEW")
+    groups = {
+        new: of if isinstance(of, list) else comma_separated(of)
+        for new, of in _pairs(change.merge, "--merge", "NEW=A,B").items()
+    }
+    metrics: Any = {}
+    if groups:
+        if change.data is None:
+            raise ConfigError("--merge fits the last layer again: pass labeled data (--data)")
+        result = run.merge_labels(
+            {**groups, **{new: [old] for old, new in renamed.items()}},
+            change.data,
+            None if change.eval_data is None else data_or_share(change.eval_data),
+            **how,
+        )
+        metrics = result.metrics
+    elif change.data is not None or change.eval_data is not None:
+        raise ConfigError("--data and --eval are for --merge only")
+    elif renamed:
+        run.rename_labels(renamed)
+    _write(out, run, metrics)
 
 
 def _write(out: Output, run: Any, metrics: Any) -> None:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from clx.ml.run_directory.layout import CONFIG, ENVIRONMENT, MANIFEST, RunDir
+from clx.ml.run_directory.layout import CONFIG, ENVIRONMENT, MANIFEST, RESULTS, RunDir
 from clx_runtime.files import read_json_or_empty
+
+_FINISHED = "%Y-%m-%d %H:%M:%S %z"
+"""How a training writes the time at which it finished."""
 
 
 def trained_at(run: RunDir) -> datetime:
-    """Return when the run was written: the time of its manifest, or of its config if it has none."""
-    manifest = run.path / MANIFEST
-    file = manifest if manifest.is_file() else run.path / CONFIG
+    """Return when the training of a run finished.
+
+    If its results do not say, it is the time of a file: of the first of these that exists, since an
+    export or another change of the run rewrites the later ones.
+    """
+    finished = read_json_or_empty(run.path / RESULTS).get("finished")
+    with contextlib.suppress(ValueError):
+        return datetime.strptime(str(finished), _FINISHED).astimezone()
+    files = (run.path / name for name in (ENVIRONMENT, MANIFEST, CONFIG))
+    file = next((file for file in files if file.is_file()), run.path)
     return datetime.fromtimestamp(file.stat().st_mtime).astimezone()
 
 

@@ -56,6 +56,7 @@ def run_facts(run_name: str) -> dict[str, Any]:
     """
     from clx.cli.saved import environment, sizes, trained_at
     from clx.ml.run_directory.finding import find_run, locate
+    from clx.ml.run_directory.notes import read_note
 
     run = find_run(locate(run_name))
     config, results = run.read_config(), run.read_results()
@@ -65,6 +66,7 @@ def run_facts(run_name: str) -> dict[str, Any]:
         "path": run.path,
         "task": config["task"],
         "trained_at": trained_at(run).isoformat(timespec="seconds"),
+        "note": read_note(run),
         "labels": config.get("label_names"),
         "metrics": metrics if isinstance(metrics, dict) else {},
         "config": config,
@@ -94,6 +96,7 @@ def _write(out: Output, facts: dict[str, Any], everything: bool) -> None:
             ("path", facts["path"]),
             ("task", f"{facts['task']} ({plugin})" if plugin else facts["task"]),
             ("trained", facts["trained_at"]),
+            *([("note", facts["note"])] if facts["note"] else []),
             ("size", readable(facts["size"])),
         ],
         "Run",

@@ -85,6 +85,7 @@ class ReportData:
     Attributes:
         title: the run's name.
         subtitle: one sentence that describes the run.
+        notice: what a reader must know first, such as why there are no metrics.
         facts: a few names and values for the top of the page, such as the base model and the date.
         metrics: name → number; ``{name}_low`` and ``{name}_high`` are its 95% interval.
         headline: the names of the metrics to show large; three well-known ones by default.
@@ -131,3 +132,4 @@ class ReportData:
     sections: Sequence[Section] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    notice: str = ""

@@ -11,7 +11,14 @@ from clx.ml.report.parts import Part, figure, subheading
 from clx.ml.report.plots import Line, line_plot, reliability
 from clx.ml.report.spans import with_marked_spans
 from clx.ml.report.tables import Column, frame_table, table
-from clx.ml.report.words import METRICS, SPREAD, headline, metric_name, without_intervals
+from clx.ml.report.words import (
+    METRICS,
+    SPREAD,
+    headline,
+    metric_name,
+    repeats_accuracy,
+    without_intervals,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,12 +26,14 @@ if TYPE_CHECKING:
 MANY = 2000
 """The most labels in a table."""
 
-_NOT_CURVES = ("_low", "_high", "_runtime", "_per_second", "_flos", "_loss", "_ece")
+_NOT_CURVES = ("_low", "_high", "_time", "_runtime", "_per_second", "_flos", "_loss", "_ece")
+"""The ends of keys that are no metrics, such as ``eval_model_preparation_time``, or better if lower."""
 
 
 def metrics_part(data: ReportData) -> Part | None:
     """Return all metrics in a table with their meaning, and a few of them large."""
-    names = without_intervals(data.metrics)
+    repeated = "f1_micro" if repeats_accuracy(data.metrics) else None
+    names = [key for key in without_intervals(data.metrics) if key != repeated]
     if not names:
         return None
     large = "".join(_large(data.metrics, key) for key in headline(data.metrics, data.headline))
@@ -34,7 +43,7 @@ def metrics_part(data: ReportData) -> Part | None:
         f'<tr data-key="{escape(key)}"><th scope="row">{escape(metric_name(key))}</th>'
         f"<td class=n>{inline(data.metrics[key])}</td>{_spread(data.metrics, key, has_spread)}"
         f"<td class=i>{_interval(data.metrics, key)}{_whisker(data.metrics, key)}</td>"
-        f'<td class="m">{escape(METRICS[key][1]) if key in METRICS else ""}</td></tr>'
+        f'<td class="m">{_meaning(data.metrics, key)}</td></tr>'
         for key in names
     ]
     body = (
@@ -57,7 +66,7 @@ def metrics_part(data: ReportData) -> Part | None:
 
 
 def lead(data: ReportData) -> str:
-    """Return the first sentence of the page: the main result for readers who know no metrics."""
+    """Return the first sentence of the page: the main result in plain words, or why there is none."""
     sentences = {
         "accuracy": "The model predicts the right label for {share} of {rows}",
         "subset_accuracy": "The model predicts exactly the right labels for {share} of {rows}",
@@ -75,7 +84,7 @@ def lead(data: ReportData) -> str:
             low, high = map(percent, ends)
             text += f" (95% interval: {low}% to {high}%)"
         return f'<p class="lead">{text}.</p>'
-    return ""
+    return f'<p class="lead">{escape(data.notice)}</p>' if data.notice else ""
 
 
 def _large(metrics: Mapping[str, Any], key: str) -> str:
@@ -84,6 +93,14 @@ def _large(metrics: Mapping[str, Any], key: str) -> str:
         f'<dd><span class="value">{inline(metrics[key])}</span>'
         f'<span class="interval">{_interval(metrics, key)}</span></dd></div>'
     )
+
+
+def _meaning(metrics: Mapping[str, Any], key: str) -> str:
+    """Return what a metric means, an empty string if it is not well known."""
+    if key not in METRICS:
+        return ""
+    is_micro_f1 = key == "accuracy" and repeats_accuracy(metrics)
+    return escape(METRICS[key][1] + (" It is the micro F1 too." if is_micro_f1 else ""))
 
 
 def _spread(metrics: Mapping[str, Any], key: str, shown: bool) -> str:
@@ -177,6 +194,8 @@ def learning_part(data: ReportData) -> Part | None:
     wanted = [key for key in evals if not f"_{key}".endswith(_NOT_CURVES) and key != "epoch"]
     first = headline(data.metrics, data.headline)
     wanted.sort(key=lambda key: first.index(key) if key in first else len(first))
+    if _same_values(data, "eval_accuracy", "eval_f1_micro"):
+        wanted = [key for key in wanted if key != "f1_micro"]
     scores = _lines(data, axis, {f"eval_{key}": metric_name(key) for key in wanted})
     scores = [line for line in scores if all(0 <= y <= 1 for _, y in line.points)][:4]
     rates = _lines(data, axis, {"learning_rate": "learning rate"})
@@ -201,6 +220,12 @@ def learning_part(data: ReportData) -> Part | None:
         "memorizes the training rows."
     )
     return Part("learning", "Learning curves", how, f'<div class="plots">{"".join(drawings)}</div>')
+
+
+def _same_values(data: ReportData, one: str, other: str) -> bool:
+    """Return whether two keys have the same value in every line of the log that has one of them."""
+    found = [(line.get(one), line.get(other)) for line in data.log if one in line or other in line]
+    return bool(found) and all(a == b for a, b in found)
 
 
 def _lines(data: ReportData, axis: str, names: Mapping[str, str]) -> list[Line]:
@@ -239,7 +264,7 @@ def labels_part(frame: pd.DataFrame | None) -> Part | None:
     )
     if "wrong_boundary" in names:
         how += (
-            " Of the spans that are not found, some are predicted with another end or another label, "
+            " Of the spans that are not found, some are predicted with another boundary or label, "
             "and the others are missed. Spurious ones overlap no given span."
         )
     if "threshold" in names:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.report.markup import cut, escape, inline, is_number, long_text, plain
-from clx.ml.report.words import column_name
+from clx.ml.report.words import COUNTS, column_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,6 +166,9 @@ def frame_table(
     names = [str(column) for column in frame.columns]
     head = frame.head(limit)
     cells = [list(row) for row in head.itertuples(index=index is not None, name=None)]
+    for place, column in enumerate(names, int(index is not None)):
+        for row, value in zip(cells, whole([row[place] for row in cells], column), strict=True):
+            row[place] = value
     columns = [
         Column(
             title=index if index is not None and at < 0 else column_name(names[at]),
@@ -181,6 +185,21 @@ def frame_table(
     if len(frame) > limit:
         note = f'<p class="note">The first {limit:,} of {len(frame):,} rows.</p>'
     return note + table(columns, cells, name=name, caption=caption, shown=shown, sorted_by=by)
+
+
+def whole(cells: Sequence[Any], name: str) -> Sequence[Any]:
+    """Return the cells of a column with integers in place of floats, if it holds whole numbers.
+
+    pandas turns the counts of a column into floats if one is missing. A column of 0 and 1 may hold
+    shares too, so its name says which it is.
+    """
+    values = [plain(value) for value in cells]
+    numbers = [value for value in values if value is not None]
+    if not all(is_number(v) and math.isfinite(v) and v == int(v) for v in numbers):
+        return cells
+    if name not in COUNTS and not any(abs(v) >= 2 for v in numbers):
+        return cells
+    return [None if value is None else int(value) for value in values]
 
 
 def _numeric(cells: list[Any]) -> bool:

@@ -34,8 +34,8 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "precision_micro": ("Micro precision", "The share of all predicted labels that are right."),
     "recall_micro": ("Micro recall", "The share of all given labels that are found."),
-    "precision": ("Precision", "The share of what is predicted that is right."),
-    "recall": ("Recall", "The share of what is given that is found."),
+    "precision": ("Precision", "The share of predictions that are right."),
+    "recall": ("Recall", "The share of given labels or spans that are found."),
     "f1": ("F1", "It is low if precision or recall is low. 1 is perfect."),
     "token_accuracy": ("Token accuracy", "The share of words with the right tag."),
     "average_precision": (
@@ -69,7 +69,7 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "mae": ("Mean absolute error", "In the unit of the values. Lower is better, 0 is perfect."),
     "r2": ("R²", "The share of the variance that the model explains. 1 is perfect."),
-    "loss": ("Loss", "What training minimizes. Lower is better."),
+    "loss": ("Loss", "The value that training minimizes. Lower is better."),
 }
 
 HEADLINE = (
@@ -96,7 +96,7 @@ COLUMNS = {
     "f1": "F1",
     "support": "Rows",
     "spans": "Spans",
-    "wrong_boundary": "Wrong end",
+    "wrong_boundary": "Wrong boundary",
     "wrong_label": "Wrong label",
     "missed": "Missed",
     "spurious": "Spurious",
@@ -116,6 +116,23 @@ COLUMNS = {
 }
 
 
+COUNTS = frozenset(
+    {
+        "support",
+        "rows",
+        "train",
+        "eval",
+        "test",
+        "spans",
+        "wrong_boundary",
+        "wrong_label",
+        "missed",
+        "spurious",
+    }
+)
+"""The columns of whole numbers."""
+
+
 def metric_name(key: str) -> str:
     """Return the name of a metric for people, or its key if it is not well known."""
     return METRICS[key][0] if key in METRICS else key
@@ -130,6 +147,12 @@ def without_intervals(metrics: Mapping[str, Any]) -> list[str]:
     """Return the names of the metrics that are not an interval bound or the spread of another metric."""
     ends = {f"{key}{end}" for key in metrics for end in ("_low", "_high", SPREAD)}
     return [str(key) for key in metrics if key not in ends]
+
+
+def repeats_accuracy(metrics: Mapping[str, Any]) -> bool:
+    """Return whether the micro F1 is the accuracy, as it is with one label per row."""
+    accuracy, f1 = metrics.get("accuracy"), metrics.get("f1_micro")
+    return accuracy is not None and accuracy == f1
 
 
 def headline(metrics: Mapping[str, Any], wanted: Sequence[str]) -> list[str]:

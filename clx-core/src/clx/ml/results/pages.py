@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _COMPARED = ("own", "other", "difference", "low", "high")
 """The columns of :attr:`clx.ml.results.comparison.Comparison.metrics`."""
 
+NO_EVALUATION = (
+    "There was no evaluation data, so nothing here says how good the predictions are. Train with "
+    "eval_data, such as eval_data=0.2, or write a report of labeled rows: run.report(path, data)."
+)
+
 _NOT_SHOWN = ("label_names", "thresholds")
 """Config keys that are long and that other parts of the page show."""
 
@@ -65,6 +70,7 @@ def run_report(
         ReportData(
             title=name,
             subtitle=f"Evaluation, training and data of this {config['task']} model.",
+            notice="" if found else NO_EVALUATION,
             facts={key: value for key, value in facts.items() if value is not None},
             log=_log(directory),
             data=_data_summary(results),

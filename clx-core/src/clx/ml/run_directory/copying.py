@@ -34,7 +34,7 @@ def edited(place: RunDir, reopen: Reopen) -> Iterator[RunDir]:
     # A new manifest would hide that a file changed on the disk.
     place.check(hashes=True)
     with writing(place.path), staged(place, lambda new: reopen(new, None)) as new:
-        _copy_run(place, new)
+        copy_run(place, new)
         yield new
 
 
@@ -49,7 +49,8 @@ def history_entry(**values: Any) -> dict[str, Any]:
     return {"when": time.strftime("%Y-%m-%d %H:%M:%S %z"), "clx_version": __version__, **values}
 
 
-def _copy_run(old: RunDir, new: RunDir) -> None:
+def copy_run(old: RunDir, new: RunDir) -> None:
+    """Copy a run into an empty directory, without its manifest; large files are links."""
     listed = old.listed_files()
     for path in sorted(old.path.iterdir()):
         if path.name == MANIFEST:

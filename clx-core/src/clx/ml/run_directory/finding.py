@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -16,8 +17,10 @@ from clx.errors import (
 from clx.ml.run_directory.downloaded import refuse_downloaded
 from clx.ml.run_directory.hub_address import hub_address, is_address
 from clx.ml.run_directory.layout import CONFIG, MANIFEST, OUR_NAMES, RunDir
-from clx.problems import cell, did_you_mean
+from clx.ml.run_directory.marks import IDENTITY
+from clx.problems import cell, did_you_mean, examples
 from clx.settings import runs_dir
+from clx_runtime.files import read_json_or_empty
 
 _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.02
@@ -73,12 +76,14 @@ def locate(load: str | Path) -> Path:
         from clx.ml.run_directory.hub_download import downloaded_run
 
         return downloaded_run(hub_address(load))
-    is_name = isinstance(load, str) and os.sep not in load and load not in ("", ".", "..")
+    # Shells complete the name of a folder with a slash.
+    name = str(load).rstrip("/" + os.sep)
+    is_name = isinstance(load, str) and os.sep not in name and name not in ("", ".", "..")
     try:
         path = Path(load).expanduser().absolute()
         if path.exists():
             return path.parent if path.name == CONFIG and path.is_file() else path
-        named = runs_dir() / str(load)
+        named = runs_dir() / name
         if is_name and (named.exists() or _is_being_replaced(named)):
             return named
         if _is_being_replaced(path):
@@ -86,7 +91,7 @@ def locate(load: str | Path) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise RunNotFoundError(f"There is no run to load at {cell(load)}: {error}") from error
     others = [run.name for run in saved_runs()]
-    where = f"{path} does not exist" + (f", and there is no run {load!r} in {runs_dir()}" * is_name)
+    where = f"{path} does not exist" + (f", and there is no run {name!r} in {runs_dir()}" * is_name)
     raise RunNotFoundError(
         f"There is no run to load: {where}{did_you_mean(Path(load).name, others)}"
     )
@@ -108,6 +113,44 @@ def saved_runs(parent: Path | None = None) -> list[Path]:
         except RunDirError:
             continue
     return found
+
+
+def find_any_run(load: str) -> RunDir:
+    """Return the run that a name or a path stands for, whether it is complete, unfinished or damaged.
+
+    Raises:
+        ConfigError: it is an address on the Hub.
+        RunNotFoundError: there is nothing at the path.
+        RunDirError: the folder is not a run.
+    """
+    if is_address(load):
+        raise ConfigError(f"{cell(load)} is an address on the Hub: name a run on this machine")
+    run = RunDir(locate(load))
+    if holds_run(run):
+        return run
+    if run.path.is_dir():
+        inside = [path.name for path in saved_runs(run.path)]
+        hint = f"; it contains the runs {examples(inside)}" if inside else ""
+        raise RunDirError(f"{run.path} is a folder, but not a clx run{hint}")
+    raise RunDirError(f"{run.path} is a file, not a clx run")
+
+
+def holds_run(run: RunDir) -> bool:
+    """Return whether there is a run, even if it is damaged, unfinished or being replaced.
+
+    The config of a transformers model has the same name as that of a run, so the name is not enough.
+    """
+    if not run.path.exists():
+        return left_of(run) is not None
+    if (run.checkpoints / IDENTITY).is_file():
+        return True
+    files = read_json_or_empty(run.path / MANIFEST).get("files")
+    if isinstance(files, dict) and CONFIG in files:
+        return True
+    with contextlib.suppress(OSError):
+        run.read_config()
+        return True
+    return False
 
 
 def refuse_existing(target: RunDir, overwrite: bool, resume: bool) -> None:

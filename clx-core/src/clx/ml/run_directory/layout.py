@@ -47,6 +47,9 @@ CARD = "README.md"
 
 IN_MANIFEST: tuple[str, ...] = (CONFIG, RESULTS, *PARTS)
 
+NOTE = "note.txt"
+"""The file of the user's note about the run. It is not in :data:`OUR_NAMES`: a new training keeps it."""
+
 OUR_NAMES = frozenset({*IN_MANIFEST, ENVIRONMENT, LOGS, CHECKPOINTS, MANIFEST, REPORT})
 """What clx writes into a run directory; anything else belongs to the user and is kept."""
 

@@ -23,11 +23,15 @@ _PAUSE_SECONDS = 0.02
 
 
 @contextlib.contextmanager
-def only_writer(target: RunDir) -> Iterator[None]:
+def only_writer(target: RunDir, exists: bool = False) -> Iterator[None]:
     """Hold the run's lock; a second writer is refused at once and told who holds it.
 
     The system holds the lock (``flock``), so it is released when the process is killed. The file
     beside it with the holder's name is information only. The lock excludes processes of one machine.
+
+    Args:
+        target: the run.
+        exists: whether the caller changes a run that is there, so that no other place would do.
 
     Raises:
         ConfigError: torchrun started this process, and it is not the first one.
@@ -41,13 +45,18 @@ def only_writer(target: RunDir) -> Iterator[None]:
         lock = FileLock(target.lock)
         lock.acquire(timeout=0)
     except Timeout as error:
+        remedy = "Wait until it ends." if exists else "Wait, or choose another run_name."
         raise RunBusyError(
-            f"{target.path} is being trained by {_named(holder)}. Wait, or choose another run_name."
+            f"{target.path} is being trained by {_named(holder)}. {remedy}"
         ) from error
     except OSError as error:
+        remedy = (
+            "the run in it can only be read; copy the run to a folder that you can write to"
+            if exists
+            else "set run_dir_parent to a folder that you can write to"
+        )
         raise RunDirError(
-            f"{target.path.parent} cannot be written ({error.strerror or error}): set "
-            f"run_dir_parent to a folder that you can write to"
+            f"{target.path.parent} cannot be written ({error.strerror or error}): {remedy}"
         ) from error
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -58,6 +67,22 @@ def only_writer(target: RunDir) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def is_being_written(target: RunDir) -> bool:
+    """Return whether another process, or another thread of this process, holds the run's lock."""
+    if not target.lock.with_name(target.lock.name + ".json").is_file():
+        return False
+    lock = FileLock(target.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
+        # Who cannot write there cannot know.
+        return False
+    lock.release()
+    return False
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from clx.ml.run_directory.files import fsync
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
+from clx.ml.run_directory.marks import IDENTITY
 from clx.ml.run_directory.staging import recover
 from clx.ml.selection.tune_again import BEFORE, values_before
 from clx.ml.selection.tune_clock import Clock
@@ -42,7 +43,6 @@ from clx.ml.splits.fit_fold import Start
 from clx.ml.splits.folds import Fold, FoldRequest, check_request, make_folds
 from clx.ml.task.options import options_of_task
 from clx.ml.task.training_args import check_training_args
-from clx.ml.training.checkpoints import IDENTITY
 from clx.ml.training.data import Data, fingerprints, tokenized_splits, validated_frames
 from clx.ml.training.defaults import choose_arguments
 from clx.ml.training.identity import identifying

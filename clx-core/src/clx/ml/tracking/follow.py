@@ -111,7 +111,7 @@ class Trackers:
         names = trackers_of(reporters) if is_main_process() else ()
         if not names:
             return []
-        from clx.ml.training.checkpoints import step_of
+        from clx.ml.run_directory.marks import step_of
 
         earlier = _earlier(work_dir / FOLLOWED)
         step = 0 if resume_from is None else step_of(resume_from)

@@ -21,6 +21,15 @@ from clx.errors import ResumeError
 from clx.ml.machine.distributed import broadcast, process_count, wait
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.layout import LOGS, METRICS_LOG
+from clx.ml.run_directory.marks import (
+    IDENTITY,
+    MARK,
+    STATE,
+    complete_checkpoints,
+    file_sizes,
+    mark_of,
+    step_of,
+)
 from clx.ml.run_directory.staging import remove
 from clx.ml.trainer.checkpoint_weights import restore_weights
 from clx.ml.training.identity import identifying
@@ -28,9 +37,6 @@ from clx.ml.training.interrupts import StopOnInterrupt
 from clx.ml.training.processes import BATCH, PROCESSES, comparable, differences
 from clx.problems import cell, raise_problems
 
-MARK = "clx-complete.json"
-IDENTITY = "training.json"
-STATE = "trainer_state.json"
 SAVE_EVERY_S = 300.0
 """The age of the last checkpoint, in seconds, at which a training saves another one."""
 
@@ -64,7 +70,7 @@ class MarkComplete(TrainerCallback):  # type: ignore[misc]
         finished = state.global_step >= state.max_steps or (
             control.should_training_stop and not interrupted
         )
-        write_json(folder / MARK, {"files": _sizes(folder), "finished": finished})
+        write_json(folder / MARK, {"files": file_sizes(folder), "finished": finished})
         self._remove_old(folder.parent, state.best_model_checkpoint)
 
     def _remove_old(self, folder: Path, best: str | None) -> None:
@@ -91,12 +97,12 @@ def _best_beside(folder: Path) -> Path | None:
     """Return the best checkpoint that a checkpoint names, None unless it is complete beside it."""
     named = json.loads((folder / STATE).read_text(encoding="utf-8")).get("best_model_checkpoint")
     best = folder.parent / Path(named).name if isinstance(named, str) else None
-    return best if best is not None and _mark(best) is not None else None
+    return best if best is not None and mark_of(best) is not None else None
 
 
 def is_finished(folder: Path) -> bool:
     """Return whether a checkpoint is complete and was saved at the last step of its training."""
-    mark = _mark(folder)
+    mark = mark_of(folder)
     return mark is not None and mark.get("finished") is True
 
 
@@ -133,35 +139,6 @@ class SavePeriodically(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Restart the clock, whatever caused the checkpoint."""
         self._last = time.monotonic()
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    return {p.name: p.stat().st_size for p in sorted(folder.iterdir()) if p.name != MARK}
-
-
-def _mark(folder: Path) -> dict[str, Any] | None:
-    """Return a checkpoint's mark, None if it is missing or does not match the files."""
-    try:
-        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
-        whole = mark["files"] and _sizes(folder) == mark["files"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return mark if whole else None
-
-
-def step_of(checkpoint: str | Path) -> int:
-    """Return the step after which a checkpoint was saved."""
-    return int(Path(checkpoint).name.removeprefix("checkpoint-"))
-
-
-def complete_checkpoints(folder: Path) -> list[Path]:
-    """Return the complete checkpoints in ``folder``, oldest first."""
-    found = []
-    for path in folder.glob("checkpoint-*"):
-        step = path.name.removeprefix("checkpoint-")
-        if step.isdecimal() and not path.is_symlink() and _mark(path) is not None:
-            found.append((int(step), path))
-    return [path for _, path in sorted(found)]
 
 
 def sweep_incomplete(folder: Path) -> list[Path]:

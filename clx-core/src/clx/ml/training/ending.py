@@ -16,8 +16,8 @@ from clx.ml.results.ending import (
     TIME_BUDGET,
     end_in_words,
 )
+from clx.ml.run_directory.marks import step_of
 from clx.ml.trainer.callbacks import ProgressBars
-from clx.ml.training.checkpoints import step_of
 from clx.ml.training.time_budget import Budget
 
 

@@ -31,13 +31,19 @@ PASSING_ARGUMENTS = frozenset(
 OF_INSTALLATION = frozenset({"clx_version", "task_version"})
 """Entries of a config that say which versions wrote it."""
 
+OF_PLACE = frozenset({"run_name"})
+"""Entries of a config that say where the run is, which may have been moved."""
+
+
+_PASSING = PASSING_OPTIONS | OF_INSTALLATION | OF_PLACE
+
 
 def identifying(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a config that must be equal for two trainings to be the same.
 
     A training or a tuning may go on with another tracker, or with other progress bars.
     """
-    kept = {k: v for k, v in config.items() if k not in PASSING_OPTIONS | OF_INSTALLATION}
+    kept = {k: v for k, v in config.items() if k not in _PASSING}
     arguments = kept.get("training_args")
     if isinstance(arguments, Mapping):
         kept["training_args"] = {

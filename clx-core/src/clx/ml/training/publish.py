@@ -25,9 +25,9 @@ from clx.ml.run_directory.layout import (
     RESULTS,
     RunDir,
 )
+from clx.ml.run_directory.marks import IDENTITY
 from clx.ml.task.author_code import author_code
 from clx.ml.training import keep_probe, plan
-from clx.ml.training.checkpoints import IDENTITY
 from clx.ml.training.following import FOLLOWED
 from clx.ml.training.learned import learned_texts
 from clx.ml.training.model_card import model_card

@@ -18,8 +18,8 @@ from clx.ml.data.splits import tokenised_split
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.layer import model_batches
 from clx.ml.run_directory.layout import RunDir
+from clx.ml.run_directory.marks import complete_checkpoints
 from clx.ml.run_directory.staging import set_aside
-from clx.ml.training import checkpoints
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def refused(new: RunDir, place: RunDir, job: Job) -> Iterator[None]:
         was_there = place.is_complete()
         kept = set_aside(new, place)
         again = "train again"
-        if checkpoints.complete_checkpoints(place.checkpoints):
+        if complete_checkpoints(place.checkpoints):
             again += " (resume=True continues from the last checkpoint)"
         said = str(error) or type(error).__name__
         raise NotPublishedError(

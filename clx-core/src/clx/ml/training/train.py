@@ -38,6 +38,7 @@ from clx.ml.run_directory.config import (
 from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.run_directory.lock import only_writer
+from clx.ml.run_directory.marks import IDENTITY
 from clx.ml.run_directory.staging import recover, staged
 from clx.ml.task.lora_options import require_peft, uses_lora
 from clx.ml.task.options import option_names
@@ -192,7 +193,7 @@ def _settle(place: RunDir, request: Request) -> None:
 def _enter(place: RunDir, identity: dict[str, Any], request: Request) -> Path | None:
     """Begin the training, or return the checkpoint to resume from."""
     folder = place.checkpoints
-    require_shared(folder, checkpoints.IDENTITY)
+    require_shared(folder, IDENTITY)
     return checkpoints.enter(folder, identity, request.resume or not is_main_process())
 
 

@@ -1,0 +1,37 @@
+"""``clx note``: write a note about a run, or print it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from clx.cli.output import Output
+from clx.cli.parameters import JsonOption, RunArgument
+
+
+def note(
+    run_name: RunArgument,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]", help='The new note. "" removes the note.'),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write or print a note about a run.
+
+    `clx runs` and `clx show` display the note. It lies in the run directory as `note.txt`, moves with
+    the run, and stays when the run is trained again. Without TEXT, prints the note.
+    """
+    with Output(as_json) as out:
+        from clx.ml.run_directory.finding import find_any_run
+        from clx.ml.run_directory.notes import read_note, write_note
+
+        run = find_any_run(run_name)
+        if words is not None:
+            write_note(run, " ".join(words))
+        text = read_note(run)
+        if as_json:
+            out.json({"run": run.path.name, "path": run.path, "note": text})
+        elif words is None:
+            out.records([line] for line in text.splitlines())

@@ -1,0 +1,63 @@
+"""``clx runs --unfinished``: list the trainings that were interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clx.cli.failures import complain
+from clx.cli.output import Output
+
+if TYPE_CHECKING:
+    from clx.ml.run_directory.unfinished import Unfinished
+
+
+def write_unfinished(out: Output, folder: Path, task: str | None) -> None:
+    """Write the unfinished trainings in a folder, the newest first.
+
+    Args:
+        out: the output of the command.
+        folder: the parent of run directories.
+        task: the task whose trainings are listed, None for all.
+
+    Raises:
+        TaskNotFoundError: there is no such task, and no training of it.
+    """
+    from clx.ml.run_directory.unfinished import unfinished_runs
+
+    found = unfinished_runs(folder)
+    if task is not None:
+        name = canonical(task, {run.task for run in found})
+        found = [run for run in found if run.task == name]
+    found.sort(key=lambda run: run.when, reverse=True)
+    if out.as_json:
+        out.json([run.to_dict() for run in found])
+        return
+    if not found:
+        complain(f"There are no unfinished trainings in {folder}.")
+        return
+    out.table(("run", "task", "steps", "saved", "path"), map(_row, found))
+    out.line("To continue one, repeat its `clx train` command with --resume.")
+
+
+def _row(run: Unfinished) -> tuple[Any, ...]:
+    steps = f"{run.step} of {run.steps}" if run.steps else str(run.step)
+    return run.path.name, run.task, steps, f"{run.when:%Y-%m-%d %H:%M}", run.path
+
+
+def canonical(task: str, present: Collection[str | None]) -> str:
+    """Return the own name of a task that was given by its name or by an alias.
+
+    Args:
+        task: what the user wrote.
+        present: names of tasks that runs have; a task need not be installed to be one of them.
+
+    Raises:
+        TaskNotFoundError: there is no such task.
+    """
+    if task in present:
+        return task
+    from clx.ml import task_registry
+
+    return str(task_registry[task].name)
