@@ -45,6 +45,7 @@ class Cli:
         with self._monkeypatch.context() as patch:
             patch.setenv("COLUMNS", str(width))
             patch.setenv("NO_COLOR", "1")
+            patch.setenv("TERM", "xterm")
             patch.setattr(sys, "stdout", terminal)
             self.status = main([str(argument) for argument in arguments])
         self.out = _STYLE.sub("", terminal.getvalue())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 # Before anything imports huggingface_hub, which reads them at import.
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TERM"] = "xterm"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # clx sets it too, but a test may import the package itself.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

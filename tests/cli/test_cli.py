@@ -233,15 +233,15 @@ def test_a_full_disk_is_not_silent(unbuffered, monkeypatch):
     assert "Exception ignored" not in done.stderr
 
 
-def test_a_warning_of_clx_is_one_line(cli, monkeypatch):
+def test_a_warning_of_clx_is_a_message_without_a_place(cli, monkeypatch):
     def warn(parent):
-        warnings.warn("some\n  thing", ClxWarning, stacklevel=1)
+        warnings.warn("some\n  - thing\n", ClxWarning, stacklevel=1)
         return []
 
     monkeypatch.setattr("clx.ml.run_directory.finding.saved_runs", warn)
     cli("runs", "--json")
     assert json.loads(cli.out) == []
-    assert cli.err == "warning: some thing\n"
+    assert cli.err == "warning: some\n  - thing\n"
 
 
 def test_the_caller_keeps_its_way_to_show_warnings(cli):
@@ -493,7 +493,7 @@ def test_training_on_the_command_line(cli, quick, fruit_csv, own_data_dir):
     assert 0 <= document["metrics"]["accuracy"] <= 1
     warned = [line for line in cli.err.splitlines() if line.startswith("warning: ")]
     assert len(warned) == 1
-    assert "'stone'" in warned[0]
+    assert "'stone'" in cli.err
 
     config = json.loads((folder / "config.json").read_text())
     assert config["label_names"] == ["fruit", "animal", "stone"]
@@ -596,7 +596,7 @@ def test_bases_in_a_pipe_and_as_json(cli, tiny_model, fruit_csv, own_data_dir):
     assert row[0] == str(tiny_model)
     assert empty == [""]
     assert last == ["recommended", str(tiny_model)]
-    assert "warning: Base models that could not be measured are left out: - no/such" in cli.err
+    assert "warning: Base models that could not be measured are left out:\n  - no/such" in cli.err
     document = json.loads(cli(*words, "--json").out)
     assert document["recommended"] == document["bases"][0]["base"] == str(tiny_model)
     assert list(document["left_out"]) == ["no/such"]

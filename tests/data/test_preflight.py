@@ -190,7 +190,7 @@ def test_truncated_texts():
 def test_examples_are_five_and_cut_short():
     found = only(check_data(split([f"{LONG} {LONG}"] * 9)), "duplicate_rows")
     assert (found.count, len(found.rows), len(found.examples)) == (8, 5, 5)
-    assert "and 3 more. They" in found.message
+    assert "and 5 more. They" in found.message  # a message shows three
     assert LONG not in found.message
 
 
@@ -240,8 +240,8 @@ def test_strict_lists_everything():
     with pytest.raises(DataFormatError) as raised:
         raise_if_strict(check)
     for finding in check.findings:
-        assert finding.message in str(raised.value)
-        assert finding.message in str(check)
+        assert finding.message in " ".join(str(raised.value).split())
+        assert finding.message in " ".join(str(check).split())
     assert "strict_data=True" in str(raised.value)
 
 

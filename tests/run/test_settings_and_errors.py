@@ -151,7 +151,11 @@ def test_cells_are_their_repr_cut_short():
     assert cell("a") == "'a'"
     assert cell("x" * 58) == repr("x" * 58)
     assert len(cell("x" * 59)) == 60
-    assert cell("x" * 5000).endswith("…")
+    assert cell("x" * 5000).endswith("x…'")
+    # Between two words, if that leaves more than half.
+    assert cell(f"{'some words ' * 5}and more words") == f"'{'some words ' * 5}…'"
+    assert cell(f"a {'x' * 5000}").endswith("x…'")
+    assert len(cell(list(range(500)))) <= 60
     assert "\n" not in cell("a\nb")
     assert cell("\ud800").isascii()
 

@@ -30,7 +30,7 @@ class Bar:
 def made(monkeypatch):
     made = []
     monkeypatch.setattr(
-        callbacks, "tqdm", lambda **options: made.append(Bar(**options)) or made[-1]
+        callbacks, "progress_bar", lambda **options: made.append(Bar(**options)) or made[-1]
     )
     return made
 
@@ -40,7 +40,8 @@ def tell(tmp_path):
     """Tell the callback of an event, at a step of twenty."""
     bars, args = ProgressBars("evaluate"), TrainingArguments(output_dir=str(tmp_path))
 
-    def event(name, step=0, first_process=True, **more):
+    def event(name, step=0, first_process=True, chosen_by=None, **more):
+        args.metric_for_best_model = chosen_by
         state = TrainerState(max_steps=20, global_step=step, is_world_process_zero=first_process)
         getattr(bars, name)(args, state, TrainerControl(), **more)
 
@@ -65,6 +66,19 @@ def test_the_bar_keeps_the_last_evaluation_beside_the_newest_loss(made, tell, ca
     tell("on_log", logs=None)
     assert made[0].shown == {"loss": "0.125", "eval_loss": "0.25"}
     assert capsys.readouterr().out == ""
+
+
+def test_the_metric_that_chooses_the_model_is_first(made, tell):
+    tell("on_train_begin", chosen_by="mae")
+    tell("on_log", logs={"loss": 0.5, "eval_loss": 0.25, "eval_f1_macro": 0.75, "eval_mae": 1.5})
+    assert list(made[0].shown.items()) == [
+        ("mae", "1.5"),
+        ("f1_macro", "0.75"),
+        ("loss", "0.5"),
+        ("eval_loss", "0.25"),
+    ]
+    tell("on_log", logs={"eval_mae": "not a number"})
+    assert made[0].shown["mae"] == "1.5"
 
 
 def test_each_evaluation_has_its_bar_which_stays_only_without_a_training(made, tell):

@@ -1,6 +1,7 @@
 """Formatting problems: clx collects them, then raises one error that lists all of them."""
 
 from clx_runtime.problems import (
+    IN_WARNINGS,
     MAX_CELL,
     MAX_EXAMPLES,
     MAX_PROBLEMS,
@@ -15,6 +16,7 @@ from clx_runtime.problems import (
 )
 
 __all__ = [
+    "IN_WARNINGS",
     "MAX_CELL",
     "MAX_EXAMPLES",
     "MAX_PROBLEMS",

@@ -8,6 +8,8 @@ from typing import Any
 
 MAX_PROBLEMS = 10
 MAX_EXAMPLES = 5
+IN_WARNINGS = 3
+"""How many examples a warning has; an error has more, because the user has to correct them all."""
 MAX_CELL = 60
 
 
@@ -40,9 +42,16 @@ def _fold(name: str) -> str:
 
 
 def cell(value: Any) -> str:
-    """Return the repr of a value for a message, truncated to 60 characters."""
+    """Return the repr of a value for a message, truncated to 60 characters, at a space if possible."""
     text = repr(value)
-    return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
+    if len(text) <= MAX_CELL:
+        return text
+    quote = text[-1] if text[-1] in "'\"" else ""
+    begun = text[: MAX_CELL - 1 - len(quote)]
+    whole_words, space, _ = begun.rpartition(" ")
+    if space and len(whole_words) > MAX_CELL // 2:
+        begun = f"{whole_words} "
+    return f"{begun}…{quote}"
 
 
 def examples(values: Sequence[Any], limit: int = MAX_EXAMPLES) -> str:

@@ -23,13 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from clx.cli.failures import close_stdout, ensure_streams, show_warning
     from clx.cli.processes import begin_process, end_process
+    from clx.cli.streams import text_above_bars
     from clx.errors import ClxWarning
 
     ensure_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not begin_process(words):
         return 0
-    with warnings.catch_warnings():
+    with text_above_bars(), warnings.catch_warnings():
         warnings.simplefilter("always", ClxWarning)
         warnings.showwarning = show_warning
         debug = False

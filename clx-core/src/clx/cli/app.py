@@ -44,6 +44,9 @@ from clx.cli.tune import tune
 from clx.cli.verify import verify
 
 PROGRAM = "clx"
+SHORT_HELP = 400
+"""The most characters of a command's first sentence in the list of commands."""
+
 COMMANDS = (
     check,
     train,
@@ -97,6 +100,11 @@ class _LightHelp:
 
 
 class _Command(_LightHelp, TyperCommand):
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Return the whole first sentence, which the list of commands wraps instead of cutting it."""
+        whole: str = super().get_short_help_str(SHORT_HELP)
+        return whole
+
     def invoke(self, context: Any) -> Any:
         try:
             return super().invoke(context)

@@ -185,7 +185,8 @@ def tasks() -> Iterator[Diagnosis]:
         problem = broken_task(name)
         what = f"task {name}"
         if problem is None:
-            yield Diagnosis("ok", what, ", ".join(task_registry.entry(name).origins))
+            plugins = task_registry.entry(name).plugins
+            yield Diagnosis("ok", what, ", ".join(plugin.origin for plugin in plugins))
         else:
             yield Diagnosis("broken", what, problem)
     for failure in task_registry.unreadable:

@@ -22,6 +22,7 @@ from clx.errors import (
     TaskNotFoundError,
     UnfinishedError,
 )
+from clx.ml.machine import terminal
 
 BROKEN = 1
 USER_ERROR = 2
@@ -135,7 +136,11 @@ def _first_line(error: BaseException) -> str:
 
 
 def complain(message: str) -> None:
-    """Write a line to stderr, above any progress bar there."""
+    """Write a message to stderr, above any progress bar there; a terminal gets wrapped lines."""
+    if terminal.is_terminal(sys.stderr):
+        from clx.cli.drawing import wrapped_message
+
+        message = wrapped_message(message, terminal.columns(sys.stderr))
     bar = getattr(sys.modules.get("tqdm"), "tqdm", None)
     if bar is None:
         print(message, file=sys.stderr)
@@ -158,12 +163,12 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show a clx warning as one line, and any other warning as Python does.
+    """Show a clx warning without the place in the code, and any other warning as Python does.
 
     Replaces ``warnings.showwarning``.
     """
     if issubclass(category, ClxWarning):
-        complain(f"warning: {' '.join(str(message).split())}")
+        complain(f"warning: {str(message).strip()}")
     else:
         complain(warnings.formatwarning(message, category, filename, lineno, line).rstrip())
 

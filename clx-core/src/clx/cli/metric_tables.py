@@ -26,7 +26,7 @@ def write_evaluation(out: Output, result: EvaluationResult, title: str) -> None:
     write_metrics(out, result.metrics, title)
     for name, frame in result.tables.items():
         if name not in NOT_PRINTED:
-            write_frame(out, name, frame)
+            write_frame(out, name.replace("_", " ").capitalize(), frame)
 
 
 def headline(metrics: Mapping[str, Any]) -> tuple[str, float] | None:

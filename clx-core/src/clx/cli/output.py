@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TextIO
+from typing import Any, Self, TextIO
 
 from clx.cli.failures import InterruptedCommandError, output_may_close
+from clx.ml.machine import terminal
 
 _NAMED = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 # Characters that end a line or control a terminal, and halves of surrogate pairs.
@@ -39,6 +40,7 @@ class Output:
         self._no_header = no_header
         self._stream: TextIO = sys.stdout
         self.is_terminal = not as_json and self._stream.isatty()
+        self._has_written = False
         self._others = contextlib.redirect_stdout(sys.stderr)
 
     def __enter__(self) -> Self:
@@ -67,11 +69,12 @@ class Output:
     def line(self, text: str) -> None:
         """Write a line on a terminal only, not in a pipe."""
         if self.is_terminal:
-            self._write(text + "\n")
+            self._block([text])
 
     def blank(self) -> None:
-        """Write an empty line between two tables."""
-        self._write("\n")
+        """Write an empty line between two tables; on a terminal, there always is one."""
+        if not self.is_terminal:
+            self._write("\n")
 
     def records(self, rows: Iterable[Sequence[Any]]) -> None:
         """Write each row as a line of tab-separated fields, uncut, as soon as it is available."""
@@ -119,30 +122,34 @@ class Output:
         before = "" if self.is_terminal else prefix
         self.table(("", ""), ((before + name, value) for name, value in pairs), title)
 
-    def _draw(self, columns: Sequence[str], rows: list[list[Any]], title: str | None) -> None:
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+    def _draw(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None
+    ) -> None:
+        # rich, which measures wide characters, is imported only for a terminal.
+        from clx.cli import drawing
 
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            show_header=any(columns),
-            pad_edge=False,
-        )
-        for position, column in enumerate(columns):
-            values = [row[position] for row in rows]
-            numeric = bool(values) and all(isinstance(v, int | float) for v in map(_item, values))
-            justify: Literal["left", "right"] = "right" if numeric else "left"
-            # Use Text here and in the cells, because rich interprets brackets in a str as markup.
-            table.add_column(Text(column), justify=justify, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(shown(value)) for value in row))
-        console = Console(file=self._stream, highlight=False)
-        with output_may_close():
-            if title is not None:
-                console.print(Text(title, style="bold"))
-            console.print(table)
+        columns, rows, parent = drawing.without_parent(columns, rows)
+        title = title if parent is None else f"{title}, in {parent}" if title else str(parent)
+        numeric = [
+            any(columns)
+            and all(isinstance(_item(row[position]), int | float | None) for row in rows)
+            for position in range(len(columns))
+        ]
+        table = drawing.Table(columns, [[shown(value) for value in row] for row in rows], numeric)
+        width = terminal.columns(self._stream)
+        heading = [] if title is None else drawing.wrapped(title, width)
+        if terminal.has_styles(self._stream):
+            heading = [f"\x1b[1m{line}\x1b[0m" for line in heading]
+        if terminal.is_plain():
+            lines = drawing.plainly(table, width)
+        else:
+            lines = drawing.drawn(table, width, "─" if _encodes("─", self._stream) else "-")
+        self._block([*heading, *lines])
+
+    def _block(self, lines: Sequence[str]) -> None:
+        """Write lines, after an empty one if there are others above."""
+        self._write("\n".join([*([""] if self._has_written else []), *lines, ""]))
+        self._has_written = True
 
     def _write(self, text: str) -> None:
         if not _encodes(text, self._stream):
@@ -184,14 +191,29 @@ def field(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Format a value as a cell of a table on a terminal."""
+    """Format a value as a cell of a table on a terminal: rounded, empty for None and NaN."""
     value = _item(value)
-    return f"{value:.4f}" if isinstance(value, float) else field(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            return ""
+        # A learning rate of 2e-5 is not 0.0000.
+        return f"{value:.3g}" if 0 < abs(value) < 0.0005 else f"{value:.4f}"
+    return field(_rounded(value))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def clipped(text: str, width: int) -> str:
-    """Truncate a text to ``width`` characters."""
-    return text if len(text) <= width else text[: width - 1] + "…"
+    """Truncate a text to ``width`` characters, between two words."""
+    from clx.cli.drawing import shortened
+
+    return shortened(text, width)
 
 
 def plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from itertools import chain, islice, tee
 from typing import TYPE_CHECKING, Any
 
 from clx.cli.output import Output, clipped
+from clx.ml.machine.progress import progress_bar
 
 if TYPE_CHECKING:
     from clx.ml import TrainingRun
@@ -72,6 +73,4 @@ def predicted(
 
 
 def _bar(predictions: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(predictions, desc="predict", unit=" texts", delay=1))
+    return iter(progress_bar(predictions, desc="predict", unit="texts", delay=1))

@@ -26,7 +26,7 @@ def report(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]",
+            metavar="DATA",
             help="Labeled data to evaluate on [default: use the results of training]",
         ),
     ] = None,

@@ -15,7 +15,7 @@ def serve(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Names or directories of runs. The first one answers at the root.",
             autocompletion=run_names,
         ),

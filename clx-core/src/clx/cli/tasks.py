@@ -23,9 +23,9 @@ def tasks(
 ) -> None:
     """List the installed tasks.
 
-    Prints the name, distribution, version, class and state of each task. Imports the tasks only with
-    --check; the exit status is then 1 if a task is broken. In a pipe: a heading and one task
-    per line, fields separated by tabs.
+    Prints the name, distribution, version and state of each task. Imports the tasks only with
+    --check; the exit status is then 1 if a task is broken. In a pipe: a heading and one task per
+    line, with its class before its state; fields separated by tabs.
     """
     with Output(as_json, no_header) as out:
         from clx.ml.run.opening import task_registry
@@ -37,8 +37,12 @@ def tasks(
         if as_json:
             out.json(found)
         elif found:
-            rows = [row for task in found for row in _rows(task)]
-            out.table(("task", "distribution", "class", "state"), rows)
+            columns = ["task", "distribution", "class", "state"]
+            if out.is_terminal:
+                # With it, the table would be wider than most terminals.
+                columns.remove("class")
+            rows = [[row[column] for column in columns] for task in found for row in _rows(task)]
+            out.table(columns, rows)
         else:
             complain("No tasks are installed: pip install clx-tasks-classification")
         broken = check and (any(task["problem"] for task in found) or task_registry.unreadable)
@@ -46,14 +50,14 @@ def tasks(
         raise typer.Exit(BROKEN)
 
 
-def _rows(task: dict[str, Any]) -> list[tuple[str, ...]]:
+def _rows(task: dict[str, Any]) -> list[dict[str, str]]:
     return [
-        (
-            task["name"],
-            f"{plugin['distribution']} {plugin['version']}",
-            plugin["value"],
-            state(task),
-        )
+        {
+            "task": task["name"],
+            "distribution": f"{plugin['distribution']} {plugin['version']}",
+            "class": plugin["value"],
+            "state": state(task),
+        }
         for plugin in task["plugins"]
     ]
 

@@ -167,7 +167,7 @@ def estimate_prediction(
     shards = None if request.shards is None else _shards(rows, request)
     output: list[tuple[float, float]] = []
     backends = []
-    for name in with_progress(list(engines), "estimate", "backend", {}):
+    for name in with_progress(list(engines), "estimate", "backends", {}):
         measured = measure_apart(Measuring(engines[name], texts, request.seconds))
         if measured.problem is None and request.form is not None and not output:
             output.append(_written(request, request.form, rows, measured))

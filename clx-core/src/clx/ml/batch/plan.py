@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
 from clx.errors import ConfigError, RunDirError
 from clx.ml.batch.inputs import Input
 from clx.ml.data.reading import Reading
 from clx.ml.data.tables.rows import joined_rows
+from clx.ml.machine.progress import progress_bar
 from clx.ml.prediction.text_rows import require_columns, require_in_all_files
 from clx.problems import cell
 
@@ -190,7 +189,7 @@ def make_plan(
     used = [name for name in joined.schema.names if name in {*columns, *wish.text_columns}]
     schema = pa.schema([joined.schema.field(name).remove_metadata() for name in used])
     files = []
-    with tqdm(inputs, desc="count rows", unit="files", delay=1) as bar:
+    with progress_bar(inputs, desc="count rows", unit="files", delay=1) as bar:
         for given, rows in zip(bar, opened, strict=True):
             count = counts.get(given.fingerprint, rows.count)
             if count is None:

@@ -11,8 +11,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tqdm.auto import tqdm
-
 from clx import __version__
 from clx.errors import ClxWarning, DataFormatError, PluginError, RunDirError
 from clx.ml.batch.causes import is_about_data
@@ -23,6 +21,7 @@ from clx.ml.batch.plan import Part
 from clx.ml.batch.ray_cluster import connected, import_ray, nodes_of, workers_for
 from clx.ml.batch.ray_dispatch import Dispatch
 from clx.ml.batch.records import Failure, Record
+from clx.ml.machine.progress import progress_bar
 from clx.ml.machine.termination import noticing_sigterm
 from clx_runtime.callers import user_level
 from clx_runtime.cpus import given_cpus
@@ -85,7 +84,7 @@ def predict_on_ray(
             ray, Start(job), workers, stopping, is_final=is_about_data
         )
         rows = sum(part.rows for part in parts)
-        with tqdm(desc="predict", unit="rows", delay=1, total=rows) as bar:
+        with progress_bar(desc="predict", unit="rows", delay=1, total=rows) as bar:
             bar.update(rows - sum(part.rows for part in missing))
             for outcome in dispatch.outcomes(missing):
                 part = outcome.work

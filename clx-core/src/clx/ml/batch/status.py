@@ -9,8 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm.auto import tqdm
-
 from clx.errors import RunNotFoundError, UnfinishedError
 from clx.ml.batch.place import place_at
 from clx.ml.batch.plan import Part, Plan
@@ -19,6 +17,7 @@ from clx.ml.data.arrow_values import is_json
 from clx.ml.data.tables.targets import open_target
 from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.disk import full_disk_named
+from clx.ml.machine.progress import progress_bar
 from clx.ml.results.parts import PartsStatus
 from clx.ml.run_directory.lock import only_writer_of_file
 from clx.problems import examples
@@ -120,7 +119,7 @@ def _require_finished(records: Records, parts: Sequence[Part]) -> None:
 
 
 def _rows(records: Records, parts: Sequence[Part], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for part in tqdm(parts, desc="join", unit="parts", delay=1):
+    for part in progress_bar(parts, desc="join", unit="parts", delay=1):
         with records.open_part(part) as opened:
             for batch in opened.iter_batches():
                 yield _typed(batch, schema)

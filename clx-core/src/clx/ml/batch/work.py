@@ -7,14 +7,13 @@ import socket
 import time
 from collections.abc import Sequence
 
-from tqdm.auto import tqdm
-
 from clx.errors import DataFormatError
 from clx.ml.batch.causes import is_about_data
 from clx.ml.batch.guard import PlanGuard
 from clx.ml.batch.job import PartsJob, PartsWorker
 from clx.ml.batch.plan import Part
 from clx.ml.batch.records import Failure, Record
+from clx.ml.machine.progress import progress_bar
 from clx.ml.machine.termination import noticing_sigterm
 
 ATTEMPTS = 3
@@ -49,7 +48,8 @@ def predict_shard(
     guard = PlanGuard(job)
     with noticing_sigterm() as check:
         worker = job.worker(check)
-        with tqdm(desc=what, unit="rows", delay=1, total=sum(part.rows for part in parts)) as bar:
+        rows = sum(part.rows for part in parts)
+        with progress_bar(desc=what, unit="rows", delay=1, total=rows) as bar:
             for part in parts:
                 check()
                 if part in missing:

@@ -18,7 +18,7 @@ from clx.ml.data.reading import Reading
 from clx.ml.data.row_targets import require_weights
 from clx.ml.data.task_frames import own_frame, validated_frame
 from clx.ml.task.author_code import author_code
-from clx.problems import cell, examples
+from clx.problems import IN_WARNINGS, cell, examples
 from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
@@ -205,7 +205,8 @@ def _warn_of_missing(task: Task, frame: pd.DataFrame, own: Sequence[str]) -> Non
     if missing:
         warnings.warn(
             f"The training rows have no row of {len(missing)} of the {len(own)} labels of the run "
-            f"({examples(missing)}): the training may unlearn them. Pass replay= with old rows.",
+            f"({examples(missing, IN_WARNINGS)}): the training may unlearn them. Pass replay= with old "
+            f"rows.",
             DataWarning,
             stacklevel=user_level(),
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import PluginError
+from clx.ml.machine.progress import progress_bar
 from clx.problems import cell, names
 
 if TYPE_CHECKING:
@@ -46,11 +47,12 @@ def to_dataset(
         PluginError: ``tokenize`` returned something that is not such a dict, or none of ``columns``.
     """
     from datasets import Dataset, concatenate_datasets
-    from tqdm.auto import tqdm
 
     chunks = []
     starts = range(0, len(data), CHUNK_ROWS)
-    for start in tqdm(starts, desc=f"tokenize {what}", unit="k", delay=1, disable=not progress):
+    for start in progress_bar(
+        starts, desc=f"tokenize {what}", unit="thousand rows", delay=1, disable=not progress
+    ):
         rows = data.iloc[start : start + CHUNK_ROWS]
         kept, chunk_row_of = tokenized_rows(rows, tokenize, columns)
         if row_of is not None and chunk_row_of is not None:

@@ -21,6 +21,7 @@ from clx.ml.data.first_rows import FirstRows
 from clx.ml.data.lazy_rows import PART_ROWS, LazyRows
 from clx.ml.data.task_frames import ColumnNames, column_names, own_frame
 from clx.ml.machine.distributed import is_main_process
+from clx.ml.machine.progress import progress_bar
 from clx.ml.task.author_code import author_code, validate_frame
 from clx.settings import cache_dir
 
@@ -218,9 +219,7 @@ def _shown(
     parts: Iterable[tuple[int, pd.DataFrame]], total: int, what: str
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield the parts behind a progress bar."""
-    from tqdm.auto import tqdm
-
-    bar = tqdm(total=total, desc=what, unit="row", delay=1, disable=not is_main_process())
+    bar = progress_bar(total=total, desc=what, unit="rows", delay=1, disable=not is_main_process())
     with bar:
         for start, part in parts:
             yield start, part

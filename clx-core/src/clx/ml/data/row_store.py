@@ -28,6 +28,7 @@ from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.sources import matching_files, open_rows
 from clx.ml.data.tables.streams import FileSource
 from clx.ml.machine.distributed import is_main_process
+from clx.ml.machine.progress import progress_bar
 from clx.ml.machine.running import is_running
 from clx.ml.run_directory.files import fsync, write_json, writing
 from clx.ml.run_directory.staging import remove
@@ -207,14 +208,13 @@ def _remove_later(rows: LazyRows, paths: Sequence[Path]) -> None:
 def _write(file: Path, rows: Rows) -> dict[str, Any]:
     """Write rows into an Arrow file, and return their number and digest."""
     import pyarrow as pa
-    from tqdm.auto import tqdm
 
     schema = _plain(rows.schema)
     digest, count = hashlib.sha256(), 0
-    bar = tqdm(
+    bar = progress_bar(
         total=rows.count,
         desc=f"copy {rows.name}",
-        unit="row",
+        unit="rows",
         delay=1,
         disable=not is_main_process(),
     )

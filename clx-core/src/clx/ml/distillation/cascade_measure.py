@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
 from clx.ml.distillation.choice import Observed
+from clx.ml.machine.progress import progress_bar
 from clx_runtime.cascade import Cascade, closest, same_decisions
 from clx_runtime.label_set import LabelSet
 from clx_runtime.one_label import OneLabel
@@ -87,7 +86,7 @@ def answers(model: LoadedModel, texts: Sequence[str], what: str) -> Answers:
 
 
 def _chunks(texts: Sequence[str], size: int, what: str) -> Iterable[list[str]]:
-    with tqdm(total=len(texts), desc=what, unit="text", delay=1) as bar:
+    with progress_bar(total=len(texts), desc=what, unit="texts", delay=1) as bar:
         for start in range(0, len(texts), size):
             some = list(texts[start : start + size])
             yield some

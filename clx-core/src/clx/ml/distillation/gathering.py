@@ -6,11 +6,10 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
 from clx.errors import DataFormatError, DataWarning
 from clx.ml.data.text_hashes import text_hash
 from clx.ml.distillation.setting_aside import Sides, sides_of
+from clx.ml.machine.progress import progress_bar
 from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def gathered(source: TextSource, teacher: Teacher, max_texts: int, hidden: bool)
     seen: dict[int, None] = {}
     scores, read, is_cut = [], 0, False
     total = None if source.count is None else min(source.count, max_texts)
-    with tqdm(desc="teacher", unit="texts", total=total, delay=1, disable=hidden) as bar:
+    with progress_bar(desc="teacher", unit="texts", total=total, delay=1, disable=hidden) as bar:
         for chunk in source.chunks:
             fresh = _fresh(chunk, seen, max_texts)
             read += len(chunk)

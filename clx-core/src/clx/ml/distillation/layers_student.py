@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from clx.errors import ConfigError
 from clx.ml.distillation.soft_loss import soft_loss
 from clx.ml.distillation.student import Course
 from clx.ml.evaluation.evaluate import Predicted, predict_frame_rows
+from clx.ml.machine.progress import progress_bar
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.head.layer import divide_head, find_head
 from clx.ml.model.head.pooling import pooling_modules
@@ -218,7 +218,7 @@ def _train(
     )
     generator = torch.Generator().manual_seed(request.seed)
     best, kept = float("inf"), None
-    with tqdm(total=steps, desc="student", unit="steps", disable=request.hidden) as bar:
+    with progress_bar(total=steps, desc="student", unit="steps", disable=request.hidden) as bar:
         for epoch in range(1, epochs + 1):
             model.train()
             total = 0.0

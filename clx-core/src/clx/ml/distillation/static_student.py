@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from clx.errors import ConfigError
 from clx.ml.data.lengths import input_limit
@@ -31,6 +30,7 @@ from clx.ml.distillation.vocabulary import (
     whole_vocabulary,
 )
 from clx.ml.evaluation.evaluate import Predicted, predict_frame_rows
+from clx.ml.machine.progress import progress_bar
 from clx_runtime.static_files import EMBEDDINGS, SCALES, StudentFiles, quantized
 from clx_runtime.static_model import StaticModel
 from clx_runtime.texts import TextRow
@@ -244,7 +244,8 @@ def _train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
     generator = torch.Generator().manual_seed(request.seed)
     best, kept = float("inf"), network.state_dict()
-    for epoch in tqdm(range(1, epochs + 1), desc="student", unit="epochs", disable=request.hidden):
+    numbers = range(1, epochs + 1)
+    for epoch in progress_bar(numbers, desc="student", unit="epochs", disable=request.hidden):
         network.train()
         total = 0.0
         order = learned[torch.randperm(len(learned), generator=generator)]

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
+from clx.ml.machine.progress import progress_bar
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.machine.tensor_cache import Entry, TensorCache, digest_of, folder_digest
 from clx.settings import cache_dir
@@ -73,7 +72,7 @@ def _computed(folder: Path, ids: Sequence[int], trusted: bool, hidden: bool) -> 
     found = []
     with torch.inference_mode():
         starts = range(0, len(ids), BATCH)
-        for start in tqdm(starts, desc="tokens", unit="batches", delay=1, disable=hidden):
+        for start in progress_bar(starts, desc="tokens", unit="batches", delay=1, disable=hidden):
             # A tokenizer may know more tokens than its model.
             some = [min(number, highest) for number in ids[start : start + BATCH]]
             batch = torch.tensor([[*before, number, *after] for number in some])

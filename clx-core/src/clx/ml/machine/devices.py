@@ -9,6 +9,7 @@ from typing import Any
 from clx.errors import ClxWarning, ConfigError
 from clx.ml.machine.distributed import process_count
 from clx.ml.machine.forks import ready_after_fork
+from clx_runtime.callers import user_level
 
 
 def trains_on_cpu(device: Any, arguments: Mapping[str, Any]) -> bool:
@@ -57,7 +58,7 @@ def choose_device(wanted: str | None, stored: bool = False) -> Any:
         message = f"The device {wanted!r} cannot be used here ({str(error).splitlines()[0]})"
         if not stored:
             raise ConfigError(f"{message}; use device={best!r}") from error
-        warnings.warn(f"{message}; using {best!r}", ClxWarning, stacklevel=2)
+        warnings.warn(f"{message}; using {best!r}", ClxWarning, stacklevel=user_level())
         return torch.device(best)
     return device
 

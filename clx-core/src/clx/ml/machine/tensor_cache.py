@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from clx.errors import ClxWarning
+from clx_runtime.callers import user_level
 
 MAX_BYTES = 2 * 2**30
 """The size of the cache; beyond it, the entries that were unused for the longest time are removed."""
@@ -89,7 +90,7 @@ class TensorCache:
                 f"{self.what} cannot be kept in {self.folder}: {error.strerror or error}. The next "
                 f"call computes them again.",
                 ClxWarning,
-                stacklevel=2,
+                stacklevel=user_level(),
             )
 
     def _write(self, key: str, data: bytes) -> None:

@@ -25,6 +25,7 @@ from clx.ml.plugins.entry_points import (
     unique,
 )
 from clx.problems import cell
+from clx_runtime.callers import user_level
 
 GROUP = "clx.plugins"
 
@@ -99,12 +100,11 @@ class Plugins:
             )
         except (Exception, SystemExit) as error:
             self.failures.append(Failure(plugin.origin, plugin.name, error))
-            warnings.warn(
+            message = (
                 f"The plugin {plugin.name!r} of {plugin.origin} is left out: loading "
-                f"{plugin.value!r} raised {type(error).__name__}: {error}",
-                ClxWarning,
-                stacklevel=2,
+                f"{plugin.value!r} raised {type(error).__name__}: {error}"
             )
+            warnings.warn(message, ClxWarning, stacklevel=user_level())
 
     def register(self, plugin: Any, name: str | None = None) -> None:
         """Add a plugin; see :func:`register_plugin`.

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
 from clx.errors import ConfigError, DataWarning
 from clx.ml.data.lengths import warn_truncated
 from clx.ml.data.reading import DEFAULT_READING, Reading
@@ -25,6 +23,7 @@ from clx.ml.data.tables.sources import open_rows
 from clx.ml.data.tables.targets import Target, file_identity, open_target
 from clx.ml.data.tables.writing import write_rows
 from clx.ml.machine.disk import full_disk_named
+from clx.ml.machine.progress import progress_bar
 from clx.ml.prediction.output_types import Types
 from clx.ml.prediction.record_batch import (
     PredictedRows,
@@ -162,7 +161,7 @@ def _parts(
     columns = Columns(tuple(carried), job.prefix, skip)
     how = RowPrediction(rows, job.text_columns, skip, job.types)
     first = 0
-    with tqdm(desc=f"predict {Path(source.name).name}", unit="rows", delay=1) as bar:
+    with progress_bar(desc=f"predict {Path(source.name).name}", unit="rows", delay=1) as bar:
         bar.total = source.count
         for number, whole in enumerate(source.parts(PART_ROWS)):
             batch = whole.select(used)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clx.errors import DataFormatError
 from clx.ml.results.cards import Card, card_html, plain_card, rows_table
+from clx.problems import IN_WARNINGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +19,9 @@ LabelSet: TypeAlias = frozenset[str]
 
 TRAIN, EVAL = "train_data", "eval_data"
 
+WIDTH = 80
+"""The characters of a printed line. Notebooks would break a longer one inside of a word."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -25,11 +30,12 @@ class Finding:
     Attributes:
         kind: one of :data:`KINDS`, such as ``"leaked_texts"``, or a task's own kind.
         where: ``"train_data"`` or ``"eval_data"``.
-        message: what was found, where, how often, with examples and a remedy.
+        message: what was found, where, how often, with at most three examples and the remedy.
         count: the number of rows concerned, or of labels if ``kind`` is about labels.
         rows: the index labels of at most five of these rows; empty if ``kind`` is about labels.
         examples: at most five examples in words.
         severity: ``"warning"``.
+        remedy: what to do, which is the end of the message; empty if the message does not end with it.
     """
 
     kind: str
@@ -39,6 +45,7 @@ class Finding:
     rows: tuple[Any, ...] = ()
     examples: tuple[str, ...] = ()
     severity: str = "warning"
+    remedy: str = ""
 
     def __str__(self) -> str:
         return self.message
@@ -114,7 +121,11 @@ class DataCheck:
         return f"a sample of {sample} of the {rows} rows of {name}{labels}"
 
     def _listed(self, heading: str) -> str:
-        return "\n".join([heading, *(f"  - {finding.message}" for finding in self.findings)])
+        lines = _lines(heading)
+        for finding in self.findings:
+            problem = finding.message.removesuffix(finding.remedy).rstrip()
+            lines += [*_lines(problem, "  - "), *_lines(finding.remedy, "    ")]
+        return "\n".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a frame with one row per finding and one column per attribute."""
@@ -166,6 +177,18 @@ def as_sample(check: DataCheck, rows: int | None, counted: int) -> DataCheck:
     )
 
 
+def _lines(text: str, beginning: str = "") -> list[str]:
+    """Return the lines of a text, wrapped at spaces and indented like its beginning."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=beginning,
+        subsequent_indent=" " * len(beginning),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def raise_if_strict(check: DataCheck, strict: bool = True) -> None:
     """Raise an error that lists all findings, if there are any and ``strict`` is true.
 
@@ -180,6 +203,6 @@ def raise_if_strict(check: DataCheck, strict: bool = True) -> None:
 
 
 def joined(parts: Sequence[str], total: int) -> str:
-    """Return examples as text, and how many more there are if ``total`` is larger."""
-    more = total - len(parts)
-    return ", ".join(parts) + (f" and {more} more" if more > 0 else "")
+    """Return at most three examples as text, and how many more there are of ``total``."""
+    more = total - len(parts[:IN_WARNINGS])
+    return ", ".join(parts[:IN_WARNINGS]) + (f" and {more} more" if more > 0 else "")

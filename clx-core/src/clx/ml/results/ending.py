@@ -12,6 +12,12 @@ EARLY_STOPPING, TIME_BUDGET, CALLBACK = "early_stopping", "time_budget", "callba
 END_OF_STREAM = "end_of_stream"
 """The values of ``TrainingResult.stopped``."""
 
+_ENDED_BY = {
+    EARLY_STOPPING: "early stopping",
+    TIME_BUDGET: "the time budget",
+    CALLBACK: "a callback",
+}
+
 _STOPPED = {
     EARLY_STOPPING: "early stopping: the eval metric stopped improving",
     TIME_BUDGET: "the time budget",
@@ -47,3 +53,22 @@ def kept_in_words(results: Mapping[str, Any]) -> str | None:
 def stopped_in_words(results: Mapping[str, Any]) -> str | None:
     """Return what stopped a training early, None if it ran to its end; see :func:`kept_in_words`."""
     return _STOPPED.get(str(results.get("stopped")))
+
+
+def end_in_words(results: Mapping[str, Any], planned: int, last: float) -> str | None:
+    """Return what ended a training early and which model it kept, None if it ran and kept everything.
+
+    Args:
+        results: the entries of :func:`kept_in_words` and :func:`stopped_in_words`, with ``epochs``.
+        planned: the number of planned steps.
+        last: the epoch that ended last.
+    """
+    steps, epochs = results["steps"], results["epochs"]
+    said, kept = [], kept_in_words(results)
+    by = _ENDED_BY.get(str(results.get("stopped")))
+    if by is not None:
+        of = f" of {planned}" if steps < planned else ""
+        said.append(f"ended by {by} at step {steps}{of}, epoch {epochs:.3g}")
+    if kept is not None and (by is not None or results.get("kept_model") != last):
+        said.append(f"kept {kept}")
+    return "; ".join(said) or None

@@ -110,7 +110,7 @@ def compare_bases(task: Task, request: BasesRequest, with_base: WithBase) -> pd.
     measured: list[Measured] = []
     failures: dict[str, Exception] = {}
     notes: dict[str, list[str]] = {}
-    for name in with_progress(listed, "compare bases", "base", arguments):
+    for name in with_progress(listed, "compare bases", "base models", arguments):
         try:
             chosen = candidate(name, task.run_dir_parent)
             with with_base(chosen):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import OutOfMemoryError, TrainingError
+from clx.ml.machine.progress import progress_bar
 from clx.ml.results.ending import TIME_BUDGET
 from clx.ml.results.tuning import Tuning
 from clx.ml.results.tuning_pages import FAILED, FINISHED, OUT_OF_TIME
@@ -79,10 +80,10 @@ def _durations(study: TuningStudy) -> list[float]:
 
 @contextlib.contextmanager
 def _progress(bench: Bench, done: int, trials: int) -> Iterator[Any]:
-    from tqdm.auto import tqdm
-
     hidden = bool(bench.start.arguments.get("disable_tqdm"))
-    with tqdm(total=trials, initial=done, desc="tune", unit="trial", disable=hidden) as bar:
+    with progress_bar(
+        total=trials, initial=done, desc="tune", unit="trials", disable=hidden
+    ) as bar:
         yield bar
 
 

@@ -60,7 +60,7 @@ def cross_validate(task: Task, request: FoldRequest) -> EvaluationResult:
     warn_truncated(limit, split.truncated, len(frame), "data")
     predictor = _Predictor(start, split, request.fine_tune)
     options, results = copy.deepcopy(options_of_task(task)), []
-    for number, fold in enumerate(with_progress(folds, "cross-validate", "fold", arguments), 1):
+    for number, fold in enumerate(with_progress(folds, "cross-validate", "folds", arguments), 1):
         for name, value in copy.deepcopy(options).items():
             setattr(task, name, value)
         with _interrupt_explained(number, len(folds)):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from clx.errors import ClxWarning
+from clx_runtime.callers import user_level
 
 IGNORED = frozenset(
     {
@@ -102,7 +103,7 @@ def translate(
         warnings.warn(
             f"training_args: transformers 5 no longer has {', '.join(ignored)}; ignored",
             ClxWarning,
-            stacklevel=2,
+            stacklevel=user_level(),
         )
     for name, value in arguments.items():
         if name in IGNORED or (name == "report_to" and value is None):

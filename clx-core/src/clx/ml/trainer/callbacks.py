@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
 from transformers import ProgressCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_callback import PrinterCallback
 
-SHOWN = ("loss", "eval_loss", "eval_accuracy", "eval_f1_macro", "eval_f1_micro")
-"""The numbers to show next to the bar, if the log has them."""
+from clx.ml.machine.progress import progress_bar
+
+SHOWN = ("eval_accuracy", "eval_f1_macro", "eval_f1_micro", "loss", "eval_loss")
+"""The numbers to show next to the bar, if the log has them, after the metric that chooses the model."""
 
 EVERY = 10
 """Training steps, or evaluation batches, between two calls of :func:`trim_heap`."""
@@ -35,33 +36,44 @@ class ProgressBars(ProgressCallback):  # type: ignore[misc]
     def __init__(self, description: str) -> None:
         super().__init__()
         self.description = description
+        self._names: tuple[str, ...] = SHOWN
         self._shown: dict[str, str] = {}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Open the bar, at the step where a resumed training continues."""
         self.current_step = state.global_step
+        chosen_by = args.metric_for_best_model
+        if chosen_by is not None:
+            chosen_by = f"eval_{chosen_by.removeprefix('eval_')}"
+        self._names = SHOWN if chosen_by is None else tuple(dict.fromkeys((chosen_by, *SHOWN)))
         self._shown = {}
         if state.is_world_process_zero:
-            self.training_bar = tqdm(
-                total=state.max_steps, initial=state.global_step, desc="train", unit="step"
+            self.training_bar = progress_bar(
+                total=state.max_steps, initial=state.global_step, desc="train", unit="steps"
             )
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Show the newest loss and evaluation."""
-        new = {key: f"{logs[key]:.4g}" for key in SHOWN if key in (logs or {})}
+        found = {key: (logs or {}).get(key) for key in self._names}
+        new = {key: f"{v:.4g}" for key, v in found.items() if isinstance(v, int | float)}
         if self.training_bar is not None and new:
             self._shown |= new
-            self.training_bar.set_postfix(self._shown)
+            shown = {key: self._shown[key] for key in self._names if key in self._shown}
+            # Only the loss has two values.
+            titles = {
+                key: key if key == "eval_loss" else key.removeprefix("eval_") for key in shown
+            }
+            self.training_bar.set_postfix({titles[key]: value for key, value in shown.items()})
 
     def on_prediction_step(
         self, args: Any, state: Any, control: Any, eval_dataloader: Any = None, **kwargs: Any
     ) -> None:
         """Advance the bar of predictions, which appears if they take longer than a second."""
         if state.is_world_process_zero and self.prediction_bar is None:
-            self.prediction_bar = tqdm(
+            self.prediction_bar = progress_bar(
                 total=len(eval_dataloader),
                 desc=self.description,
-                unit="batch",
+                unit="batches",
                 leave=self.training_bar is None,
                 delay=1,
             )

@@ -16,6 +16,7 @@ from clx.ml.model.lora.adapter import Adapter, add_adapter
 from clx.ml.model.lora.files import AdapterFiles, files_of
 from clx.ml.task.lora_options import lora_settings, uses_lora
 from clx.ml.trainer.trainer import sample_of
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -94,7 +95,7 @@ def settle(
                 f"{str(model.dtype).removeprefix('torch.')}. The metrics are those of the merged model; "
                 f"lora_merge=False also keeps the adapter itself",
                 ClxWarning,
-                stacklevel=2,
+                stacklevel=user_level(),
             )
     return notes, files
 

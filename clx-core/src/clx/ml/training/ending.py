@@ -7,8 +7,17 @@ from typing import Any
 
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
-from clx.ml.results.ending import CALLBACK, EARLY_STOPPING, END_OF_STREAM, TIME_BUDGET
+from clx.ml.machine.distributed import is_main_process
+from clx.ml.machine.progress import write_message
+from clx.ml.results.ending import (
+    CALLBACK,
+    EARLY_STOPPING,
+    END_OF_STREAM,
+    TIME_BUDGET,
+    end_in_words,
+)
 from clx.ml.run_directory.marks import step_of
+from clx.ml.trainer.callbacks import ProgressBars
 from clx.ml.training.time_budget import Budget
 
 
@@ -48,6 +57,22 @@ def stopped_by(trainer: Trainer, budget: Budget | None, limited: bool) -> str | 
             return EARLY_STOPPING
         return CALLBACK if budget is None else TIME_BUDGET
     return TIME_BUDGET if limited else None
+
+
+def tell_ending(trainer: Trainer, results: Mapping[str, Any]) -> None:
+    """Write below the bar what ended the training early and which model it kept, if there is a bar.
+
+    Args:
+        trainer: the Trainer, after its training.
+        results: the entries of the results that ``end_in_words`` takes.
+    """
+    has_bars = any(isinstance(each, ProgressBars) for each in trainer.callback_handler.callbacks)
+    if not has_bars or not is_main_process():
+        return
+    state = trainer.state
+    words = end_in_words(results, state.max_steps, round(float(state.epoch or 0), 4))
+    if words is not None:
+        write_message(f"train: {words}")
 
 
 def _patience(trainer: Trainer) -> Iterator[Mapping[str, Any]]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from tqdm.auto import tqdm
 from transformers import TrainerCallback
+
+from clx.ml.machine.progress import write_message
 
 NOTE = (
     "clx: stopping after this step, so that the training can be resumed; press Ctrl-C again to stop "
@@ -50,7 +50,7 @@ class StopOnInterrupt(TrainerCallback):  # type: ignore[misc]
         def ask(number: int, frame: FrameType | None) -> None:
             self.asked = True
             signal.signal(signal.SIGINT, before)
-            tqdm.write(NOTE, file=sys.stderr)
+            write_message(NOTE)
 
         signal.signal(signal.SIGINT, ask)
         try:

@@ -50,7 +50,8 @@ from clx.ml.training.data import Data, check_or_warn
 from clx.ml.training.decide import decided
 from clx.ml.training.defaults import choose_arguments
 from clx.ml.training.earlier import Earlier, Finished
-from clx.ml.training.fit import Fitted, fit
+from clx.ml.training.ending import tell_ending
+from clx.ml.training.fit import KEPT, Fitted, fit
 from clx.ml.training.following import Follower, NobodyFollows
 from clx.ml.training.identity import identifying
 from clx.ml.training.job import Call, Job
@@ -150,6 +151,7 @@ def train_run(
                     task, base, tokenizer, splits, complete, work_dir, resume_from, call, start
                 )
                 fitted = fit(job)
+                _tell_ending(fitted)
                 fitted.notes |= {**request.notes, **data.notes(complete, fitted.steps)}
                 evaluation = _evaluation(job, fitted, place.path)
                 result = TrainingResult(
@@ -220,6 +222,12 @@ def _check(place: RunDir, job: Job, model: PreTrainedModel, reopen: Reopen, new:
 def _finished(job: Job, fitted: Fitted) -> Finished:
     frame = None if job.evaluated is None else job.evaluated.frame
     return Finished(job.task, job.tokenizer, fitted.model, frame)
+
+
+def _tell_ending(fitted: Fitted) -> None:
+    if fitted.trainer is not None:
+        found = {"kept_model": fitted.kept, KEPT: fitted.notes.get(KEPT), "stopped": fitted.stopped}
+        tell_ending(fitted.trainer, {**found, "steps": fitted.steps, "epochs": fitted.epochs})
 
 
 def _checked_callbacks(callbacks: Any) -> list[Any]:

@@ -43,7 +43,7 @@ REPEATED = Rule(
 LEAKED = Rule(
     "leaked_texts",
     "the text is also in train_data",
-    "Metrics will be better than on new texts: remove these rows from one of the two",
+    "Metrics will look too good: remove these rows from one of the two",
 )
 NEARLY_LEAKED = Rule(
     "nearly_leaked_texts", "the text is almost the same as one in train_data", LEAKED.remedy

@@ -93,4 +93,4 @@ def _about_labels(
         for name, count in list(counts.items())[:MAX_EXAMPLES]
     ]
     message = f"{where}: {what}: {joined(parts, len(counts))}. {remedy}."
-    return [Finding(kind, where, message, len(counts), (), tuple(parts))]
+    return [Finding(kind, where, message, len(counts), (), tuple(parts), remedy=f"{remedy}.")]

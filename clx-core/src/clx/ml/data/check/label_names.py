@@ -30,12 +30,12 @@ def similar_label_findings(
         for group in groups[:MAX_EXAMPLES]
     ]
     count = sum(len(group) for group in groups)
+    remedy = "If they mean the same, write them the same way."
     message = (
         f"{where}: {count} of {len(set(space))} labels differ from another one only in case, Unicode "
-        f"form, or invisible characters: {joined(parts, len(groups))}. If they mean the same, write "
-        f"them the same way."
+        f"form, or invisible characters: {joined(parts, len(groups))}. {remedy}"
     )
-    return [Finding("similar_labels", where, message, count, (), tuple(parts))]
+    return [Finding("similar_labels", where, message, count, (), tuple(parts), remedy=remedy)]
 
 
 def joined_label_findings(train: Sequence[LabelSet], is_list: bool) -> list[Finding]:
@@ -63,13 +63,14 @@ def joined_label_findings(train: Sequence[LabelSet], is_list: bool) -> list[Find
     parts = [f"{cell(name)} ({_rows(counts[name])})" for name in list(found)[:MAX_EXAMPLES]]
     separator = next(iter(found.values()))
     remedy = (
-        f"label_separator={separator!r} of multi-label-classification splits the cells of a file"
+        f"If they are, split them: label_separator={separator!r} of multi-label-classification "
+        f"splits the cells of a file."
     )
     message = (
         f"{TRAIN}: {len(found)} of {len(counts)} labels look like several labels: "
-        f"{joined(parts, len(found))}. If they are, split them: {remedy}."
+        f"{joined(parts, len(found))}. {remedy}"
     )
-    return [Finding("joined_labels", TRAIN, message, len(found), (), tuple(parts))]
+    return [Finding("joined_labels", TRAIN, message, len(found), (), tuple(parts), remedy=remedy)]
 
 
 def _counts(rows: Sequence[LabelSet]) -> Counter[str]:

@@ -142,9 +142,11 @@ class TextIndex:
         parts = tuple(shown[:MAX_EXAMPLES])
         listed = joined(parts, len(positions) if total is None else total)
         share = f"{len(positions)} of {len(self.texts)} rows"
-        message = f"{self.name}: {rule.what} in {share}: {listed}. {rule.remedy}."
+        remedy = f"{rule.remedy.removesuffix('.')}."
+        message = f"{self.name}: {rule.what} in {share}: {listed}. {remedy}"
         rows = tuple(_plain(self.rows[position]) for position in positions[:MAX_EXAMPLES])
-        return [Finding(rule.kind, self.name, message, len(positions), rows, parts)]
+        count = len(positions)
+        return [Finding(rule.kind, self.name, message, count, rows, parts, remedy=remedy)]
 
 
 def _label_set(labels: Any) -> LabelSet:

@@ -27,6 +27,7 @@ from clx.ml.data.tables.quoting import (
 from clx.ml.data.tables.rows import Rows, refuse_repeated
 from clx.ml.data.tables.streams import FileSource
 from clx.problems import cell
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -216,7 +217,7 @@ def _scan(layout: Layout, dialect: Dialect, keep: bool) -> Rows | BadRow:
         warnings.warn(
             f"{layout.text.source.name}: quotes are escaped with backslashes and were read that way",
             DataWarning,
-            stacklevel=2,
+            stacklevel=user_level(),
         )
     schema = pa.schema([(name, pa.string()) for name in layout.columns])
     return Rows(layout.text.source.name, schema, read, count, text_cells=True)

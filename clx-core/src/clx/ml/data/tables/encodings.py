@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from clx.errors import DataFormatError, DataWarning
 from clx.ml.data.tables.streams import BLOCK, FileSource, blocks
+from clx_runtime.callers import user_level
 
 UTF8 = "utf-8"
 
@@ -119,7 +120,7 @@ def text_file(source: FileSource, encoding: str | None) -> TextFile:
                 f"{source.name} is not UTF-8 (line {bad}). It was read as {detected}, the most likely "
                 f"encoding. Pass encoding={detected!r} to confirm it, or the correct encoding.",
                 DataWarning,
-                stacklevel=2,
+                stacklevel=user_level(),
             )
             return TextFile(source, detected)
     raise DataFormatError(

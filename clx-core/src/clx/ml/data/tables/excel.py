@@ -15,7 +15,8 @@ from clx.ml.data.tables.json_rows import rows_of_objects
 from clx.ml.data.tables.json_types import EXACT_IN_FLOAT
 from clx.ml.data.tables.rows import Rows, refuse_repeated
 from clx.ml.data.tables.streams import FileSource
-from clx.problems import did_you_mean, examples, names
+from clx.problems import IN_WARNINGS, did_you_mean, examples, names
+from clx_runtime.callers import user_level
 
 PIP_LINE = "pip install 'clx-core[excel]'"
 
@@ -72,10 +73,11 @@ def _chosen(workbook: Any, source: FileSource) -> tuple[str, list[Cells]]:
         return "", []
     if len(with_rows) > 1:
         warnings.warn(
-            f"{source.name}: the sheet {with_rows[0]!r} was read, not {examples(with_rows[1:])}. "
+            f"{source.name}: the sheet {with_rows[0]!r} was read, not "
+            f"{examples(with_rows[1:], IN_WARNINGS)}. "
             f"Pass {f'{Path(source.name).name}#{with_rows[1]}'!r} to read another sheet.",
             DataWarning,
-            stacklevel=2,
+            stacklevel=user_level(),
         )
     return with_rows[0], _cells(workbook, with_rows[0])
 

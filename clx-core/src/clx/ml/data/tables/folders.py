@@ -20,7 +20,8 @@ from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.similar import like_it
 from clx.ml.data.tables.streams import FileSource, zip_members
 from clx.ml.run_directory.layout import CONFIG, MANIFEST
-from clx.problems import examples, names
+from clx.problems import IN_WARNINGS, examples, names
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,9 +61,9 @@ def data_files(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
     if left:
         warnings.warn(
             f"{len(left)} files of {source!r} were left out, because clx does not read their "
-            f"format{' beside others' if rows and texts else ''}: {examples(left)}",
+            f"format{' beside others' if rows and texts else ''}: {examples(left, IN_WARNINGS)}",
             DataWarning,
-            stacklevel=2,
+            stacklevel=user_level(),
         )
     return used
 

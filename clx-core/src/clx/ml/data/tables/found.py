@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from clx.errors import DataWarning
-from clx.problems import examples
+from clx.problems import IN_WARNINGS, examples
+from clx_runtime.callers import user_level
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def _tell_links(source: str, others: Iterable[tuple[Path, str]]) -> None:
     if links:
         warnings.warn(
             f"{len(links)} links in {source!r} were left out, because they lead to folders or to "
-            f"nothing: {examples(links)}",
+            f"nothing: {examples(links, IN_WARNINGS)}",
             DataWarning,
-            stacklevel=2,
+            stacklevel=user_level(),
         )
 
 

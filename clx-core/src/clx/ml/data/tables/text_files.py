@@ -15,7 +15,8 @@ from clx.ml.data.reading import Reading
 from clx.ml.data.tables.encodings import MARKS, SAMPLE, UTF8, encoding_like, text_file
 from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.streams import FileSource
-from clx.problems import examples, names
+from clx.problems import IN_WARNINGS, examples, names
+from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,9 +105,9 @@ def _of_one_split(name: str, files: Sequence[FileSource]) -> list[FileSource]:
     if deep and beside:
         warnings.warn(
             f"{len(beside)} files of {name!r} were left out, because the others are in one folder "
-            f"per label: {examples(beside)}",
+            f"per label: {examples(beside, IN_WARNINGS)}",
             DataWarning,
-            stacklevel=2,
+            stacklevel=user_level(),
         )
     return deep or list(files)
 
@@ -146,9 +147,9 @@ def _encodings(name: str, files: Sequence[FileSource], given: str | None) -> dic
         warnings.warn(
             f"{len(unknown)} files of {name} are not UTF-8. They were read as {detected}, the most "
             f"likely encoding. Pass encoding={detected!r} to confirm it, or the correct one: "
-            f"{examples(called)}",
+            f"{examples(called, IN_WARNINGS)}",
             DataWarning,
-            stacklevel=2,
+            stacklevel=user_level(),
         )
     return found
 
