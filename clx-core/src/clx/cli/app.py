@@ -18,6 +18,7 @@ from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.cross_validate import cv
 from clx.cli.decisions import decisions
+from clx.cli.demo import demo
 from clx.cli.distill import distill
 from clx.cli.doctor import doctor
 from clx.cli.estimate import estimate
@@ -40,6 +41,7 @@ from clx.cli.verify import verify
 
 PROGRAM = "clx"
 COMMANDS = (
+    demo,
     train,
     tune,
     bases,
