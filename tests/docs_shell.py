@@ -49,5 +49,7 @@ class Shell:
         url = self._server.url + url.removeprefix(USUAL_ADDRESS)
         data = dict(zip(options[::2], options[1::2], strict=True))
         assert set(data) <= {"-d"}, "write curl URL, or curl URL -d JSON"
-        answer = httpx.request("POST" if data else "GET", url, content=data.get("-d"), timeout=PATIENCE)
+        answer = httpx.request(
+            "POST" if data else "GET", url, content=data.get("-d"), timeout=PATIENCE
+        )
         assert answer.status_code == 200, answer.text

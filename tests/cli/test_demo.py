@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
+from cli_helpers import Cli
 from clx.cli.demo_data import all_messages
 from clx.ml import hookimpl, training_run
 from clx.ml.plugins import register_plugin
-from cli_helpers import Cli
 
 TOPICS = "account billing cancellation damage delivery feedback product returns".split()
 FILES = ["messages.csv", "answers.csv", "test.csv", "new.csv"]
@@ -148,7 +148,11 @@ def test_the_tour_shows_each_command_and_what_comes_next(cli, tmp_path, tiny_bas
     verbs = [words[1] for words in shown]
     assert verbs == ["train", "train", "compare", "evaluate", "predict"]
     folder = tmp_path / "a shop"
-    assert sorted(path.name for path in (folder / "runs").iterdir()) == ["first", "second", "topics"]
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == [
+        "first",
+        "second",
+        "topics",
+    ]
     assert (folder / "runs" / "second" / "report.html").exists()
     assert (folder / "evaluation" / "report.html").exists()
     assert len(rows_of(folder / "corrected.csv")) < len(rows_of(folder / "messages.csv"))

@@ -37,14 +37,14 @@ class Message:
     topics: tuple[str, ...]
     mistake: str = ""
 
-    def right(self) -> list[str]:
+    def right_row(self) -> list[str]:
         """Return the row of a table with the right labels: text, label, labels."""
         return [self.text, self.topics[0], SEPARATOR.join(self.topics)]
 
-    def given(self) -> list[str]:
+    def given_row(self) -> list[str]:
         """Return the same row with the labels that the message was given."""
         if not self.mistake:
-            return self.right()
+            return self.right_row()
         labels = [self.mistake, *(each for each in self.topics[1:] if each != self.mistake)]
         return [self.text, self.mistake, SEPARATOR.join(labels)]
 
@@ -54,7 +54,10 @@ def all_messages() -> list[Message]:
     text = (resources.files("clx.cli") / "demo_messages.csv").read_text(encoding="utf-8")
     return [
         Message(
-            row["part"], row["text"], tuple(filter(None, row["topics"].split(SEPARATOR))), row["mistake"]
+            row["part"],
+            row["text"],
+            tuple(filter(None, row["topics"].split(SEPARATOR))),
+            row["mistake"],
         )
         for row in csv.DictReader(text.splitlines())
     ]
@@ -79,9 +82,9 @@ def write_data(folder: Path) -> dict[Path, int]:
         parts[message.part].append(message)
     columns = ["text", "label", "labels"]
     tables = {
-        MESSAGES: [columns, *(message.given() for message in parts["train"])],
-        ANSWERS: [columns, *(message.right() for message in parts["train"])],
-        TEST: [columns, *(message.right() for message in parts["test"])],
+        MESSAGES: [columns, *(message.given_row() for message in parts["train"])],
+        ANSWERS: [columns, *(message.right_row() for message in parts["train"])],
+        TEST: [columns, *(message.right_row() for message in parts["test"])],
         NEW: [columns[:1], *([message.text] for message in parts["new"])],
     }
     with writing(folder):

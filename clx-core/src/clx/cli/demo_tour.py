@@ -47,7 +47,9 @@ def give_tour(
         _predict(tour)
         _end(tour)
     except BaseException:
-        complain(f"The demo did not finish. What it wrote is in {folder}; remove it to start again.")
+        complain(
+            f"The demo did not finish. What it wrote is in {folder}; remove it to start again."
+        )
         raise
 
 
