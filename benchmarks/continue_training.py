@@ -1,6 +1,6 @@
 """Continue a run with new labels against training all labels from scratch, on Banking77.
 
-A run is trained on 60 of the 77 labels, with few rows a label. Then it is continued with rows of the
+A run is trained on 60 of the 77 labels, with few rows per label. Then it is continued with rows of the
 other 17 labels, with and without old rows mixed in. Accuracy is that on the test split, on the test rows
 of the 60 labels, and on those of the 17 labels. The column kept has the epoch of the published model, or
 probe: with few rows, a fine-tuning may lose against the probe. --rows 60 --fine-tuned leaves out the

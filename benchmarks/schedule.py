@@ -188,7 +188,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=Setting.rows)
     parser.add_argument("--workers", type=int, default=Setting.workers)
-    parser.add_argument("--rate", type=float, default=Setting.rate, help="rows a second per worker")
+    parser.add_argument(
+        "--rate", type=float, default=Setting.rate, help="rows per second and worker"
+    )
     parser.add_argument("--overhead", type=float, default=Setting.overhead, help="seconds per part")
     parser.add_argument("--seeds", type=int, default=7)
     arguments = parser.parse_args()

@@ -16,11 +16,12 @@ class Contender:
     """One line of the tables.
 
     Attributes:
-        title: as the tables call it.
-        script: which ``scripts/peer_*.py`` runs it.
-        environment: which ``requirements/*.txt`` it needs; clx is installed from this checkout.
-        options: what the script is told.
-        cut: whether texts are cut as they are for the others.
+        title: its name in the tables.
+        script: the script that runs it, ``scripts/peer_{script}.py``.
+        environment: its file of packages, ``requirements/{environment}.txt``; clx is installed from
+            this checkout.
+        options: arguments of the script.
+        cut: whether texts are truncated as for the others.
     """
 
     title: str
@@ -39,10 +40,8 @@ CONTENDERS = {
     "clx": Contender("**clx**", "clx", "clx"),
     "clx-head": Contender("clx, `fine_tune=False`", "clx", "clx", {"fine_tune": False}),
     "clx-bf16": Contender("clx, `bf16`", "clx", "clx", BF16),
-    "clx-whole": Contender("clx, texts not cut at 128 tokens", "clx", "clx", cut=False),
-    "clx-whole-bf16": Contender(
-        "clx, texts not cut at 128 tokens, `bf16`", "clx", "clx", BF16, cut=False
-    ),
+    "clx-whole": Contender("clx, whole texts", "clx", "clx", cut=False),
+    "clx-whole-bf16": Contender("clx, whole texts, `bf16`", "clx", "clx", BF16, cut=False),
     "trainer": Contender("HF Trainer, defaults", "trainer", "trainer"),
     "setfit": Contender("SetFit, defaults", "setfit", "setfit"),
     "setfit-20": Contender(

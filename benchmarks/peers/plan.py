@@ -1,4 +1,4 @@
-"""Which trials there are, and in which order: what tells most in a second first."""
+"""The trials and their order: those that tell most per second come first."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ SEEDS = (0, 1, 2)
 QUICK = ("svm", "embeddings", "clx-head")
 OTHERS = ("trainer", "simpletransformers")
 MIDDLE = 64
-"""Rows a label at the middle size, one seed."""
+"""Rows per label at the middle size, one seed."""
 
 LARGER = ("r8", "banking77", "20news")
 """The sets of which all rows are trained on, one seed."""
 
 
 SIZES = ("small", "middle", "all")
-"""8 or 10 rows a label, 64, and all rows."""
+"""8 or 10 rows per label, 64, and all rows."""
 
 
 class Trial(NamedTuple):

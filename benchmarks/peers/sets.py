@@ -17,7 +17,7 @@ import pandas as pd
 import data
 
 SETS = ("agnews", "20news-topics", "r8", "nlupp", "banking77", "20news")
-"""From the fewest rows with 8 or 10 a label to the most."""
+"""From the fewest rows with 8 or 10 per label to the most."""
 
 TITLES = {
     "agnews": "AG News",
@@ -33,7 +33,7 @@ GIVEN = ("agnews", "nlupp", "banking77")
 
 TOPICS = ("comp", "rec", "sci", "talk")
 SMALL = {"agnews": 8, "20news-topics": 8, "r8": 8, "nlupp": 8, "banking77": 10, "20news": 8}
-"""Rows a label at the small size."""
+"""Rows per label at the small size."""
 
 CUT = {"20news-topics": 128, "r8": 128, "20news": 128}
 """Tokens at which these long texts are cut for everyone who has a tokenizer."""

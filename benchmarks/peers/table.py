@@ -1,9 +1,9 @@
 """Print the tables of finished trials as Markdown: ``python benchmarks/peers/table.py > tables.md``.
 
-A cell is the mean over seeds, ± their sample standard deviation where there are several, and the mean
-seconds of training + prediction. An empty cell has not been made. A sign after seconds says on which
-machine they were taken (``SIGNS``); they are compared within one machine only. Of a trial that was made
-on a GPU too, what the CPU gave is shown.
+For each size, one table has the scores and one the seconds of training. A score is the mean over
+seeds, with ± their sample standard deviation if there are several. "-" means that there is no trial.
+Seconds can be compared within one machine only, so each machine has its own line. If a trial ran on a
+GPU too, its score on the CPU is shown.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from sets import MULTI_LABEL, SETS, SMALL, TITLES
 import run
 
 SIZES = {
-    "8 rows a label (Banking77: 10)": SMALL,
-    f"{MIDDLE} rows a label": dict.fromkeys(SETS, MIDDLE),
+    "8 rows per label (Banking77: 10)": SMALL,
+    f"{MIDDLE} rows per label": dict.fromkeys(SETS, MIDDLE),
     "all rows": dict.fromkeys(SETS, None),
 }
-"""For each table, the rows a label of each set."""
+"""For each size, the rows per label of each set."""
 
-SIGNS = {"2": "", "1": "†", "3": "§", "4": "¶", "5": "◊", "H100": "‡"}
-"""By the names of machines; others are named. Of several in a cell, the seconds are the first one's."""
+MACHINES = ("2", "1", "3", "4", "5", "H100")
+"""Machines in order of preference: two contenders are compared on the first that both have."""
+
+NONE = "-"
 
 Done = dict[Trial, dict[str, Any]]
 
@@ -39,27 +41,19 @@ def lines_of(done: Done, who: str, name: str, a_label: int | None) -> list[dict[
     return [line for line in found if line is not None]
 
 
-def cell(lines: Sequence[dict[str, Any]]) -> str:
-    """Return mean ± spread and seconds; what failed stands there as such."""
+def score_cell(lines: Sequence[dict[str, Any]]) -> str:
+    """Return mean ± spread, or why there is none."""
     good = [line for line in lines if "score" in line]
     failed = [line["failed"] for line in lines if "failed" in line]
     if not good:
-        return "" if not failed else failed[0] if "not finished" in failed[0] else "failed"
+        return NONE if not failed else failed[0] if "not finished" in failed[0] else "failed"
     spread = f" ± {statistics.stdev(line['score'] for line in good):.3f}" if len(good) > 1 else ""
     missed = f", {len(failed)} failed" if failed else ""
-    machine = _machines(good)[0]
-    taken = _seconds(good, machine)
-    sign = SIGNS.get(machine, f" ({machine})")
-    times = f"{_time(taken.training)} + {_time(taken.whole - taken.training)} s{sign}"
-    return f"{_score(good):.3f}{spread}, {times}{missed}"
+    return f"{_score(good):.3f}{spread}{missed}"
 
 
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
-
-
-def scores_table(done: Done, title: str, sizes: dict[str, int | None]) -> list[str]:
-    """Return the Markdown of one size: a contender a line, a set a column."""
+def size_tables(done: Done, title: str, sizes: dict[str, int | None]) -> list[str]:
+    """Return the Markdown of one size: the scores, then the seconds of training."""
     names = [
         name for name in SETS if any(lines_of(done, who, name, sizes[name]) for who in CONTENDERS)
     ]
@@ -70,12 +64,29 @@ def scores_table(done: Done, title: str, sizes: dict[str, int | None]) -> list[s
         + (" (micro-F1)" if name in MULTI_LABEL else "")
         for name in names
     ]
-    table = ["", f"| {title} | {' | '.join(heads)} |", f"|---|{'---|' * len(names)}"]
+    scores = ["", f"| {title} | {' | '.join(heads)} |", f"|---|{'---|' * len(names)}"]
+    titles = " | ".join(TITLES[name] for name in names)
+    seconds = [
+        "",
+        f"| seconds of training | machine | {titles} |",
+        f"|---|---|{'---|' * len(names)}",
+    ]
     for who, contender in CONTENDERS.items():
-        cells = [cell(lines_of(done, who, name, sizes[name])) for name in names]
-        if any(cells):
-            table.append(f"| {contender.title} | {' | '.join(cells)} |")
-    return table
+        cells = [score_cell(lines_of(done, who, name, sizes[name])) for name in names]
+        if set(cells) != {NONE}:
+            scores.append(f"| {contender.title} | {' | '.join(cells)} |")
+        good = {name: _good(done, who, name, sizes[name]) for name in names}
+        for machine in _machines([line for lines in good.values() for line in lines]):
+            times = [_time(good[name], machine) for name in names]
+            seconds.append(f"| {contender.title} | {machine} | {' | '.join(times)} |")
+    return [*scores, *seconds]
+
+
+def _time(lines: Sequence[dict[str, Any]], machine: str) -> str:
+    if machine not in {line["machine"] for line in lines}:
+        return NONE
+    seconds = _seconds(lines, machine).training
+    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"
 
 
 def _rows(done: Done, name: str, a_label: int | None) -> str:
@@ -85,11 +96,10 @@ def _rows(done: Done, name: str, a_label: int | None) -> str:
 
 
 def distances(done: Done, who: str = "clx") -> list[str]:
-    """Return the Markdown of how far ``who`` is from each other contender, size by size.
+    """Return the Markdown of how ``who`` differs from each other contender, size by size.
 
-    Only sets that both have are counted, each once: the mean of the differences of their means in
-    points, the smallest of them, and the geometric means of the ratios of their seconds, of which only
-    those of one machine are compared.
+    Each set that both have counts once: the mean and the smallest of the differences in points, and
+    the geometric means of the ratios of their seconds. Only seconds of one machine are compared.
     """
     table = []
     for title, sizes in SIZES.items():
@@ -113,8 +123,8 @@ def distances(done: Done, who: str = "clx") -> list[str]:
                 )
     head = [
         "",
-        "| size | clx less | sets | points, mean | points, worst set | sets timed | training time of "
-        "clx / its | with prediction |",
+        "| size | clx against | sets | points, mean | points, worst set | sets timed | "
+        "ratio of training times | ratio with prediction |",
     ]
     return [*head, "|---|---|---|---|---|---|---|---|", *table] if table else []
 
@@ -136,7 +146,7 @@ def _score(lines: Sequence[dict[str, Any]]) -> float:
 
 def _machines(lines: Sequence[dict[str, Any]]) -> list[str]:
     names = {line["machine"] for line in lines}
-    return [*(name for name in SIGNS if name in names), *sorted(names - set(SIGNS))]
+    return [*(name for name in MACHINES if name in names), *sorted(names - set(MACHINES))]
 
 
 def _seconds(lines: Sequence[dict[str, Any]], machine: str) -> Seconds:
@@ -150,15 +160,15 @@ def _seconds(lines: Sequence[dict[str, Any]], machine: str) -> Seconds:
 
 
 def _ratio(ratios: Sequence[float]) -> str:
-    return f"{statistics.geometric_mean(ratios):.2f}" if ratios else ""
+    return f"{statistics.geometric_mean(ratios):.2f}" if ratios else NONE
 
 
 def notes(done: Done) -> list[str]:
-    """Return what is missing or went wrong, and what was used."""
+    """Return what is missing or failed, and the versions of packages."""
     missing = [t for t in plan() if t not in done and not run.one_seed_is_enough(t, done)]
-    made = [f"{len(done)} trials are finished or failed, {len(missing)} of the plan are missing."]
+    made = [f"{len(done)} trials are finished or failed; {len(missing)} planned ones are missing."]
     failed = [
-        f"- {CONTENDERS[t.contender].title}, {TITLES[t.data]}, {t.a_label or 'all'} rows a label, "
+        f"- {CONTENDERS[t.contender].title}, {TITLES[t.data]}, {t.a_label or 'all'} rows per label, "
         f"seed {t.seed}: {line['failed']}"
         for t, line in done.items()
         if "failed" in line
@@ -176,13 +186,13 @@ def notes(done: Done) -> list[str]:
 
 
 def main() -> None:
-    """Print a table a size, the distances and the notes."""
+    """Print the tables of each size, the distances and the notes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--trials", type=Path, nargs="+", default=[run.TRIALS, run.ON_GPU])
     done: Done = {}
     for file in parser.parse_args().trials:
         done = run.finished(file) | done
-    tables = [scores_table(done, title, sizes) for title, sizes in SIZES.items()]
+    tables = [size_tables(done, title, sizes) for title, sizes in SIZES.items()]
     lines = [line for table in (*tables, distances(done), notes(done)) for line in table]
     print("\n".join(lines).strip())
 

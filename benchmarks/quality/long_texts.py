@@ -2,7 +2,7 @@
 
     python benchmarks/quality/long_texts.py DATA [--fine-tune] [--sets 20news r8] [--ways length]
 
-DATA is the folder with banking77 and nlupp, which these sets do not need. At most 64 rows a label, an
+DATA is the folder with banking77 and nlupp, which these sets do not need. At most 64 rows per label, an
 input limit of 128 tokens; the head alone unless ``--fine-tune`` is given.
 """
 
@@ -26,7 +26,7 @@ WAYS = ("truncate", *WINDOW_POOLINGS)
 
 
 def main() -> None:
-    """Print a line a set and way."""
+    """Print one line per set and way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
@@ -56,7 +56,7 @@ def main() -> None:
             score = metrics[data.metric(name)]
             print(
                 f"| {name} | {way} | {score:.3f} | {metrics['f1_macro']:.3f} | "
-                f"{metrics['log_loss']:.3f} | {seconds:.0f} s |",
+                f"{metrics['log_loss']:.3f} | {seconds:.0f} |",
                 flush=True,
             )
 

@@ -32,7 +32,7 @@ from clx.ml.model.head.probe import Examples, Kind, fit_head, mean_loss
 from clx.ml.model.head.validation import C_VALUES, choose_c, smallest_within
 
 DRAWS = {4: 5, 8: 5, 32: 3, 64: 2, None: 1}
-"""By rows a label: how often they are drawn."""
+"""By rows per label: how often they are drawn."""
 
 WEAK_DRAWS = {32: 5, 128: 5, 512: 3, 2000: 2, None: 1}
 """By rows, drawn at random."""
@@ -43,7 +43,7 @@ JUDGED = 4000
 
 
 def main() -> None:
-    """Print a line a set, size and rule."""
+    """Print one line per set, size and rule."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
@@ -71,7 +71,7 @@ def main() -> None:
                 for seed in range(draws)
             )
             chosen = (torch.tensor(where[rows["text"]].tolist()) for rows in drawn)
-            measure(f"{name:10} {a_label or 'all':>3} a label", features, targets, kind, chosen)
+            measure(f"{name:10} {a_label or 'all':>3} per label", features, targets, kind, chosen)
 
 
 def measure_weak(name: str, cache: Path) -> None:

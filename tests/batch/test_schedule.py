@@ -1,4 +1,4 @@
-"""benchmarks/schedule.py, whose figures docs/how-to/scale.md cites, keeps its invariants."""
+"""benchmarks/schedule.py, cited in docs/background/large-predictions.md, keeps its invariants."""
 
 import importlib.util
 import sys

@@ -85,8 +85,8 @@ def test_results(trained):
     assert set(tables["decision_curve"]["label"]) == {"person", "place"}
     assert set(run.thresholds) == {"person", "place"}
     page = (run.run_dir / "report.html").read_text()
-    assert "Wrong end" in page
-    assert "The share of what is predicted that is right." in page
+    assert "Wrong boundary" in page
+    assert "The share of predictions that are right." in page
     card = (run.run_dir / "model" / "README.md").read_text()
     assert "token-classification" in card
 

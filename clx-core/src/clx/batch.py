@@ -125,7 +125,7 @@ def parts_status(directory: str | os.PathLike[str]) -> PartsStatus:
         directory: the folder of the parts: a path or an address.
 
     Raises:
-        RunNotFoundError: no prediction was begun there.
+        RunNotFoundError: no prediction was started there.
     """
     from clx.ml.batch import status
 
@@ -147,7 +147,7 @@ def join_parts(
         The path of the file, or the str of an address.
 
     Raises:
-        RunNotFoundError: no prediction was begun in the folder.
+        RunNotFoundError: no prediction was started in the folder.
         UnfinishedError: parts are missing or failed; the message names some.
         RunExistsError: the target exists.
         DataFormatError: a part is damaged.

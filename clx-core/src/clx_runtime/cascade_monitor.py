@@ -107,5 +107,5 @@ class Monitor:
             f"The student decides otherwise than its teacher on {self.wrong} of {self.checked} "
             f"checked answers: on these texts, fewer than {self._cascade.min_agreement:.4g} of all "
             f"decisions are equal, for which the margin was chosen. Predict them with another "
-            f"backend, or distil a student on such texts and call with_fast again"
+            f"backend, or distill a student on such texts and call with_fast again"
         )

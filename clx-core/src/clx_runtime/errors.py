@@ -24,11 +24,11 @@ class TruncationWarning(ClxWarning):
 
 
 class BaseModelWarning(ClxWarning):
-    """A base model is a poor fit for classification, or was left out: the message says what to do."""
+    """A base model is a poor fit for classification, or was left out: do what the message says."""
 
 
 class CascadeWarning(ClxWarning):
-    """The student of a cascade decides otherwise too often: distil a student on texts like these."""
+    """The student of a cascade differs from the run too often: distill one on texts like these."""
 
 
 class TaskNotFoundError(ClxError, KeyError):
@@ -36,7 +36,7 @@ class TaskNotFoundError(ClxError, KeyError):
 
 
 class PluginError(ClxError):
-    """A plugin is broken: fix, upgrade or uninstall the distribution that the message names."""
+    """A plugin is broken: fix, upgrade, or uninstall the distribution that the message names."""
 
 
 class DuplicateTaskError(PluginError):
@@ -52,7 +52,7 @@ class UnknownArgumentError(ConfigError, TypeError):
 
 
 class UnknownAttributeError(ClxError, AttributeError):
-    """A run has no attribute of that name, which older code used: write what the message says."""
+    """A run no longer has an attribute of that name: write what the message says."""
 
 
 class DataFormatError(ClxError, ValueError):
@@ -60,7 +60,7 @@ class DataFormatError(ClxError, ValueError):
 
 
 class RunDirError(ClxError, OSError):
-    """A run directory is damaged, incomplete, read-only or not a run: do what the message says."""
+    """A run directory is damaged, incomplete, read-only, or not a run: do what the message says."""
 
 
 class RunNotFoundError(RunDirError, FileNotFoundError):
@@ -68,7 +68,7 @@ class RunNotFoundError(RunDirError, FileNotFoundError):
 
 
 class RunExistsError(ClxError, FileExistsError):
-    """The target exists already: pass ``overwrite=True`` or ``resume=True``, or another name."""
+    """The target already exists: pass ``overwrite=True`` or ``resume=True``, or use another name."""
 
 
 class RunBusyError(RunDirError):
@@ -76,7 +76,7 @@ class RunBusyError(RunDirError):
 
 
 class DiskFullError(RunDirError):
-    """The disk is full: free as much space as the message says, or choose another folder."""
+    """The disk is full: free the space that the message names, or choose another folder."""
 
 
 class TrainingError(ClxError, RuntimeError):
@@ -88,7 +88,7 @@ class OutOfMemoryError(ClxError, MemoryError):
 
 
 class NotTrainedError(ClxError, RuntimeError):
-    """The run has no trained model yet: call ``train`` first, or load one that has."""
+    """The run has no trained model yet: call ``train`` first, or load a trained run."""
 
 
 class ResumeError(ClxError, RuntimeError):
@@ -108,7 +108,7 @@ class NotPublishedError(ModelError):
 
 
 class ExportError(ClxError, RuntimeError):
-    """A model cannot be exported to that format, or predicts otherwise there: predict with torch."""
+    """A model cannot be exported to that format, or predicts differently there: predict with torch."""
 
 
 class CascadeError(ClxError, ValueError):
@@ -116,7 +116,7 @@ class CascadeError(ClxError, ValueError):
 
 
 class UnfinishedError(ClxError, RuntimeError):
-    """Parts of a prediction are missing or failed: run the command that began it again."""
+    """Parts of a prediction are missing or failed: repeat the command that started it."""
 
 
 class HubError(ClxError, OSError):

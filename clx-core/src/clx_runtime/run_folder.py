@@ -89,7 +89,7 @@ def _student_of_run(folder: Path, files: dict[str, Any]) -> Export:
         RunDirError,
         f"The static student in {folder} is not loaded:",
         wrong_sizes(folder, files, MODEL) or strange_files(folder / MODEL),
-        "Restore it from a copy that you trust, or distil the run again.",
+        "Restore it from a copy that you trust, or distill the run again.",
     )
     return export_of_student(read_student(folder / MODEL))
 

@@ -137,13 +137,13 @@ def student_settings(values: Mapping[str, Any], where: str) -> Settings:
     try:
         settings = Settings(**values["settings"])
     except (KeyError, TypeError) as error:
-        raise RunDirError(f"{where} cannot be used ({error}): distil the run again") from error
+        raise RunDirError(f"{where} cannot be used ({error}): distill the run again") from error
     labels, limit = settings.labels, settings.limit
     is_whole = isinstance(limit, int) and not isinstance(limit, bool) and limit > 0
     if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-        raise RunDirError(f"{where} cannot be used (labels are {cell(labels)}): distil again")
+        raise RunDirError(f"{where} cannot be used (labels are {cell(labels)}): distill again")
     if limit is not None and not is_whole:
-        raise RunDirError(f"{where} cannot be used (limit is {cell(limit)}): distil the run again")
+        raise RunDirError(f"{where} cannot be used (limit is {cell(limit)}): distill the run again")
     return settings
 
 

@@ -86,7 +86,7 @@ def cascade(
                 ("texts to choose", result.texts["chosen_on"]),
                 ("texts to measure", result.texts["measured_on"]),
                 *((f"accuracy of {name}", value) for name, value in result.accuracy.items()),
-                *((f"texts a second, {name}", round(v, 1)) for name, v in result.speeds.items()),
+                *((f"texts per second, {name}", round(v, 1)) for name, v in result.speeds.items()),
             ],
             "Cascade",
         )

@@ -91,7 +91,7 @@ class Batcher:
         self._start()
 
     def _estimate(self, text: str) -> int:
-        """Return about how many tokens a text has: counting them would tokenize it twice."""
+        """Return the approximate number of tokens of a text: counting them would tokenize it twice."""
         tokens = len(text) // _CHARACTERS_PER_TOKEN + _SPECIAL_TOKENS
         return tokens if self.served.facts.limit is None else min(tokens, self.served.facts.limit)
 

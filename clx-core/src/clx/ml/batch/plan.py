@@ -28,7 +28,7 @@ PLAN = "plan.json"
 SCHEMA_VERSION = 1
 
 PART_ROWS = 8192
-"""The most rows of a part (see docs/how-to/scale.md for how it was chosen)."""
+"""The most rows of a part (see docs/background/large-predictions.md for how it was chosen)."""
 
 
 @dataclass(frozen=True)

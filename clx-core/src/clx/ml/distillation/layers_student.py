@@ -36,7 +36,7 @@ WARM_UP = 0.1
 BATCH = 32
 EPOCHS, MOST_EPOCHS = 4, 20
 LEAST_STEPS = 400
-"""With few texts, there are more passes, to make so many steps."""
+"""With few texts, more passes over them reach this number of steps."""
 
 SORTED_BATCHES = 50
 """Batches are cut from this many batches of texts sorted by length."""

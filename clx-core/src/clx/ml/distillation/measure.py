@@ -36,7 +36,7 @@ LOW = 0.8
 """With fewer equal decisions, the student is not what its user expects."""
 
 FIT_TEXTS = 500
-"""The least number of texts that decisions are fitted on, if there are so many."""
+"""The number of texts that decisions are fitted on at least, if there are enough texts."""
 
 _TWO_SIDES = 0.975
 

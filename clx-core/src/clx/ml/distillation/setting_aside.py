@@ -18,7 +18,7 @@ ASIDE = 0.1
 """The share of the texts that is set aside."""
 
 ASIDE_AT_LEAST, OF_AT_LEAST = 1000, 5000
-"""So many texts are set aside where there are so many."""
+"""With at least the second number of texts, at least the first number is set aside."""
 
 WATCHED = 0.05
 """The share of the others that chooses the epoch, but is not learned from."""

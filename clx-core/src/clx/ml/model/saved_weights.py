@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 WHOLE = 4096
-"""Weights of at most so many numbers are compared whole, others in samples of as many."""
+"""Weights of at most this many numbers are compared completely, others by a sample of this size."""
 
 CASTS = (torch.float16, torch.bfloat16, torch.float32)
 """The types to which a ``load_model`` may have rounded weights before it returned them."""

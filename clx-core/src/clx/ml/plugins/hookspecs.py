@@ -99,8 +99,8 @@ def clx_after_prediction(run: Task, texts: Sequence[Any], predictions: Sequence[
     """Observe a batch of predictions, as the caller receives them; the return value is not used.
 
     ``texts`` and ``predictions`` have the same length, at most ``batch_size``, and the order of the
-    input. Two texts are a tuple. Called by every method that predicts, before the caller receives the
-    batch.
+    input. A row with two texts is a tuple. Called by every method that predicts, before the caller
+    receives the batch.
     """
 
 

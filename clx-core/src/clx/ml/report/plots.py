@@ -236,7 +236,7 @@ def reliability(bins: Sequence[tuple[float, float, float]], *, name: str, label:
     chart.label_x(below, {value: f"{value:g}" for value in quarters})
     chart.label_y(below, {0: "0", most: number(round(most))})
     chart.write(239, 454, "score of the prediction", anchor="middle")
-    chart.write(58, 22, "share right")
+    chart.write(58, 22, "share of right predictions")
     chart.write(58, 364, "rows")
     return chart.to_svg(name=name, label=label)
 

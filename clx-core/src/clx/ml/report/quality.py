@@ -239,7 +239,7 @@ def labels_part(frame: pd.DataFrame | None) -> Part | None:
     )
     if "wrong_boundary" in names:
         how += (
-            " Of the spans that are not found, some are predicted with another end or another label, "
+            " Of the spans that are not found, some are predicted with another boundary or label, "
             "and the others are missed. Spurious ones overlap no given span."
         )
     if "threshold" in names:

@@ -34,8 +34,8 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "precision_micro": ("Micro precision", "The share of all predicted labels that are right."),
     "recall_micro": ("Micro recall", "The share of all given labels that are found."),
-    "precision": ("Precision", "The share of what is predicted that is right."),
-    "recall": ("Recall", "The share of what is given that is found."),
+    "precision": ("Precision", "The share of predictions that are right."),
+    "recall": ("Recall", "The share of given labels or spans that are found."),
     "f1": ("F1", "It is low if precision or recall is low. 1 is perfect."),
     "token_accuracy": ("Token accuracy", "The share of words with the right tag."),
     "average_precision": (
@@ -69,7 +69,7 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "mae": ("Mean absolute error", "In the unit of the values. Lower is better, 0 is perfect."),
     "r2": ("R²", "The share of the variance that the model explains. 1 is perfect."),
-    "loss": ("Loss", "What training minimizes. Lower is better."),
+    "loss": ("Loss", "The value that training minimizes. Lower is better."),
 }
 
 HEADLINE = (
@@ -96,7 +96,7 @@ COLUMNS = {
     "f1": "F1",
     "support": "Rows",
     "spans": "Spans",
-    "wrong_boundary": "Wrong end",
+    "wrong_boundary": "Wrong boundary",
     "wrong_label": "Wrong label",
     "missed": "Missed",
     "spurious": "Spurious",

@@ -78,7 +78,8 @@ class CascadeResult:
                 f"others.",
                 f"{self.agreement:.2%} of {self.texts['measured_on']:,} decisions are equal to torch's, "
                 f"at least {self.bound:.2%} with 95 % confidence.",
-                f"{self.speeds['cascade']:,.0f} texts a second, {self.speedup:.1f} times torch.",
+                f"{self.speeds['cascade']:,.0f} texts per second, {self.speedup:.1f} times as fast as "
+                "torch.",
             ]
         )
 

@@ -59,7 +59,7 @@ KINDS = {
     "labels_without_rows": "Labels with no rows",
     "labels_only_in_eval": "Labels with no training rows",
     "labels_not_evaluated": "Labels with no eval rows after a split",
-    "labels_in_every_row": "Labels of every row",
+    "labels_in_every_row": "Labels that every row has",
     "truncated_texts": "Texts longer than the model's input limit",
 }
 """The kinds of core's findings with their titles, in the order of a report. Those of tasks follow."""

@@ -126,7 +126,7 @@ class Estimate:
         tokens, about = self.tokens, f"± {self.rows_error:.0%}, " if self.rows_error else ""
         facts = {
             "rows": f"{self.rows:,} ({about}{self.counted})",
-            "tokens a text": f"{tokens.mean:.0f} on average, 95 % up to {tokens.p95:,} "
+            "tokens per text": f"{tokens.mean:.0f} on average, 95 % up to {tokens.p95:,} "
             f"({tokens.sampled:,} rows sampled)",
             "over the limit": None
             if tokens.limit is None

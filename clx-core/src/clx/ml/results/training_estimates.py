@@ -75,7 +75,7 @@ class TrainingEstimate:
         tokens = self.tokens
         facts = {
             "rows": ", ".join(f"{name} {count:,}" for name, count in self.rows.items()),
-            "tokens a text": f"{tokens.mean:.0f} on average, 95 % up to {tokens.p95:,}",
+            "tokens per text": f"{tokens.mean:.0f} on average, 95 % up to {tokens.p95:,}",
         }
         if tokens.limit is not None:
             facts["over the limit"] = (

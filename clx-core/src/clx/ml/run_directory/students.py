@@ -33,7 +33,7 @@ def refuse_student(directory: RunDir, what: str) -> None:
     if is_student(directory):
         raise ConfigError(
             f"{what} needs a transformers model, but the run {directory.path.name!r} is a static "
-            f"student{teacher_of(directory)}. Do this with its teacher, and distil that again with "
+            f"student{teacher_of(directory)}. Do this with its teacher, and distill that again with "
             f"distill(...). clx_runtime.load({str(directory.path)!r}) reads the student as it is, "
             f"without torch."
         )

@@ -49,7 +49,7 @@ OPTIONS = (
     Option(
         "tokenizer_name",
         None,
-        "Like `base_model_name`, for the tokenizer, by default the base model's.",
+        "The tokenizer, named like `base_model_name`. By default it is the base model's.",
         check.model_name,
         convert=plain_path,
     ),
@@ -92,7 +92,7 @@ OPTIONS = (
     Option(
         "metrics",
         None,
-        "More metrics: names of `evaluate` metrics (a local script or the Hub), or objects with "
+        "Additional metrics: names of `evaluate` metrics (a local script or the Hub), or objects with "
         "`compute(predictions=, references=)`. The config keeps only their names; a loaded run does "
         "not compute them, because loading a metric runs its code.",
         check.metrics,
@@ -123,7 +123,7 @@ OPTIONS = (
     Option(
         "strict_data",
         False,
-        "Stop before a training when the check of the data finds anything, instead of warning.",
+        "Stop before the training if the check of the data finds anything, instead of warning.",
         check.boolean,
         anew=True,
     ),
@@ -139,14 +139,14 @@ OPTIONS = (
         "pooling",
         BY_TASK,
         'How tokens become the vector that the head reads: `"mean"`, `"cls"` (the first token), '
-        '`"model"` (the pooling of its class), or `"auto"`: the pooling that the checkpoint names, else '
-        "the best one by validation.",
+        '`"model"` (the pooling of the model\'s class), or `"auto"` (the pooling that the checkpoint '
+        "names, or else the best one by validation).",
         check.pooling,
     ),
     Option(
         "class_weights",
         None,
-        '`"balanced"`, or `{label: weight}`: the weights of labels in the loss.',
+        'The weights of labels in the loss: `"balanced"`, or `{label: weight}`.',
         check.class_weights,
         convert=names_as_str,
         anew=True,
@@ -154,9 +154,9 @@ OPTIONS = (
     Option(
         "label_texts",
         "names",
-        'Texts that say what the labels mean, used as examples of them. `"names"` takes the label '
-        "names where these are words and fit the rows; `{label: text or list of texts}` gives "
-        "descriptions; None uses none. Only for tasks with one text column.",
+        'Texts that describe the labels, used as examples. `"names"` uses the label names if they are '
+        "words and fit the rows; `{label: text or list of texts}` sets descriptions; None uses no "
+        "texts. Only for tasks with one text column.",
         check.label_texts,
         convert=names_as_str,
         anew=True,
@@ -179,7 +179,7 @@ OPTIONS = (
     Option(
         "lora_merge",
         True,
-        "With `lora`, publish the merged model only; false also keeps the adapter's own files, in "
+        "With `lora`, publish only the merged model; false also keeps the adapter's own files, in "
         "`adapter/`.",
         check.boolean,
         anew=True,
@@ -187,16 +187,16 @@ OPTIONS = (
     Option(
         "long_text",
         "truncate",
-        'What to do with texts that are longer than the model takes: `"truncate"` cuts them; '
-        '`"window"` reads them whole, as overlapping windows (`tokenize_args={"stride": ...}` tokens, '
-        "by default an eighth) whose logits are pooled, in training, evaluation and prediction. "
+        'What happens to texts that are longer than the model reads: `"truncate"` truncates them; '
+        '`"window"` reads them as windows, which overlap by `tokenize_args={"stride": ...}` tokens '
+        "(by default an eighth of a window). Evaluation and prediction pool the logits of the windows. "
         "`run.pipe` always truncates long texts.",
         check.long_text,
     ),
     Option(
         "window_pooling",
         "length",
-        'How the logits of windows are pooled: `"length"` (the mean weighted by tokens), `"mean"` or '
+        'How the logits of windows are pooled: `"length"` (the mean, weighted by tokens), `"mean"`, or '
         '`"max"`.',
         check.window_pooling,
     ),

@@ -88,7 +88,7 @@ def best_matches(
     a = b = agreeing = np.zeros(0, dtype=np.int64)
     for band in range(keys.shape[1]):
         order = np.lexsort((keys[:, (band + 1) % keys.shape[1]], keys[:, band]))
-        new_a, new_b = _neighbours(keys[:, band], order, queries, in_first)
+        new_a, new_b = _neighbors(keys[:, band], order, queries, in_first)
         new = _agreeing(marks, new_a, new_b)
         kept = new >= PERMUTATIONS * (similarity - MARGIN)
         if kept.any():
@@ -187,7 +187,7 @@ def _sketches(words: Words, rows: int) -> tuple[Array, Array]:
     return np.concatenate(keys), np.concatenate(marks)
 
 
-def _neighbours(keys: Array, order: Array, queries: Array, in_first: int) -> tuple[Array, Array]:
+def _neighbors(keys: Array, order: Array, queries: Array, in_first: int) -> tuple[Array, Array]:
     """Return pairs (matchable, query) with the same key that are close to each other in ``order``.
 
     ``order`` sorts the keys. Each query meets at most 2 × ``NEIGHBOURS`` texts below ``in_first``.
