@@ -149,7 +149,7 @@ def test_the_tour_shows_each_command_and_what_comes_next(cli, tmp_path, tiny_bas
     verbs = [words[1] for words in shown]
     assert verbs == ["compare", "train", "evaluate", "predict"]
     folder = tmp_path / "a shop"
-    runs = {path.name for path in (folder / "runs").iterdir()}
+    runs = {path.name for path in (folder / "runs").glob("[!.]*")}
     assert runs == {"first", "second", "final", "topics"}
     assert (folder / "runs" / "final" / "report.html").exists()
     assert (folder / "evaluation" / "report.html").exists()
