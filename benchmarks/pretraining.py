@@ -35,7 +35,7 @@ def score(base: Any, train: pd.DataFrame, test: pd.DataFrame, tune: bool, folder
     )
     run.train(train, overwrite=True, fine_tune=tune)
     found = run.evaluate(test).metrics
-    return found["accuracy"], found["macro_f1"]
+    return found["accuracy"], found["f1_macro"]
 
 
 def main() -> None:

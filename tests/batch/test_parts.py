@@ -541,7 +541,7 @@ def test_the_command_lists_failed_parts_and_exits_with_1(run, tmp_path, capsys, 
         (["RUN", "--join", "out"], "--join takes a folder of parts, and no RUN or SOURCE"),
         (["--join", "out"], "--join requires -o TARGET"),
         (["--join", "out", "--status", "out"], "cannot be combined"),
-        (["RUN"], "RUN and SOURCE are needed"),
+        ([], "RUN is needed, or --join or --status"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -371,7 +371,7 @@ def test_tasks_are_listed_from_metadata(cli):
     value = "clx_tasks_classification:ClassificationRun"
     distribution = f"clx-tasks-classification {__version__}"
     assert ["classification", distribution, value, "installed"] in cli.lines
-    assert cli("tasks", "--check").lines[0][-1] == "works"
+    assert cli("tasks", "--check").lines[1][-1] == "works"
     assert cli.status == 0
 
 
@@ -624,10 +624,10 @@ def test_heading_on_the_command_line(cli, monkeypatch):
     monkeypatch.setattr("clx.ml.training_run", Recorder)
     made = []
     monkeypatch.setattr(Recorder, "__init__", lambda self, **options: made.append(self))
-    cli("evaluate", "r", "d.csv", "--no-header", "--separator", r"\t")
+    cli("evaluate", "r", "d.csv", "--header", "none", "--separator", r"\t")
     assert made[-1].used[1] | {"header": False, "separator": "\t"} == made[-1].used[1]
-    cli("evaluate", "r", "d.csv", "--no-header", "--header", "a")
-    assert "drop --no-header" in cli.err
+    cli("evaluate", "r", "d.csv", "--no-header")
+    assert made[-1].used[1]["header"] is True
 
 
 # ---- evaluate ------------------------------------------------------------------------------------
@@ -691,7 +691,8 @@ def test_texts_as_arguments(cli, trained):
         assert row["prediction"] == pytest.approx(scores)
 
     assert cli("predict", trained, *TEXTS).status == 0
-    for fields, text, scores in zip(cli.lines, TEXTS, expected, strict=True):
+    assert cli.lines[0][:4] == ["text", "label", "score", "margin"]
+    for fields, text, scores in zip(cli.lines[1:], TEXTS, expected, strict=True):
         assert fields[:2] == [text, max(scores, key=scores.get)]
         assert float(fields[2]) == pytest.approx(max(scores.values()), abs=1e-5)
     assert {len(fields) for fields in cli.lines} == {5}
@@ -701,7 +702,7 @@ def test_texts_as_arguments(cli, trained):
 def test_a_record_is_one_line_and_never_cut(cli, trained):
     long = "the red apple " * 40
     assert cli("predict", trained, "a\tb\nc\\d\u2028e", long).status == 0
-    assert [fields[0] for fields in cli.lines] == [r"a\tb\nc\\d\u2028e", long]
+    assert [fields[0] for fields in cli.lines] == ["text", r"a\tb\nc\\d\u2028e", long]
 
 
 def test_predictions_on_a_terminal_are_a_table(cli, trained):
@@ -716,7 +717,7 @@ def test_predictions_on_a_terminal_are_a_table(cli, trained):
 def test_lines_of_standard_input(cli, trained):
     lines = "\ufeffthe apple\r\n\n a cat ".encode()
     assert cli("predict", trained, "-", stdin=lines).status == 0
-    assert [fields[0] for fields in cli.lines] == ["the apple", "", " a cat "]
+    assert [fields[0] for fields in cli.lines] == ["text", "the apple", "", " a cat "]
     assert cli("predict", trained, "-", "--json", stdin=b"").status == 0
     assert json.loads(cli.out) == []
     assert cli("predict", trained, "-", stdin=b"a cat\n\xff\n").status == 2
@@ -734,7 +735,7 @@ def test_the_rows_of_a_file(cli, trained, fruit, tmp_path, suffix):
     else:
         rows.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
     assert cli("predict", trained, path, "--text-column", "body").status == 0
-    assert [fields[0] for fields in cli.lines] == rows["body"].tolist()
+    assert [fields[0] for fields in cli.lines] == ["text", *rows["body"]]
     assert cli("predict", trained, path).status == 2
     assert cli.out == ""
     assert "there is no column 'text'" in cli.err
@@ -811,7 +812,7 @@ def test_every_option_of_a_prediction_reaches_the_run(cli, monkeypatch, fruit_cs
         (["-", "-o", "out.csv"], "-o TARGET requires rows of data"),
         (["a text", "--columns", "a", "--resume", "--overwrite"], "--resume requires -o"),
         (["a text", "--text-column", "body"], "--text-column requires rows of data"),
-        (["a text", "--separator", ";", "--no-header"], "--no-header requires rows of data"),
+        (["a text", "--header", "none"], "--header requires rows of data"),
         (["data.csv", "-o", "out.xlsx"], "out.xlsx cannot be written"),
         (["a text", "--batch-size", "0"], "batch_size"),
     ],
@@ -833,7 +834,7 @@ def test_a_text_may_be_longer_than_a_file_name_or_look_like_one(
     monkeypatch.chdir(tmp_path)
     for text in ("a.b " * 2000, "see data.csv"):
         assert cli("predict", trained, text).status == 0
-        assert cli.lines[0][0] == text
+        assert cli.lines[1][0] == text
 
 
 # ---- runs and show -------------------------------------------------------------------------------
@@ -852,12 +853,12 @@ def test_runs_are_listed_newest_first(cli, named, own_data_dir):
     (runs / "no run").mkdir()
 
     assert cli("runs").status == 0
-    assert [fields[0] for fields in cli.lines] == [named, "older", "damaged"]
+    assert [fields[0] for fields in cli.lines] == ["run", named, "older", "damaged"]
     accuracy = json.loads((runs / named / "results.json").read_text())["metrics"]["accuracy"]
-    task, _, metric, path = cli.lines[0][1:]
+    task, _, metric, path = cli.lines[1][1:]
     assert (task, metric) == ("classification", f"accuracy {accuracy:.4f}")
     assert path == str(runs / named)
-    assert "damaged: " in cli.lines[2][3]
+    assert "damaged: " in cli.lines[3][3]
 
     assert cli("runs", "--json").status == 0
     first, _, last = json.loads(cli.out)

@@ -83,7 +83,7 @@ def test_pairs_on_the_command_line(run, tmp_path, capsys, monkeypatch):
     pd.DataFrame(PAIRS, columns=["first", "second"]).to_csv(tmp_path / "in.csv", index=False)
     assert clx("predict", run.run_dir, tmp_path / "in.csv").status == 0, clx.err
     apples, others = r"an apple\na red apple", r"old boat\nnew door"
-    assert [line[0] for line in clx.lines] == [apples, others, apples]
+    assert [line[0] for line in clx.lines] == ["text", apples, others, apples]
     assert clx("predict", run.run_dir, "one", "text").status == 2
     assert "rows (first, second)" in clx.err
 

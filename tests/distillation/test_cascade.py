@@ -25,6 +25,7 @@ from clx.errors import (
     RunDirError,
 )
 from clx.ml import training_run
+from clx.ml.distillation import cascade, cascade_arguments
 from clx.ml.distillation import cascade_files as files
 from clx.ml.distillation.learned import write_learned
 from clx.ml.distillation.setting_aside import text_hashes
@@ -231,6 +232,30 @@ def test_too_few_texts_and_texts_that_were_learned(trained):
     assert raised.type is CascadeError
     raised = unchanged(run, lambda: run.with_fast(student, 0.9, TEXTS[:1] * 500))
     assert "at least 29" in str(raised.value)
+
+
+def test_torch_answers_where_the_chosen_export_decides_like_it_too_rarely(trained, monkeypatch):
+    run = training_run(load=trained)
+    run.export("onnx", texts=NEW)
+    # The check of the export was luckier than the texts of the cascade are.
+    monkeypatch.setattr(cascade_arguments, "_fastest", lambda directory: "onnx")
+    measured = cascade.answers
+
+    def sometimes_wrong(model, texts, what):
+        found = measured(model, texts, what)
+        if what == "onnx":
+            found.logits[::10] = found.logits[::10, ::-1]
+        return found
+
+    monkeypatch.setattr(cascade, "answers", sometimes_wrong)
+    student = student_of(trained)
+    raised = unchanged(run, lambda: run.with_fast(student, 0.95, TEXTS, teacher="onnx"))
+    assert "The teacher's own backend decides like torch on" in str(raised.value)
+    result = run.with_fast(student, 0.95, TEXTS)
+    assert result.teacher == "torch"
+    assert result.teacher_agreement == 1
+    assert result.speeds["teacher"] == result.speeds["torch"]
+    assert len(run.predict(NEW, backend="cascade")) == len(NEW)
 
 
 def test_texts_of_another_domain(trained):

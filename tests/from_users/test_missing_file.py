@@ -51,7 +51,7 @@ def test_nothing_is_printed_and_the_status_is_2(trained, tmp_path):
 def test_with_text_it_is_one(trained, tmp_path):
     done = predict(trained, "--text", "train.xlsx", cwd=tmp_path)
     assert done.returncode == 0
-    assert done.stdout.startswith("train.xlsx\t")
+    assert done.stdout.splitlines()[1].startswith("train.xlsx\t")
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -81,7 +81,7 @@ def test_every_row_is_predicted(trained, tmp_path, source):
 def test_every_row_is_predicted_on_the_command_line(capsys, monkeypatch, trained, tmp_path, source):
     cli = Cli(capsys, monkeypatch)
     assert cli("predict", trained, source(tmp_path)).status == 0
-    assert sorted(line[0] for line in cli.lines) == sorted(text for text, _ in ROWS)
+    assert sorted(line[0] for line in cli.lines[1:]) == sorted(text for text, _ in ROWS)
 
 
 def test_what_is_not_read_is_named(tiny_model, tmp_path):

@@ -87,7 +87,7 @@ def test_on_the_command_line(tmp_path, tiny_model, monkeypatch, capsys):
     assert clx("compare", "r", "r", "other.csv", *other).status == 0, clx.err
     assert clx("report", "r", "other.csv", *other, "-o", "r.html").status == 0, clx.err
     assert clx("predict", "r", "own.csv").status == 0, clx.err
-    assert len(clx.lines) == 12
+    assert len(clx.lines) == 13
     first = clx.out
     assert clx("predict", "r", "other.csv", "--text-column", "body").out == first
     assert clx("train", "classification", "s", "own.csv", "--set", "text_column=review").status == 2

@@ -341,9 +341,9 @@ def test_the_command_exports_and_predicts(trained, tmp_path, capsys, monkeypatch
     clx = Cli(capsys, monkeypatch)
     fruit_frame(12).to_csv(tmp_path / "texts.csv", index=False)
     assert clx("export", trained, "--data", tmp_path / "texts.csv").status == 0
-    assert [line[0] for line in clx.lines] == ["onnx", "onnx-int8"]
-    assert float(clx.lines[0][1]) == 1
-    assert clx("predict", trained, "cat", "--backend", "onnx").lines[0][1] == "animal"
+    assert [line[0] for line in clx.lines] == ["backend", "onnx", "onnx-int8"]
+    assert float(clx.lines[1][1]) == 1
+    assert clx("predict", trained, "cat", "--backend", "onnx").lines[1][1] == "animal"
     exported = json.loads(clx("export", trained, "--no-int8", "--json").out)
     assert list(exported["checks"]) == ["onnx"]
     assert clx("predict", trained, "cat", "--backend", "onnx-int8").status != 0

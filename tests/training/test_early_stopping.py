@@ -3,7 +3,8 @@
 import pytest
 from transformers import EarlyStoppingCallback, TrainerCallback
 
-from clx.ml import training_run
+from clx.errors import PluginError
+from clx.ml import task_registry, training_run
 from conftest import fruit_frame
 
 STILL = {"disable_tqdm": True, "learning_rate": 0.0, "num_train_epochs": 7}
@@ -41,6 +42,19 @@ def test_a_rule_of_the_users_own_is_the_only_one(tiny_model, fruit):
     run = make(tiny_model, "own")
     callbacks = [EarlyStoppingCallback(early_stopping_patience=1)]
     assert run.train(fruit, fruit_frame(12), callbacks=callbacks).epochs == pytest.approx(2)
+
+
+class Patient(task_registry["classification"]):
+    name = "patient"
+    min_steps = 12
+    head_init = "random"
+
+
+def test_a_task_says_how_many_steps_few_rows_take_at_least(tiny_model, fruit):
+    run = Patient("many", base_model_name=tiny_model, training_args={"disable_tqdm": True})
+    assert run.train(fruit.head(20)).steps == 12
+    with pytest.raises(PluginError, match="min_steps must be a whole number above 0, but is 'many'"):
+        task_registry.register(type("Wrong", (Patient,), {"name": "wrong", "min_steps": "many"}))
 
 
 @pytest.mark.parametrize(("fruits", "metric"), [(20, "loss"), (4, "f1_macro")])

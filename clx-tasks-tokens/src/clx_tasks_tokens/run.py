@@ -63,6 +63,8 @@ class TokenClassificationRun(TrainingRun):
     ]
     dataset_cols = ["input_ids", "attention_mask", "labels", "starts", "ends", "window"]
     pipeline_args = {"task": "token-classification"}
+    # Measured: docs/background/defaults.md, "Steps of a training on few rows".
+    min_steps = 700
 
     def __init__(
         self,

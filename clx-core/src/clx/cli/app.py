@@ -24,6 +24,7 @@ from clx.cli.doctor import doctor
 from clx.cli.estimate import estimate
 from clx.cli.evaluate import evaluate
 from clx.cli.export import export
+from clx.cli.failures import MISTAKES
 from clx.cli.labels import labels
 from clx.cli.new_task import new_task
 from clx.cli.plugin_commands import command_name, commands_of_plugins
@@ -90,7 +91,16 @@ class _LightHelp:
 
 
 class _Command(_LightHelp, TyperCommand):
-    pass
+    def invoke(self, context: Any) -> Any:
+        try:
+            return super().invoke(context)
+        except MISTAKES as error:
+            from clx.cli.hints import hint_for
+
+            meant = hint_for(context, error)
+            if meant is not None:
+                error.add_note(meant)
+            raise
 
 
 class _Group(_LightHelp, TyperGroup):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from clx.errors import ConfigError
@@ -21,12 +22,22 @@ ELSEWHERE = {
 }
 """Options that have their own command-line argument."""
 
+FLAGS = {
+    "num_train_epochs": "--epochs",
+    "learning_rate": "--learning-rate",
+    "per_device_train_batch_size": "--batch-size",
+    "seed": "--seed",
+}
+"""Entries of ``training_args`` that have their own command-line option in ``clx train``."""
+
 _ARGUMENTS = {
     "eval_data": "--eval FILE or --eval 0.2",
     "overwrite": "--overwrite",
     "resume": "--resume",
     "group_column": "--group-column NAME",
     "time_column": "--time-column NAME",
+    "fine_tune": "--no-fine-tune",
+    "time_budget": "--time-budget TIME",
 }
 """Arguments of ``run.train`` → their command-line arguments."""
 
@@ -36,7 +47,11 @@ REMEDY = (
 )
 
 
-def assigned_options(assignments: Iterable[str], accepted: Iterable[str]) -> dict[str, Any]:
+def assigned_options(
+    assignments: Iterable[str],
+    accepted: Iterable[str],
+    before: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return the options that assignments set. Later assignments override earlier ones.
 
     ``training_args.seed=1`` sets an entry of the option ``training_args``. This works for every option
@@ -45,13 +60,14 @@ def assigned_options(assignments: Iterable[str], accepted: Iterable[str]) -> dic
     Args:
         assignments: texts such as ``training_args.learning_rate=1e-4``.
         accepted: the names of the task's options.
+        before: options that were set before, which the assignments override.
 
     Raises:
         ConfigError: an assignment is not valid, or sets an option that the task does not have. The
             message lists all of them.
     """
     known = sorted({*accepted} - {*ELSEWHERE})
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = copy.deepcopy(dict(before or {}))
     problems = []
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
@@ -81,17 +97,22 @@ def _hint(name: str, dotted: bool, known: list[str]) -> str:
     return f"; a transformers argument needs a prefix, such as training_args.{name}"
 
 
-def line_for(name: str) -> str | None:
+def line_for(name: str, flags: Collection[str] = ()) -> str | None:
     """Return what to write on the command line of ``clx train`` for a guessed name, if it is known.
 
     Args:
         name: a name such as ``epochs`` or ``model_name``.
+        flags: the command-line options that the command has.
     """
     from clx.ml.task.guesses import CALL_GUESSES, ENTRIES, OPTION_GUESSES
 
+    if name == "no_header" and "--header" in flags:
+        return "--header none for a csv file without a heading"
     for option, entries in ENTRIES.items():
         if name in entries:
-            return f"--set {option}.{entries[name]}=VALUE"
+            flag = FLAGS.get(entries[name], "") if option == "training_args" else ""
+            own = f"{flag} VALUE" if flag in flags else ""
+            return own or f"--set {option}.{entries[name]}=VALUE"
     option = OPTION_GUESSES.get(name, "")
     if option:
         return ELSEWHERE.get(option, f"--set {option}=VALUE")

@@ -67,9 +67,9 @@ def bases(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     assignments: AssignmentsOption = None,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare base models on labeled data; no run is written.
@@ -78,7 +78,7 @@ def bases(
     Prints one row per base model, the best first, and the recommended one. In a pipe: a table with
     headings, an empty line, and the recommended base model; tabs separate the fields.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         given = {
@@ -96,13 +96,13 @@ def bases(
             metric,
             group_column,
             time_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         about: dict[Any, Any] = frame.attrs
         if as_json:
             out.json({**about, "bases": frame.to_dict("records")})
             return
         title = f"{about['folds']} folds, {about['rows']} rows"
-        out.table(list(frame.columns), frame.itertuples(index=False), title, heading=True)
+        out.table(list(frame.columns), frame.itertuples(index=False), title)
         out.blank()
         out.fields([("recommended", about["recommended"])])

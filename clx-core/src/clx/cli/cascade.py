@@ -13,7 +13,6 @@ from clx.cli.parameters import (
     HeaderOption,
     JsonOption,
     LabelColumnOption,
-    NoHeaderOption,
     RunArgument,
     SeparatorOption,
     TextColumnOption,
@@ -50,7 +49,6 @@ def cascade(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,7 +69,7 @@ def cascade(
             monitor=monitor,
             text_column=text_column or "text",
             label_column=label_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         if as_json:
             out.json({"run_dir": run.run_dir, **result.to_dict()})

@@ -9,7 +9,7 @@ import typer
 
 from clx.cli.failures import BROKEN, complain
 from clx.cli.output import Output
-from clx.cli.parameters import JsonOption, comma_separated
+from clx.cli.parameters import JsonOption, NoHeaderOption, comma_separated
 
 
 def check_task(
@@ -21,20 +21,21 @@ def check_task(
     only: Annotated[
         str | None, typer.Option(metavar="A,B", help="Names of the checks to run [default: all]")
     ] = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check that a task does everything its users rely on.
 
     Trains the task on its sample with a tiny model, offline, in about half a minute. Prints each
     check with its outcome: passed, warned, failed or skipped. The exit status is 1 if a check failed.
-    In a pipe: one check per line, fields separated by tabs.
+    In a pipe: a heading and one check per line, fields separated by tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml.data.frames import to_frame
         from clx.ml.run.opening import task_registry
         from clx.testing import check_task as run_checks
 
-        results = []
+        results: list[Any] = []
         found = run_checks(
             task_registry[task],
             None if sample is None else to_frame(str(sample)),
@@ -42,6 +43,8 @@ def check_task(
         )
         for result in found:
             results.append(result)
+            if len(results) == 1 and not (as_json or out.is_terminal):
+                out.heading(("check", "outcome", "time"))
             if not as_json:
                 out.records([_row(result)])
         failed = [result for result in results if not result.ok]

@@ -38,8 +38,8 @@ def compare(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare two runs on labeled data.
@@ -47,7 +47,7 @@ def compare(
     Prints the metrics of RUN and OTHER with their difference and its 95 % interval, and the number
     of rows that OTHER fixes and breaks. In a pipe: fields separated by tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
@@ -56,7 +56,7 @@ def compare(
             data,
             text_column=text_column or "text",
             label_column=label_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         if save is not None:
             complain(f"saved in {result.save(save)}")

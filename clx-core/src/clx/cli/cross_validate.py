@@ -56,21 +56,20 @@ def cv(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     base_model: BaseModelOption = None,
     tokenizer: TokenizerOption = None,
     assignments: AssignmentsOption = None,
     save: Annotated[Path | None, save_option("evaluation.json, report.html and all tables")] = None,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Cross-validate a task on labeled data; no run is written.
 
-    Prints each metric, its standard deviation over the folds, and a table of the labels. In a pipe,
-    it prints one metric per line, an empty line, and a table with headings; tabs separate the
-    fields.
+    Prints each metric, its standard deviation over the folds, and a table of the labels. In a pipe:
+    two tables with an empty line between them, fields separated by tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         given = {
@@ -83,7 +82,7 @@ def cv(
             "label_columns": label_columns,
         }
         run = training_run(task, NAME, **run_options(task, given, assignments))
-        how = reading_options(separator, encoding, header, no_header)
+        how = reading_options(separator, encoding, header)
         result = run.cross_validate(data, folds, not no_fine_tune, group_column, time_column, **how)
         if save is not None:
             complain(f"saved in {result.save(save)}")

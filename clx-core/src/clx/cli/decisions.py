@@ -46,8 +46,8 @@ def decisions(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show how a run turns scores into decisions, or set it without a training.
@@ -55,7 +55,7 @@ def decisions(
     Without --set and --on, prints the decisions. With them, prints each decision before and after
     and, with --on, each metric. In a pipe: fields separated by tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
@@ -73,7 +73,7 @@ def decisions(
             on=on,
             text_column=text_column or "text",
             label_column=label_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
             **assigned_options(assignments or (), names),
         )
         if as_json:

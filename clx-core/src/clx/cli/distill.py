@@ -16,7 +16,6 @@ from clx.cli.parameters import (
     HeaderOption,
     JsonOption,
     LabelColumnOption,
-    NoHeaderOption,
     RunArgument,
     RunsDirOption,
     SeparatorOption,
@@ -83,7 +82,6 @@ def distill(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -113,13 +111,13 @@ def distill(
             overwrite=overwrite,
             text_column=text_column or "text",
             label_column=label_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         if as_json:
             out.json({"run_dir": result.run_dir, **result.to_dict()})
             return
         if result.metrics:
-            write_metrics(out, result.metrics, result.run_dir.name)
+            write_metrics(out, result.metrics, result.run_dir.name, heading=False)
             out.blank()
         agreement = result.agreement
         out.fields(

@@ -9,7 +9,7 @@ import typer
 
 from clx.cli.failures import BROKEN
 from clx.cli.output import Output
-from clx.cli.parameters import JsonOption, run_names
+from clx.cli.parameters import JsonOption, NoHeaderOption, run_names
 
 
 def doctor(
@@ -21,14 +21,15 @@ def doctor(
             autocompletion=run_names,
         ),
     ] = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Report what is installed, what is broken, and what to do.
 
-    The exit status is 1 if something is broken. In a pipe: one finding per line (ok, note or broken),
-    fields separated by tabs.
+    The exit status is 1 if something is broken. In a pipe: a heading and one finding per line
+    (ok, note or broken), fields separated by tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.cli.diagnoses import installation, whole_run
         from clx.errors import ClxWarning
         from clx.ml.run_directory.finding import locate
@@ -44,7 +45,7 @@ def doctor(
             out.json({"ok": not broken, "findings": [vars(finding) for finding in findings]})
         else:
             rows = (vars(finding).values() for finding in findings)
-            out.table(("", "what", "found", "what to do"), map(list, rows))
+            out.table(("status", "what", "found", "what to do"), map(list, rows))
             some = "1 thing is" if len(broken) == 1 else f"{len(broken)} things are"
             out.line(f"{some} broken." if broken else "Nothing is broken.")
     if broken:

@@ -44,7 +44,6 @@ def estimate(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     batch_size: Annotated[
         int | None,
         typer.Option(metavar="N", help="Texts per batch [default: depends on their length]"),
@@ -63,6 +62,7 @@ def estimate(
         typer.Option(metavar="N", help="Divide the rows into this number of shards."),
     ] = None,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what the prediction of a file will cost; nothing is written.
@@ -72,7 +72,7 @@ def estimate(
     of two seconds. In a pipe: one name and value per line, an empty line, and a table with headings;
     tabs separate the fields.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
@@ -84,6 +84,6 @@ def estimate(
             "backend": backend,
             "all_scores": all_scores,
             "shards": shards,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         }
         print_estimate(out, run, sources, arguments)

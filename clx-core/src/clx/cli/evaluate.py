@@ -33,16 +33,16 @@ def evaluate(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a run on labeled data.
 
-    Prints the metrics and a table of the labels. In a pipe: one metric per line, an empty line, and
-    a table with headings; fields separated by tabs.
+    Prints the metrics and a table of the labels. In a pipe: two tables with an empty line between
+    them, fields separated by tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
@@ -50,7 +50,7 @@ def evaluate(
             data,
             text_column=text_column or "text",
             label_column=label_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         if save is not None:
             complain(f"saved in {result.save(save)}")

@@ -33,7 +33,6 @@ def export(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     int8: Annotated[
         bool, typer.Option("--int8/--no-int8", help="Also export the model with int8 weights.")
     ] = True,
@@ -52,6 +51,7 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="With --to: replace an existing FILE.")
     ] = False,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Export a run's model to ONNX Runtime and compare its predictions with torch's.
@@ -59,11 +59,11 @@ def export(
     A static student needs no export: with --to, its files are written into one.
 
     `clx predict --backend onnx` and `--backend onnx-int8` use the exported model, and so do `openvino`
-    and `openvino-int8` where openvino and nncf are installed. In a pipe: one
+    and `openvino-int8` where openvino and nncf are installed. In a pipe: a heading and one
     backend per line, with the share of equal decisions, the largest difference of a score, the size
     in megabytes, and how the weights are stored; fields separated by tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         run = training_run(load=run_name)
@@ -75,7 +75,7 @@ def export(
             from clx.ml.data.texts import frame_inputs
             from clx_runtime.texts import columns_to_read
 
-            reading = reading_of(**reading_options(separator, encoding, header, no_header))
+            reading = reading_of(**reading_options(separator, encoding, header))
             columns = columns_to_read(own_text_columns(run), text_column)
             texts = frame_inputs(to_frame(data, "data", reading, labeled=False), columns)
         report = run.export(

@@ -8,11 +8,20 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import typer
 
-from clx.errors import ClxError, ClxWarning, UnfinishedError
+from clx.errors import (
+    ClxError,
+    ClxWarning,
+    ConfigError,
+    DataFormatError,
+    RunDirError,
+    RunNotFoundError,
+    TaskNotFoundError,
+    UnfinishedError,
+)
 
 BROKEN = 1
 USER_ERROR = 2
@@ -21,7 +30,22 @@ OUTPUT_CLOSED = 141
 """A shell reports 128 + the signal's number for a program that SIGINT or SIGPIPE ended."""
 
 # click's UsageError: older releases of typer import it from click, newer ones have a copy.
-_USAGE_ERROR: type = typer.BadParameter.__bases__[0]
+_USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__bases__[0])
+
+MISTAKES = (
+    ConfigError,
+    DataFormatError,
+    RunDirError,
+    RunNotFoundError,
+    TaskNotFoundError,
+    _USAGE_ERROR,
+)
+"""The errors that wrong arguments, or arguments in a wrong order, may cause."""
+
+
+def usage_error(message: str, context: typer.Context) -> Exception:
+    """Return the error for arguments that are missing or too many; it shows the usage."""
+    return _USAGE_ERROR(message, context)
 
 
 class OutputClosedError(Exception):
@@ -55,6 +79,7 @@ def exit_status(error: BaseException, debug: bool) -> int:
         return USER_ERROR
     if isinstance(error, ClxError):
         complain(f"error: {_with_cli_options(str(error))}")
+        _complain_of_hints(error)
         # What is unfinished is no mistake in the command: a scheduler may run it again.
         return BROKEN if isinstance(error, UnfinishedError) else USER_ERROR
     complain(f"error: unexpected {type(error).__name__}: {_first_line(error)}")
@@ -72,9 +97,19 @@ def _with_cli_options(message: str) -> str:
     return message
 
 
+def _complain_of_hints(error: BaseException) -> None:
+    """Write the notes of an error that are for users; the others are for the author of a task."""
+    from clx.cli.hints import Hint
+
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, Hint):
+            complain(note)
+
+
 def _complain_of_usage(error: BaseException) -> None:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     complain(f"error: {message}")
+    _complain_of_hints(error)
     context = getattr(error, "ctx", None)
     unknown = getattr(error, "option_name", None)
     if context is not None and isinstance(unknown, str):
@@ -87,8 +122,9 @@ def _complain_of_guess(unknown: str, context: Any) -> None:
     """Say what to write for an option that another library has, if the command has that argument."""
     from clx.cli.assignments import line_for
 
-    line = line_for(unknown.lstrip("-").replace("-", "_"))
-    own = {flag for parameter in context.command.params for flag in parameter.opts}
+    options = context.command.params
+    own = {flag for each in options for flag in (*each.opts, *each.secondary_opts)}
+    line = line_for(unknown.lstrip("-").replace("-", "_"), own)
     if line is not None and (line.split()[0] in own or not line.startswith("--")):
         complain(f"For {unknown}, write {line}")
 

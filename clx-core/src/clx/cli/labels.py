@@ -56,8 +56,8 @@ def labels(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the labels of a run with their rows and thresholds, rename them, or merge some.
@@ -65,7 +65,7 @@ def labels(
     Prints a row per label. After a merge, prints the metrics too. In a pipe: fields separated by
     tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         run = training_run(load=run_name, device=device)
@@ -84,7 +84,7 @@ def labels(
                 None if eval_data is None else data_or_share(eval_data),
                 text_column=text_column or "text",
                 label_column=label_column,
-                **reading_options(separator, encoding, header, no_header),
+                **reading_options(separator, encoding, header),
             )
             metrics = result.metrics
         elif data is not None or eval_data is not None:

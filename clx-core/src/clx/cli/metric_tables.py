@@ -40,10 +40,19 @@ def headline(metrics: Mapping[str, Any]) -> tuple[str, float] | None:
     return None
 
 
-def write_metrics(out: Output, metrics: Mapping[str, Any], title: str | None = None) -> None:
-    """Write the name and value of each metric; on a terminal, its spread and interval in columns."""
+def write_metrics(
+    out: Output, metrics: Mapping[str, Any], title: str | None = None, heading: bool = True
+) -> None:
+    """Write the name and value of each metric; on a terminal, its spread and interval in columns.
+
+    Args:
+        out: the output of the command.
+        metrics: the metrics.
+        title: the title of the table on a terminal.
+        heading: False leaves the heading out in a pipe, where more names and values follow.
+    """
     if not out.is_terminal:
-        out.table(("metric", "value"), metrics.items(), title)
+        out.table(("metric", "value"), metrics.items(), title, heading)
         return
     # Imported here: the commands that print no metrics need not load the report.
     from clx.ml.report.words import without_intervals
@@ -66,7 +75,7 @@ def _interval(metrics: Mapping[str, Any], name: str) -> str:
 
 
 def write_frame(out: Output, name: str, frame: pd.DataFrame) -> None:
-    """Write an empty line and a table of an evaluation; a pipe gets the headings too.
+    """Write an empty line and a table of an evaluation.
 
     A terminal shows only the rows of a long table that have the lowest F1, where the errors are.
     """
@@ -81,4 +90,4 @@ def write_frame(out: Output, name: str, frame: pd.DataFrame) -> None:
         title = f"{name}: the {MAX_ROWS} of {rows} rows {which}; --json and --save write all rows"
     values = frame.astype(object).itertuples(name=None)
     out.blank()
-    out.table(columns, values, title, heading=True)
+    out.table(columns, values, title)

@@ -10,6 +10,7 @@ import typer
 
 from clx.cli.assignments import assigned_options
 from clx.cli.parameters import comma_separated
+from clx.cli.train_flags import refuse_contradictions, with_entries
 
 
 def task_names() -> list[str]:
@@ -21,6 +22,14 @@ def task_names() -> list[str]:
 
 TaskArgument = Annotated[
     str,
+    typer.Argument(
+        metavar="TASK",
+        help="The task, such as classification; `clx tasks` lists them.",
+        autocompletion=task_names,
+    ),
+]
+OptionalTaskArgument = Annotated[
+    str | None,
     typer.Argument(
         metavar="TASK",
         help="The task, such as classification; `clx tasks` lists them.",
@@ -65,7 +74,11 @@ AssignmentsOption = Annotated[
 
 
 def run_options(
-    task: str, given: Mapping[str, Any], assignments: Sequence[str] | None
+    task: str,
+    given: Mapping[str, Any],
+    assignments: Sequence[str] | None,
+    entries: Mapping[str, Any] | None = None,
+    before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the options of a new run.
 
@@ -74,9 +87,11 @@ def run_options(
         given: the options that have their own arguments, None for those left out; ``label_names``
             and ``label_columns`` hold the text of the argument.
         assignments: the values of ``--set``.
+        entries: the entries of ``training_args`` that have their own arguments.
+        before: the options from a file, which the others override.
 
     Raises:
-        ConfigError: an assignment is not valid.
+        ConfigError: an assignment is not valid, or contradicts an argument.
         TaskNotFoundError: there is no such task.
     """
     from clx.ml import task_registry
@@ -86,7 +101,12 @@ def run_options(
     for name in ("label_names", "label_columns"):
         if name in options:
             options[name] = labels_of(options[name])
-    return options | assigned_options(assignments or (), accepted_options(task_registry[task]))
+    accepted = accepted_options(task_registry[task])
+    assigned = assigned_options(assignments or (), accepted)
+    refuse_contradictions(options, entries or {}, assigned)
+    if before:
+        assigned = assigned_options(assignments or (), accepted, before)
+    return with_entries({**assigned, **options}, entries or {})
 
 
 def labels_of(text: str) -> list[Any]:

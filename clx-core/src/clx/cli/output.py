@@ -27,14 +27,16 @@ class Output:
 
     Args:
         as_json: whether the command writes one JSON document and nothing else.
+        no_header: whether tables in a pipe have no heading.
 
     Attributes:
         as_json: the argument.
         is_terminal: whether stdout is a terminal and the output is not JSON.
     """
 
-    def __init__(self, as_json: bool = False) -> None:
+    def __init__(self, as_json: bool = False, no_header: bool = False) -> None:
         self.as_json = as_json
+        self._no_header = no_header
         self._stream: TextIO = sys.stdout
         self.is_terminal = not as_json and self._stream.isatty()
         self._others = contextlib.redirect_stdout(sys.stderr)
@@ -76,27 +78,32 @@ class Output:
         for row in rows:
             self._write("\t".join(map(field, row)) + "\n")
 
+    def heading(self, columns: Sequence[str]) -> None:
+        """Write the headings of a table as a line, unless the user wants none."""
+        self.records([] if self._no_header else [columns])
+
     def table(
         self,
         columns: Sequence[str],
         rows: Iterable[Sequence[Any]],
         title: str | None = None,
-        heading: bool = False,
+        heading: bool = True,
     ) -> None:
-        """Write a table: drawn on a terminal, otherwise as :meth:`records`.
+        """Write a table: drawn on a terminal, otherwise as :meth:`records` below a heading.
 
         Args:
             columns: the headings.
             rows: sequences of one value per column.
             title: the title of the table on a terminal.
-            heading: whether a pipe gets the headings too, as its first line.
+            heading: False leaves the heading out in a pipe, for lines of a name and a value.
         """
         if self.is_terminal:
             drawn = [list(row) for row in rows]
             if drawn:
                 self._draw(columns, drawn, title)
         else:
-            self.records([columns] if heading else [])
+            if heading and any(columns):
+                self.heading(columns)
             self.records(rows)
 
     def fields(

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from clx.errors import ConfigError
+NO_NAMES = "none"
+"""The value of ``--header`` for a csv file without a heading whose columns get no names."""
 
 
 def run_names() -> list[str]:
@@ -63,10 +64,14 @@ EncodingOption = Annotated[
 HeaderOption = Annotated[
     str | None,
     typer.Option(
-        "--header", metavar="A,B", help="The column names of a csv file that has no heading."
+        "--header",
+        metavar="A,B",
+        help="The column names of a csv file that has no heading; none numbers the columns.",
     ),
 ]
-NoHeaderOption = Annotated[bool, typer.Option("--no-header", help="The csv file has no heading.")]
+NoHeaderOption = Annotated[
+    bool, typer.Option("--no-header", help="Leave out the headings of tables in a pipe.")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.")
 ]
@@ -111,20 +116,13 @@ def comma_separated(text: str) -> list[str]:
 
 
 def reading_options(
-    separator: str | None, encoding: str | None, header: str | None, no_header: bool
+    separator: str | None, encoding: str | None, header: str | None
 ) -> dict[str, Any]:
-    """Return the options ``--separator``, ``--encoding``, ``--header`` and ``--no-header`` as arguments.
-
-    Raises:
-        ConfigError: ``--header`` and ``--no-header`` are both given.
-    """
-    if header is not None and no_header:
-        raise ConfigError(
-            "--header names the columns of a file without a heading: drop --no-header"
-        )
+    """Return the options ``--separator``, ``--encoding`` and ``--header`` as arguments."""
+    has_names = header is not None and header.strip().lower() != NO_NAMES
     # A shell passes the two characters of \t unchanged.
     return {
         "separator": "\t" if separator == r"\t" else separator,
         "encoding": encoding,
-        "header": not no_header if header is None else comma_separated(header),
+        "header": comma_separated(str(header)) if has_names else header is None,
     }

@@ -9,20 +9,21 @@ import typer
 
 from clx.cli.failures import BROKEN
 from clx.cli.output import Output
-from clx.cli.parameters import JsonOption
+from clx.cli.parameters import JsonOption, NoHeaderOption
 
 if TYPE_CHECKING:
     from clx.ml.plugins.entry_points import Failure
     from clx.ml.plugins.manager import Loaded
 
 
-def plugins(as_json: JsonOption = False) -> None:
+def plugins(no_header: NoHeaderOption = False, as_json: JsonOption = False) -> None:
     """Import the hook plugins and list them.
 
     Prints the name, distribution, version and hooks of each plugin, and why a plugin failed. The exit
-    status is 1 if a plugin failed. In a pipe: one plugin per line, fields separated by tabs.
+    status is 1 if a plugin failed. In a pipe: a heading and one plugin per line, fields separated by
+    tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.errors import ClxWarning
         from clx.ml.plugins.manager import plugins as hook_plugins
 

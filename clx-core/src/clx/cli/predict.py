@@ -22,7 +22,7 @@ from clx.cli.parameters import (
 from clx.cli.predict_estimate import print_estimate
 from clx.cli.predict_parts import print_folder, print_parts, shards_of, writes_parts
 from clx.cli.print_predictions import predicted, print_predictions
-from clx.cli.sources import Source, source_of
+from clx.cli.sources import Source, piped_source, source_of
 from clx.errors import ConfigError
 from clx.problems import raise_problems
 
@@ -33,8 +33,9 @@ def predict(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
-            help="Texts, or one file, folder, glob or address of rows, or - for standard input with "
-            "one text per line. With -o DIR/, any number of files, folders, globs and addresses.",
+            help="Texts, or one file, folder, glob or address of rows. Without it, or with -, the "
+            "lines of standard input are the texts. With -o DIR/, any number of files, folders, globs "
+            "and addresses.",
         ),
     ] = None,
     target: Annotated[
@@ -61,11 +62,17 @@ def predict(
     as_texts: Annotated[
         bool, typer.Option("--text", help="Take SOURCE as a text, even if it reads like a file.")
     ] = False,
+    skip_blank: Annotated[
+        bool,
+        typer.Option(
+            "--skip-blank",
+            help="Leave out blank lines of standard input; otherwise each is an empty text.",
+        ),
+    ] = False,
     text_column: TextColumnOption = None,
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     columns: Annotated[
         str | None,
         typer.Option(metavar="A,B", help="With -o: the input columns to keep [default: all]"),
@@ -141,13 +148,14 @@ def predict(
     status: Annotated[
         str | None, typer.Option(metavar="DIR", help="Say how far the parts in this folder are.")
     ] = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     r"""Predict texts, a file, or standard input.
 
-    In a pipe: one prediction per line, fields separated by tabs. For classification, the fields are
-    the text, the label, its score and the margin to the next label. Tabs, newlines and backslashes
-    in a text are written as \t, \n and \\.
+    In a pipe: a heading and one prediction per line, fields separated by tabs. For classification, the
+    first fields are the text, the label, its score and the margin to the next label. Tabs, newlines
+    and backslashes in a text are written as \t, \n and \\.
     """
     parts = {
         "shard": shard,
@@ -157,14 +165,18 @@ def predict(
         "workers": workers,
         "gpus_per_worker": gpus_per_worker,
     }
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         if join is not None or status is not None:
             only = [*(sources or ()), *([run_name] if run_name else [])]
             print_folder(out, only, join, status, target, overwrite)
             return
-        if run_name is None or not sources:
-            raise typer.BadParameter("RUN and SOURCE are needed, or --join or --status")
+        if run_name is None:
+            raise typer.BadParameter("RUN is needed, or --join or --status")
         into_parts = writes_parts(target, parts)
+        if not sources:
+            if into_parts:
+                raise ConfigError("-o DIR/ requires rows of data as SOURCE")
+            sources = [piped_source(run_name)]
         if into_parts and not dry_run:
             if resume or as_texts:
                 raise ConfigError(
@@ -180,7 +192,7 @@ def predict(
                 "on_error": on_error,
                 "batch_size": batch_size,
                 "overwrite": overwrite,
-                **reading_options(separator, encoding, header, no_header),
+                **reading_options(separator, encoding, header),
             }
             print_parts(out, run_name, device, sources, target, {**options, **parts})
             return
@@ -202,12 +214,13 @@ def predict(
                 "--separator": separator,
                 "--encoding": encoding,
                 "--header": header,
-                "--no-header": no_header,
                 "--dry-run": dry_run,
             }
             problems += _misplaced(with_file, "rows of data as SOURCE")
+        if not source.stdin:
+            problems += _misplaced({"--skip-blank": skip_blank}, "texts from standard input")
         raise_problems(ConfigError, "These arguments cannot be combined:", problems)
-        how = reading_options(separator, encoding, header, no_header)
+        how = reading_options(separator, encoding, header)
 
         from clx.ml import training_run
         from clx.ml.data.reading import reading_of
@@ -230,7 +243,7 @@ def predict(
         asked: dict[str, Any] = {"all_scores": all_scores, "min_score": check_min_score(min_score)}
         if target is None or source.data is None:
             columns_read = columns_to_read(own_text_columns(run), text_column)
-            texts = source.read(columns_read, reading_of(**how))
+            texts = source.read(columns_read, reading_of(**how), skip_blank)
             print_predictions(
                 out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked
             )

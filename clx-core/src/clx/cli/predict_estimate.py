@@ -40,7 +40,7 @@ def print_estimate(
         return
     out.fields(found.facts().items(), found.source)
     out.blank()
-    out.table(*found.table(), "On this machine", heading=True)
+    out.table(*found.table(), "On this machine")
 
 
 def print_training_estimate(out: Output, run: TrainingRun, found: TrainingEstimate) -> None:
@@ -50,4 +50,4 @@ def print_training_estimate(out: Output, run: TrainingRun, found: TrainingEstima
         return
     out.fields(found.facts().items(), f"The training of {run.run_name}")
     out.blank()
-    out.table(*found.table(), "On this machine", heading=True)
+    out.table(*found.table(), "On this machine")

@@ -116,4 +116,4 @@ def _print(out: Output, found: Any) -> None:
     if found.failed:
         out.blank()
         rows = [(each["rows"], each["cause"]) for each in found.failed]
-        out.table(["failed", "cause"], rows, heading=True)
+        out.table(["failed", "cause"], rows)

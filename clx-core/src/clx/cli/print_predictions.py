@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice, tee
+from itertools import chain, islice, tee
 from typing import TYPE_CHECKING, Any
 
 from clx.cli.output import Output, clipped
@@ -40,12 +40,27 @@ def print_predictions(
         return
     rows = ((text, run.prediction_row(prediction, **asked)) for text, prediction in predictions)
     if not out.is_terminal:
-        out.records([text, *row.values()] for text, row in rows)
+        _print_lines(out, run, rows, bool(asked.get("all_scores")))
         return
     while some := list(islice(rows, TABLE_ROWS)):
         columns = list(dict.fromkeys(name for _, row in some for name in row))
         cells = ([clipped(text, TEXT_WIDTH), *map(row.get, columns)] for text, row in some)
         out.table(["text", *columns], cells)
+
+
+def _print_lines(
+    out: Output, run: TrainingRun, rows: Iterator[tuple[str, dict[str, Any]]], all_scores: bool
+) -> None:
+    """Write the heading and each row as soon as it is predicted."""
+    first = next(rows, None)
+    # Without a text, the task may say which columns a prediction would have.
+    row = (run.prediction_types(all_scores=all_scores) or {}) if first is None else first[1]
+    columns = list(row)
+    out.heading(["text", *columns])
+    for text, row in () if first is None else chain([first], rows):
+        # A task may add columns to some rows only: these follow the others.
+        others = (value for name, value in row.items() if name not in columns)
+        out.records([[text, *map(row.get, columns), *others]])
 
 
 def predicted(

@@ -14,7 +14,6 @@ from clx.cli.parameters import (
     HeaderOption,
     JsonOption,
     LabelColumnOption,
-    NoHeaderOption,
     RunArgument,
     SeparatorOption,
     TextColumnOption,
@@ -45,7 +44,6 @@ def report(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,7 +57,7 @@ def report(
             data,
             text_column=text_column or "text",
             label_column=label_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         if as_json:
             out.json({"run_dir": run.run_dir, "report": written})

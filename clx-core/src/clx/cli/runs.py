@@ -10,7 +10,7 @@ from typing import Any
 from clx.cli.failures import complain
 from clx.cli.metric_tables import headline
 from clx.cli.output import Output
-from clx.cli.parameters import JsonOption, RunsDirOption
+from clx.cli.parameters import JsonOption, NoHeaderOption, RunsDirOption
 from clx.errors import RunDirError, RunNotFoundError
 
 
@@ -68,13 +68,17 @@ def summary(path: Path) -> Summary:
     return Summary(path, when, task, metrics if isinstance(metrics, dict) else {})
 
 
-def runs(runs_dir: RunsDirOption = None, as_json: JsonOption = False) -> None:
+def runs(
+    runs_dir: RunsDirOption = None,
+    no_header: NoHeaderOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """List the trained runs, newest first.
 
-    Prints the name, task, time of training, one metric and path of each run. In a pipe: one run per
-    line, fields separated by tabs.
+    Prints the name, task, time of training, one metric and path of each run. In a pipe: a heading
+    and one run per line, fields separated by tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml.run_directory.finding import saved_runs
         from clx.settings import runs_dir as default_runs_dir
 

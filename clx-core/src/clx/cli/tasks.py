@@ -8,7 +8,7 @@ import typer
 
 from clx.cli.failures import BROKEN, complain
 from clx.cli.output import Output
-from clx.cli.parameters import JsonOption
+from clx.cli.parameters import JsonOption, NoHeaderOption
 
 if TYPE_CHECKING:
     from clx.ml.plugins.registry import TaskEntry
@@ -18,15 +18,16 @@ def tasks(
     check: Annotated[
         bool, typer.Option("--check", help="Import every task and report those that are broken.")
     ] = False,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the installed tasks.
 
     Prints the name, distribution, version, class and state of each task. Imports the tasks only with
-    --check; the exit status is then 1 if a task is broken. In a pipe: one task per line, fields
-    separated by tabs.
+    --check; the exit status is then 1 if a task is broken. In a pipe: a heading and one task
+    per line, fields separated by tabs.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml.run.opening import task_registry
 
         entries = [task_registry.entry(name) for name in task_registry]

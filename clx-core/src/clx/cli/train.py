@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,9 +14,8 @@ from clx.cli.options_of_run import (
     BaseModelOption,
     LabelColumnsOption,
     LabelNamesOption,
-    TaskArgument,
+    OptionalTaskArgument,
     TokenizerOption,
-    run_options,
 )
 from clx.cli.output import Output
 from clx.cli.parameters import (
@@ -32,9 +30,26 @@ from clx.cli.parameters import (
     SeparatorOption,
     TextColumnOption,
     TimeColumnOption,
-    reading_options,
 )
 from clx.cli.predict_estimate import print_training_estimate
+from clx.cli.train_flags import (
+    NUMBER,
+    BatchSizeOption,
+    EpochsOption,
+    FineTuneOption,
+    LearningRateOption,
+    SeedOption,
+    TimeBudgetOption,
+    seconds_or_text,
+    training_entries,
+)
+from clx.cli.training_plan import (
+    Request,
+    TrainingPlan,
+    planned,
+    print_new_file,
+    refuse_with_init,
+)
 from clx.errors import ConfigError
 from clx.problems import cell
 from clx.settings import runs_dir as default_runs_dir
@@ -44,19 +59,19 @@ if TYPE_CHECKING:
     from clx.ml.results.outcome import TrainingResult
 
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
-
-
 def train(
-    task: TaskArgument,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new run.")],
+    context: typer.Context,
+    task: OptionalTaskArgument = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The name of the new run.")
+    ] = None,
     train_data: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="TRAIN",
             help="Training data: a file, a folder, a quoted glob, a query or an address.",
         ),
-    ],
+    ] = None,
     eval_data: Annotated[
         str | None,
         typer.Option(
@@ -75,11 +90,32 @@ def train(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     base_model: BaseModelOption = None,
     tokenizer: TokenizerOption = None,
+    epochs: EpochsOption = None,
+    learning_rate: LearningRateOption = None,
+    batch_size: BatchSizeOption = None,
+    seed: SeedOption = None,
+    time_budget: TimeBudgetOption = None,
+    fine_tune: FineTuneOption = None,
     runs_dir: RunsDirOption = None,
     assignments: AssignmentsOption = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Read the arguments and options from this TOML file, such as run.toml. Those of the "
+            "command line override it.",
+        ),
+    ] = None,
+    init: Annotated[
+        bool,
+        typer.Option(
+            "--init",
+            help="Write a file for --config with every option and its default, and end "
+            "[default: run.toml]",
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a trained run of the same name.")
     ] = False,
@@ -111,16 +147,17 @@ def train(
         bool, typer.Option("--dry-run", help="Say what the training will cost, and end.")
     ] = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune a model on labeled texts.
 
-    Prints the metrics, the counts of rows and steps, and the run directory. In a pipe: one name and
-    value per line, separated by a tab.
+    TASK, NAME and TRAIN are needed, unless --config names a file that has them. Prints the metrics, the
+    counts of rows and steps, and the run directory. In a pipe: one name and value per line, separated
+    by a tab.
     """
-    with Output(as_json) as out:
-        from clx.ml import training_run
-
+    with Output(as_json, no_header) as out:
+        words = {"task": task, "run_name": name, "train_data": train_data}
         given = {
             "base_model_name": base_model,
             "tokenizer_name": tokenizer,
@@ -131,42 +168,72 @@ def train(
             "label_names": label_names,
             "label_columns": label_columns,
         }
-        options = run_options(task, given, assignments)
-        held_out = None if eval_data is None else data_or_share(eval_data)
         call: dict[str, Any] = {
-            "overwrite": overwrite,
-            "resume": resume,
             "group_column": group_column,
             "time_column": time_column,
-            **reading_options(separator, encoding, header, no_header),
+            "fine_tune": fine_tune,
+            "time_budget": None if time_budget is None else seconds_or_text(time_budget),
         }
+        request = Request(
+            words,
+            None if eval_data is None else data_or_share(eval_data),
+            given,
+            training_entries(epochs, learning_rate, batch_size, seed),
+            assignments or (),
+            call,
+            (separator, encoding, header),
+        )
         old_rows = replayed(earlier, replay, replay_rows)
+        once = {"--resume": resume, "--overwrite": overwrite, "--dry-run": dry_run}
+        if init:
+            refuse_with_init({**once, "--from": earlier is not None})
+            print_new_file(out, config, request)
+            return
+        plan = planned(context, config, request)
         if dry_run:
             if earlier is not None or resume:
                 raise ConfigError("--dry-run cannot be combined with --from or --resume")
-            run = training_run(task, name, **options)
-            call = {key: value for key, value in call.items() if key not in ("overwrite", "resume")}
-            found = run.estimate_training(train_data, held_out, **call)
-            print_training_estimate(out, run, found)
+            _estimate(out, plan)
             return
-        result: TrainingResult
-        if earlier is None:
-            run = training_run(task, name, **options)
-            result = run.train(train_data, held_out, **call)
-        else:
-            run = training_run(task, load=earlier, device=device)
-            call |= {"name": name, **old_rows, **options}
-            result = run.continue_training(train_data, held_out, **call)
-            run = training_run(load=result.run_dir)
+        run, result = _trained(plan, earlier, old_rows, overwrite, resume)
         if as_json:
             out.json(_document(run, result))
         else:
             _write(out, run, result)
 
 
+def _estimate(out: Output, plan: TrainingPlan) -> None:
+    from clx.ml import training_run
+
+    with plan.file_named():
+        run = training_run(plan.task, plan.name, **plan.options)
+    print_training_estimate(out, run, run.estimate_training(*plan.data, **plan.call))
+
+
+def _trained(
+    plan: TrainingPlan,
+    earlier: str | None,
+    old_rows: dict[str, Any],
+    overwrite: bool,
+    resume: bool,
+) -> tuple[TrainingRun, TrainingResult]:
+    """Train a new run, or continue an earlier one, and return it with the result."""
+    from clx.ml import training_run
+
+    call = {"overwrite": overwrite, "resume": resume, **plan.call}
+    if earlier is None:
+        with plan.file_named():
+            run = training_run(plan.task, plan.name, **plan.options)
+        return run, run.train(*plan.data, **call)
+    run = training_run(plan.task, load=earlier, device=plan.options.get("device"))
+    call |= {"name": plan.name, **old_rows, **plan.options}
+    result: TrainingResult = run.continue_training(*plan.data, **call)
+    return training_run(load=result.run_dir), result
+
+
 def data_or_share(text: str) -> str | float:
     """Return a number as the share of eval rows, and any other value as the name of data."""
-    return float(text) if _NUMBER.fullmatch(text.strip()) else text
+    return float(text) if NUMBER.fullmatch(text.strip()) else text
 
 
 def replayed(earlier: str | None, replay: str | None, replay_rows: str | None) -> dict[str, Any]:
@@ -177,7 +244,7 @@ def replayed(earlier: str | None, replay: str | None, replay_rows: str | None) -
     """
     if earlier is None and (replay is not None or replay_rows is not None):
         raise ConfigError("--replay and --replay-rows need --from RUN, the run to continue")
-    if replay_rows is not None and not _NUMBER.fullmatch(replay_rows.strip()):
+    if replay_rows is not None and not NUMBER.fullmatch(replay_rows.strip()):
         raise ConfigError(f"--replay-rows must be a number, but is {cell(replay_rows)}")
     found: dict[str, Any] = {} if replay is None else {"replay": replay}
     if replay_rows is not None:
@@ -198,7 +265,8 @@ def _document(run: TrainingRun, result: TrainingResult) -> dict[str, Any]:
 def _write(out: Output, run: TrainingRun, result: TrainingResult) -> None:
     if result.metrics:
         rows = result.rows.get("eval", 0)
-        write_metrics(out, result.metrics, f"{run.run_name} on {rows} rows of evaluation data")
+        title = f"{run.run_name} on {rows} rows of evaluation data"
+        write_metrics(out, result.metrics, title, heading=False)
     from clx.ml.results.ending import kept_in_words, stopped_in_words
 
     ending = result.to_dict()

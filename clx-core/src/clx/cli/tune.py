@@ -36,6 +36,7 @@ from clx.cli.parameters import (
     reading_options,
 )
 from clx.cli.train import data_or_share, reference
+from clx.cli.train_flags import seconds_or_text
 from clx.errors import ConfigError
 from clx.problems import cell, raise_problems
 
@@ -88,7 +89,6 @@ def tune(
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
-    no_header: NoHeaderOption = False,
     base_model: BaseModelOption = None,
     tokenizer: TokenizerOption = None,
     runs_dir: RunsDirOption = None,
@@ -97,6 +97,7 @@ def tune(
         bool, typer.Option("--overwrite", help="Replace a trained run of the same name.")
     ] = False,
     device: DeviceOption = None,
+    no_header: NoHeaderOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Tune the options of a run, and train it with the best ones.
@@ -105,7 +106,7 @@ def tune(
     headings, and names and values, separated by tabs. To go on after an interruption, repeat the
     command.
     """
-    with Output(as_json) as out:
+    with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
         given = {
@@ -129,21 +130,13 @@ def tune(
             folds=folds,
             group_column=group_column,
             time_column=time_column,
-            **reading_options(separator, encoding, header, no_header),
+            **reading_options(separator, encoding, header),
         )
         if as_json:
             about = {"task": run.config["task"], "run_name": run.run_name}
             out.json({**about, **result.to_dict()})
         else:
             _write(out, run, result)
-
-
-def seconds_or_text(text: str) -> float | str:
-    """Return a number of seconds as a number, and any other time as it is."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def space_of(assignments: Iterable[str] | None) -> dict[str, Any] | None:

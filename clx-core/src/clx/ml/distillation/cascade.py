@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import CascadeError
@@ -16,6 +16,7 @@ from clx.ml.distillation.cascade_student import known_agreement, rule_of_run, st
 from clx.ml.distillation.cascade_texts import CascadeData, CascadeTexts, cascade_texts, right
 from clx.ml.distillation.choice import Choice, Observed, choose
 from clx.ml.distillation.learned import learned_by
+from clx.ml.prediction.backends import TORCH
 from clx.ml.results.cascade import CascadeResult
 from clx.ml.run_directory.copying import Reopen, edited
 from clx.ml.run_directory.layout import (
@@ -55,6 +56,7 @@ class CascadeRequest:
         teacher: the backend that answers what the student leaves.
         teacher_file: the SHA-256 of the backend's model; None for torch.
         monitor: the share of the student's answers to check later.
+        torch_instead: whether torch answers if the export decides like it too rarely.
     """
 
     min_agreement: float
@@ -62,6 +64,7 @@ class CascadeRequest:
     teacher: str
     teacher_file: str | None
     monitor: float
+    torch_instead: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,11 @@ def with_fast(
     measured = _measured(loaded, models, request.teacher, texts.texts)
     observed = measured.observed(unlimited, rule)
     _refuse_other_texts(observed, known_agreement(where))
+    if request.torch_instead and _too_rarely(observed.part(texts.first), request.min_agreement):
+        request = replace(request, teacher=TORCH, teacher_file=None)
+        models = replace(models, teacher=models.torch)
+        measured = replace(measured, teacher=measured.torch)
+        observed = measured.observed(unlimited, rule)
     first, second = (observed.part(rows) for rows in (texts.first, ~texts.first))
     choice = choose(first, second, request.min_agreement)
     _refuse_slow(choice, second, request.min_agreement)
@@ -151,8 +159,16 @@ def _measured(
 ) -> Measured:
     fast = answers(student, texts, "student")
     slow = answers(models.torch(), texts, "torch")
-    other = slow if teacher == "torch" else answers(models.teacher(), texts, teacher)
+    other = slow if teacher == TORCH else answers(models.teacher(), texts, teacher)
     return Measured(fast, slow, other)
+
+
+def _too_rarely(first: Observed, min_agreement: float) -> bool:
+    """Return whether the export alone would decide like torch too rarely.
+
+    Only the half that chooses says so: the other half has to state the agreement without bias.
+    """
+    return lower_bound(int((~first.teacher).sum()), len(first)) < min_agreement
 
 
 def _refuse_few(texts: CascadeTexts, min_agreement: float) -> None:

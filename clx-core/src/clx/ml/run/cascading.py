@@ -58,7 +58,8 @@ class CascadingRun(DistillingRun):
             data: texts that the student has not learned from, as for :meth:`predict_frame`; others
                 are left out. With labels, the result has accuracies too.
             teacher: the backend that answers what the student leaves. None takes the fastest export
-                with at least 99 % equal decisions, else torch.
+                with at least 99 % equal decisions, or torch if there is none or if the export's own
+                agreement on ``data`` does not reach ``min_agreement``.
             monitor: the share of the student's answers that the teacher repeats in later predictions.
                 A ``CascadeWarning`` says when too few are equal. 0 turns this off.
             text_column: as for :meth:`predict_frame`.
@@ -94,6 +95,7 @@ class CascadingRun(DistillingRun):
             chosen,
             teacher_file(directory, chosen),
             float(monitor),
+            torch_instead=teacher is None,
         )
         opener, where = opener_of(CascadingRun, self), RunDir(other.run_dir)
         with caller_state_kept(), only_writer(directory):

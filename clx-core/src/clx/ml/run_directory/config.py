@@ -95,8 +95,11 @@ def run_name_problems(name: Any) -> list[str]:
     if not isinstance(name, str) or not name.strip():
         return [f"run_name must be a non-empty str, but is {cell(name)}"]
     reasons = []
-    if "/" in name or "\\" in name:
+    bare = name.rstrip("/\\")
+    if "/" in bare or "\\" in bare:
         reasons.append("contains a path separator (use run_dir_parent for the folder)")
+    elif name != bare:
+        reasons.append(f"ends with a path separator: write {cell(bare)}")
     if name.startswith("."):
         reasons.append("starts with a dot")
     if _CONTROL.search(name):

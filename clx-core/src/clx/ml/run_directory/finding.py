@@ -73,12 +73,14 @@ def locate(load: str | Path) -> Path:
         from clx.ml.run_directory.hub_download import downloaded_run
 
         return downloaded_run(hub_address(load))
-    is_name = isinstance(load, str) and os.sep not in load and load not in ("", ".", "..")
+    # Shells complete the name of a folder with a slash.
+    name = str(load).rstrip("/" + os.sep)
+    is_name = isinstance(load, str) and os.sep not in name and name not in ("", ".", "..")
     try:
         path = Path(load).expanduser().absolute()
         if path.exists():
             return path.parent if path.name == CONFIG and path.is_file() else path
-        named = runs_dir() / str(load)
+        named = runs_dir() / name
         if is_name and (named.exists() or _is_being_replaced(named)):
             return named
         if _is_being_replaced(path):
@@ -86,7 +88,7 @@ def locate(load: str | Path) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         raise RunNotFoundError(f"There is no run to load at {cell(load)}: {error}") from error
     others = [run.name for run in saved_runs()]
-    where = f"{path} does not exist" + (f", and there is no run {load!r} in {runs_dir()}" * is_name)
+    where = f"{path} does not exist" + (f", and there is no run {name!r} in {runs_dir()}" * is_name)
     raise RunNotFoundError(
         f"There is no run to load: {where}{did_you_mean(Path(load).name, others)}"
     )

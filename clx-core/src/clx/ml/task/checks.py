@@ -73,6 +73,9 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         problems.append(
             f"dataset_cols must be a list of column names, but is {_shown(candidate.dataset_cols)}"
         )
+    steps = candidate.min_steps
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        problems.append(f"min_steps must be a whole number above 0, but is {_shown(steps)}")
     problems += [
         f"it overrides {private}, which is private to clx"
         for private in private_names(base)

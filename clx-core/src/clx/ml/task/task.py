@@ -54,6 +54,7 @@ class Task(OptionValues):
     pooling: Any = "model"
     calibrate: Any = False
     imbalanced_metric: ClassVar[str | None] = None
+    min_steps: ClassVar[int] = 200
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

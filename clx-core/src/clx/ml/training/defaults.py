@@ -21,9 +21,6 @@ from clx.problems import cell, raise_problems
 BATCH = 16
 """The number of rows in a step, unless there are more than two processes."""
 
-MIN_STEPS = 200
-"""Small data gets as many epochs as this number of steps takes, up to ``MAX_EPOCHS``."""
-
 MAX_EPOCHS = 15
 MAX_EPOCHS_RANDOM = 50
 """The limit for a randomly initialized head, which has more to learn."""
@@ -58,6 +55,7 @@ class Setting:
         several: whether a row may have several labels.
         metric: the metric that chooses the best model; None for the loss.
         lora: whether an adapter is trained instead of all weights.
+        min_steps: small data gets as many epochs as this number of steps takes, up to a limit.
     """
 
     rows: int
@@ -68,6 +66,7 @@ class Setting:
     several: bool = False
     metric: str | None = None
     lora: bool = False
+    min_steps: int = 200
 
 
 def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
@@ -85,7 +84,7 @@ def choose_arguments(user: Mapping[str, Any], setting: Setting) -> dict[str, Any
     accumulated = int(user.get("gradient_accumulation_steps", 1))
     updates = max(1, math.ceil(_batches(user, setting.rows, batch) / accumulated))
     most = MAX_EPOCHS if setting.probe else MAX_EPOCHS_RANDOM
-    epochs = user.get("num_train_epochs", min(most, max(3, math.ceil(MIN_STEPS / updates))))
+    epochs = user.get("num_train_epochs", min(most, max(3, math.ceil(setting.min_steps / updates))))
     steps = user.get("max_steps", -1)
     total = steps if steps and steps > 0 else math.ceil(updates * epochs)
     defaults: dict[str, Any] = {

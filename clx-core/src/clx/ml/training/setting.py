@@ -44,6 +44,7 @@ def setting_of(
         several=has_several_labels(train),
         metric=task.imbalanced_metric if is_imbalanced(task, train.frame) else None,
         lora=uses_lora(task),
+        min_steps=task.min_steps,
     )
 
 

@@ -17,7 +17,9 @@ from clx.ml.data.tables.addresses import is_address
 from clx.ml.data.tables.formats import COMPRESSIONS, FORMATS, FileFormat, file_format, known_format
 from clx.ml.data.tables.found import FoundFile
 from clx.ml.data.tables.rows import Rows
+from clx.ml.data.tables.similar import like_it
 from clx.ml.data.tables.streams import FileSource, zip_members
+from clx.ml.run_directory.layout import CONFIG, MANIFEST
 from clx.problems import examples, names
 
 if TYPE_CHECKING:
@@ -41,8 +43,9 @@ def data_files(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
     A ``DataWarning`` names files that clx does not read, and txt files beside other formats.
 
     Raises:
-        DataFormatError: there are no such files, or the folder holds several splits.
+        DataFormatError: there are no such files, or the folder holds several splits or a run.
     """
+    refuse_run(source)
     saved = _saved_dataset(source, found)
     if saved:
         return saved
@@ -64,6 +67,21 @@ def data_files(source: str, found: Sequence[FoundFile]) -> list[FileSource]:
     return used
 
 
+def refuse_run(source: str) -> None:
+    """Raise if a folder is a run directory: its JSON files would be read as rows.
+
+    Raises:
+        DataFormatError: it is one.
+    """
+    if not is_address(source) and all(
+        (Path(source) / name).is_file() for name in (CONFIG, MANIFEST)
+    ):
+        raise DataFormatError(
+            f"{source!r} is the directory of a trained run, not data. Pass a file, or a folder of files "
+            f"of rows."
+        )
+
+
 def no_data(source: str, others: Sequence[str] = ()) -> DataFormatError:
     """Return the error for a source without data.
 
@@ -71,7 +89,7 @@ def no_data(source: str, others: Sequence[str] = ()) -> DataFormatError:
         source: the source.
         others: existing files that clx does not read.
     """
-    where = "" if is_address(source) else f" (looked in {Path.cwd()})"
+    where = "" if is_address(source) else f" (looked in {Path.cwd()}{like_it(source)})"
     also = f" The files there have other suffixes: {examples(others)}." if others else ""
     return DataFormatError(
         f"There is no data at {source!r}{where}.{also} Pass a file "
