@@ -180,8 +180,9 @@ def _correct(tour: _Tour) -> None:
     )
     tour.step(
         "Before and after",
-        "The same quick training on the corrected data. Much of the difference in this accuracy is "
-        "not a better model: wrong labels among the rows set aside counted right answers as mistakes.",
+        "The same quick training on the corrected data. The accuracy rises for two reasons: the model "
+        "learned from better labels, and right answers are no longer counted as mistakes, which wrong "
+        "labels among the rows set aside did.",
     )
     tour.python(
         f"""
