@@ -40,7 +40,12 @@ $(VENV)/installed-docs: $(VENV)/installed pyproject.toml
 
 install: $(VENV)/installed ## Make .venv with clx, its tasks and the offline base model
 
-demo: $(VENV)/installed ## Train a classifier of Reuters news, evaluate it, predict
+demo: $(VENV)/installed ## Run `clx demo`, then train a classifier of Reuters news, evaluate it, predict
+	@if [ -f $(DEMO)/shop/runs/topics/manifest.json ]; then \
+	    echo "$(DEMO)/shop has what \`clx demo\` wrote. (make clean removes it.)"; \
+	else \
+	    rm -rf $(DEMO)/shop && $(BIN)/clx demo --directory $(DEMO)/shop; \
+	fi
 	@$(BIN)/python examples/reuters_r8/get_data.py $(DEMO)
 	@CLX=$(BIN)/clx LOCAL_DATA_DIR=$(DEMO) sh examples/reuters_r8/demo.sh $(DEMO)
 

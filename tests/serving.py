@@ -1,4 +1,4 @@
-"""Servers for tests: ``clx-serve`` as a process, and an application in a thread."""
+"""Servers for tests: ``clx-serve`` or another program as a process, and an application in a thread."""
 
 import contextlib
 import json
@@ -17,17 +17,17 @@ PATIENCE = 30
 
 
 class Process:
-    """A process of ``clx-serve`` on a free port.
+    """A process of ``clx-serve``, or of another program, on a free port.
 
     Attributes:
         url: its address.
         lines: the lines of its log so far.
     """
 
-    def __init__(self, *arguments, token=None):
+    def __init__(self, *arguments, token=None, program=START):
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment |= {} if token is None else {"CLX_SERVE_TOKEN": token}
-        command = [sys.executable, "-c", START, *map(str, arguments), "--port", "0"]
+        command = [sys.executable, "-c", program, *map(str, arguments), "--port", "0"]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         self.lines = []
         self._reader = threading.Thread(target=self._read, daemon=True)

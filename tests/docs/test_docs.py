@@ -1,7 +1,6 @@
 """The code in README and docs runs, and what must be documented is."""
 
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,14 +8,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clx.cli import main
 from clx.ml import task_registry
 from clx.ml.plugins import hookspecs
 from clx.ml.task import task
+from docs_shell import Shell
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-DOCUMENTS = [ROOT / "README.md", *PAGES]
+SKILL = ROOT / "skills" / "clx" / "SKILL.md"
+DOCUMENTS = [ROOT / "README.md", SKILL, *PAGES]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -35,6 +35,7 @@ WITH_CODE = [path for path in DOCUMENTS if blocks(path)]
 def test_the_sweep_finds_the_documents():
     names = {path.name for path in WITH_CODE}
     assert {"README.md", "arguments.md", "run-directory.md", "write-a-task.md", "hooks.md"} <= names
+    assert {"SKILL.md", "first-model.md", "index.md"} <= names
     assert sum(len(blocks(path)) for path in WITH_CODE) >= 150
     assert len(PAGES) >= 42
 
@@ -60,21 +61,12 @@ def test_code_blocks_run(path, tmp_path, monkeypatch, registry, request):
     pd.DataFrame(rows).to_csv("eval.csv", index=False)
     namespace = {"__name__": f"docs_{path.stem.replace('-', '_')}"}
     monkeypatch.setitem(sys.modules, namespace["__name__"], type(sys)(namespace["__name__"]))
-    for kind, code, line in blocks(path):
-        if kind == "python":
-            exec(compile("\n" * (line - 1) + code, str(path), "exec"), namespace)
-        else:
-            run_commands(code)
-
-
-def run_commands(code):
-    # In this process, because a new one spends most of its time on imports.
-    for command in code.splitlines():
-        words = shlex.split(command, comments=True)
-        if not words:
-            continue
-        assert words[0] == "clx", f"only clx commands are executed: {command}"
-        assert main(words[1:]) == 0, command
+    with Shell() as shell:
+        for kind, code, line in blocks(path):
+            if kind == "python":
+                exec(compile("\n" * (line - 1) + code, str(path), "exec"), namespace)
+            else:
+                shell.run(code)
 
 
 def test_the_three_row_program_of_the_readme_learns_its_rows(tmp_path):
@@ -85,6 +77,15 @@ def test_the_three_row_program_of_the_readme_learns_its_rows(tmp_path):
     best = [max(scores, key=scores.get) for scores in namespace["preds"]]
     assert best == ["fruit", "fruit", "animal"]
     assert all(list(scores) == ["fruit", "animal"] for scores in namespace["preds"])
+
+
+def test_the_skill_says_when_to_use_it():
+    _, front, text = SKILL.read_text(encoding="utf-8").split("---\n", 2)
+    fields = dict(line.split(": ", 1) for line in front.splitlines())
+    # The limits of the format: a name of 64 characters, a description of 1,024.
+    assert fields["name"] == SKILL.parent.name
+    assert 100 < len(fields["description"]) <= 1024
+    assert len(text.splitlines()) < 500
 
 
 def test_every_hook_has_a_heading():

@@ -19,6 +19,7 @@ from clx.cli.check_task import check_task
 from clx.cli.compare import compare
 from clx.cli.cross_validate import cv
 from clx.cli.decisions import decisions
+from clx.cli.demo import demo
 from clx.cli.distill import distill
 from clx.cli.doctor import doctor
 from clx.cli.estimate import estimate
@@ -48,6 +49,7 @@ SHORT_HELP = 400
 """The most characters of a command's first sentence in the list of commands."""
 
 COMMANDS = (
+    demo,
     check,
     train,
     tune,
