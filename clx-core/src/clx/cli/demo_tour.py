@@ -204,8 +204,8 @@ def _train(tour: _Tour) -> None:
     tour.step(
         "Train the whole model",
         "Now all weights are trained. After each epoch, the rows that were set aside decide which "
-        "model is kept. long_text=window reads long messages whole instead of truncating them. --time-budget is "
-        "for this demo: without it, training decides by itself when to end.",
+        "model is kept. long_text=window reads long messages whole instead of truncating them. "
+        "--time-budget is for this demo: without it, training decides by itself when to end.",
     )
     train = ("train", "classification", "final", tour.path(CORRECTED), "--eval", "0.2")
     how = ("--set", "long_text=window", "--time-budget", "60s")
