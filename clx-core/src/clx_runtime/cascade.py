@@ -188,10 +188,10 @@ def read_cascade(folder: Path) -> Cascade:
 
 
 def _problem(cascade: Cascade) -> str:
-    """Return what is wrong with values from a file, an empty text if nothing is.
+    """Return what is wrong with values from a file, or an empty string.
 
     Raises:
-        ValueError: the decision is not that of a rule.
+        ValueError: the decision does not describe a rule.
     """
     margins, labels = cascade.margins, cascade.rule().labels
     if not isinstance(margins, Mapping) or set(margins) != set(labels):

@@ -136,7 +136,7 @@ def _hidden_layer(files: StudentFiles) -> tuple[np.ndarray[Any, Any], np.ndarray
 
 
 def _factors(files: StudentFiles) -> np.ndarray[Any, Any] | None:
-    """Return the number that each vector is multiplied with, None if there are none."""
+    """Return the factor of each vector, None if the vectors are not scaled."""
     found = [files.weights[name] for name in (SCALES, TOKEN_WEIGHTS) if name in files.weights]
     if not found:
         return None

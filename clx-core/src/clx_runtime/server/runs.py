@@ -85,7 +85,7 @@ class Runs:
             await self._load(slot)
 
     async def reload(self, seconds: float) -> None:
-        """Load every run again when it changed on disk; look for it every so many seconds.
+        """Load every run again when it changes on disk; check at this interval, in seconds.
 
         What the old content has accepted, it answers. If the new one cannot be loaded, the old one
         continues.

@@ -1,4 +1,4 @@
-"""Which student may answer for a run: one that was distilled from it, with the same labels."""
+"""Check that a student was distilled from this run and has the same labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rule_of_run(task: Task) -> OneLabel | LabelSet:
     """Return the rule by which a run decides.
 
     Raises:
-        ConfigError: it has none, or its task decides in Python.
+        ConfigError: the run has no rule, or its task decides in Python.
     """
     rule, methods = task.decision_rule(), python_methods(task)
     if not isinstance(rule, OneLabel | LabelSet) or methods:
@@ -36,7 +36,7 @@ def rule_of_run(task: Task) -> OneLabel | LabelSet:
 
 
 def known_agreement(where: RunDir) -> float | None:
-    """Return the share of equal decisions when a student was made, None if it is not known."""
+    """Return the share of equal decisions measured at distillation, None if unknown."""
     distilled = object_or_empty(where.read_results().get("distilled"))
     share = object_or_empty(distilled.get("agreement")).get("equal")
     return share if isinstance(share, float) else None
@@ -52,16 +52,16 @@ def student_entry(task: Task, place: RunDir, student: Task, where: RunDir) -> Ma
         where: its directory.
 
     Raises:
-        ConfigError: it is no student, that of another run, or one with other labels or texts.
+        ConfigError: it is not a student, belongs to another run, or has other labels or texts.
     """
     who = f"The run {student.run_name!r}"
     entry = where.read_config().get(STUDENT_OF)
     if not isinstance(entry, Mapping):
         raise ConfigError(
-            f"{who} is no student of a run: make one with run.distill(texts, name=...)"
+            f"{who} is not the student of a run: make one with run.distill(texts, name=...)"
         )
     if student.name != task.name:
-        raise ConfigError(f"{who} is one of the task {student.name!r}, not {task.name!r}")
+        raise ConfigError(f"{who} has the task {student.name!r}, not {task.name!r}")
     rule, other = rule_of_run(task), rule_of_run(student)
     if rule.labels != other.labels:
         raise ConfigError(

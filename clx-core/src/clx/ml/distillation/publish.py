@@ -95,7 +95,7 @@ def write_student_run(new: RunDir, written: Written, student: Student, lesson: L
     (new.path / LOGS / METRICS_LOG).write_text(lines, encoding="utf-8")
     if written.teacher.extra.is_dir():
         shutil.copytree(written.teacher.extra, new.extra)
-    # The watched texts chose the epoch, so they say too much about the student as well.
+    # The watched texts chose the epoch, so they too would overrate the student.
     sides = lesson.sides
     write_learned(new.extra, lesson.hashes[np.concatenate([sides.learned, sides.watched])])
     sections = report_sections(task, result.evaluation)
