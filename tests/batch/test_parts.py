@@ -160,7 +160,7 @@ def test_a_run_that_was_trained_again_is_refused(trained, data, tmp_path):
     predict_parts(trained, data / "c.parquet", tmp_path / "out")
     run = training_run(load=trained)
     run.set_decisions(min_score=0.7)
-    with pytest.raises(ResumeError, match="the run was trained again, or is another one"):
+    with pytest.raises(ResumeError, match="the run was trained again, or is a different run"):
         predict_parts(trained, data / "c.parquet", tmp_path / "out")
 
 

@@ -106,6 +106,6 @@ class Monitor:
         return (
             f"The student disagrees with its teacher on {self.wrong} of {self.checked} "
             f"checked answers: on these texts, fewer than {self._cascade.min_agreement:.4g} of all "
-            f"decisions are equal, for which the margin was chosen. Predict them with another "
+            f"decisions are equal, although the margin was chosen for that. Predict them with another "
             f"backend, or distill a student on such texts and call with_fast again"
         )

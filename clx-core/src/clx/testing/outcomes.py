@@ -73,7 +73,7 @@ class CheckResult:
 
 
 def cause_of(error: BaseException) -> tuple[str, str, str] | None:
-    """Return what tells the exception of a task from others: type, message and place.
+    """Return the identity of a task's exception: its type, message and place.
 
     None for a finding of the kit's own, which no exception of the task has caused.
     """

@@ -141,7 +141,7 @@ def plan_of(content: bytes, where: str) -> Plan:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the caller wants to be planned.
+    """The arguments of a plan.
 
     Attributes:
         answer: everything that the predictions depend on besides the inputs.

@@ -195,7 +195,7 @@ def _refuse_other_texts(observed: Observed, expected: float | None) -> None:
         return
     known = "" if expected is None else f" (on the texts of its distillation, {expected:.1%})"
     raise CascadeError(
-        f"The student decides like the run on {share:.1%} of {len(observed):,} texts{known}: no margin "
+        f"The student agrees with the run on {share:.1%} of {len(observed):,} texts{known}: no margin "
         f"was chosen. The texts may be of another domain than those that it was distilled on. Distil "
         f"the run on texts like these, or pass texts of the student's domain. The run is unchanged"
     )

@@ -101,7 +101,7 @@ class Tally:
     first_error: tuple[int, str] | None = None
 
     def add(self, predicted: PredictedRows, first: int) -> None:
-        """Count some rows, of which the first has this number."""
+        """Count some rows; ``first`` is the number of the first one."""
         self.texts += predicted.texts
         self.truncated += predicted.truncated
         self.limit = self.limit if predicted.limit is None else predicted.limit

@@ -1,4 +1,4 @@
-"""What ``with_fast`` returns, and what the report shows of it."""
+"""The result of ``with_fast``, and its part of the report."""
 
 from __future__ import annotations
 
@@ -123,12 +123,12 @@ def cascade_curve(results: Mapping[str, Any]) -> pd.DataFrame | None:
 
 
 def cascade_in_words(results: Mapping[str, Any]) -> str | None:
-    """Return what a run's cascade does in a sentence, None if it has none."""
+    """Return a sentence about a run's cascade, None if it has no cascade."""
     values = object_or_empty(results.get(CASCADE))
     try:
         return (
             f"{values['student']} answers {values['share']:.1%} of the texts, and "
-            f"{values['teacher']} the others; {values['agreement']:.2%} equal decisions, at least "
+            f"{values['teacher']} the rest; {values['agreement']:.2%} equal decisions, at least "
             f"{values['bound']:.2%} with 95 % confidence"
         )
     except (KeyError, TypeError, ValueError):

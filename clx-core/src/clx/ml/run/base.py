@@ -219,7 +219,7 @@ class Run(Task):
             problems = [f"it is a run of the task {stored['task']!r}, not {self.name!r}"]
         raise_problems(
             ConfigError,
-            f"The trained run in {self.run_dir} is another one:",
+            f"The trained run in {self.run_dir} is a different run:",
             problems,
             "Open it with training_run(load=...), train with overwrite=True, or choose another name.",
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ERRORS_IN_INTERVAL = 3.92
-"""A 95 % interval is this many standard errors long."""
+"""The length of a 95 % interval, in standard errors."""
 
 SAME_TIME = 1.25
 """Measured times that differ by less than this factor count as equal."""

@@ -11,7 +11,7 @@ RESERVE_S = 3.0
 """The seconds for loading the data and writing the run."""
 
 SLOWER = 1.15
-"""A training may take this many times as long as the trial that it repeats."""
+"""The published training may take this many times as long as the trial that it repeats."""
 
 
 @dataclass(frozen=True)

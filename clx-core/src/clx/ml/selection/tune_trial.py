@@ -135,7 +135,7 @@ def _metrics(task: Task, predicted: Predicted) -> dict[str, float]:
 
 
 def _objective(bench: Bench, metrics: Mapping[str, float]) -> str:
-    """Return the metric to optimize, once it is known which metrics there are.
+    """Return the metric to optimize, after the first trial shows which metrics exist.
 
     Raises:
         ConfigError: there is no such metric.

@@ -1,4 +1,4 @@
-"""What a tracker is told about a training, and the trackers by name."""
+"""The interface of trackers, and the trackers by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FINAL = "final/"
 """The prefix of the metrics of the published model, in every tracker."""
 
 ARTEFACTS = (REPORT, CONFIG, MANIFEST)
-"""The files of a run that trackers for files get."""
+"""The files of a run that are uploaded to trackers that store files."""
 
 
 @dataclass(frozen=True)
