@@ -240,7 +240,10 @@ def with_header(change):
         (with_header(lambda header: {"a": {**header["a"], "shape": [5]}}), "other offsets"),
         (with_header(lambda header: {"a": {**header["a"], "data_offsets": [4, 20]}}), "gaps"),
         (with_header(lambda header: {"a": {**header["a"], "data_offsets": [0.0, 16]}}), "offsets"),
-        (with_header(lambda header: {"a": {**header["a"], "more": 1}}), "does not describe a tensor"),
+        (
+            with_header(lambda header: {"a": {**header["a"], "more": 1}}),
+            "does not describe a tensor",
+        ),
         (with_header(lambda header: {**header, "b": header["a"]}), "overlap"),
         (with_header(lambda header: {}), "16 bytes of tensors instead of 0"),
     ],

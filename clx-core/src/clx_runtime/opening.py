@@ -110,9 +110,7 @@ def _backend(export: Export, backend: str | None) -> str:
             f"{cell(backend)}"
         )
     if backend == STATIC:
-        raise ExportError(
-            f"{export.where} has no static student, so it has no backend {STATIC!r}"
-        )
+        raise ExportError(f"{export.where} has no static student, so it has no backend {STATIC!r}")
     if backend is None:
         return export.best_backend(installed(export.weights))
     if backend not in FILES:

@@ -46,7 +46,9 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
         RunDirError: a file is damaged or unsafe; the message lists all problems.
     """
     if not (folder / CONFIG).is_file():
-        raise RunNotFoundError(f"There is no run in {folder}, and it is not an archive of clx export")
+        raise RunNotFoundError(
+            f"There is no run in {folder}, and it is not an archive of clx export"
+        )
     raise_problems(
         RunDirError,
         f"The run in {folder} is not loaded:",

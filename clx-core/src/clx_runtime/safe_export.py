@@ -151,7 +151,9 @@ def onnx_problems(folder: Path, model: Path) -> list[str]:
         except RunDirError as error:
             return [str(error)]
         if isinstance(saved, dict) and exported != [saved.get(str(i)) for i in range(len(saved))]:
-            problems.append("the labels in onnx/settings.json differ from the model's: export again")
+            problems.append(
+                "the labels in onnx/settings.json differ from the model's: export again"
+            )
     return problems
 
 

@@ -47,7 +47,7 @@ class Runs:
         self._slots = {source.name: _Slot(source) for source in sources}
         if len(self._slots) != len(sources) or not sources:
             raise ConfigError(
-                f"The runs need different names, because the addresses contain them, but they are called "
+                f"The runs need different names, because addresses contain them, but they are called "
                 f"{names([source.name for source in sources])}"
             )
 

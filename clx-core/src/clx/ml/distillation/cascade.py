@@ -196,7 +196,7 @@ def _refuse_other_texts(observed: Observed, expected: float | None) -> None:
     known = "" if expected is None else f" (on the texts of its distillation, {expected:.1%})"
     raise CascadeError(
         f"The student agrees with the run on {share:.1%} of {len(observed):,} texts{known}: no margin "
-        f"was chosen. The texts may be of another domain than those that it was distilled on. Distil "
+        f"was chosen. The texts may be of another domain than those that it was distilled on. Distill "
         f"the run on texts like these, or pass texts of the student's domain. The run is unchanged"
     )
 
@@ -217,7 +217,7 @@ def _refuse_slow(choice: Choice | None, second: Observed, min_agreement: float) 
     raise CascadeError(
         f"No margin reaches min_agreement={min_agreement:g}: the student could answer {share:.1%} of "
         f"the texts. It decides like the run on {second.student.mean():.1%} of {len(second):,} texts "
-        f"that chose nothing. Distil a student on more texts of this domain, pass more texts, or a "
+        f"that chose nothing. Distill a student on more texts of this domain, pass more texts, or a "
         f"lower min_agreement. The run is unchanged"
     )
 

@@ -66,7 +66,7 @@ def student_entry(task: Task, place: RunDir, student: Task, where: RunDir) -> Ma
     if rule.labels != other.labels:
         raise ConfigError(
             f"{who} has other labels, or the same in another order: {examples(list(other.labels))}. "
-            f"Those of {task.run_name!r} are {examples(list(rule.labels))}. Distil the run again"
+            f"Those of {task.run_name!r} are {examples(list(rule.labels))}. Distill the run again"
         )
     if student.text_columns != task.text_columns:
         raise ConfigError(
@@ -75,6 +75,6 @@ def student_entry(task: Task, place: RunDir, student: Task, where: RunDir) -> Ma
     if entry.get("identity") not in identities(place):
         raise ConfigError(
             f"{who} is a student of {entry.get('run_name')!r} as it was then, which is another run, "
-            f"or was trained again since. Distil {task.run_name!r} again"
+            f"or was trained again since. Distill {task.run_name!r} again"
         )
     return entry

@@ -157,7 +157,7 @@ def warn_if_low(agreement: Agreement, teacher: Teacher, lesson: Lesson) -> None:
     warnings.warn(
         f"The student often disagrees with {teacher.task.run_name!r}: {agreement}.{said} The "
         f"texts are few ({len(lesson.sides.learned):,} learned from), or of another kind than those "
-        f"that the teacher was trained on. Distil with more texts of its domain, or use "
+        f"that the teacher was trained on. Distill with more texts of its domain, or use "
         f"student='layers'.",
         ClxWarning,
         stacklevel=user_level(),

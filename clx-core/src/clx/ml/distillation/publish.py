@@ -137,5 +137,5 @@ def _refused(place: RunDir, kept: Any, why: str) -> NotPublishedError:
     return NotPublishedError(
         f"The student {place.path.name!r} was trained, but what was written does not open or does not "
         f"predict like it, so it was not published: {why}. Its files are in {kept} until a student of "
-        f"this name succeeds. Distil again, and please report this."
+        f"this name succeeds. Distill again, and please report this."
     )

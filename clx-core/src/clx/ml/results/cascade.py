@@ -75,7 +75,7 @@ class CascadeResult:
         return "\n".join(
             [
                 f"{self.student!r} answers {self.share:.1%} of the texts, and {self.teacher} the "
-                f"others.",
+                f"rest.",
                 f"{self.agreement:.2%} of {self.texts['measured_on']:,} decisions are equal to torch's, "
                 f"at least {self.bound:.2%} with 95 % confidence.",
                 f"{self.speeds['cascade']:,.0f} texts per second, {self.speedup:.1f} times as fast as "

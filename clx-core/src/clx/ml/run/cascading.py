@@ -45,8 +45,8 @@ class CascadingRun(DistillingRun):
     ) -> CascadeResult:
         """Let a student answer first, and prove on texts that it decides like this run.
 
-        The student answers a text whose margin is large enough, and this run answers the rest. One half of
-        the texts chooses the margins, and the other half tests them: a lower Clopper-Pearson bound
+        The student answers a text whose margin is large enough, and this run answers the rest. One half
+        of the texts chooses the margins, and the other half tests them: a lower Clopper-Pearson bound
         of the share of all decisions that are equal to those of torch must be at least
         ``min_agreement``, with 95 % confidence. The student is copied into the run directory, and
         ``predict(..., backend="cascade")`` uses it. A new training removes it.

@@ -96,6 +96,6 @@ def _unsafe_arguments(run: Any) -> list[str]:
         return []
     return [
         f"{problem}: a saved run would open with it only if trust_remote_code=True is passed, both "
-        f"now and then"
+        f"now and when it is opened"
         for problem in model_args_problems(run.model_args)
     ]
