@@ -41,8 +41,8 @@ class Cascade:
 
     Attributes:
         teacher: the backend of the run that answers the other texts.
-        settings: what an export would say about the run, with the decision rule that the margins were
-            chosen for.
+        settings: the settings that an export of the run would have, with the decision rule that the
+            margins were chosen for.
         function: the function of the scores: ``softmax``, ``sigmoid`` or ``none``.
         margins: label → the margin from which the student answers, None if it never does. The label
             is the one that the decision depends on; see :func:`closest`.

@@ -1,4 +1,4 @@
-"""What the files of an exported model could make a backend or a tokenizer do."""
+"""Check the files of an exported model for content that could harm a backend or a tokenizer."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class StudentFiles:
 
     Attributes:
         where: the folder or archive, for messages.
-        settings: what an export says about the run.
+        settings: the settings of an export of the run.
         tokenizer: the content of ``tokenizer.json``.
         weights: the tensors by name; the module lists them.
         layer_norm_eps: the number that LayerNorm adds to a variance.
@@ -192,7 +192,7 @@ def write_student(
 
     Args:
         folder: the ``model/`` of a staged run.
-        settings: what an export says about the run.
+        settings: the settings of an export of the run.
         tokenizer: the content of ``tokenizer.json``. What it adds to a text or cuts off is left out: the
             student reads no special tokens, and truncates at ``settings.limit`` itself.
         weights: the tensors by name, in float32; ``embeddings`` may be int8 beside

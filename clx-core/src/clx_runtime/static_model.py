@@ -110,7 +110,7 @@ class StaticModel:
         """
         import numpy as np
 
-        # LayerNorm of a sum is that of the mean, if the small number grows with the variance.
+        # LayerNorm of a sum equals that of the mean if its epsilon grows with the variance.
         centered = sums - sums.mean(axis=1, keepdims=True)
         variances = np.einsum("ij,ij->i", centered, centered) / np.float32(self._dim)
         centered /= np.sqrt(variances + self._eps * np.square(counts))[:, None]

@@ -51,7 +51,7 @@ class Answering:
     Args:
         runs: the runs of the server.
         limits: the limits of the server.
-        metrics: what to record.
+        metrics: the metrics to record.
         log: writes a line of the log.
     """
 

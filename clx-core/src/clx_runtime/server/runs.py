@@ -33,7 +33,7 @@ class Runs:
     Args:
         sources: where they come from; the first one answers at the root.
         limits: the limits of the server.
-        metrics: what to record.
+        metrics: the metrics to record.
         log: writes a line of the log.
 
     Raises:

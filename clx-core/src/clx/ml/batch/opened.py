@@ -27,7 +27,7 @@ class RunReference:
     Attributes:
         path: the run directory, or its address on the Hub.
         identity: the identity of its content.
-        make: opens the run with the arguments, and raises if its content is another one.
+        make: opens the run with the arguments, and raises if its content has changed.
         arguments: the arguments of ``make``.
     """
 
@@ -117,6 +117,6 @@ def opened_run(reference: RunReference) -> Any:
 
     Raises:
         RunNotFoundError: the directory is not on this machine.
-        RunDirError: its content is another run than when the reference was made.
+        RunDirError: the content has changed since the reference was made.
     """
     return _OPENED.get(reference)

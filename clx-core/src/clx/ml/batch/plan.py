@@ -222,7 +222,7 @@ def check_part_rows(part_rows: Any) -> int:
     """Return the most rows of a part.
 
     Raises:
-        ConfigError: it is not a whole number from 1 on.
+        ConfigError: the value is not a whole number of at least 1.
     """
     if isinstance(part_rows, bool) or not isinstance(part_rows, int) or part_rows < 1:
         raise ConfigError(

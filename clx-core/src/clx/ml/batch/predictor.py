@@ -100,7 +100,7 @@ class Predictor:
             batch: a dict of arrays or lists, or a pyarrow, pandas or polars table.
 
         Raises:
-            DataFormatError: it is something else, lacks a column, has columns of the predictions'
+            DataFormatError: the batch is not a table, lacks a column, has columns of the predictions'
                 names, or, with ``on_error="raise"``, a row has no valid text.
             RunDirError: the run was trained again since this object was made.
         """

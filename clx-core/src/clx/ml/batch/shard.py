@@ -49,7 +49,7 @@ def shard_of(value: Any, environment: Mapping[str, str]) -> Shard:
         environment: the variables of the process.
 
     Raises:
-        ConfigError: it is something else, or ``auto`` finds no scheduler, or two that differ.
+        ConfigError: the value is not valid, or ``auto`` finds no scheduler, or two that differ.
     """
     if value is None:
         return ALL

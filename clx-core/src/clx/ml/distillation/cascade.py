@@ -72,7 +72,7 @@ class CascadeModels:
     """The models, as functions that load them.
 
     Attributes:
-        settings: what an export would say about the run.
+        settings: the settings that an export of the run would have.
         function: the function of its scores.
         student: loads the student in a run directory.
         torch: loads the run with torch.

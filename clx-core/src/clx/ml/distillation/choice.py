@@ -36,7 +36,7 @@ class Observed:
         margin: the student's margin, shape (texts,).
         label: the label that it depends on, shape (texts,).
         student: whether the student decides like torch, shape (texts,).
-        teacher: whether the backend that answers the other texts does, shape (texts,).
+        teacher: whether the teacher's backend decides like torch, shape (texts,).
         labels: the number of labels.
     """
 

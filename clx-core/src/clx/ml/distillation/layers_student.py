@@ -125,7 +125,7 @@ def layers_student(
         tokenizer: its tokenizer.
         model: its model, which is not changed.
         lesson: texts with the teacher's scores.
-        request: what the student is made of.
+        request: the arguments of the student.
 
     Raises:
         ConfigError: the model has no list of layers, or not more of them.

@@ -96,7 +96,7 @@ def set_decisions(
         task: the run; its options are changed unless this fails.
         place: its directory.
         given: the decisions to set.
-        rows: the rows to choose the others on.
+        rows: the rows to choose the remaining decisions on.
         reopen: opens the changed run, to check it.
 
     Returns:

@@ -64,7 +64,7 @@ class Refitted:
     Attributes:
         model: the model, which was changed in place.
         probe: how the layer was fitted.
-        calibration: the temperature in the layer, None if there is none.
+        calibration: the temperature in the layer, None without calibration.
         eval: the predictions of the eval rows, None without eval rows.
         counts: for each split, the number of texts per label.
     """

@@ -50,7 +50,7 @@ class OutputsPerText:
         Args:
             name: the name of the pipeline's class, for messages.
             call: calls the pipeline.
-            inputs: what to pass.
+            inputs: the inputs of the call.
 
         Raises:
             PluginError: the pipeline does not return a list with one output per input.

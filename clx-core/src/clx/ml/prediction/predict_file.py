@@ -115,7 +115,7 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
     """Predict every row of a source; see ``TrainingRun.predict_file``.
 
     Args:
-        job: what to predict.
+        job: the prediction to make.
         rows: predicts some texts.
     """
     if job.on_error not in ON_ERROR:

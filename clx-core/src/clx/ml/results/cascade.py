@@ -34,7 +34,7 @@ class CascadeResult:
         bound: the share that holds with 95 % confidence.
         share: the share of the texts of the second half that the student answers.
         student_agreement: the share of equal decisions if the student answered all texts.
-        teacher_agreement: the share of equal decisions of the backend that answers the others.
+        teacher_agreement: the teacher's own share of decisions that are equal to torch's.
         texts: the number of texts: ``chosen_on``, ``measured_on``, and those left out.
         accuracy: the accuracy of ``torch``, ``student``, ``teacher`` and ``cascade`` on the second half;
             empty without labels. For several labels per text, all of them must be right.

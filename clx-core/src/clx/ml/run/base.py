@@ -74,7 +74,7 @@ class Run(Task):
             if attr in values or attr not in vars(self):
                 setattr(self, attr, values.get(attr, default))
 
-    # ---- What a run has --------------------------------------------------------------------------
+    # ---- The parts of a run -----------------------------------------------------------------------
 
     @property
     def run_dir(self) -> Path:

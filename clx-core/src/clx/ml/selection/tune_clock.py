@@ -44,7 +44,7 @@ class Clock:
         Time is left to publish the best trial so far, and to publish the new one in its place.
 
         Args:
-            best_seconds: the duration of the best trial so far, None if there is none.
+            best_seconds: the duration of the best trial so far, None before one has finished.
         """
         left = self.left()
         if left is None:

@@ -73,7 +73,7 @@ def run_trial(bench: Bench, values: Mapping[str, Any], watch: Watch) -> tuple[Me
     """Train with some values.
 
     Args:
-        bench: what all trials share; the task's options are changed.
+        bench: the settings that all trials share; the task's options are changed.
         values: the values of the parameters.
         watch: reports intermediate results, and knows the objective if it is known.
 

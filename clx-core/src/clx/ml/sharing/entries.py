@@ -126,7 +126,7 @@ _EVALUATION = record({**_FACTS, **dict.fromkeys(ROWS_OF_DATA, _rows_of_data), "t
 
 
 def _learned_texts(value: Any, where: str, sieve: Sieve) -> Any:
-    """Leave out hashes of texts: who has a text could find out whether the run was trained on it."""
+    """Leave out hashes of texts: they would tell whether the run was trained on a given text."""
     sieve.note_private("the hashes of texts of the training")
     return LEFT_OUT
 

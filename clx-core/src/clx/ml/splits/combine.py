@@ -78,7 +78,7 @@ def combined(
         task: the task; its options are changed.
         frame: all rows.
         results: one for each fold.
-        about: what was evaluated.
+        about: the subject of the evaluation.
     """
     positions = np.concatenate([each.rows for each in results])
     held_out = frame.iloc[positions]
