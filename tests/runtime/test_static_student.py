@@ -323,5 +323,5 @@ def test_a_damaged_archive(run_dir, tmp_path):
     with zipfile.ZipFile(tmp_path / "b.clx.zip", "w") as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
-    with pytest.raises(RunDirError, match="not the files of a static student"):
+    with pytest.raises(RunDirError, match="lacks the files of a static student"):
         load(tmp_path / "b.clx.zip")
