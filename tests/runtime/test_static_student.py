@@ -237,7 +237,10 @@ def with_header(change):
         (with_header(lambda header: {"a": {**header["a"], "shape": [-4]}}), "the shape"),
         (with_header(lambda header: {"a": {**header["a"], "shape": [True]}}), "the shape"),
         (with_header(lambda header: {"a": {**header["a"], "shape": [10**9]}}), "the shape"),
-        (with_header(lambda header: {"a": {**header["a"], "shape": [5]}}), "offsets that do not match"),
+        (
+            with_header(lambda header: {"a": {**header["a"], "shape": [5]}}),
+            "offsets that do not match",
+        ),
         (with_header(lambda header: {"a": {**header["a"], "data_offsets": [4, 20]}}), "gaps"),
         (with_header(lambda header: {"a": {**header["a"], "data_offsets": [0.0, 16]}}), "offsets"),
         (
