@@ -17,7 +17,7 @@ FINAL = "final/"
 """The prefix of the metrics of the published model, in every tracker."""
 
 ARTEFACTS = (REPORT, CONFIG, MANIFEST)
-"""The files of a run that are uploaded to trackers that store files."""
+"""The files of a run that trackers for files get."""
 
 
 @dataclass(frozen=True)
