@@ -160,7 +160,7 @@ def test_a_run_that_was_trained_again_is_refused(trained, data, tmp_path):
     predict_parts(trained, data / "c.parquet", tmp_path / "out")
     run = training_run(load=trained)
     run.set_decisions(min_score=0.7)
-    with pytest.raises(ResumeError, match="the run was trained again, or is another one"):
+    with pytest.raises(ResumeError, match="the run was trained again, or is a different run"):
         predict_parts(trained, data / "c.parquet", tmp_path / "out")
 
 
@@ -403,7 +403,7 @@ def test_sources_that_cannot_be_cut_are_refused(
 def test_a_missing_column_is_named_before_any_work(run, data, tmp_path):
     with pytest.raises(DataFormatError, match="no column 'body'"):
         predict_parts(run, data, tmp_path / "out", text_column="body")
-    with pytest.raises(RunNotFoundError, match="No prediction in parts was begun"):
+    with pytest.raises(RunNotFoundError, match="There is no prediction in parts in"):
         parts_status(tmp_path / "out")
 
 

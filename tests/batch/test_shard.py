@@ -40,7 +40,7 @@ def test_auto_reads_the_schedulers_variables(environment, shard):
 @pytest.mark.parametrize(
     ("environment", "told"),
     [
-        ({}, "there are none: write the shard"),
+        ({}, "none of them is set: write the shard"),
         ({"JOB_COMPLETION_INDEX": "1"}, "set the variable CLX_SHARDS"),
         (
             {"RANK": "1", "WORLD_SIZE": "4", "SKYPILOT_NODE_RANK": "0", "SKYPILOT_NUM_NODES": "2"},

@@ -250,7 +250,7 @@ def test_torch_answers_where_the_chosen_export_decides_like_it_too_rarely(traine
     monkeypatch.setattr(cascade, "answers", sometimes_wrong)
     student = student_of(trained)
     raised = unchanged(run, lambda: run.with_fast(student, 0.95, TEXTS, teacher="onnx"))
-    assert "The teacher's own backend decides like torch on" in str(raised.value)
+    assert "The teacher's own backend agrees with torch on" in str(raised.value)
     result = run.with_fast(student, 0.95, TEXTS)
     assert result.teacher == "torch"
     assert result.teacher_agreement == 1
@@ -275,7 +275,7 @@ def test_texts_of_another_domain(trained):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"student_of": None}, "is no student of a run"),
+        ({"student_of": None}, "is not the student of a run"),
         ({"label_names": ["fruit", "animal"]}, "other labels, or the same in another order"),
         ({"student_of": {"run_name": "q", "identity": "0"}}, "student of 'q' as it was then"),
         ({"task": "multi-label-classification"}, "Only runs of the same task can be students"),
@@ -382,7 +382,7 @@ def test_the_monitor_warns_on_texts_of_another_kind(trained):
     # What the student is sure of, it decides otherwise.
     weights = run.model.classifier.weight.data
     weights *= -1
-    with pytest.warns(CascadeWarning, match="decides otherwise than its teacher on"):
+    with pytest.warns(CascadeWarning, match="disagrees with its teacher on"):
         run.predict_labels(word_texts(200, seed=2), backend="cascade")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

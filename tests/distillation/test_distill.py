@@ -70,7 +70,7 @@ def test_a_student_is_a_run_that_decides_as_its_teacher(taught):
 def test_the_report_and_the_card_say_how_it_compares(taught):
     _, result = taught
     page = (result.run_dir / "report.html").read_text()
-    assert "decides as its teacher" in page
+    assert "agrees with its teacher" in page
     assert "set aside to measure the agreement" in page
     assert "Student of" in result._repr_html_()
     card = (result.run_dir / "model" / "README.md").read_text()
@@ -341,7 +341,7 @@ def test_training_texts_and_texts_of_another_domain_are_named(tiny_model, tmp_pa
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Teacher, "scores", scores)
-        with pytest.warns(ClxWarning, match="often decides otherwise than 'teacher': .* of 30"):
+        with pytest.warns(ClxWarning, match="often disagrees with 'teacher': .* of 30"):
             run.distill(strange, name="strange", dim=16)
 
 

@@ -149,7 +149,7 @@ def test_an_export_gets_the_names_too_and_stays_after_decisions(single):
         ({"friut": "Obst"}, "did you mean 'fruit'"),
         ({"fruit": "animal"}, "merge_labels"),
         ({"fruit": " "}, "label_names"),
-        ({"fruit": "fruit"}, "already has the name"),
+        ({"fruit": "fruit"}, "already has its new name"),
         ({"fruit": "animal "}, "label_names"),
     ],
 )

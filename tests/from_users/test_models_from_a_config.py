@@ -115,7 +115,7 @@ def test_random_weights_never_answer(tiny_model, monkeypatch):
 
 def test_what_needs_trust_is_refused_when_the_run_is_made(tiny_model):
     for given in ({"use_kernels": True}, {"config": "other/model"}, {"config": {"auto_map": {}}}):
-        with pytest.raises(ConfigError, match="a saved run would not be opened with it"):
+        with pytest.raises(ConfigError, match="a saved run would open with it only if"):
             make(tiny_model, model_args=given)
         make(tiny_model, model_args=given, trust_remote_code=True)
 

@@ -100,7 +100,7 @@ def test_the_kit_finds(task, check, said):
 def test_the_kit_compares_weights_if_a_task_does_not_predict():
     result = found_by(Resumed, "resumes", steps=8)
     assert result.outcome == "failed", result
-    assert "is another one after resuming" in result.saw
+    assert "is different after resuming" in result.saw
 
 
 def test_a_loss_without_labels_on_eval_data_is_a_warning():

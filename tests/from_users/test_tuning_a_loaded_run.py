@@ -42,7 +42,7 @@ def test_the_default_space_is_that_of_the_first_tuning_which_goes_on(tiny_model,
     assert len(second.trials) == 2
     # Once more, after a training with a space of one's own.
     again = training_run(load=first.run_dir)
-    with pytest.warns(ClxWarning, match="begins anew, because the space"):
+    with pytest.warns(ClxWarning, match="starts over, because the space"):
         third = again.tune(data, data, trials=1, space={"max_steps": [1]}, overwrite=True)
     opened = training_run(load=third.run_dir)
     assert opened.config["training_args"] == {**ARGS, "max_steps": 1}
@@ -55,7 +55,7 @@ def test_what_the_user_set_stays(tiny_model, trials):
     place = run.tune(data, data, trials=1, space={"learning_rate": [1e-5]}).run_dir
     opened = training_run(load=place)
     assert opened.config["training_args"]["learning_rate"] == 1e-5
-    with pytest.warns(ClxWarning, match="begins anew, because the space"):
+    with pytest.warns(ClxWarning, match="starts over, because the space"):
         opened.tune(data, data, trials=1, overwrite=True)
     assert set(trials[-1]) == OPEN - {"learning_rate"}
     assert training_run(load=place).config["training_args"]["learning_rate"] == 1e-4

@@ -572,7 +572,7 @@ def export_with_weights_elsewhere(folder):
     exported(folder, b"\x08\x08j\x1d\n\x08location\x12\x11../../etc/passwd" + b"\0" * 100)
 
 
-@case("onnx/settings.json has other labels")
+@case("the labels in onnx/settings.json differ")
 def export_with_labels_in_another_order(folder):
     exported(folder, labels=("fruit", "animal"))
 

@@ -60,7 +60,7 @@ def test_it_fills_each_mask(domain):
 def test_a_text_without_a_mask_is_named(domain):
     with pytest.raises(DataFormatError, match=r"at least one \[MASK\].*'the cat eats'"):
         domain.predict(["the [MASK] eats", "the cat eats"])
-    with pytest.raises(DataFormatError, match="cut before its"):
+    with pytest.raises(DataFormatError, match="truncated before its"):
         domain.predict(" ".join(["cat"] * 100) + " [MASK]")
 
 

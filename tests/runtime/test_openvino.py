@@ -142,12 +142,12 @@ def test_the_default_is_the_fastest_that_decides_alike_and_is_installed(run):
 )
 def test_a_model_that_could_grow_is_not_opened(run, tmp_path, names, how):
     content = packed(tmp_path / "m", names, how).read_bytes()
-    assert openvino_file.packed_problems(content, "m") == ["m is no model of OpenVINO"]
+    assert openvino_file.packed_problems(content, "m") == ["m is not an OpenVINO model"]
     placed = run.run_dir / "onnx" / "model.int8.openvino"
     before = placed.read_bytes() if placed.exists() else None
     placed.write_bytes(content)
     try:
-        with pytest.raises(RunDirError, match=r"is no model of OpenVINO|has not the size"):
+        with pytest.raises(RunDirError, match=r"is not an OpenVINO model|does not have the size"):
             load(run.run_dir, "onnx")
     finally:
         placed.unlink()

@@ -237,10 +237,16 @@ def with_header(change):
         (with_header(lambda header: {"a": {**header["a"], "shape": [-4]}}), "the shape"),
         (with_header(lambda header: {"a": {**header["a"], "shape": [True]}}), "the shape"),
         (with_header(lambda header: {"a": {**header["a"], "shape": [10**9]}}), "the shape"),
-        (with_header(lambda header: {"a": {**header["a"], "shape": [5]}}), "other offsets"),
+        (
+            with_header(lambda header: {"a": {**header["a"], "shape": [5]}}),
+            "offsets that do not match",
+        ),
         (with_header(lambda header: {"a": {**header["a"], "data_offsets": [4, 20]}}), "gaps"),
         (with_header(lambda header: {"a": {**header["a"], "data_offsets": [0.0, 16]}}), "offsets"),
-        (with_header(lambda header: {"a": {**header["a"], "more": 1}}), "not that of a tensor"),
+        (
+            with_header(lambda header: {"a": {**header["a"], "more": 1}}),
+            "does not describe a tensor",
+        ),
         (with_header(lambda header: {**header, "b": header["a"]}), "overlap"),
         (with_header(lambda header: {}), "16 bytes of tensors instead of 0"),
     ],
@@ -320,5 +326,5 @@ def test_a_damaged_archive(run_dir, tmp_path):
     with zipfile.ZipFile(tmp_path / "b.clx.zip", "w") as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
-    with pytest.raises(RunDirError, match="not the files of a static student"):
+    with pytest.raises(RunDirError, match="lacks the files of a static student"):
         load(tmp_path / "b.clx.zip")

@@ -119,7 +119,7 @@ def predict_parts(
 
 
 def parts_status(directory: str | os.PathLike[str]) -> PartsStatus:
-    """Return how far a prediction in parts is: parts done, rows per second, time left, failed parts.
+    """Return the progress of a prediction in parts: parts done, rows per second, time left, failures.
 
     Args:
         directory: the folder of the parts: a path or an address.

@@ -151,7 +151,7 @@ def export_of_archive(path: Path) -> tuple[Export, Origin]:
 def _student(contents: Mapping[str, bytes], path: Path) -> Export:
     """Return the static student in an archive."""
     if set(contents) != set(STUDENT_FILES):
-        raise RunDirError(f"{path} has not the files of a static student: write the archive again")
+        raise RunDirError(f"{path} lacks the files of a static student: write the archive again")
     student, tokenizer = (_text(contents[name], path) for name in (STUDENT, TOKENIZER))
     return export_of_student(student_of(student, tokenizer, contents[WEIGHTS], str(path)))
 
@@ -161,7 +161,7 @@ def _contents(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, bytes], M
     entries = {entry.filename: entry for entry in archive.infolist()}
     known = [name in _NAMES for name in entries]
     if not all(known) or len(entries) != len(archive.infolist()) or MANIFEST not in entries:
-        raise RunDirError(f"{path} is no archive of clx export: it has {cell(list(entries))}")
+        raise RunDirError(f"{path} is not an archive of clx export: it has {cell(list(entries))}")
     manifest = _object(
         _text(_read(archive, entries[MANIFEST], _LIMITS[MANIFEST], path), path), str(path)
     )
@@ -177,7 +177,7 @@ def _contents(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, bytes], M
         content = _read(archive, entries[name], limit, path)
         digest = hashlib.sha256(content).hexdigest()
         if not isinstance(expected, dict) or expected.get("sha256") != digest:
-            problems.append(f"{name} is not what the manifest says")
+            problems.append(f"{name} does not match the manifest")
         contents[name] = content
     missing = set(listed if isinstance(listed, dict) else ()) - set(contents)
     problems += [f"{name} is missing" for name in sorted(missing)]
@@ -192,10 +192,10 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int, path: Pa
             f"of {limit}"
         )
     with archive.open(entry) as file:
-        # The size in the heading may be wrong.
+        # The size in the header may be wrong.
         content = file.read(limit + 1)
     if len(content) > limit:
-        raise RunDirError(f"{path} is not loaded: {entry.filename} is larger than it says")
+        raise RunDirError(f"{path} is not loaded: {entry.filename} is larger than its header says")
     return content
 
 

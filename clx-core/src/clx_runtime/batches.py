@@ -25,15 +25,15 @@ On a CPU, a larger batch no longer fits the cache. Other devices need large batc
 OTHER_BUDGET = 16_384
 
 BATCH_COSTS = {"cpu": 32}
-"""What a batch costs beside its tokens, in tokens, per device type (docs/background/performance.md).
+"""The fixed cost of a batch, in tokens, per device type (docs/background/performance.md).
 
 Other devices compute most batches of few texts in the same time.
 """
 
 FEW_TEXTS = 128
-"""Up to this many texts, the batches with the lowest cost are searched for.
+"""Up to this many texts, clx searches for the batches with the lowest cost.
 
-Of many texts that are sorted by length, each has neighbors of about its own length.
+Among more texts sorted by length, each has neighbors of about its own length.
 """
 
 MAX_TEXTS = {"cpu": 128}
@@ -92,7 +92,7 @@ def batches(
 def _cheapest(
     lengths: Sequence[int], budget: int, most: int, cost: int
 ) -> Iterator[tuple[int, int]]:
-    """Yield where each batch starts and ends, so that padding and batches cost least together.
+    """Yield the start and end of each batch, for the lowest total cost of padding and batches.
 
     Args:
         lengths: the number of tokens of each text, longest first.

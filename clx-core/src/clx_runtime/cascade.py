@@ -41,8 +41,8 @@ class Cascade:
 
     Attributes:
         teacher: the backend of the run that answers the other texts.
-        settings: what an export would say about the run, with the decision rule that the margins were
-            chosen for.
+        settings: the settings that an export of the run would have, with the decision rule that the
+            margins were chosen for.
         function: the function of the scores: ``softmax``, ``sigmoid`` or ``none``.
         margins: label → the margin from which the student answers, None if it never does. The label
             is the one that the decision depends on; see :func:`closest`.
@@ -188,10 +188,10 @@ def read_cascade(folder: Path) -> Cascade:
 
 
 def _problem(cascade: Cascade) -> str:
-    """Return what is wrong with values from a file, an empty text if nothing is.
+    """Return what is wrong with values from a file, or an empty string.
 
     Raises:
-        ValueError: the decision is not that of a rule.
+        ValueError: the decision does not describe a rule.
     """
     margins, labels = cascade.margins, cascade.rule().labels
     if not isinstance(margins, Mapping) or set(margins) != set(labels):

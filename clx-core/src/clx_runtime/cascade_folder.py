@@ -86,10 +86,10 @@ def cascade_of_run(
 
 
 def _check_teacher(folder: Path, cascade: Cascade, export: Export, listed: dict[str, Any]) -> None:
-    """Raise if the export is another one than the one that was measured.
+    """Raise if the export differs from the one that was measured.
 
     Raises:
-        RunDirError: it is.
+        RunDirError: the export differs.
     """
     entry = listed.get(f"{ONNX}/{FILES[cascade.teacher]}")
     known = entry.get("sha256") if isinstance(entry, dict) else None

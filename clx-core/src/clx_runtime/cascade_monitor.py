@@ -1,7 +1,7 @@
 """A check of the student's answers while it predicts: the teacher repeats a share of them.
 
 The hash of a text decides whether it is checked. A warning says when fewer decisions are equal than
-asked for. It may come after any number of texts, so the test is one that holds at every moment. A bet
+asked for. It may come after any number of texts, so the test holds at every moment. A bet
 against the student is fair or worse as long as the agreement is what was asked for, and its stake then
 grows by a factor of 20 with a probability of at most 5 % (Ville's inequality; Waudby-Smith and Ramdas,
 "Estimating means of bounded random variables by betting", 2023).
@@ -23,7 +23,7 @@ WARN_AT = 20.0
 """The growth of the stake that is a warning: 1 in 20 is 5 %."""
 
 _BETS = (0.02, 0.05, 0.1, 0.2, 0.5)
-"""The shares of the stake that are bet at once: small ones find small differences."""
+"""The shares of the stake that are bet in parallel: small ones detect small differences."""
 
 _KNOWN_TEXTS = 1000
 """The weight of the share of texts that the student answered when the margin was chosen."""
@@ -49,7 +49,7 @@ class Monitor:
 
     Attributes:
         checked: the answers of the student that the teacher repeated.
-        wrong: how many of them the teacher decided otherwise.
+        wrong: how many of these the teacher decided differently.
     """
 
     def __init__(self, cascade: Cascade) -> None:
@@ -85,7 +85,7 @@ class Monitor:
         """
         with self._lock:
             self._texts, self._answered = self._texts + texts, self._answered + answered
-            # So many of the student's answers may differ: the teacher's own are all equal.
+            # Only the student's answers can differ: the teacher's own are all equal.
             allowed = (1 - self._cascade.min_agreement) * self._texts / max(self._answered, 1.0)
             for is_equal in equal:
                 self._bet(min(allowed, 0.99), is_equal)
@@ -99,13 +99,13 @@ class Monitor:
         self.checked, self.wrong = self.checked + 1, self.wrong + (not is_equal)
         for place, bet in enumerate(_BETS):
             won = -bet if is_equal else bet * (1 - allowed) / allowed
-            # A limit from above keeps the number finite, and far beyond the warning.
+            # The upper limit keeps the number finite, and is far beyond the warning.
             self._stakes[place] = min(self._stakes[place] * (1 + won), 1e100)
 
     def _message(self) -> str:
         return (
-            f"The student decides otherwise than its teacher on {self.wrong} of {self.checked} "
+            f"The student disagrees with its teacher on {self.wrong} of {self.checked} "
             f"checked answers: on these texts, fewer than {self._cascade.min_agreement:.4g} of all "
-            f"decisions are equal, for which the margin was chosen. Predict them with another "
+            f"decisions are equal, although the margin was chosen for that. Predict them with another "
             f"backend, or distill a student on such texts and call with_fast again"
         )

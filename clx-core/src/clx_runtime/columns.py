@@ -14,7 +14,7 @@ ERROR = "error"
 
 
 ON_ERROR = ("raise", "skip")
-"""What happens to a row that cannot be predicted."""
+"""The choices for a row that cannot be predicted."""
 
 
 @dataclass(frozen=True)

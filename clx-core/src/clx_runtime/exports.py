@@ -28,7 +28,7 @@ class Export:
         tokenizer: the content of ``tokenizer.json``.
         report: the content of ``report.json``: how each backend compares with torch.
         weights: backend → the file of the model, or its content.
-        student: the static student, which has no weights for other backends; None for others.
+        student: the static student, None for other exports. It has no weights for other backends.
     """
 
     where: str
@@ -39,7 +39,7 @@ class Export:
     student: StudentFiles | None = None
 
     def best_backend(self, among: Iterable[str] = ()) -> str:
-        """Return the fastest backend whose decisions equal those of torch.
+        """Return the fastest backend that decides like torch.
 
         Args:
             among: the backends to choose from; the choice is between all if the export has none of them.
@@ -74,7 +74,7 @@ def export_in(folder: Path) -> Export:
 
 
 def export_of_student(student: StudentFiles) -> Export:
-    """Return a static student as an export, which it is without a call of ``export``."""
+    """Return a static student as an export; it needs no call of ``export``."""
     return Export(student.where, student.settings, student.tokenizer, {}, {}, student)
 
 

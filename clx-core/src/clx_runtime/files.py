@@ -76,7 +76,7 @@ def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
 
 
 def read_json_or_empty(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file, ``{}`` if the file is missing or does not hold one."""
+    """Return the JSON object in a file, ``{}`` if the file is missing or holds something else."""
     try:
         return read_json(path)
     except RunDirError:

@@ -88,7 +88,7 @@ class _Forks:
         self.inside = Counter({me: self.inside[me]} if self.inside[me] else {})
         self.forking = None
         self.stale_thread = me if self.had_torch else None
-        # Unless it is told to use threads, tokenizers detects that it has none.
+        # tokenizers detects that its threads are gone, unless a variable tells it to use threads.
         if "tokenizers" in sys.modules and os.environ.get(_TOKENIZERS):
             os.environ[_TOKENIZERS] = "false"
         for owner in list(self.owners):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a loaded model is.
+    """The identity of a loaded model.
 
     Attributes:
         name: the name of the run.

@@ -91,7 +91,7 @@ def _cascade(place: Path, device: str | None, threads: int | None, monitor: bool
 
 
 def _in_archive(path: Path) -> tuple[Export, str, str] | None:
-    """Return the export in a file, with the name and identity of its run; None if it is no archive."""
+    """Return the export in an archive, with its run's name and identity; None for other files."""
     # Most runs are folders, which need no zipfile.
     from clx_runtime.archive import export_of_archive, is_archive
 
@@ -110,9 +110,7 @@ def _backend(export: Export, backend: str | None) -> str:
             f"{cell(backend)}"
         )
     if backend == STATIC:
-        raise ExportError(
-            f"{export.where} holds no static student: {STATIC!r} is not a backend of it"
-        )
+        raise ExportError(f"{export.where} has no static student, so it has no backend {STATIC!r}")
     if backend is None:
         return export.best_backend(installed(export.weights))
     if backend not in FILES:

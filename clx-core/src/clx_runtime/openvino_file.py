@@ -55,7 +55,7 @@ def packed_problems(model: Path | bytes, name: str) -> list[str]:
         with _opened(model):
             return []
     except (RunDirError, OSError):
-        return [f"{name} is no model of OpenVINO"]
+        return [f"{name} is not an OpenVINO model"]
 
 
 def _opened(model: Path | bytes) -> zipfile.ZipFile:
@@ -66,7 +66,7 @@ def _opened(model: Path | bytes) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(model) if isinstance(model, bytes) else model)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise RunDirError(f"The model of OpenVINO is damaged ({error}): export again") from error
+        raise RunDirError(f"The OpenVINO model is damaged ({error}): export again") from error
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
     stored = all(
@@ -75,5 +75,5 @@ def _opened(model: Path | bytes) -> zipfile.ZipFile:
     )
     if names != [GRAPH, WEIGHTS] or not stored:
         archive.close()
-        raise RunDirError("The model of OpenVINO is damaged: export again")
+        raise RunDirError("The OpenVINO model is damaged: export again")
     return archive

@@ -96,7 +96,7 @@ def _options(threads: int | None) -> dict[str, Any]:
     options: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
-        # Where the processor multiplies in bf16 OpenVINO would, and decisions depend on the machine.
+        # OpenVINO would use bf16 where the processor has it: decisions would depend on the machine.
         "INFERENCE_PRECISION_HINT": "f32",
         # Several processes on one machine would all take the same cores.
         "ENABLE_CPU_PINNING": False,
@@ -119,7 +119,7 @@ def refuse_other_device(device: str | None) -> None:
     """Raise if a device is not the CPU.
 
     Raises:
-        ConfigError: the device is another one.
+        ConfigError: the device is not the CPU.
     """
     if device is not None and not device.startswith("cpu"):
         raise ConfigError(f"With OpenVINO the device can be cpu, not {cell(device)}")

@@ -55,7 +55,7 @@ def cell(value: Any) -> str:
 
 
 def examples(values: Sequence[Any], limit: int = MAX_EXAMPLES) -> str:
-    """Return at most ``limit`` values, each truncated, and the number of the others."""
+    """Return at most ``limit`` values, each truncated, and the number of the rest."""
     shown = ", ".join(cell(value) for value in values[:limit])
     more = len(values) - limit
     return f"{shown} and {more} more" if more > 0 else shown

@@ -1,4 +1,4 @@
-"""What a loaded model says about some texts."""
+"""The outputs of a loaded model for some texts."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def texts_of_columns(values: Mapping[str, Sequence[Any]], text_cells: bool = Fal
 
     Args:
         values: the values of each column of texts, shape (rows,).
-        text_cells: whether every cell is text; then a missing one is an empty text.
+        text_cells: whether every cell is text; then a missing cell is an empty text.
     """
     errors: dict[int, str] = {}
     by_column = []

@@ -20,7 +20,7 @@ def rule_of(values: Mapping[str, Any]) -> OneLabel | LabelSet:
     """Return the rule that ``to_dict`` wrote.
 
     Raises:
-        ValueError: the values are not those of a rule.
+        ValueError: the values do not describe a rule.
     """
     rule = _RULES.get(str(values.get("kind")))
     if rule is None:

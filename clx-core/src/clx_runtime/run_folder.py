@@ -25,9 +25,9 @@ ONNX = "onnx"
 
 
 def run_identity(files: Any) -> str:
-    """Return a digest that changes when other content takes the content of a run directory's place.
+    """Return a digest that changes when other content replaces that of a run directory.
 
-    An export adds files to the run, as a cascade does, and does not change the digest.
+    An export or a cascade adds files to the run and does not change the digest.
 
     Args:
         files: the entries of the manifest.
@@ -46,7 +46,9 @@ def export_of_run(folder: Path) -> tuple[Export, str]:
         RunDirError: a file is damaged or unsafe; the message lists all problems.
     """
     if not (folder / CONFIG).is_file():
-        raise RunNotFoundError(f"There is no run in {folder}, and it is no archive of clx export")
+        raise RunNotFoundError(
+            f"There is no run in {folder}, and it is not an archive of clx export"
+        )
     raise_problems(
         RunDirError,
         f"The run in {folder} is not loaded:",
@@ -97,7 +99,7 @@ def _student_of_run(folder: Path, files: dict[str, Any]) -> Export:
 def wrong_sizes(folder: Path, files: dict[str, Any], part: str) -> list[str]:
     """Return a problem for each file of a part of the run whose size differs from the manifest."""
     return [
-        f"{name} has not the size that the manifest says"
+        f"{name} does not have the size that the manifest says"
         for name, entry in files.items()
         # The card may be edited, and earlier versions of clx listed it.
         if name.startswith(f"{part}/") and name != f"{MODEL}/{CARD}"

@@ -1,4 +1,4 @@
-"""What the files of an exported model could make a backend or a tokenizer do."""
+"""Check the files of an exported model for content that could harm a backend or a tokenizer."""
 
 from __future__ import annotations
 
@@ -151,7 +151,9 @@ def onnx_problems(folder: Path, model: Path) -> list[str]:
         except RunDirError as error:
             return [str(error)]
         if isinstance(saved, dict) and exported != [saved.get(str(i)) for i in range(len(saved))]:
-            problems.append("onnx/settings.json has other labels than the model: export again")
+            problems.append(
+                "the labels in onnx/settings.json differ from the model's: export again"
+            )
     return problems
 
 

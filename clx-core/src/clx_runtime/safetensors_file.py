@@ -115,7 +115,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _entry(name: str, value: Any) -> _Entry:
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"the entry {cell(name)} is not that of a tensor")
+        raise ValueError(f"the entry {cell(name)} does not describe a tensor")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"{cell(name)} has the type {cell(dtype)}, not one of {', '.join(DTYPES)}")
@@ -125,7 +125,7 @@ def _entry(name: str, value: Any) -> _Entry:
         raise ValueError(f"{cell(name)} has the offsets {cell(offsets)}")
     begin, end = offsets
     if end - begin != math.prod(shape) * DTYPES[dtype][1]:
-        raise ValueError(f"{cell(name)} has other offsets than its shape says")
+        raise ValueError(f"{cell(name)} has offsets that do not match its shape")
     return dtype, tuple(shape), begin, end
 
 

@@ -1,4 +1,4 @@
-"""The settings of an exported model: what its pipeline knows besides weights and vocabulary."""
+"""The settings of an exported model: everything in its pipeline but weights and vocabulary."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOKENIZER = "tokenizer.json"
 SETTINGS = "settings.json"
 REPORT = "report.json"
 SCHEMA_VERSION = 2
-"""Version 2 added what an export needs to decide without the task: ``decision`` and what follows it."""
+"""Version 2 added the entries for deciding without the task: ``decision`` and those after it."""
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,11 @@ _NEEDED = (
 
 @dataclass(frozen=True)
 class StudentFiles:
-    """A static student as its files say.
+    """The content of a static student's files.
 
     Attributes:
         where: the folder or archive, for messages.
-        settings: what an export says about the run.
+        settings: the settings of an export of the run.
         tokenizer: the content of ``tokenizer.json``.
         weights: the tensors by name; the module lists them.
         layer_norm_eps: the number that LayerNorm adds to a variance.
@@ -110,7 +110,7 @@ def student_of(student: str, tokenizer: str, weights: bytes, where: str) -> Stud
     problems = tensor_problems(tensors, settings)
     sizes = tensors[EMBEDDINGS].shape[1:] + tensors["hidden.bias"].shape if not problems else ()
     if not problems and sizes != (values.get("dim"), values.get("hidden")):
-        problems = [f"{STUDENT} has other sizes than the weights"]
+        problems = [f"the sizes in {STUDENT} differ from those of the weights"]
     if not isinstance(eps, float) or not 0 < eps < 1:
         raise RunDirError(f"{where}: {STUDENT} is damaged: layer_norm_eps is {cell(eps)}")
     if problems:
@@ -148,7 +148,7 @@ def student_settings(values: Mapping[str, Any], where: str) -> Settings:
 
 
 def tensor_problems(tensors: Mapping[str, np.ndarray[Any, Any]], settings: Settings) -> list[str]:
-    """Return why tensors are not those of a static student with these settings."""
+    """Return why tensors do not belong to a static student with these settings."""
     missing = [name for name in _NEEDED if name not in tensors]
     unknown = sorted(set(tensors) - {*_NEEDED, SCALES, TOKEN_WEIGHTS})
     if missing or unknown:
@@ -192,7 +192,7 @@ def write_student(
 
     Args:
         folder: the ``model/`` of a staged run.
-        settings: what an export says about the run.
+        settings: the settings of an export of the run.
         tokenizer: the content of ``tokenizer.json``. What it adds to a text or cuts off is left out: the
             student reads no special tokens, and truncates at ``settings.limit`` itself.
         weights: the tensors by name, in float32; ``embeddings`` may be int8 beside
@@ -209,7 +209,7 @@ def write_student(
         f"{n} is not finite" for n, array in weights.items() if not np.isfinite(array).all()
     ]
     if problems:
-        raise ValueError(f"These are no weights of a static student: {'; '.join(problems)}")
+        raise ValueError(f"These are not the weights of a static student: {'; '.join(problems)}")
     values = {
         "schema_version": STUDENT_VERSION,
         "kind": STATIC,

@@ -110,7 +110,7 @@ class StaticModel:
         """
         import numpy as np
 
-        # LayerNorm of a sum is that of the mean, if the small number grows with the variance.
+        # LayerNorm of a sum equals that of the mean if its epsilon grows with the variance.
         centered = sums - sums.mean(axis=1, keepdims=True)
         variances = np.einsum("ij,ij->i", centered, centered) / np.float32(self._dim)
         centered /= np.sqrt(variances + self._eps * np.square(counts))[:, None]
@@ -136,7 +136,7 @@ def _hidden_layer(files: StudentFiles) -> tuple[np.ndarray[Any, Any], np.ndarray
 
 
 def _factors(files: StudentFiles) -> np.ndarray[Any, Any] | None:
-    """Return the number that each vector is multiplied with, None if there are none."""
+    """Return the factor of each vector, None if the vectors are not scaled."""
     found = [files.weights[name] for name in (SCALES, TOKEN_WEIGHTS) if name in files.weights]
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""What the files of a static student could make its readers do."""
+"""Check the files of a static student for content that could harm its readers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CARD = "README.md"
 
 
 def strange_files(folder: Path) -> list[str]:
-    """Return a problem for each file of a static student that is missing, or that it does not have.
+    """Return a problem for each file of a static student that is missing or unknown.
 
     Args:
         folder: the ``model/`` of a run.

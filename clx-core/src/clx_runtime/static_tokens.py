@@ -1,4 +1,4 @@
-"""The tokens of a static student, and whether they can be had word by word."""
+"""The tokens of a static student, and whether its words can be tokenized one by one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SPLITTERS = ("BertPreTokenizer", "Whitespace", "WhitespaceSplit")
 """The pre-tokenizers that end a piece at every space, and drop the space."""
 
 _BY_CHARACTER = ("BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD")
-"""The normalizers that never change a character because of one beyond a space."""
+"""The normalizers that change no character because of a character beyond a space."""
 
 
 class StudentTokenizer:
@@ -117,7 +117,7 @@ def _values(step: Any) -> Any:
 
 
 def _steps(step: Any, inner: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the steps of a normalizer or a pre-tokenizer, which may be a sequence of some."""
+    """Yield the steps of a normalizer or a pre-tokenizer, which may be a sequence of steps."""
     if isinstance(step, dict) and step.get("type") == "Sequence":
         for each in step.get(inner) or ():
             yield from _steps(each, inner)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     """Returns vectors, shape (places, dim), for places, shape (places,)."""
 
 KEPT_BYTES = 32 * 2**20
-"""The limit for the sums of words. When it is reached, all are dropped, and those of new texts kept."""
+"""The limit for the kept sums of words. At the limit, all are dropped and new ones are kept."""
 
 LONGEST_WORD = 64
 """The most characters of a word that is kept."""
@@ -30,7 +30,7 @@ BLOCK = 256
 """How many texts are added up together, so that their sums stay in the cache of the processor."""
 
 FEW = 4
-"""For that many texts or fewer, adding up each by itself is faster."""
+"""For this many texts or fewer, it is faster to add up each text separately."""
 
 
 class WordSums:
@@ -141,7 +141,7 @@ def token_sums(
 def added(
     vectors: Vectors, places: np.ndarray[Any, Any], sizes: np.ndarray[Any, Any], dim: int
 ) -> np.ndarray[Any, Any]:
-    """Return sums of vectors, shape (sums, dim). Each is added up in order, whatever the others are.
+    """Return sums of vectors, shape (sums, dim). Each is added up in order, independently of the others.
 
     Args:
         vectors: returns vectors by their places.
@@ -159,7 +159,7 @@ def added(
         start, size = starts[block], sizes[block]
         total = np.zeros((len(block), dim), dtype=np.float32)
         for step in range(int(size[0])):
-            # The sums that have a vector left; the longest come first.
+            # The sums that still have vectors to add; the longest come first.
             active = int(np.searchsorted(-size, -step))
             if active <= FEW:
                 for n in range(active):

@@ -123,7 +123,7 @@ def kind_of(table: Any) -> Kind:
     """Return the kind of a table.
 
     Raises:
-        DataFormatError: it is none of these kinds.
+        DataFormatError: the table has another type.
     """
     types = {each.__name__ for each in type(table).__mro__}
     if comes_from(table, "pyarrow") and types & {"Table", "RecordBatch"}:

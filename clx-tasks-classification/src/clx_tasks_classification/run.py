@@ -251,7 +251,7 @@ class ClassificationRun(TrainingRun):
             self.min_score = float(cut.min_score)
 
     def apply_decisions(self, given: Mapping[str, Any]) -> bool:
-        """Set the limit of the score or the accuracy to reach; each takes the place of the other."""
+        """Set ``min_score`` or ``target_accuracy``; each replaces the other."""
         aims = given.get("target_accuracy") is not None
         if aims and given.get("min_score") is not None:
             raise ConfigError(

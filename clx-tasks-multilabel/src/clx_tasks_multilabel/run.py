@@ -275,7 +275,7 @@ class MultiLabelRun(TrainingRun):
             )
 
     def apply_decisions(self, given: Mapping[str, Any]) -> bool:
-        """Set the thresholds, of which others stay as they are, or what to choose them by."""
+        """Set some thresholds and keep the rest, or set the objective to choose them by."""
         super().apply_decisions(new_decisions(given, self._limits()))
         return self.thresholds is None
 

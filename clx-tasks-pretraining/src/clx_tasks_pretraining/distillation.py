@@ -43,7 +43,7 @@ class DistilledLanguageModelRun(MaskedLanguageModelRun):
         "generation",
     ]
     generation: int | None = None
-    """How many distillations lie between the student and a model that is none; set by the training."""
+    """The number of distillations since the last model that is not a student; set by the training."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class DistilledLanguageModelRun(MaskedLanguageModelRun):
             problems.append(f"temperature must be more than 0, but is {cell(self.temperature)}")
         weights = ("teacher_weight", "masking_weight", "hidden_weight")
         problems += [
-            f"{name} must be a number from 0, but is {cell(getattr(self, name))}"
+            f"{name} must be a number of at least 0, but is {cell(getattr(self, name))}"
             for name in weights
             if not _is_number(getattr(self, name)) or not getattr(self, name) >= 0
         ]

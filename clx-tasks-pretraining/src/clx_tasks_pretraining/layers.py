@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _NAMES = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
-"""What configurations call the number of layers."""
+"""The names that configurations use for the number of layers."""
 
 
 def cut_layers(model: PreTrainedModel, layers: int | None) -> None:

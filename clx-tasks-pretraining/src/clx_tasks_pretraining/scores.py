@@ -1,4 +1,4 @@
-"""What is kept of the predictions of an evaluation: the loss and the hit of each masked token."""
+"""The kept part of an evaluation's predictions: the loss and the hit of each masked token."""
 
 from __future__ import annotations
 

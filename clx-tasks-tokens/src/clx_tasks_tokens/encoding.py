@@ -149,7 +149,7 @@ def _owner(
         before = first - begin if part else len(tokens) + sum(sizes)
         is_last = part == len(begins) - 1
         after = begin + size - 1 - last if not is_last else len(tokens) + sum(sizes)
-        # A window that holds the whole unit, and then the one with the most context.
+        # Prefer a window that holds the whole unit, then the one with the most context.
         rank = (int(after >= 0), min(before, after))
         if rank > most:
             best, most = part, rank

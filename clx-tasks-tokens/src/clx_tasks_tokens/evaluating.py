@@ -182,7 +182,7 @@ def overlaps(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def ranked_by_label(texts: Sequence[Text], label_names: Sequence[str]) -> dict[str, Ranked]:
-    """Return what each threshold of each label gives."""
+    """Return the results of each threshold of each label."""
     scores: dict[str, list[float]] = {name: [] for name in label_names}
     right: dict[str, list[bool]] = {name: [] for name in label_names}
     spans = dict.fromkeys(label_names, 0)
@@ -197,7 +197,7 @@ def ranked_by_label(texts: Sequence[Text], label_names: Sequence[str]) -> dict[s
 
 
 def ranked_together(texts: Sequence[Text]) -> Ranked:
-    """Return what a threshold for all labels gives."""
+    """Return the results of one threshold for all labels."""
     scores, right, spans = [], [], 0
     for text in texts:
         expected = {key_of(span) for span in text.expected}

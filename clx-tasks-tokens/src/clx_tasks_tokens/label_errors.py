@@ -1,4 +1,4 @@
-"""Spans that look wrong in the data, by what models predict that were not trained on them."""
+"""Spans that look wrong in the data, by the predictions of models that were not trained on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def suspicious_spans(examples: pd.DataFrame, top: int | None) -> pd.DataFrame:
     """Return one row per suspicious span, the most suspicious first.
 
     ``kind`` is ``missing`` (the data lacks a span), ``extra`` (nothing is predicted where the data has
-    one), ``label`` (the label is another), or ``boundary`` (an end is another). ``given`` and
+    one), ``label`` (the label differs), or ``boundary`` (an end differs). ``given`` and
     ``suggested`` are labels, or None where there is no span; ``start`` and ``end`` are those of the
     suggestion, or of the given span. ``score`` is how probable the given label is there, from 0 to 1: a
     low score is suspicious.

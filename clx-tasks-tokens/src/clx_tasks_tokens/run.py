@@ -237,7 +237,7 @@ class TokenClassificationRun(TrainingRun):
             )
 
     def apply_decisions(self, given: Mapping[str, Any]) -> bool:
-        """Set the thresholds, of which others stay as they are, or what to choose them by."""
+        """Set some thresholds and keep the rest, or set the objective to choose them by."""
         super().apply_decisions(new_decisions(given, self.thresholds, self.label_names))
         return self.thresholds is None
 
@@ -246,7 +246,7 @@ class TokenClassificationRun(TrainingRun):
         return kept(prediction, self.thresholds)
 
     def decide(self, prediction: Any, min_score: float | None = None) -> Any:
-        """Return the predicted spans, of which ``min_score`` drops those with a lower score."""
+        """Return the predicted spans, without those whose score is below ``min_score``."""
         return [span for span in prediction if min_score is None or span["score"] >= min_score]
 
     def prediction_row(

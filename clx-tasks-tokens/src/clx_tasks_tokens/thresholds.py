@@ -25,7 +25,7 @@ CURVE_ROWS = 200
 
 @dataclass(frozen=True)
 class Ranked:
-    """What each threshold of a label gives, highest threshold first.
+    """The results of each threshold of a label, highest threshold first.
 
     Attributes:
         limits: the thresholds, shape (distinct scores,).

@@ -105,7 +105,7 @@ def classification_difference(
         second_logits: those of the second run, for the same rows and labels.
         seed: the seed of the resampling.
         resamples: the number of resamples.
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
 
     Raises:
         ValueError: the shapes differ, or there are no rows.
@@ -140,7 +140,7 @@ def multilabel_difference(
         second_thresholds: its thresholds.
         seed: the seed of the resampling.
         resamples: the number of resamples.
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
 
     Raises:
         ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.

@@ -144,7 +144,7 @@ def weighted(statistic: Statistic, weights: Any = None) -> Statistic:
 
     Args:
         statistic: a function from row weights to metrics.
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
     """
     return statistic if weights is None else lambda drawn: statistic(drawn * weights)
 
@@ -232,7 +232,7 @@ def classification_intervals(
         logits: scores before the softmax, shape (rows, num_labels).
         seed: the seed of the resampling; the same seed gives the same intervals.
         resamples: the number of resamples.
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
 
     Returns:
         ``{key}_low`` and ``{key}_high`` for each key.
@@ -262,7 +262,7 @@ def multilabel_intervals(
         thresholds: one number, or one per label in shape (num_labels,).
         seed: the seed of the resampling; the same seed gives the same intervals.
         resamples: the number of resamples.
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
 
     Returns:
         ``{key}_low`` and ``{key}_high`` for each key.

@@ -98,7 +98,7 @@ def classification_metrics(
     Args:
         labels: label ids, shape (rows,).
         logits: scores before the softmax, shape (rows, num_labels).
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
         probabilities: the soft labels, shape (rows, num_labels). With them there is a
             ``soft_log_loss``, the mean cross-entropy of the scores and these probabilities.
     """
@@ -161,7 +161,7 @@ def calibration_counts(
         correct: whether each answer is right, shape (answers,).
         confidence: the predicted probability that it is right, shape (answers,).
         bins: the number of bins between 0 and 1.
-        weights: how much each answer counts, shape (answers,); None counts all the same.
+        weights: how much each answer counts, shape (answers,); None weighs all rows equally.
     """
     import numpy as np
 

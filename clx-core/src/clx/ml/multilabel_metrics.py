@@ -141,7 +141,7 @@ def multilabel_metrics(
         labels: 0 or 1, shape (rows, num_labels).
         scores: sigmoid scores, shape (rows, num_labels).
         thresholds: one number, or one per label in shape (num_labels,).
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
         probabilities: the soft labels, shape (rows, num_labels).
 
     Raises:

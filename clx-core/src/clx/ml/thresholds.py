@@ -107,7 +107,7 @@ def choose_thresholds(
         objective: ``f1``, ``precision`` or ``recall``.
         target: the precision or recall to reach, above 0 and at most 1.
         min_positives: how many positives a label needs for a threshold of its own.
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
 
     Raises:
         ConfigError: the objective is unknown, or the target is missing or not allowed with it.
@@ -196,7 +196,7 @@ def choose_cut(
         labels: label ids, shape (rows,).
         probabilities: the output of the softmax, shape (rows, num_labels).
         target_accuracy: the accuracy that the kept rows must reach, above 0 and at most 1.
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
 
     Raises:
         ConfigError: the target is not such a number.
@@ -263,7 +263,7 @@ def coverage_curve(labels: Any, probabilities: Any) -> pd.DataFrame:
 
 
 def precision_recall_curve(labels: Any, scores: Any, label_names: Sequence[str]) -> pd.DataFrame:
-    """Return precision against recall: what each threshold of each label gives.
+    """Return precision against recall for each threshold of each label.
 
     Args:
         labels: 0 or 1, shape (rows, num_labels).

@@ -126,8 +126,8 @@ class ClxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X: texts, see the class.
             y: classes, see the class.
             eval_set: texts and classes to evaluate on, instead of ``eval_data``. They weigh the same.
-            sample_weight: how much each row counts, shape (rows,); None counts all the same. A row of
-                weight 0 does not count.
+            sample_weight: how much each row counts, shape (rows,); None weighs all rows equally. A
+                row of weight 0 does not count.
 
         Raises:
             ConfigError: parameters are wrong; all are listed.

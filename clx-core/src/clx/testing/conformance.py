@@ -180,7 +180,7 @@ class TaskConformance:
 
     @classmethod
     def setup_class(cls) -> None:
-        """Create what the checks of one class share. pytest calls this."""
+        """Create the objects that the checks of one class share; pytest calls this."""
         if cls.task is None:
             raise ConfigError(f"{cls.__name__} needs the class under test: task = MyTrainingRun")
         unknown = [

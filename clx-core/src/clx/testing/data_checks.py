@@ -1,4 +1,4 @@
-"""Checks of which data a task accepts and rejects, before any training."""
+"""Check which data a task accepts and rejects, before any training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the labels of a task are: ids of its label names, token ids, or anything else."""
+"""The kind of a task's labels: ids of its label names, token ids, or anything else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLASSES, TOKENS, VALUES = LABEL_KINDS = ("classes", "tokens", "values")
 
 
 def label_kind(run: TrainingRun) -> str:
-    """Return one of :data:`LABEL_KINDS`: what the author says in ``labels_are``, or what follows.
+    """Return one of :data:`LABEL_KINDS`: the author's ``labels_are``, or a kind that clx infers.
 
     Labels are ids of names if the pipeline answers with names, or if the run has ``label_names``. Else
     they are token ids if the model scores every token of its vocabulary.

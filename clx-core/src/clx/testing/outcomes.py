@@ -1,4 +1,4 @@
-"""What a check of the conformance kit reports: its result, and the exceptions that lead to it."""
+"""The report of a check of the conformance kit: its result, and the exceptions behind it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NotReachedError(BaseException):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         name: the id of the check.
@@ -73,7 +73,7 @@ class CheckResult:
 
 
 def cause_of(error: BaseException) -> tuple[str, str, str] | None:
-    """Return what tells the exception of a task from others: type, message and place.
+    """Return the identity of a task's exception: its type, message and place.
 
     None for a finding of the kit's own, which no exception of the task has caused.
     """

@@ -1,4 +1,4 @@
-"""Checks of what a training run saves: the model, its labels, and the files of the run directory."""
+"""Checks of the saved training run: the model, its labels, and the files of the run directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task under test: one training run that all checks share, and what a new process makes of it."""
+"""The task under test: one training run that all checks share, and its use in a new process."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class Subject(Sampled):
 
     @functools.cached_property
     def fresh(self) -> dict[str, Any]:
-        """What a new process reports about the moved run, and about one with changed options."""
+        """The report of a new process about the moved run, and about a run with changed options."""
         import json
 
         home = self.run_dir

@@ -168,4 +168,4 @@ def _compare_weights(whole: dict[str, Any], resumed: dict[str, Any]) -> None:
     for name, one in whole.items():
         other = resumed.get(name)
         if other is None or not bool((one - other).abs().max() <= 1e-2):
-            raise CheckFailedError(f"the weight {name} is another one after resuming")
+            raise CheckFailedError(f"the weight {name} is different after resuming")

@@ -28,7 +28,7 @@ CLIENT_GONE = 499
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks.
+    """A request for predictions.
 
     Attributes:
         texts: the texts.
@@ -51,7 +51,7 @@ class Answering:
     Args:
         runs: the runs of the server.
         limits: the limits of the server.
-        metrics: what to record.
+        metrics: the metrics to record.
         log: writes a line of the log.
     """
 
@@ -115,7 +115,7 @@ class Answering:
             )
         except ValueError as error:
             raise Refusal(
-                failed, BACKEND, "The model returned a score that is no number"
+                failed, BACKEND, "The model returned a score that is not a number"
             ) from error
         headers = self._recorded(request, method, started, served, answers)
         return Response(content.encode(), media_type="application/json", headers=headers)

@@ -1,4 +1,4 @@
-"""The page that documents the forms of the server, without anything from the internet."""
+"""The page that documents the forms of the server; it loads nothing from the internet."""
 
 from __future__ import annotations
 

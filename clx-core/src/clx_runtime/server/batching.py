@@ -60,7 +60,7 @@ class Batcher:
     Args:
         served: the run.
         limits: the limits of the server.
-        metrics: what to record.
+        metrics: the metrics to record.
     """
 
     def __init__(self, served: Served, limits: Limits, metrics: Metrics) -> None:

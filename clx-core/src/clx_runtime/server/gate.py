@@ -1,4 +1,4 @@
-"""What happens to every request: the token, the log, and the refusals of a server that stops."""
+"""The steps for every request: check the token, log it, and refuse it while the server stops."""
 
 from __future__ import annotations
 

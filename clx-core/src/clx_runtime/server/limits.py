@@ -1,4 +1,4 @@
-"""What the server accepts."""
+"""The limits of the server."""
 
 from __future__ import annotations
 

@@ -15,5 +15,5 @@ def log(event: str, **values: Any) -> None:
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
-        # Whoever read the log is gone; the server continues.
+        # The reader of the log is gone; the server continues.
         return

@@ -99,7 +99,7 @@ def serve(sources: Sequence[Source], settings: Settings) -> None:
         url = f"http://{_host(bound)}:{bound.getsockname()[1]}{settings.root_path}"
 
         def ready() -> None:
-            # What is loaded stays: the garbage collector need not look at it.
+            # The loaded objects stay: the garbage collector can skip them.
             gc.collect()
             gc.freeze()
             log("ready", url=url, runs=[source.name for source in sources])

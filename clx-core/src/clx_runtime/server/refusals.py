@@ -51,7 +51,7 @@ def overloaded(requests: int) -> Refusal:
 
 
 def unavailable(message: str) -> Refusal:
-    """Return the refusal of a request that a later one may do better than."""
+    """Return the refusal of a request that may succeed later."""
     return Refusal(503, UNHEALTHY, message, {"retry-after": "1"})
 
 

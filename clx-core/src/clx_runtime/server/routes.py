@@ -22,7 +22,7 @@ _DECISIONS = Needs(prediction=True)
 
 
 def _documented(form: type[BaseModel]) -> dict[str, Any]:
-    """Return what the page ``/docs`` shows of a form, which is read without FastAPI's help."""
+    """Return the schema of a form for the page ``/docs``; the form is read without FastAPI."""
     schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
     inner = schema.pop("$defs", {})
     for value in schema["properties"].values():

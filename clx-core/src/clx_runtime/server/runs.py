@@ -33,7 +33,7 @@ class Runs:
     Args:
         sources: where they come from; the first one answers at the root.
         limits: the limits of the server.
-        metrics: what to record.
+        metrics: the metrics to record.
         log: writes a line of the log.
 
     Raises:
@@ -47,7 +47,7 @@ class Runs:
         self._slots = {source.name: _Slot(source) for source in sources}
         if len(self._slots) != len(sources) or not sources:
             raise ConfigError(
-                f"The runs need different names, which are in the addresses, but they are called "
+                f"The runs need different names, because addresses contain them, but they are called "
                 f"{names([source.name for source in sources])}"
             )
 
@@ -85,10 +85,10 @@ class Runs:
             await self._load(slot)
 
     async def reload(self, seconds: float) -> None:
-        """Load every run again when it changed on disk; look for it every so many seconds.
+        """Load every run again when it changes on disk; check at this interval, in seconds.
 
-        What the old content has accepted, it answers. If the new one cannot be loaded, the old one
-        continues.
+        The old content answers the requests that it has accepted. If the new content cannot be loaded,
+        the old one stays in use.
         """
         while True:
             await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What the server needs of a run: some facts, one call for many texts, and the row of a prediction."""
+"""The interface of a run to the server: facts, one call for many texts, and a prediction's row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What clients are told about a run.
+    """The facts about a run that clients can read.
 
     Attributes:
         name: the name of the run.

@@ -14,7 +14,7 @@ from clx.ml.batch.measuring import Measured, Measuring, measure
 CODE = "from clx.ml.batch.measuring import child; child()"
 
 TIMEOUT = 900.0
-"""The seconds after which a measurement is given up: a model may take minutes to load."""
+"""The seconds after which a measurement is abandoned: a model may take minutes to load."""
 
 
 def measure_apart(job: Measuring) -> Measured:

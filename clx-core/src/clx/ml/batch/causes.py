@@ -1,4 +1,4 @@
-"""Which errors of a part may pass, so that it is worth another try."""
+"""Decide which errors of a part are temporary, so that it is worth another try."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LASTING = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What a file raises that is damaged, missing or forbidden."""
+"""The errors that a damaged, missing or forbidden file raises."""
 
 
 def is_about_data(error: Exception) -> bool:

@@ -38,13 +38,13 @@ PLACES = Places(runs=4, rows=2048)
 """How much of a source is sampled: two windows of a CPU, from each of four places."""
 
 MOST_CHARACTERS = 8_000_000
-"""The most characters of all sampled texts."""
+"""The most characters that all sampled texts may have together."""
 
 NOISE = 0.1
-"""How much the speed of one machine differs from run to run, relative."""
+"""The relative difference in speed between runs on one machine."""
 
 WIDEST = 0.6
-"""The most that a range may differ from its middle, relative."""
+"""The largest relative distance of a range's ends from its middle."""
 
 PARQUET = FileFormat("parquet")
 

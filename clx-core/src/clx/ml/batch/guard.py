@@ -8,11 +8,11 @@ from clx.errors import ResumeError
 from clx.ml.batch.job import PartsJob
 
 SECONDS = 10.0
-"""How often to look whether the plan is still that of the folder."""
+"""How often to check that the folder still has this plan."""
 
 
 class PlanGuard:
-    """Looks at the plan in the folder now and then.
+    """Checks the plan in the folder from time to time.
 
     Args:
         job: the job.
@@ -23,7 +23,7 @@ class PlanGuard:
         self._next = time.monotonic() + SECONDS
 
     def __call__(self) -> None:
-        """Look at the plan, unless that was done a moment ago.
+        """Check the plan, unless it was checked a moment ago.
 
         Raises:
             ResumeError: the folder has another plan, or none.
@@ -33,6 +33,6 @@ class PlanGuard:
         if self._job.records().plan() != self._job.plan:
             raise ResumeError(
                 f"Another prediction began in {self._job.directory} meanwhile, so this one stops. Run "
-                f"it again with another folder, or with overwrite=True once the other has ended"
+                f"it again with another folder, or with overwrite=True after that prediction has ended"
             )
         self._next = time.monotonic() + SECONDS

@@ -1,4 +1,4 @@
-"""The files that a prediction in parts reads: what identifies each, and how to read it from any row."""
+"""The files that a prediction in parts reads: identify each file, and read it from any row."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def inputs_of(sources: Sequence[str | os.PathLike[str]]) -> list[Input]:
 
 
 def current_fingerprint(given: Input) -> str:
-    """Return the fingerprint that an input has now."""
+    """Return the current fingerprint of an input."""
     stamps = [_stamp(file) for file in given.files]
     first = given.files[0]
     is_folder = first.format.kind == "text" and first.inside is not None

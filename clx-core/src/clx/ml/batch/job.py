@@ -69,7 +69,7 @@ class PartsJob:
 
 @dataclass
 class PartsWorker:
-    """Predicts parts, one after the other. Parts of one file in ascending order read it once.
+    """Predicts parts in sequence. Parts of one file in ascending order read it once.
 
     Attributes:
         job: the job.
@@ -280,7 +280,7 @@ def _differences(plan: Plan, answer: dict[str, Any], inputs: Sequence[Input]) ->
     problems = [
         f"{name} was {plan.answer.get(name)!r} and is {value!r}"
         if name != "run"
-        else "the run was trained again, or is another one"
+        else "the run was trained again, or is a different run"
         for name, value in answer.items()
         if plan.answer.get(name) != value
     ]

@@ -131,7 +131,7 @@ def kind_of(batch: Any) -> Kind:
     """Return the kind of a table.
 
     Raises:
-        DataFormatError: it is none that engines pass.
+        DataFormatError: engines do not pass tables of this type.
     """
     types = {each.__name__ for each in type(batch).__mro__}
     if comes_from(batch, "pyarrow") and types & {"Table", "RecordBatch"}:

@@ -17,7 +17,7 @@ from clx.problems import cell
 from clx_runtime.forks import renew_after_fork
 
 MOST_RUNS = 4
-"""How many opened runs a process keeps. Engines send a callable again for each part of a job."""
+"""The number of opened runs that a process keeps: engines send a callable anew for each part."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RunReference:
     Attributes:
         path: the run directory, or its address on the Hub.
         identity: the identity of its content.
-        make: opens the run with the arguments, and raises if its content is another one.
+        make: opens the run with the arguments, and raises if its content has changed.
         arguments: the arguments of ``make``.
     """
 
@@ -70,7 +70,7 @@ def reference_to(run: Any, opener: Callable[..., Any] | None) -> RunReference:
             f"processes predict with it."
         )
     make, arguments = opened.__reduce__()
-    # Raises if the directory holds another run by now.
+    # Raises if the directory now holds another run.
     make(*arguments)
     directory = RunDir(opened.run_dir)
     return RunReference(str(directory.path), directory.identity(), make, arguments)
@@ -80,7 +80,7 @@ def _opened_at(opener: Callable[..., Any], address: str, identity: str) -> Any:
     run = opener(load=address)
     if RunDir(run.run_dir).identity() != identity:
         raise RunDirError(
-            f"The run at {address} is another one than when the job began: it was published again. "
+            f"The run at {address} was published again since the job began. "
             f"Name a revision ({address}@REVISION), and start the job again."
         )
     return run
@@ -117,6 +117,6 @@ def opened_run(reference: RunReference) -> Any:
 
     Raises:
         RunNotFoundError: the directory is not on this machine.
-        RunDirError: its content is another run than when the reference was made.
+        RunDirError: the content has changed since the reference was made.
     """
     return _OPENED.get(reference)

@@ -92,5 +92,5 @@ def raise_failed(failed: dict[Part, Failure], parts: Sequence[Part], directory: 
         more = f"\n  … and {len(causes) - 10} more" if len(causes) > 10 else ""
         raise UnfinishedError(
             f"{len(failed)} of {len(parts)} parts in {directory} failed; the others are finished:\n"
-            f"{listed}{more}\nMend the causes and run the same command again."
+            f"{listed}{more}\nFix the causes and run the same command again."
         )

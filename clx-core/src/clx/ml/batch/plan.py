@@ -140,7 +140,7 @@ def plan_of(content: bytes, where: str) -> Plan:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the caller wants to be planned.
+    """The arguments of a plan.
 
     Attributes:
         answer: everything that the predictions depend on besides the inputs.
@@ -221,7 +221,7 @@ def check_part_rows(part_rows: Any) -> int:
     """Return the most rows of a part.
 
     Raises:
-        ConfigError: it is not a whole number from 1 on.
+        ConfigError: the value is not a whole number of at least 1.
     """
     if isinstance(part_rows, bool) or not isinstance(part_rows, int) or part_rows < 1:
         raise ConfigError(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLES = ("", "a", "Anna Smith paid 12.50 euros in Paris on Monday. Why?")
-"""The texts that tell the types of the columns if a task does not declare them."""
+"""The texts whose predictions show the types of the columns if a task does not declare them."""
 
 
 class Predictor:
@@ -100,7 +100,7 @@ class Predictor:
             batch: a dict of arrays or lists, or a pyarrow, pandas or polars table.
 
         Raises:
-            DataFormatError: it is something else, lacks a column, has columns of the predictions'
+            DataFormatError: the batch is not a table, lacks a column, has columns of the predictions'
                 names, or, with ``on_error="raise"``, a row has no valid text.
             RunDirError: the run was trained again since this object was made.
         """
@@ -163,7 +163,7 @@ class Predictor:
         return f"<Predictor of the run {self.run}, {', '.join(self.text_columns)}>"
 
     def _check_names(self, names: Sequence[Any]) -> None:
-        """Raise if a batch lacks a column, or has two of a name.
+        """Raise if a batch lacks a column, or has two columns with one name.
 
         Raises:
             DataFormatError: the message lists the columns.

@@ -1,4 +1,4 @@
-"""A Ray cluster for a prediction: one that runs, or one on this machine for the time of the call."""
+"""A Ray cluster for a prediction: a running one, or a temporary one on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STORE_BYTES = 80 * 2**20
 """The size of the object store that we start; only counts and messages travel through it."""
 
 ANSWER_SECONDS = 10.0
-"""How long the port of a cluster may take to answer; Ray itself would try for minutes."""
+"""The seconds that a cluster's port may take to answer; Ray itself would try for minutes."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def workers_for(nodes: Sequence[Node], count: int | None, gpus: float = 0.0) -> 
 
 
 def _capacity(nodes: Sequence[Node], cpus: int, gpus: float) -> int:
-    """Return how many workers with so many CPUs and GPUs the nodes take together."""
+    """Return how many workers with these CPUs and GPUs all nodes can take together."""
     by_cpu = (int(node.cpus // cpus) for node in nodes)
     if not gpus:
         return sum(by_cpu)

@@ -25,11 +25,11 @@ class Predicted:
 
 
 def require_dataset(dataset: Any) -> None:
-    """Raise unless something is a Ray dataset.
+    """Raise if the argument is not a Ray dataset.
 
     Raises:
         MissingDependencyError: Ray is not installed.
-        DataFormatError: it is something else.
+        DataFormatError: the argument is not a Ray dataset.
     """
     import_ray()
     import ray.data
@@ -38,7 +38,7 @@ def require_dataset(dataset: Any) -> None:
         kind = f"{type(dataset).__module__}.{type(dataset).__qualname__}"
         raise DataFormatError(
             f"predict_dataset takes a ray.data.Dataset, but got {kind}. ray.data.from_pandas, "
-            f"read_parquet and others make one; predict_frame takes tables."
+            f"read_parquet and similar functions make one; predict_frame takes tables."
         )
 
 
@@ -81,7 +81,7 @@ def predicted_dataset(
 
 
 def _cpus_of_each(workers: int) -> float:
-    """Return how many CPUs each actor reserves, such that the tasks that read find one.
+    """Return how many CPUs each actor reserves, so that the reading tasks get one.
 
     Otherwise the actors would wait for these tasks, and these tasks for a CPU, forever.
     """

@@ -1,4 +1,4 @@
-"""Hand pieces of work to Ray actors, one at a time, and do those of a lost actor again.
+"""Hand pieces of work to Ray actors, one at a time, and repeat the pieces of lost actors.
 
 An actor that dies is not restarted by Ray but replaced here: a new one is asked whether it is ready
 before it gets work, so that a piece is only ever charged with a death that happened while an actor
@@ -24,7 +24,7 @@ ATTEMPTS = 3
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
-"""How long no worker may have started before a warning says what they wait for."""
+"""The seconds without a started worker after which a warning says what the workers wait for."""
 
 Work = TypeVar("Work", bound=Hashable)
 Result = TypeVar("Result")
@@ -84,7 +84,7 @@ def _address() -> str:
 
 @dataclass(eq=False)
 class _Running(Generic[Work]):
-    """An actor, what it does, which is None while it starts, and its machine and process."""
+    """An actor, its current piece (None while it starts), and its machine and process."""
 
     actor: Any
     work: Work | None = None
@@ -232,19 +232,19 @@ class Dispatch(Generic[Work, Result]):
 
     def _renew(self, actor: Any, error: Exception, remote: Any) -> None:
         """Start an actor in place of a lost one."""
-        # It may live and be out of reach only.
+        # It may be alive but out of reach.
         self.ray.kill(actor, no_restart=True)
         self.lost += 1
         self._lost_in_a_row += 1
         if self._lost_in_a_row > self.attempts * (self.workers.count + 1):
             raise ClxError(
                 f"The last {self._lost_in_a_row} workers died, and none finished anything: "
-                f"{_first_line(error)} Memory that runs out is the usual cause: start fewer workers."
+                f"{_first_line(error)} The usual cause is too little memory: start fewer workers."
             ) from error
         self._start(remote)
 
     def _warn_of_machines(self) -> None:
-        """Name the machines that cannot do the work, while others do it."""
+        """Warn of the machines that cannot do the work while others can."""
         for problem in sorted(set(self._unusable.values()) - self._told):
             self._told.add(problem)
             warnings.warn(problem, ClxWarning, stacklevel=user_level())
@@ -254,7 +254,8 @@ class Dispatch(Generic[Work, Result]):
         warnings.warn(
             f"No worker has started for {PATIENCE_SECONDS:.0f} seconds. Each needs {wanted.cpus} CPUs "
             f"and {wanted.gpus:g} GPUs, and the cluster has {free.get('CPU', 0):g} CPUs and "
-            f"{free.get('GPU', 0):g} GPUs free. If they have what they need, they still load the model.",
+            f"{free.get('GPU', 0):g} GPUs free. If that is enough, the workers "
+            f"are still loading the model.",
             ClxWarning,
             stacklevel=user_level(),
         )

@@ -47,7 +47,7 @@ class RayOptions:
 def predict_on_ray(
     job: PartsJob, parts: Sequence[Part], options: RayOptions
 ) -> tuple[list[Record], dict[Part, Failure]]:
-    """Predict parts that are missing, behind a progress bar. A part that fails leaves the others.
+    """Predict missing parts, with a progress bar. If a part fails, the remaining parts continue.
 
     Args:
         job: the job.
@@ -132,15 +132,15 @@ class Start:
             raise DataFormatError(f"{given.name} differs from the file that the command found")
         if job.records().plan() != job.plan:
             raise RunDirError(
-                f"The folder {job.directory} is not the one that the command writes to"
+                f"The folder {job.directory} is not the folder that the command writes to"
             )
-        # Loads the model, so that a part is not charged with what happens here.
+        # Loads the model here, so that a failure does not count against a part.
         predictor.predicted(texts_of_columns({name: ["a"] for name in predictor.text_columns}))
         return worker
 
 
 def _limits_of_job() -> dict[str, str]:
-    """Return the variables that limit a job; that of OpenMP limits one process of it."""
+    """Return the variables that limit a job, without OpenMP's, which limits a single process."""
     return {name: value for name, value in os.environ.items() if name.startswith("SLURM_")}
 
 
@@ -148,7 +148,7 @@ def _warn_of_lost(lost: int) -> None:
     if lost:
         what = "1 worker was" if lost == 1 else f"{lost} workers were"
         warnings.warn(
-            f"{what} lost and replaced, and what was in work was done again.",
+            f"{what} lost and replaced, and the unfinished work was repeated.",
             ClxWarning,
             stacklevel=user_level(),
         )

@@ -1,4 +1,4 @@
-"""Measure what a training does over and over, on a few of its rows. Nothing is kept.
+"""Measure the repeated stages of a training on a few of its rows. Nothing is kept.
 
 The model is the one that the training would load. The steps change a copy in memory, which is dropped.
 """
@@ -40,7 +40,7 @@ FEATURE_TOKENS = 4096
 EVALUATED_ROWS = 64
 
 CALLS = 130
-"""How often a search for a probe computes the loss (77 labels, MiniLM)."""
+"""The number of times that the search for a probe computes the loss (77 labels, MiniLM)."""
 
 CALLS_OF_NEWTON = 40
 """The same for Newton's method, whose calls are more expensive."""
@@ -48,7 +48,7 @@ CALLS_OF_NEWTON = 40
 
 @dataclass(frozen=True)
 class Rate:
-    """The speed of something that is measured by tokens.
+    """A speed in tokens per second.
 
     Attributes:
         token_seconds: the seconds per token.
@@ -134,7 +134,7 @@ def _rate(
     end = time.perf_counter() + seconds
     place = 0
     while not rates or time.perf_counter() < end:
-        # Few rows at a time would measure what a call costs, not what the rows do.
+        # With few rows at a time, the fixed cost of a call would dominate.
         group = [row for n in range(4) for row in groups[(place + n) % len(groups)]]
         began = time.perf_counter()
         run(dataset.select(group))
@@ -176,7 +176,7 @@ def _steps(job: Job, trainer: Trainer, lengths: Sequence[int]) -> Rate:
             loss = trainer.compute_loss(model, inputs)
         loss.backward()
         with torch.no_grad():
-            # About what clipping the gradients and the update cost.
+            # The approximate cost of gradient clipping and of the update.
             for weight in model.parameters():
                 if weight.grad is not None:
                     weight.grad.mul_(0.999).square().sum()
@@ -194,7 +194,7 @@ def _steps(job: Job, trainer: Trainer, lengths: Sequence[int]) -> Rate:
 
 
 def _fit_seconds(rows: int, features: int, outputs: int, judged: bool) -> float:
-    """Return the seconds of fitting a probe, from the time that its loss takes for that many rows."""
+    """Return the seconds that fitting a probe takes, from the time of one loss on these rows."""
     calls = CALLS_OF_NEWTON if is_small(min(rows, features), outputs, False) else CALLS
     # Fewer rows are cross-validated; of more, a fifth is held out once.
     chosen = 4 * rows if rows < MIN_SPLIT_ROWS else round(0.8 * min(rows, MAX_CHOICE_ROWS))

@@ -49,7 +49,7 @@ def shard_of(value: Any, environment: Mapping[str, str]) -> Shard:
         environment: the variables of the process.
 
     Raises:
-        ConfigError: it is something else, or ``auto`` finds no scheduler, or two that differ.
+        ConfigError: the value is not valid, or ``auto`` finds no scheduler, or two that differ.
     """
     if value is None:
         return ALL
@@ -79,7 +79,7 @@ def _from_scheduler(environment: Mapping[str, str]) -> Shard:
     if not several:
         raise ConfigError(
             "shard='auto' reads the variables of SLURM, torchrun, SkyPilot or a Kubernetes indexed "
-            "job, but there are none: write the shard, such as 3/16"
+            "job, but none of them is set: write the shard, such as 3/16"
         )
     if len(set(several.values())) > 1:
         told = ", ".join(f"{name} says {shard}" for name, shard in several.items())
@@ -105,7 +105,7 @@ def _slurm_array(environment: Mapping[str, str]) -> Shard | None:
 
 
 def _counted(index: str, count: str) -> Any:
-    """Return a reader of an index that counts from 0 and of a number of workers."""
+    """Return a function that reads a worker's index, counted from 0, and the number of workers."""
 
     def read(environment: Mapping[str, str]) -> Shard | None:
         values = _numbers(environment, index, count)

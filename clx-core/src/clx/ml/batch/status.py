@@ -1,4 +1,4 @@
-"""How far a prediction in parts is, and its parts as one file."""
+"""The progress of a prediction in parts, and its parts merged into one file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ READERS = 16
 
 
 def parts_status(directory: str | os.PathLike[str]) -> PartsStatus:
-    """Return how far the prediction in a folder is.
+    """Return the progress of the prediction in a folder.
 
     Args:
         directory: the folder of the parts: a path or an address.
@@ -100,7 +100,7 @@ def _opened(directory: str | os.PathLike[str]) -> tuple[Records, Plan]:
     plan = records.plan()
     if plan is None:
         raise RunNotFoundError(
-            f"No prediction in parts was begun in {records.place.name}: clx predict RUN SOURCE -o DIR/"
+            f"There is no prediction in parts in {records.place.name}: clx predict RUN SOURCE -o DIR/"
         )
     return records, plan
 
@@ -126,7 +126,7 @@ def _rows(records: Records, parts: Sequence[Part], schema: pa.Schema) -> Iterato
 
 
 def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return rows of a part with JSON as JSON, which parquet stores as text."""
+    """Return rows of a part with JSON columns restored: parquet stores them as text."""
     import pyarrow as pa
 
     arrays = [

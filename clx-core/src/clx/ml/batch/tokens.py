@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GOLDEN = 0.6180339887498949
-"""The first multiples of it, modulo 1, are spread evenly, however many are taken."""
+"""Any number of its first multiples, modulo 1, is spread evenly."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class SampledTexts:
         mean = sum(self.read(text) for texts in windows for text in texts) / self.rows
         counts = [float(self.read(text)) for texts in windows for text in texts]
         by_run = [sum(map(self.read, run)) / len(run) for run in self.runs]
-        # Texts of one place are more like each other than like those of other places.
+        # Texts from one place resemble each other more than texts from other places.
         return mean, max(relative_error(counts), relative_error(by_run))
 
     def groups(self, device: str, batch_size: int | None) -> list[Group]:

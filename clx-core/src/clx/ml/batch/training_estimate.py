@@ -41,7 +41,7 @@ SAMPLED_ROWS = 1024
 """The most rows that are tokenized and measured."""
 
 DISK_RATE = 200e6
-"""The bytes that a disk writes in a second."""
+"""The speed of a disk, in bytes per second."""
 
 PUBLISH = (1.5, 6.0)
 """The seconds for the report, the model card and the check of a published run, besides its weights."""
@@ -59,7 +59,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a training would do.
+    """The size of a training.
 
     Attributes:
         rows: the tokenized rows of each split.
@@ -235,7 +235,7 @@ def _tuning(
         what += f"; stops after {earliest:,} if the first evaluation stays the best"
     stages = [Stage("fine-tuning", low * earliest / max(1, steps), high, what)]
     if evaluation[0]:
-        # The probe is scored before, and the model after the training.
+        # The probe is scored before the training, and the model after it.
         fewest = (earliest // every if every else 0) + 2
         low, high = _range(evaluation[0], 0.1)
         what = f"{count + 2} of the eval rows, {count} with a checkpoint"

@@ -17,16 +17,16 @@ from clx.ml.machine.progress import progress_bar
 from clx.ml.machine.termination import noticing_sigterm
 
 ATTEMPTS = 3
-"""How often a part is tried if an error may pass, such as one of a file system."""
+"""How often a part is tried if the error may be temporary, such as a file system's."""
 
 PAUSE_SECONDS = 1.0
-"""How long to wait before the second try, and twice as long before the third."""
+"""The seconds to wait before the second try; the wait before the third is twice as long."""
 
 
 def predict_shard(
     job: PartsJob, parts: Sequence[Part], what: str
 ) -> tuple[list[Record], dict[Part, Failure]]:
-    """Predict parts that are missing, behind a progress bar. A part that fails leaves the others.
+    """Predict missing parts, with a progress bar. If a part fails, the remaining parts continue.
 
     Args:
         job: the job.
@@ -66,7 +66,7 @@ def predict_shard(
 
 
 def _tried(worker: PartsWorker, part: Part) -> Record | Failure:
-    """Predict a part, a few times if the error may pass."""
+    """Predict a part; try again if the error may be temporary."""
     where = f"{socket.gethostname()}:{os.getpid()}"
     for attempt in range(1, ATTEMPTS + 1):
         try:

@@ -1,4 +1,4 @@
-"""The options of a run that continues another one: taken over, given anew, or refused."""
+"""The options of a run that continues another run: inherited, overridden, or refused."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _begins(given: Any, stored: Any) -> bool:
 
 
 def fresh_name(predecessor: Predecessor, parent: Path) -> str:
-    """Return an unused name for the new run: the run's name with the next number."""
+    """Return an unused name for the new run: the old name with the next free number."""
     match = _NUMBERED.fullmatch(predecessor.name)
     stem, number = (match[1], int(match[2])) if match else (predecessor.name, 1)
     while True:

@@ -106,7 +106,7 @@ class Readers:
         except DataFormatError:
             if not getattr(self.known, "label_names", None):
                 raise
-            # The rows may have new labels; if something else is wrong, the next line says it.
+            # The rows may have new labels; the next line raises if something else is wrong.
             return self.blank, validated_frame(self.blank, frame, what, self.reading)
 
 

@@ -77,7 +77,7 @@ def prepared(
     known = make(name, {**options, **predecessor.learned, **given})
     refuse_existing(RunDir(known.run_dir), request.overwrite, request.resume)
     if request.fine_tune:
-        # Again in the training; here before rows are read and the model is loaded.
+        # The training checks this again; check it here before reading rows and loading the model.
         require_lasting_base(known, predecessor.directory.model)
     unlabeled = {key: None for key in LABEL_LISTS if key in options}
     blank = make(name, {**options, **unlabeled})
@@ -91,7 +91,7 @@ def prepared(
     named = {"label_names": labels} if labels else {}
     run = make(name, {**options, **inferred, **given, **named})
     if len(labels) > len(getattr(known, "label_names", None) or ()):
-        # Before the model is loaded, as the earlier run could not accept the rows.
+        # Check this before the model is loaded: the earlier run could not accept the rows.
         validated_frame(run, joined.frame, "train_data", data.reading)
     old = load()
     story = _Story(predecessor, old, labels, joined, decisions)
@@ -131,7 +131,7 @@ def _name(predecessor: Predecessor, continuation: Continuation, parent: Path) ->
 
 @dataclass(frozen=True)
 class _Story:
-    """What a continued training adds to its result.
+    """Adds the comparison with the earlier run to the result of a continued training.
 
     Attributes:
         predecessor: the earlier run.
@@ -153,7 +153,7 @@ class _Story:
         self._refuse_replaced()
         comparison, carried = None, []
         if finished.eval_frame is None:
-            # There is nothing to fit the decisions on.
+            # Without eval data, the decisions cannot be fitted.
             carried = [k for k, v in self.decisions.items() if getattr(task, k) != v]
             for key in carried:
                 setattr(task, key, self.decisions[key])

@@ -27,6 +27,6 @@ def clx_open_data(source: str, reading: Reading) -> pd.DataFrame | LazyRows:
 
     rows = open_rows(source, reading, keep=True)
     frame = table_to_frame(rows.table())
-    # What a file lacks is no empty text.
+    # A value that a file lacks is not an empty text.
     frame.attrs[TEXT_CELLS] = rows.text_cells and not rows.lacking
     return frame

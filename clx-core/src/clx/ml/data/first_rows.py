@@ -68,7 +68,7 @@ class FirstRows:
 
 
 def _keys(cell: Any) -> list[Any]:
-    """Return what tells the values of a cell from others."""
+    """Return keys that identify the values of a cell."""
     if isinstance(cell, float):
         # A missing label must reach the validation; numbers are not listed.
         return ["missing"] if cell != cell else []

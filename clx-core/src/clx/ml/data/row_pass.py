@@ -1,4 +1,4 @@
-"""What a training has to know about rows that stay on disk.
+"""Collect the facts that a training needs about rows that stay on disk.
 
 A task sees frames. First it validates, and infers its config from, *representative* rows: a random
 sample, the first row of each value in the columns of labels, and a row without a text if there is one.
@@ -37,10 +37,10 @@ MAX_CHECKED = 1_000_000
 """The most rows that the task validates: of more rows, parts that are spread over all of them."""
 
 MAX_SHOWN = 5_000
-"""The most rows with a value of their own that the sample gets."""
+"""The most rows that are added to the sample because they have a value that it lacks."""
 
 MAX_LEAKED = 500
-"""The most eval texts whose rows in the training data the sample gets."""
+"""The most eval texts whose training rows are added to the sample."""
 
 IN_MEMORY = 1_000_000
 """Arrays of more numbers are in files."""
@@ -67,7 +67,7 @@ class Representative:
 
 @dataclass(frozen=True)
 class Passed:
-    """What the validation of rows found.
+    """The result of validating rows.
 
     Attributes:
         checked: the number of rows that the task validated.

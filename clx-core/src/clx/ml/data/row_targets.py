@@ -1,4 +1,4 @@
-"""What rows have besides a label: a weight, and a probability for each label.
+"""The targets of rows besides a label: a weight, and a probability for each label.
 
 Both travel as columns of the tokenized dataset. So they follow its rows into windows, samples, folds
 and batches.

@@ -1,4 +1,4 @@
-"""Labeled rows in a file to correct: every column of the data, and what each label should perhaps be."""
+"""Labeled rows in a file to correct: every column of the data, and a suggestion for each label."""
 
 from __future__ import annotations
 

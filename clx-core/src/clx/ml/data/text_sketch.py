@@ -51,11 +51,11 @@ class TextSketch:
         """Return the sketch of the texts of both."""
         unfinished = [each for each in (self, other) if not each.complete]
         if not all(each.hashes for each in unfinished):
-            # Nothing is known about the texts of one of them.
+            # One of the sketches holds no texts.
             return TextSketch(complete=False)
         limits = [each.hashes[-1] for each in unfinished]
         both = {*self.hashes, *other.hashes}
-        # Beyond the end of an incomplete sketch, only the texts of the other one are known.
+        # Beyond the end of an incomplete sketch, only the other sketch knows its texts.
         known = {each for each in both if not limits or each <= min(limits)}
         return self._smallest(known, complete=not limits)
 

@@ -1,4 +1,4 @@
-"""Exact bounds of a share: Clopper and Pearson (1934), "The use of confidence or fiducial limits"."""
+"""Exact bounds for a share: Clopper and Pearson (1934), "The use of confidence or fiducial limits"."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 LEVEL = 0.95
-"""The confidence of a bound that has one side."""
+"""The confidence of a one-sided bound."""
 
 _STEPS = 60
 
@@ -24,7 +24,7 @@ def lower_bound(wrong: int, total: int, level: float = LEVEL) -> float:
     """
     if wrong >= total:
         return 0.0
-    # The bound is the share of wrong answers of which so few are seen with probability 1 - level.
+    # If this share of answers were wrong, so few would be seen only with probability 1 - level.
     terms = _log_coefficients(wrong, total)
     low, high = wrong / total, 1.0
     for _ in range(_STEPS):

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 LEAST_AGREEMENT = 0.5
-"""A student that decides alike more rarely was distilled from other texts."""
+"""Below this share of equal decisions, the student was distilled from other kinds of texts."""
 
 LOST_AGREEMENT = 0.1
-"""So much less than on the texts of its distillation, and the texts are others."""
+"""If the agreement drops by this much from that of the distillation, the texts are different."""
 
 LEAST_SHARE = 0.05
-"""The share of the texts from which a student is worth it."""
+"""The lowest share of texts that makes a student worth using."""
 
 _TIMED = 2000
 
@@ -56,7 +56,7 @@ class CascadeRequest:
         teacher: the backend that answers what the student leaves.
         teacher_file: the SHA-256 of the backend's model; None for torch.
         monitor: the share of the student's answers to check later.
-        torch_instead: whether torch answers if the export decides like it too rarely.
+        torch_instead: whether to use torch if the export agrees with torch too rarely.
     """
 
     min_agreement: float
@@ -72,7 +72,7 @@ class CascadeModels:
     """The models, as functions that load them.
 
     Attributes:
-        settings: what an export would say about the run.
+        settings: the settings that an export of the run would have.
         function: the function of its scores.
         student: loads the student in a run directory.
         torch: loads the run with torch.
@@ -146,7 +146,7 @@ def with_fast(
 
     def checked(new: RunDir, device: str | None) -> None:
         reopen(new, device)
-        # Whatever may go wrong with the copied student must go wrong before it takes its place.
+        # Find every problem with the copied student before it takes its place.
         models.student(new.fast).read(texts.texts[:1])
 
     with edited(place, checked) as new:
@@ -177,7 +177,7 @@ def _refuse_few(texts: CascadeTexts, min_agreement: float) -> None:
     if min(halves) >= needed:
         return
     left_out = (
-        f", {texts.learned:,} that the student has or may have learned from are left out"
+        f", without {texts.learned:,} that the student has or may have learned from"
         if texts.learned
         else ""
     )
@@ -195,8 +195,8 @@ def _refuse_other_texts(observed: Observed, expected: float | None) -> None:
         return
     known = "" if expected is None else f" (on the texts of its distillation, {expected:.1%})"
     raise CascadeError(
-        f"The student decides like the run on {share:.1%} of {len(observed):,} texts{known}: no margin "
-        f"was chosen. The texts may be of another domain than those that it was distilled on. Distil "
+        f"The student agrees with the run on {share:.1%} of {len(observed):,} texts{known}: no margin "
+        f"was chosen. The texts may be of another domain than those that it was distilled on. Distill "
         f"the run on texts like these, or pass texts of the student's domain. The run is unchanged"
     )
 
@@ -208,7 +208,7 @@ def _refuse_slow(choice: Choice | None, second: Observed, min_agreement: float) 
     bound = lower_bound(wrong, len(second))
     if bound < min_agreement:
         raise CascadeError(
-            f"The teacher's own backend decides like torch on {1 - wrong / len(second):.2%} of "
+            f"The teacher's own backend agrees with torch on {1 - wrong / len(second):.2%} of "
             f"{len(second):,} texts, at least {bound:.2%} with 95 % confidence: that is below "
             f"min_agreement={min_agreement:g} without a student. Pass more texts, teacher='torch', or a "
             f"lower min_agreement. The run is unchanged"
@@ -217,7 +217,7 @@ def _refuse_slow(choice: Choice | None, second: Observed, min_agreement: float) 
     raise CascadeError(
         f"No margin reaches min_agreement={min_agreement:g}: the student could answer {share:.1%} of "
         f"the texts. It decides like the run on {second.student.mean():.1%} of {len(second):,} texts "
-        f"that chose nothing. Distil a student on more texts of this domain, pass more texts, or a "
+        f"that chose nothing. Distill a student on more texts of this domain, pass more texts, or a "
         f"lower min_agreement. The run is unchanged"
     )
 

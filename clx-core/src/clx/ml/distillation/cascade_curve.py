@@ -1,4 +1,4 @@
-"""What a cascade does with other margins: the curve of speed against agreement and accuracy."""
+"""The curve of speed against agreement and accuracy of a cascade for other margins."""
 
 from __future__ import annotations
 

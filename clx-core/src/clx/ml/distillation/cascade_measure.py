@@ -1,4 +1,4 @@
-"""What the student and the backends of a run say about the same texts, and how long they take."""
+"""Measure the answers and the speed of the student and of the run's backends on the same texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which student may answer for a run: one that was distilled from it, with the same labels."""
+"""Check that a student was distilled from this run and has the same labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rule_of_run(task: Task) -> OneLabel | LabelSet:
     """Return the rule by which a run decides.
 
     Raises:
-        ConfigError: it has none, or its task decides in Python.
+        ConfigError: the run has no rule, or its task decides in Python.
     """
     rule, methods = task.decision_rule(), python_methods(task)
     if not isinstance(rule, OneLabel | LabelSet) or methods:
@@ -36,7 +36,7 @@ def rule_of_run(task: Task) -> OneLabel | LabelSet:
 
 
 def known_agreement(where: RunDir) -> float | None:
-    """Return the share of equal decisions when a student was made, None if it is not known."""
+    """Return the share of equal decisions measured at distillation, None if unknown."""
     distilled = object_or_empty(where.read_results().get("distilled"))
     share = object_or_empty(distilled.get("agreement")).get("equal")
     return share if isinstance(share, float) else None
@@ -52,21 +52,21 @@ def student_entry(task: Task, place: RunDir, student: Task, where: RunDir) -> Ma
         where: its directory.
 
     Raises:
-        ConfigError: it is no student, that of another run, or one with other labels or texts.
+        ConfigError: it is not a student, belongs to another run, or has other labels or texts.
     """
     who = f"The run {student.run_name!r}"
     entry = where.read_config().get(STUDENT_OF)
     if not isinstance(entry, Mapping):
         raise ConfigError(
-            f"{who} is no student of a run: make one with run.distill(texts, name=...)"
+            f"{who} is not the student of a run: make one with run.distill(texts, name=...)"
         )
     if student.name != task.name:
-        raise ConfigError(f"{who} is one of the task {student.name!r}, not {task.name!r}")
+        raise ConfigError(f"{who} has the task {student.name!r}, not {task.name!r}")
     rule, other = rule_of_run(task), rule_of_run(student)
     if rule.labels != other.labels:
         raise ConfigError(
             f"{who} has other labels, or the same in another order: {examples(list(other.labels))}. "
-            f"Those of {task.run_name!r} are {examples(list(rule.labels))}. Distil the run again"
+            f"Those of {task.run_name!r} are {examples(list(rule.labels))}. Distill the run again"
         )
     if student.text_columns != task.text_columns:
         raise ConfigError(
@@ -75,6 +75,6 @@ def student_entry(task: Task, place: RunDir, student: Task, where: RunDir) -> Ma
     if entry.get("identity") not in identities(place):
         raise ConfigError(
             f"{who} is a student of {entry.get('run_name')!r} as it was then, which is another run, "
-            f"or was trained again since. Distil {task.run_name!r} again"
+            f"or was trained again since. Distill {task.run_name!r} again"
         )
     return entry

@@ -36,7 +36,7 @@ class Observed:
         margin: the student's margin, shape (texts,).
         label: the label that it depends on, shape (texts,).
         student: whether the student decides like torch, shape (texts,).
-        teacher: whether the backend that answers the other texts does, shape (texts,).
+        teacher: whether the teacher's backend decides like torch, shape (texts,).
         labels: the number of labels.
     """
 
@@ -81,7 +81,7 @@ class Choice:
 
     Attributes:
         margins: the margin of each label, shape (labels,); infinite if the student never answers.
-        own: whether the margin of a label follows from its own texts, shape (labels,).
+        own: whether each label's margin follows from its own texts alone, shape (labels,).
         risk: what the margins follow from.
         limit: the highest risk that the student answers, as log odds.
         share: the share of the texts of the second half that the student answers.
@@ -110,7 +110,7 @@ def choose(first: Observed, second: Observed, min_agreement: float) -> Choice | 
 
     risk = fit_risk(first.margin, first.label, ~first.student, first.labels)
     own, theirs = risk.of(first.margin, first.label), risk.of(second.margin, second.label)
-    # Behind all texts of the first half comes the rule by which the student answers every text.
+    # The loosest rule comes last: the student answers every text.
     limits = np.append(np.unique(own), EVERY_TEXT)
     supported = _wrong_by_limit(first, own, limits) <= (1 - min_agreement) * len(first)
     if not supported.any():
@@ -133,7 +133,7 @@ def choose(first: Observed, second: Observed, min_agreement: float) -> Choice | 
                 float(limits[place]),
                 float(answered.mean()),
                 1 - wrong / len(second),
-                # Behind a rule that did not pass, no more than what was asked for is certain.
+                # After a rule that failed, only the requested agreement is certain.
                 min_agreement if ended else _least(second, theirs, limits[: place + 1], bound),
             )
     return None
@@ -145,7 +145,7 @@ def _least(
     limits: np.ndarray[Any, Any],
     bound: float,
 ) -> float:
-    """Return the least bound of rules that all passed: it holds for each of them."""
+    """Return the lowest bound of the rules that passed: it holds for each of them."""
     worst = int(_wrong_by_limit(second, risk, limits).max())
     return min(bound, lower_bound(worst, len(second), LEVEL))
 

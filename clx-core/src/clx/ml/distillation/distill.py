@@ -102,7 +102,7 @@ def distill(
         run.look_at(lesson.texts)
         answered = time.monotonic() - started
         if eval_frame is not None:
-            # What evaluates the student must not have taught it.
+            # The student must not learn from the texts that evaluate it.
             known = text_hashes(_eval_texts(run.teacher.task, eval_frame))
             lesson = replace(lesson, sides=excluding(lesson.sides, lesson.hashes, known))
         order = _order(run)
@@ -170,7 +170,7 @@ def _student(run: TeachingRun, lesson: Lesson, request: Request) -> Student:
 
 
 def _base(run: TeachingRun) -> Path:
-    """Return the folder of the base model, or of the trained one if the base is not here any more."""
+    """Return the folder of the base model, or of the trained model if the base is gone."""
     task = run.teacher.task
     try:
         return resolve_base_model(
@@ -205,7 +205,7 @@ def _counted(frame: pd.DataFrame | None) -> dict[str, int]:
 
 
 def _forget_decisions(task: Task, teacher: RunDir) -> None:
-    """Give the task the decisions that the teacher was made with, before its training fitted them."""
+    """Give the task the decision options that the teacher had before training fitted them."""
     learned = teacher.read_config().get("learned")
     for name in map(attribute_name, task.decision_options):
         if isinstance(learned, dict) and name in learned:
@@ -238,13 +238,13 @@ def _published(
     fitted: _Fitted,
     result: Distillation,
 ) -> Distillation:
-    """Write the student, check it, and let it take its place."""
+    """Write the student, check it, and publish it."""
     extra = {**run.origin.extra, STUDENT_OF: _student_of(run, student, lesson, result)}
     if fitted.temperature is not None:
         extra[TEMPERATURE] = fitted.temperature
     config = config_to_write(task, replace(run.origin, extra=extra))
     aside = [lesson.texts[row] for row in lesson.sides.aside]
-    # A model that reads long texts in windows reads short ones at once, as here.
+    # A model that reads long texts in windows reads these short ones whole.
     sample = Sample(sorted(aside, key=len)[:CHECKED_TEXTS], _labels(run), run.teacher.kind)
     check = partial(check_student, place=place, student=student, sample=sample, reopen=run.reopen)
     fresh = {"data": {"train": None, "eval": None}, "calibration": fitted.calibration}
@@ -285,7 +285,7 @@ def refuse_own_place(directory: RunDir, place: Path) -> None:
     """Refuse to write the student over its teacher.
 
     Raises:
-        ConfigError: both have the same place.
+        ConfigError: both have the same path.
     """
     if place.absolute() == directory.path.absolute():
         raise ConfigError(

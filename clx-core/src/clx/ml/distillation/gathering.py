@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clx.ml.distillation.texts import TextSource
 
 MIN_TEXTS = 200
-"""With fewer texts, neither is there enough to learn from nor to measure."""
+"""Fewer texts are not enough to learn from and to measure on."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def gathered(source: TextSource, teacher: Teacher, max_texts: int, hidden: bool)
 
 
 def _fresh(chunk: list[str], seen: dict[int, None], most: int) -> list[str]:
-    """Return the texts of a chunk that did not occur before, and remember their hashes."""
+    """Return the texts of a chunk that have not occurred before, and remember their hashes."""
     fresh = []
     for text in chunk:
         digest = text_hash(text)

@@ -1,4 +1,4 @@
-"""Train a student that is the teacher's model with its first layers only."""
+"""Train a student that keeps only the first layers of the teacher's model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WARM_UP = 0.1
 BATCH = 32
 EPOCHS, MOST_EPOCHS = 4, 20
 LEAST_STEPS = 400
-"""With few texts, more passes over them reach this number of steps."""
+"""Make more passes over few texts until training has this number of steps."""
 
 SORTED_BATCHES = 50
 """Batches are cut from this many batches of texts sorted by length."""
@@ -125,7 +125,7 @@ def layers_student(
         tokenizer: its tokenizer.
         model: its model, which is not changed.
         lesson: texts with the teacher's scores.
-        request: what the student is made of.
+        request: the arguments of the student.
 
     Raises:
         ConfigError: the model has no list of layers, or not more of them.

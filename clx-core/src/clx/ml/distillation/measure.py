@@ -1,4 +1,4 @@
-"""Fit a student's probabilities and decisions, and count how often it decides as its teacher."""
+"""Fit a student's probabilities and decisions, and measure how often it agrees with its teacher."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 LOW = 0.8
-"""With fewer equal decisions, the student is not what its user expects."""
+"""Warn if the share of equal decisions is lower than this."""
 
 FIT_TEXTS = 500
-"""The number of texts that decisions are fitted on at least, if there are enough texts."""
+"""The lowest number of texts that decisions are fitted on, if there are enough texts."""
 
 _TWO_SIDES = 0.975
 
@@ -78,7 +78,7 @@ def fitted_on_teacher(
         order: the position of each logit's label among the teacher's labels.
 
     Returns:
-        The temperature, None if there is none.
+        The temperature, None if the scores are not calibrated.
     """
     rows, temperature = _to_fit(lesson), None
     scores = lesson.scores[rows]
@@ -94,7 +94,7 @@ def fitted_on_teacher(
 
 
 def _to_fit(lesson: Lesson) -> np.ndarray[Any, Any]:
-    """Return the watched texts and, if they are few, others that the student has learned from."""
+    """Return the watched texts and, if they are too few, some that the student learned from."""
     sides = lesson.sides
     missing = max(0, FIT_TEXTS - len(sides.watched))
     return np.concatenate([sides.watched, sides.learned[:missing]])
@@ -114,14 +114,14 @@ def _label_ids(
             set(names or ()) if not isinstance(names, str) else {names} for names in decisions
         ]
         return np.array([[name in row for name in labels] for row in chosen], dtype=np.float32)
-    # Where the teacher abstains, its best label still is what the student shall answer.
+    # Where the teacher abstains, the student still learns its best label.
     return np.asarray(scores.argmax(axis=1))
 
 
 def agreement_of(
     task: Task, student: Student, teacher: Teacher, lesson: Lesson, order: Sequence[int]
 ) -> Agreement:
-    """Return how often the student decides as the teacher on the texts that were set aside.
+    """Return how often the student agrees with the teacher on the texts that were set aside.
 
     Args:
         task: the student's task, with its decisions.
@@ -147,7 +147,7 @@ def agreement_of(
 
 
 def warn_if_low(agreement: Agreement, teacher: Teacher, lesson: Lesson) -> None:
-    """Warn if the student often decides otherwise, and say what the texts may lack."""
+    """Warn if the student often disagrees with the teacher, and say what the texts may lack."""
     if agreement.equal >= LOW:
         return
     sure = lesson.scores.max(axis=1).mean()
@@ -155,9 +155,9 @@ def warn_if_low(agreement: Agreement, teacher: Teacher, lesson: Lesson) -> None:
         f" The teacher's highest score is {sure:.2f} on average." if teacher.kind == SINGLE else ""
     )
     warnings.warn(
-        f"The student often decides otherwise than {teacher.task.run_name!r}: {agreement}.{said} The "
+        f"The student often disagrees with {teacher.task.run_name!r}: {agreement}.{said} The "
         f"texts are few ({len(lesson.sides.learned):,} learned from), or of another kind than those "
-        f"that the teacher was trained on. Distil with more texts of its domain, or use "
+        f"that the teacher was trained on. Distill with more texts of its domain, or use "
         f"student='layers'.",
         ClxWarning,
         stacklevel=user_level(),

@@ -95,7 +95,7 @@ def write_student_run(new: RunDir, written: Written, student: Student, lesson: L
     (new.path / LOGS / METRICS_LOG).write_text(lines, encoding="utf-8")
     if written.teacher.extra.is_dir():
         shutil.copytree(written.teacher.extra, new.extra)
-    # The watched texts chose the epoch, so they say too much about the student as well.
+    # The watched texts chose the epoch, so they too would overrate the student.
     sides = lesson.sides
     write_learned(new.extra, lesson.hashes[np.concatenate([sides.learned, sides.watched])])
     sections = report_sections(task, result.evaluation)
@@ -137,5 +137,5 @@ def _refused(place: RunDir, kept: Any, why: str) -> NotPublishedError:
     return NotPublishedError(
         f"The student {place.path.name!r} was trained, but what was written does not open or does not "
         f"predict like it, so it was not published: {why}. Its files are in {kept} until a student of "
-        f"this name succeeds. Distil again, and please report this."
+        f"this name succeeds. Distill again, and please report this."
     )

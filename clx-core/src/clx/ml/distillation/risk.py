@@ -1,4 +1,4 @@
-"""How likely a student decides unlike its teacher, by its margin and its label.
+"""Estimate how likely a student disagrees with its teacher, by margin and label.
 
 One logistic curve over the margin holds for all labels. A label with enough texts has a curve of its
 own, which is drawn towards the common one.
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 OWN_CURVE = 50
-"""The number of texts from which a label has a curve of its own."""
+"""The number of texts that a label needs for a curve of its own."""
 
 _EPSILON = 1e-6
 _LEAST_SLOPE = 0.05
@@ -44,7 +44,7 @@ class Risk:
     def margins(self, limit: float) -> np.ndarray[Any, Any]:
         """Return the margin of each label from which the risk is at most this, shape (labels,).
 
-        It is infinite for a label that no margin makes as safe, and at least 0.
+        It is at least 0, and infinite for a label that no margin makes safe enough.
 
         Args:
             limit: log odds.
@@ -112,7 +112,7 @@ def _margin(level: Any, slope: Any, limit: float) -> Any:
     import numpy as np
 
     needed = (level - limit) / slope
-    # Computed the other way around, a rounding error must not let a riskier text in.
+    # A rounding error in the inverse must not let a riskier text in.
     needed = needed + 1e-9 * np.maximum(1.0, np.abs(needed))
     share = np.exp(-np.logaddexp(0.0, -needed))
     margin = share * (1 + 2 * _EPSILON) - _EPSILON

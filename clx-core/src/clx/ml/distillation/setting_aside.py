@@ -18,10 +18,10 @@ ASIDE = 0.1
 """The share of the texts that is set aside."""
 
 ASIDE_AT_LEAST, OF_AT_LEAST = 1000, 5000
-"""With at least the second number of texts, at least the first number is set aside."""
+"""Set aside at least the first number of texts if there are at least the second number."""
 
 WATCHED = 0.05
-"""The share of the others that chooses the epoch, but is not learned from."""
+"""The share of the remaining texts that chooses the epoch and is not learned from."""
 
 
 @dataclass(frozen=True)

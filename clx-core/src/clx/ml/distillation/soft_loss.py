@@ -1,4 +1,4 @@
-"""The loss against the teacher's probabilities, and the temperature that makes it lowest."""
+"""The loss against the teacher's probabilities, and the temperature that minimizes it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from clx.ml.model.head.golden_section import golden_section
 RANGE = (0.2, 5.0)
 
 SOFTNESS = 3.0
-"""The temperature of the scores that a student learns: of a sure answer, the other labels' scores say
-more then (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network")."""
+"""The temperature of the scores that a student learns. It makes the scores of the other labels count
+more in a confident answer (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network")."""
 
 _LEAST = 1e-6
 _TOLERANCE = 1e-8

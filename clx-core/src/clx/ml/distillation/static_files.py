@@ -67,7 +67,7 @@ def write_static_student(
         weights: the tensors by name; :mod:`clx_runtime.static_files` lists them and the forward pass.
             The embeddings may be those that :func:`clx_runtime.static_files.quantized` returns.
         tokenizer_json: the content of ``tokenizer.json``.
-        settings: what an export says about the run; see :func:`static_settings`.
+        settings: the settings of an export of the run; see :func:`static_settings`.
         layer_norm_eps: the number that LayerNorm adds to a variance.
 
     Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bags:
-    """The tokens of texts, one after the other.
+    """The concatenated tokens of texts.
 
     Attributes:
         flat: the ids of all tokens, shape (tokens of all texts,).

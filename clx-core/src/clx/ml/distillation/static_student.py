@@ -158,7 +158,7 @@ def static_student(
         task: the teacher.
         tokenizer: its tokenizer.
         lesson: texts with the teacher's scores.
-        request: what the student is made of.
+        request: the arguments of the student.
 
     Raises:
         ConfigError: the tokenizer is not a fast one.

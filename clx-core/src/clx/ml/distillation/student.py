@@ -1,4 +1,4 @@
-"""What a student of any kind is while it is made: it scores texts, is scaled, evaluated and written."""
+"""The interface of a student during its training: score texts, scale logits, evaluate, and write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Course:
-    """What was learned in which time.
+    """The course and duration of a student's training.
 
     Attributes:
         epochs: the number of passes over the texts.

@@ -95,7 +95,7 @@ class Teacher:
                 raise _without_scores(self.task, f"predicts {cell(prediction)}")
             scores[row] = [prediction[label] for label in labels]
         if not np.isfinite(scores).all() or scores.min() < -_ATOL or scores.max() > 1 + _ATOL:
-            raise _without_scores(self.task, "has scores that are no probabilities")
+            raise _without_scores(self.task, "has scores that are not probabilities")
         return scores
 
 
@@ -129,7 +129,7 @@ def teacher_of(
         config.get("function_to_apply"),
     )
     if function not in ("softmax", "sigmoid"):
-        raise _without_scores(task, "has a model whose outputs are no scores of labels")
+        raise _without_scores(task, "has a model whose outputs are not scores of labels")
     is_multi = isinstance(rule, LabelSet) or function == "sigmoid"
     return Teacher(task, rule, MULTI if is_multi else SINGLE, identity, backend, predict)
 

@@ -1,4 +1,4 @@
-"""The first vectors of a static student: what the base model says of each token alone."""
+"""The initial vectors of a static student: the base model's output for each token alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SOME_WORD = "a"
 def token_vectors(
     folder: Path, ids: Sequence[int], trusted: bool = False, hidden: bool = False
 ) -> Tensor:
-    """Return what an encoder says of tokens alone, shape (tokens, hidden size), from the cache.
+    """Return an encoder's output for single tokens, shape (tokens, hidden size), from the cache.
 
     A token is read between the special tokens, and the outputs are averaged.
 

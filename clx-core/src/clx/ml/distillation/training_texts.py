@@ -1,4 +1,4 @@
-"""Whether the texts of a student are those that its teacher was trained on."""
+"""Warn if a student would learn from the texts that its teacher was trained on."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _is_piece(token: str, model: dict[str, Any]) -> bool:
 
 
 def _with_parts(keep: set[str], merges: Sequence[Any]) -> set[str]:
-    """Return the tokens with all that they are merged from, at any depth."""
+    """Return the tokens and all tokens that they are merged from, at any depth."""
     made_of: dict[str, list[tuple[str, str]]] = {}
     for merge in merges:
         left, right = _pair(merge)

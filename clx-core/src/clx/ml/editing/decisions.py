@@ -57,7 +57,7 @@ def check_decisions(task: Task, given: Mapping[str, Any], has_data: bool) -> Non
     known = decision_names(task)
     if not known:
         raise ConfigError(
-            f"The task {task.name!r} has no decisions that can be set: its class names none in "
+            f"The task {task.name!r} has no decisions that can be set: its class names no options in "
             f"decision_options"
         )
     raise_problems(
@@ -96,7 +96,7 @@ def set_decisions(
         task: the run; its options are changed unless this fails.
         place: its directory.
         given: the decisions to set.
-        rows: the rows to choose the others on.
+        rows: the rows to choose the remaining decisions on.
         reopen: opens the changed run, to check it.
 
     Returns:
@@ -139,7 +139,7 @@ def _apply(task: Task, given: Mapping[str, Any], rows: LabeledRows | None) -> di
         )
     with author_code(task, "fit_decisions"):
         task.fit_decisions(rows.predicted.prediction)
-    # A task may choose more than it was asked to.
+    # A task may choose more decisions than requested.
     for name, value in given.items():
         if value is not None:
             setattr(task, name, made_with[name])

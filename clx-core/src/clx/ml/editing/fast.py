@@ -1,4 +1,4 @@
-"""The student that answers first is removed when an edit changes the decisions or the labels of its run.
+"""Remove the student that answers first when an edit changes its run's decisions or labels.
 
 They need a new choice of its margins. New names change no decision: ``rename_fast.py``.
 """
@@ -26,7 +26,7 @@ def without_cascade(new: RunDir, results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def still_holds(task: Task, place: RunDir) -> bool:
-    """Return whether a run has no student, or one whose margins hold for how the task decides."""
+    """Return whether a run has no student, or one whose margins hold for the task's decisions."""
     if not has_cascade(place):
         return True
     rule = task.decision_rule()

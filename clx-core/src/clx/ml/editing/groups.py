@@ -1,4 +1,4 @@
-"""Merged labels: which labels remain, and the values of options by label."""
+"""Merged labels: which labels remain, and the values of per-label options."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def checked_merging(label_names: Sequence[str], groups: Any) -> Merging:
     for new in map(str, groups):
         if new in label_names and new not in into:
             problems.append(
-                f"{new!r} is a label already: to merge others into it, add it to the list of {new!r}"
+                f"{new!r} is already a label: to merge other labels into it, add it to the list of "
+                f"{new!r}"
             )
     merged = tuple(dict.fromkeys(into.get(name, name) for name in label_names))
     if not problems:

@@ -1,4 +1,4 @@
-"""The labels of a saved run with what its files say about them; nothing is loaded."""
+"""The labels of a saved run and the facts about them in its files; no model is loaded."""
 
 from __future__ import annotations
 

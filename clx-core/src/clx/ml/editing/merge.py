@@ -1,4 +1,4 @@
-"""Labels of a trained run that become one: the last layer is fitted again."""
+"""Merge labels of a trained run: fit the last layer again."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ def _results(
     fresh = {key: values[key] for key in ("metrics", "rows", "truncated", "split", "evaluation")}
     check = known.get("data_check")
     if isinstance(check, dict):
-        # Its counts are of the old labels, and its rows are not those of the new layer.
+        # It counts the old labels, and its rows differ from those of the new layer.
         entry["earlier_data_check"] = check
     history = [*(known.get(HISTORY) or ()), entry]
     fresh |= {"data_check": values["data_check"], "head": head, "calibration": calibration}

@@ -1,4 +1,4 @@
-"""What rows have of merged labels: their 0 and 1, or their probabilities."""
+"""The targets of rows for merged labels: 0 and 1, or probabilities."""
 
 from __future__ import annotations
 

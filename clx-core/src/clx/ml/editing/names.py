@@ -1,4 +1,4 @@
-"""Label names in the options and the model of a run: where they are, and what they become."""
+"""Label names in the options and the model of a run, and their new names."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def checked_renaming(label_names: Sequence[str], renamed: Any) -> dict[str, str]
         problems.append(f"a label is named twice: {names(map(repr, renamed))}")
     result = {name: asked.get(name, name) for name in label_names}
     if not problems and list(result.values()) == list(label_names):
-        problems = ["every label already has the name that it should get"]
+        problems = ["every label already has its new name"]
     if not problems:
         problems = label_names_problems(list(result.values()), "the new label_names")
     raise_problems(
@@ -78,7 +78,7 @@ def checked_renaming(label_names: Sequence[str], renamed: Any) -> dict[str, str]
 
 
 def label_type_for(label_type: Any, label_names: Sequence[str]) -> Any:
-    """Return the type of labels, which is str if a new name is not of the old type."""
+    """Return the type of the labels: str if a new name does not have the old type."""
     if label_type in (None, "str"):
         return label_type
     return label_type if all(fits(name, label_type) for name in label_names) else "str"

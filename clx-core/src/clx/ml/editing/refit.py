@@ -64,7 +64,7 @@ class Refitted:
     Attributes:
         model: the model, which was changed in place.
         probe: how the layer was fitted.
-        calibration: the temperature in the layer, None if there is none.
+        calibration: the temperature in the layer, None without calibration.
         eval: the predictions of the eval rows, None without eval rows.
         counts: for each split, the number of texts per label.
     """
@@ -230,7 +230,7 @@ def _counts(task: Task, rows: Encoded, merging: Merging) -> dict[str, int]:
 
 
 def _refuse_missing(counts: dict[str, int], texts: LabelTexts | None, merging: Merging) -> None:
-    """Refuse data without a row of some label that no text of the user describes either."""
+    """Refuse data without rows of a label that the user's label_texts do not describe either."""
     described = set(texts.labels.tolist()) if texts is not None and texts.certain else set()
     missing = [
         repr(name)
@@ -247,7 +247,7 @@ def _refuse_missing(counts: dict[str, int], texts: LabelTexts | None, merging: M
 @torch.no_grad()
 def _prediction(task: Task, layer: nn.Linear, rows: Encoded, kind: Kind) -> EvalPrediction:
     """Return the layer's scores of rows, one per text."""
-    # The layer's own numbers: a steep probe differs from them in its last digits.
+    # Use the layer's own numbers: those of a steep probe differ in the last digits.
     scores = rows.features @ layer.weight.float().cpu().T + layer.bias.float().cpu()
     labels: np.ndarray[Any, Any] = rows.targets.numpy()
     prediction = EvalPrediction(
@@ -258,7 +258,7 @@ def _prediction(task: Task, layer: nn.Linear, rows: Encoded, kind: Kind) -> Eval
 
 
 def _replace_layer(model: PreTrainedModel, layer: nn.Linear, merging: Merging) -> nn.Linear:
-    """Put a new layer for the new labels into the place of the last layer."""
+    """Replace the last layer by one for the new labels."""
     name = next(name for name, module in model.named_modules() if module is layer)
     parent, _, own = name.rpartition(".")
     fresh = nn.Linear(layer.in_features, len(merging.new)).to(layer.weight)

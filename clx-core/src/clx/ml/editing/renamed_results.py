@@ -1,4 +1,4 @@
-"""Label names in ``results.json``: the entries that hold them, and each with other names."""
+"""Rename labels in the entries of ``results.json``."""
 
 from __future__ import annotations
 

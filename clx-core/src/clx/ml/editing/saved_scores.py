@@ -37,6 +37,6 @@ def check_scores(run: Any, dataset: Dataset, fitted: Refitted) -> None:
             difference = float((found - expected).abs().max())
             if not difference <= LIMIT:
                 raise ModelError(
-                    f"The model with merged labels gives other scores after it was saved: one score "
+                    f"The model with merged labels gives different scores after it was saved: one score "
                     f"differs by {difference:.2g}. The run is unchanged"
                 )

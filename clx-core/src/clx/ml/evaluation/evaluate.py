@@ -202,5 +202,5 @@ def _about_rows(task: Task, targets: RowTargets) -> dict[str, str]:
     """Return what readers of a report must know about weights and soft labels of the rows."""
     about = {} if targets.weights is None else {"Rows weighted by": str(task.weight_column)}
     if targets.probabilities is not None:
-        about["Soft labels"] = "metrics but soft_log_loss are of the likeliest label"
+        about["Soft labels"] = "all metrics except soft_log_loss refer to the likeliest label"
     return about

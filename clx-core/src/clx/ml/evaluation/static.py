@@ -87,7 +87,7 @@ def _label_ids(
     labels = np.asarray(dataset[LABELS][:])
     if labels.dtype.kind not in "iufb":
         raise PluginError(
-            f"tokenize() of the task {task.name!r} returns {LABELS} that are no numbers, so a static "
+            f"tokenize() of the task {task.name!r} returns {LABELS} that are not numbers, so a static "
             f"student cannot be evaluated"
         )
     # With long_text="window" a text has several rows; the student reads it whole.

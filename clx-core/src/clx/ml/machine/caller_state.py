@@ -1,4 +1,4 @@
-"""What a call must leave as it found it: the caller's random generators, flags and environment."""
+"""Leave the caller's random generators, flags and environment unchanged by a call."""
 
 from __future__ import annotations
 

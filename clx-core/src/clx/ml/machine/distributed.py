@@ -1,4 +1,4 @@
-"""Training in several processes (``torchrun``): the main process writes, the others wait for it."""
+"""Training in several processes (``torchrun``): the main process writes while the others wait."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def require_main_process(what: str) -> None:
         what: the action, as in "may change it".
 
     Raises:
-        ConfigError: this is another process of ``torchrun`` than the first one.
+        ConfigError: this is not the first process of ``torchrun``.
     """
     if not is_main_process():
         raise ConfigError(

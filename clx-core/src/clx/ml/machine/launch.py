@@ -1,4 +1,4 @@
-"""How the processes of a training were started, and what is wrong with it."""
+"""Check how the processes of a training were started."""
 
 from __future__ import annotations
 

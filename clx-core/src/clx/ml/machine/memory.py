@@ -1,4 +1,4 @@
-"""Running out of memory: an error that says what would fit."""
+"""Turn running out of memory into an error that says what would fit."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from clx.errors import TrainingError
 from clx.ml.machine.distributed import process_count, process_rank
 
 PAUSE_S = 0.2
-"""The seconds between two looks at the other processes."""
+"""The seconds between two checks of the other processes."""
 START_S = 300.0
 """The seconds to wait for all processes to start."""
 
@@ -68,7 +68,7 @@ class Peers:
         return min(set(range(self.count)) - self.lost)
 
     def post(self, key: str, value: Any) -> None:
-        """Write a value for the others; a store that is gone needs none."""
+        """Write a value for the other processes; do nothing if the store is gone."""
         with contextlib.suppress(RuntimeError):
             self.put(key, value)
 

@@ -1,4 +1,4 @@
-"""Tensors on disk: what took long to compute is computed once, whichever call needs it.
+"""A cache of tensors on disk: expensive results are computed once for all calls.
 
 An entry is one safetensors file, which holds numbers and no texts. Its key is a digest of everything
 that the numbers depend on.
@@ -31,7 +31,7 @@ TENSOR, CHECKSUM = "features", "sha256"
 
 @dataclass(frozen=True)
 class Entry:
-    """What the cache holds under a key.
+    """An entry of the cache.
 
     Attributes:
         tensor: the numbers.

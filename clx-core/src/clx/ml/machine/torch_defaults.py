@@ -49,7 +49,7 @@ def torch_defaults() -> Iterator[None]:
     """Run the block with torch's own defaults, then restore the caller's settings.
 
     These are float32 on the CPU for new tensors, gradients, and neither inference mode nor autocast.
-    Under other defaults, a model gets other weights or gives other answers.
+    Under other defaults, a model gets different weights or gives different answers.
     """
     import torch
 

@@ -151,10 +151,10 @@ class _Watch:
         )
 
     def _unreachable(self) -> Ended:
-        """Return what has ended if the store cannot be reached: who has it."""
+        """Return which process has ended if the store cannot be reached: the one that holds it."""
         self.peers.is_reachable = False
         whose = "the launcher of this training" if self.peers.has_launcher else "rank 0"
-        return Ended(None, f"{whose[0].upper()}{whose[1:]} cannot be reached any more")
+        return Ended(None, f"{whose[0].upper()}{whose[1:]} can no longer be reached")
 
     def _is_dead(self, process: Process) -> bool:
         return process.machine == self.peers.me.machine and not is_running(process.pid)

@@ -28,7 +28,7 @@ def run_in(folder: Path) -> RunDir | None:
 
 
 def run_called(name: str, near: Path | None = None) -> RunDir | None:
-    """Return the run of a name or of an address on the Hub, None if there is none of that name.
+    """Return the run with a name or an address on the Hub, None if no run has that name.
 
     Args:
         name: the name of a run, or ``hf://owner/name``.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fills_masks(task: Task) -> bool:
-    """Return whether a task predicts what a mask in a text stands for."""
+    """Return whether a task predicts the token behind a mask in a text."""
     if pipeline_task(task) == "fill-mask":
         return True
     own = (task.pipeline_args or {}).get("pipeline_class")

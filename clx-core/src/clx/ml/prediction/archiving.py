@@ -88,7 +88,7 @@ def archive_run(directory: RunDir, target: Path, backend: str | None) -> Path:
             f"backend must be one of {names(FILES)}, but is {cell(backend)}"
             f"{did_you_mean(str(backend), FILES)}"
         )
-    # The file is for other machines, of which most have ONNX Runtime only.
+    # The file is for other machines, and most of these have only ONNX Runtime.
     chosen = backend or export.best_backend(name for name in FILES if not is_openvino(name))
     if chosen not in export.weights:
         raise ExportError(

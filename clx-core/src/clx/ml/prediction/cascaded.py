@@ -1,4 +1,4 @@
-"""The cascade of a run: whether it has one, and whether it holds for how the run decides now."""
+"""The cascade of a run: whether it exists, and whether it fits the run's current decisions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cascade_folder(directory: RunDir) -> Path:
 
 
 def check_decisions(task: Task, cascade: Cascade) -> None:
-    """Raise unless a run decides as when the margins of its student were chosen.
+    """Raise if the run's decisions have changed since the margins of its student were chosen.
 
     Raises:
         ConfigError: it decides otherwise.
@@ -46,7 +46,7 @@ def check_decisions(task: Task, cascade: Cascade) -> None:
 
 
 def cascade_of(directory: RunDir) -> Cascade:
-    """Return when the student of a run answers.
+    """Return the rule for when the student of a run answers.
 
     Args:
         directory: the run.
@@ -65,6 +65,6 @@ def cascade_of(directory: RunDir) -> Cascade:
 
 
 def teacher_file(directory: RunDir, backend: str) -> str | None:
-    """Return the SHA-256 of the exported model of a backend, None for torch or if there is none."""
+    """Return the SHA-256 of a backend's exported model, None for torch or without an export."""
     entry = None if backend == TORCH else directory.manifest().get(f"{ONNX}/{FILES[backend]}")
     return str(entry.get("sha256")) if isinstance(entry, dict) else None

@@ -27,7 +27,7 @@ def checked_texts(task: Task, texts: Iterable[Any]) -> list[str]:
     """Return the first texts of the caller.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are no texts.
         DataFormatError: items are not texts.
     """
     rows = as_texts(as_text_rows(texts, task.text_columns))
@@ -74,7 +74,7 @@ def warn_of_texts(own: bool, learned: float | None) -> None:
     elif learned is not None and learned >= MOST_LEARNED:
         message = (
             f"The run was trained on about {learned:.0%} of the texts that the export was compared "
-            f"on. A run is surer of texts that it has learned, so the shares of equal decisions are "
+            f"on. A run is surer of texts that it was trained on, so the shares of equal decisions are "
             f"too high. Pass texts= that it was not trained on"
         )
     if message is not None:

@@ -23,14 +23,14 @@ def python_methods(task: Task) -> list[str]:
 
 
 def needed(backend: str) -> str:
-    """Return what an export for this backend needs besides the extra ``onnx``, for a message."""
+    """Return the packages that this backend needs besides the extra ``onnx``, for a message."""
     if backend == "openvino-int8":
         return " (for this backend it needs: pip install openvino nncf)"
     return ""
 
 
 def decision_settings(task: Task) -> dict[str, Any]:
-    """Return those settings of an export that say how the task decides now."""
+    """Return the settings of an export that describe the task's current decisions."""
     rule = task.decision_rule()
     return {"decision": None if rule is None else rule.to_dict(), "python": python_methods(task)}
 

@@ -85,7 +85,7 @@ class ExportReport:
         whose = "" if self.own_texts else " of Python's documentation"
         facts = {"Compared with torch on": f"{self.texts:,} texts{whose}", "Folder": self.folder}
         if self.learned is not None:
-            facts["Of these learned in the training"] = f"about {self.learned:.0%}"
+            facts["Of these in the training data"] = f"about {self.learned:.0%}"
         facts["Default without torch"] = self.default
         if len(self.tried) > 1:
             facts["Tried"] = ", ".join(

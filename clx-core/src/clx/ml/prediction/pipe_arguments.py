@@ -134,7 +134,7 @@ def _step_reads(pipe: Any, step: str, name: str) -> bool:
     if not _takes_any(method):
         return False
     if not str(method.__module__).startswith("transformers."):
-        # An author's own step does with it what it wants.
+        # A step that the author overrides may use any argument.
         return True
     if step == "preprocess":
         return name in _of_tokenizer(pipe.tokenizer)

@@ -50,7 +50,7 @@ class OutputsPerText:
         Args:
             name: the name of the pipeline's class, for messages.
             call: calls the pipeline.
-            inputs: what to pass.
+            inputs: the inputs of the call.
 
         Raises:
             PluginError: the pipeline does not return a list with one output per input.
@@ -66,7 +66,7 @@ class OutputsPerText:
                     return [found], False
                 if isinstance(found, list) and len(found) == 1 and found[0] is own:
                     return found, False
-            # The pipeline changes its outputs: only two inputs certainly give a list.
+            # The pipeline unwraps single outputs: only two inputs always give a list.
             return _checked(name, call(inputs * 2), 2)[:1], True
         finally:
             self.made = []

@@ -27,7 +27,7 @@ class PipeModel:
         task: the run.
         pipe: its pipeline.
         tokenizer: its tokenizer.
-        settings: what an export would say about it.
+        settings: the settings that an export of it would have.
 
     Raises:
         ConfigError: it is another kind of pipeline, or has other labels than the settings.

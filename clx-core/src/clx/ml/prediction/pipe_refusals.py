@@ -31,6 +31,7 @@ def refusals_named(pipe: Any, texts: Sequence[str]) -> Iterator[None]:
                 f"Each text needs at least one {mask}, whose place is predicted, but these have none: "
                 f"{examples(without)}"
                 if without
-                else f"A text is cut before its {mask}: shorten it, or put the {mask} further ahead"
+                else f"A text is truncated before its {mask}: shorten it, or move the {mask} toward the "
+                f"beginning"
             )
         raise DataFormatError(message) from error

@@ -100,7 +100,7 @@ class Tally:
     first_error: tuple[int, str] | None = None
 
     def add(self, predicted: PredictedRows, first: int) -> None:
-        """Count some rows, of which the first has this number."""
+        """Count some rows; ``first`` is the number of the first one."""
         self.texts += predicted.texts
         self.truncated += predicted.truncated
         self.limit = self.limit if predicted.limit is None else predicted.limit
@@ -114,7 +114,7 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
     """Predict every row of a source; see ``TrainingRun.predict_file``.
 
     Args:
-        job: what to predict.
+        job: the prediction to make.
         rows: predicts some texts.
     """
     if job.on_error not in ON_ERROR:

@@ -1,4 +1,4 @@
-"""How often a student decides as its teacher does."""
+"""The agreement of a student with its teacher."""
 
 from __future__ import annotations
 

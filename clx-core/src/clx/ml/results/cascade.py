@@ -1,4 +1,4 @@
-"""What ``with_fast`` returns, and what the report shows of it."""
+"""The result of ``with_fast``, and its part of the report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CascadeResult:
         bound: the share that holds with 95 % confidence.
         share: the share of the texts of the second half that the student answers.
         student_agreement: the share of equal decisions if the student answered all texts.
-        teacher_agreement: the share of equal decisions of the backend that answers the others.
+        teacher_agreement: the teacher's own share of decisions that are equal to torch's.
         texts: the number of texts: ``chosen_on``, ``measured_on``, and those left out.
         accuracy: the accuracy of ``torch``, ``student``, ``teacher`` and ``cascade`` on the second half;
             empty without labels. For several labels per text, all of them must be right.
@@ -75,7 +75,7 @@ class CascadeResult:
         return "\n".join(
             [
                 f"{self.student!r} answers {self.share:.1%} of the texts, and {self.teacher} the "
-                f"others.",
+                f"rest.",
                 f"{self.agreement:.2%} of {self.texts['measured_on']:,} decisions are equal to torch's, "
                 f"at least {self.bound:.2%} with 95 % confidence.",
                 f"{self.speeds['cascade']:,.0f} texts per second, {self.speedup:.1f} times as fast as "
@@ -123,12 +123,12 @@ def cascade_curve(results: Mapping[str, Any]) -> pd.DataFrame | None:
 
 
 def cascade_in_words(results: Mapping[str, Any]) -> str | None:
-    """Return what a run's cascade does in a sentence, None if it has none."""
+    """Return a sentence about a run's cascade, None if it has no cascade."""
     values = object_or_empty(results.get(CASCADE))
     try:
         return (
             f"{values['student']} answers {values['share']:.1%} of the texts, and "
-            f"{values['teacher']} the others; {values['agreement']:.2%} equal decisions, at least "
+            f"{values['teacher']} the rest; {values['agreement']:.2%} equal decisions, at least "
             f"{values['bound']:.2%} with 95 % confidence"
         )
     except (KeyError, TypeError, ValueError):

@@ -21,7 +21,7 @@ _WHY = {
 
 
 def decisions(config: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, str]:
-    """Return what was decided: the name of the decision → the choice and its reason.
+    """Return the decisions: the name of each one → the choice and its reason.
 
     Args:
         config: the content of ``config.json``; may be empty.

@@ -1,4 +1,4 @@
-"""What ``distill`` returns: the training of the student, and how often it decides as its teacher."""
+"""The result of ``distill``: the student's training, and its agreement with the teacher."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Distillation(TrainingResult):
         texts: the number of texts ``read``, ``different`` ones, ``learned`` from, ``watched`` to choose
             the epoch, and set ``aside``.
         durations: the seconds of the ``teacher`` and of the ``student``.
-        texts_per_second: how many texts the student decides in a second on this machine.
+        texts_per_second: the student's speed on this machine, in texts per second.
         facts: what the student is made of, such as ``dim``.
         decided_on: what thresholds and calibration were fitted on: ``"eval_data"`` or ``"teacher"``.
     """

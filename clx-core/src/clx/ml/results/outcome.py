@@ -43,7 +43,7 @@ class EvaluationResult:
         rows: the number of evaluated rows.
         truncated: the number of texts that were truncated to the input limit.
         seconds: the duration of the evaluation.
-        about: what was evaluated: the run's name, its task, base model and directory.
+        about: the subject of the evaluation: the run's name, its task, base model and directory.
     """
 
     metrics: dict[str, float]

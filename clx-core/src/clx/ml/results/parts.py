@@ -1,4 +1,4 @@
-"""What a prediction in parts returns: how far it is."""
+"""The progress of a prediction in parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clx.ml.results.cards import Card, card_html, rows_table
 
 @dataclass(frozen=True)
 class PartsStatus:
-    """How far a prediction in parts is.
+    """The progress of a prediction in parts.
 
     Attributes:
         directory: the folder of the parts.

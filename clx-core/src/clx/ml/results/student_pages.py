@@ -31,14 +31,14 @@ def student_sections(results: Mapping[str, Any]) -> list[Section]:
     counts = object_or_empty(distilled.get("texts"))
     speed = distilled.get("texts_per_second")
     said = [
-        f"On texts that it has not learned from, the student decides as its teacher "
+        f"On texts that it has not learned from, the student agrees with its teacher "
         f"{distilled.get('student_of')!r}: {agreement}."
     ]
     if is_finite_number(speed) and speed:
-        said.append(f"It decides {speed:,.0f} texts per second on the machine that made it.")
+        said.append(f"It processes {speed:,.0f} texts per second on the machine that trained it.")
     if distilled.get("decided_on") == "teacher":
         said.append(
-            "Its decisions and probabilities were fitted to those of the teacher, because there was "
+            "Its decisions and probabilities were fitted to the teacher's, because there was "
             "no eval data."
         )
     used = {

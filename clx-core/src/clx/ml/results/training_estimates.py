@@ -83,7 +83,7 @@ class TrainingEstimate:
             )
         if self.steps:
             facts["steps"] = (
-                f"{self.steps:,} of {self.batch_size} rows, which are {self.epochs:.1f} epochs"
+                f"{self.steps:,} of {self.batch_size} rows, or {self.epochs:.1f} epochs"
             )
         facts["time"] = span(self.low, self.high)
         if self.time_budget is not None:

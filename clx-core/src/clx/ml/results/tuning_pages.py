@@ -63,7 +63,7 @@ def in_words(tuning: Mapping[str, Any], kept: Any) -> str:
     idle = without_effect(tuning, kept)
     if idle:
         sentences.append(
-            f"The published model is the probe, which no epoch of a fine-tuning improved. So these "
+            f"The published model is the probe, because no epoch of fine-tuning improved it. So these "
             f"tuned parameters had no effect: {', '.join(idle)}."
         )
     return "\n\n".join(sentences)

@@ -74,7 +74,7 @@ class Run(Task):
             if attr in values or attr not in vars(self):
                 setattr(self, attr, values.get(attr, default))
 
-    # ---- What a run has --------------------------------------------------------------------------
+    # ---- The parts of a run -----------------------------------------------------------------------
 
     @property
     def run_dir(self) -> Path:
@@ -219,7 +219,7 @@ class Run(Task):
             problems = [f"it is a run of the task {stored['task']!r}, not {self.name!r}"]
         raise_problems(
             ConfigError,
-            f"The trained run in {self.run_dir} is another one:",
+            f"The trained run in {self.run_dir} is a different run:",
             problems,
             "Open it with training_run(load=...), train with overwrite=True, or choose another name.",
         )

@@ -1,4 +1,4 @@
-"""What a run predicts with if a student answers first."""
+"""The engines of a run whose student answers first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class CascadeEngineRun(EngineRun):
-    """A run with the engines of its backends, and the one of a student with this run as its teacher."""
+    """A run with the engines of its backends and the engine of its cascade."""
 
     def cascade_model(self, monitored: bool = True) -> CascadeModel:
         """Return the student with this run as its teacher, as the server uses them.

@@ -43,10 +43,10 @@ class CascadingRun(DistillingRun):
         encoding: str | None = None,
         header: bool | Sequence[str] = True,
     ) -> CascadeResult:
-        """Let a student answer first, and prove on texts that it decides like this run.
+        """Let a student answer first, and show on texts that it decides like this run.
 
-        The student answers a text whose margin is large enough, and this run the others. One half of
-        the texts chooses the margins, and the other half tests them: a lower Clopper-Pearson bound
+        The student answers a text whose margin is large enough, and this run answers the rest. One half
+        of the texts chooses the margins, and the other half tests them: a lower Clopper-Pearson bound
         of the share of all decisions that are equal to those of torch must be at least
         ``min_agreement``, with 95 % confidence. The student is copied into the run directory, and
         ``predict(..., backend="cascade")`` uses it. A new training removes it.
@@ -69,7 +69,7 @@ class CascadingRun(DistillingRun):
             header: as for :meth:`train`.
 
         Raises:
-            ConfigError: it is no student of this run, or an argument has a wrong value.
+            ConfigError: it is not a student of this run, or an argument has a wrong value.
             CascadeError: there are too few texts, or no margin reaches ``min_agreement``. The run is
                 unchanged.
             DataFormatError: the data cannot be read, or lacks a column.

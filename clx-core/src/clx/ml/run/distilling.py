@@ -57,8 +57,8 @@ class DistillingRun(EstimatingRun):
         """Train a student on the answers of this run, and write it as a run of its own.
 
         This run scores each text once. The scores are kept in the cache folder, so an interrupted
-        call continues. A tenth of the texts is set aside, and measures how often the student decides
-        as this run.
+        call continues. A tenth of the texts is set aside, and measures how often the student agrees
+        with this run.
 
         Args:
             texts: texts like those that the student will read, without labels: a list, Series or

@@ -138,7 +138,7 @@ class EditingRun(SelectingRun):
         encoding: str | None = None,
         header: bool | Sequence[str] = True,
     ) -> TrainingResult:
-        """Make one label of several, and fit the last layer again; the rest of the model stays.
+        """Merge several labels into one, and fit the last layer again; the rest of the model stays.
 
         The new layer is a probe on the features of the trained model. It is calibrated, and
         decisions are chosen, on the eval data. The run directory is replaced at the end. An ONNX

@@ -1,4 +1,4 @@
-"""What a run predicts with: the engine of a backend, and what its outputs become."""
+"""The engines of a run's backends, and the conversion of their outputs to predictions."""
 
 from __future__ import annotations
 

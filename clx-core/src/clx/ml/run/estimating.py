@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class EstimatingRun(BatchingRun):
-    """A run that says beforehand what it will need."""
+    """A run that estimates the cost of its predictions and its training."""
 
     def estimate(
         self,

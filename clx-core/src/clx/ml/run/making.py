@@ -95,7 +95,7 @@ def _unsafe_arguments(run: Any) -> list[str]:
     if run.trust_remote_code or not isinstance(run.model_args, dict):
         return []
     return [
-        f"{problem}: a saved run would not be opened with it, unless trust_remote_code=True is passed, "
-        f"now and then"
+        f"{problem}: a saved run would open with it only if trust_remote_code=True is passed, both "
+        f"now and when it is opened"
         for problem in model_args_problems(run.model_args)
     ]

@@ -1,4 +1,4 @@
-"""Attributes of runs that older code reads, and what they are called today."""
+"""Attributes of runs that older code reads, and their names today."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TODAY: Mapping[str, str] = {
 
 
 class OldNames(CopyingRun):
-    """A run that says what an old attribute is called today."""
+    """A run that explains old attributes: the error says today's name."""
 
     def __getattr__(self, name: str) -> Any:
         """Raise: Python calls this for an attribute that neither the run nor its class has.

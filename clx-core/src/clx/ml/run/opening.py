@@ -140,7 +140,7 @@ def _refuse_contradictions(
         ConfigError,
         f"The run in {directory.path} cannot be opened like this:",
         problems,
-        "A saved run has its options in its config: beside load= only device, verify and "
+        "A saved run has its options in its config: besides load=, only device, verify and "
         "trust_remote_code may be given. run.continue_training(data, training_args=...) trains it "
         "further, and run.set_decisions(...) changes its thresholds.",
     )

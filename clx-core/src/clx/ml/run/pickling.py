@@ -129,7 +129,7 @@ def reopened(task_class: type[Run], reference: Reference, share: bool) -> Run:
     directory = find_run(reference.path)
     if directory.identity() != reference.identity:
         raise RunDirError(
-            f"The run in {reference.path} is not the one that was pickled or copied: it was trained "
+            f"The run in {reference.path} is not the run that was pickled or copied: it was trained "
             f"again since. Open the new one with training_run(load=...)."
         )
     config = directory.read_config()

@@ -1,4 +1,4 @@
-"""Where a run lies on the Hub: its address, and the place of each of its files in the repository.
+"""The location of a run on the Hub: its address, and the path of each file in the repository.
 
 The files of ``model/`` lie at the root, where transformers looks for them, and the others in ``clx/``,
 because both the run and the model have a ``config.json``.

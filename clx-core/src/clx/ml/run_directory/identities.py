@@ -1,4 +1,4 @@
-"""What a run was called before a change that kept its model."""
+"""The identities of a run before changes that kept its model."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ ADAPTER = "adapter"
 LEARNED_HASHES = "learned.npy"
 """The file of the hashes of the texts that a student has learned from, in its ``extra/``.
 
-It stays on this machine: who has a text could find out whether the student has seen it.
+It stays on this machine: anyone with a text could find out whether the student has seen it.
 """
 
 PARTS: tuple[str, ...] = (MODEL, ONNX, EXTRA, ADAPTER, FAST)

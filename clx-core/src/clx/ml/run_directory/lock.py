@@ -79,7 +79,7 @@ def is_being_written(target: RunDir) -> bool:
     except Timeout:
         return True
     except OSError:
-        # Who cannot write there cannot know.
+        # Without write access, this cannot be known.
         return False
     lock.release()
     return False

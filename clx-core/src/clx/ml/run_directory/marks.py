@@ -1,4 +1,4 @@
-"""The files of a training in progress that say what it is, and which checkpoints are complete."""
+"""The files of a training in progress that identify it and mark its complete checkpoints."""
 
 from __future__ import annotations
 

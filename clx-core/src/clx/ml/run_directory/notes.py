@@ -11,7 +11,7 @@ from clx.problems import cell
 
 
 def read_note(run: RunDir) -> str:
-    """Return the note about a run, an empty text if there is none.
+    """Return the note about a run, an empty string without a note.
 
     Characters that are not valid UTF-8 are replaced.
 

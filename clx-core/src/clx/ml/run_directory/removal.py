@@ -13,7 +13,7 @@ from clx.ml.run_directory.lock import only_writer
 from clx.ml.run_directory.staging import remove
 
 _JOURNALS = ("", "-journal", "-wal", "-shm")
-"""What SQLite appends to the name of its file; without a journal, another one would be read later."""
+"""SQLite's suffixes for extra files; a later file of the name would read a journal that stays."""
 
 
 def remove_run(run: RunDir) -> list[Path]:

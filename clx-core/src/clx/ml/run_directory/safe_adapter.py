@@ -1,4 +1,7 @@
-"""What the files of an adapter could make PEFT do. clx never loads them, but a user may."""
+"""Check the files of an adapter for content that could make PEFT do harm.
+
+clx itself never loads them, but a user may.
+"""
 
 from __future__ import annotations
 

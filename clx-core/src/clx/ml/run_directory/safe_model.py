@@ -1,4 +1,4 @@
-"""What the files of a model folder could make transformers do.
+"""Check the files of a model folder for content that could make transformers do harm.
 
 Each check refuses a directory that was seen to do harm: to run code, reach the network, read files
 elsewhere, or use up all memory.

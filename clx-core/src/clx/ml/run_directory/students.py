@@ -1,4 +1,4 @@
-"""Runs that are static students, and what they cannot do."""
+"""Refuse what a run that is a static student cannot do."""
 
 from __future__ import annotations
 

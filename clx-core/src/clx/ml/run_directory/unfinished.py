@@ -21,7 +21,7 @@ class Unfinished:
     Attributes:
         path: the run directory.
         task: the name of its task, None if it is not known.
-        step: the step of the newest complete checkpoint, 0 if there is none.
+        step: the step of the newest complete checkpoint, 0 without one.
         steps: the number of steps of the whole training, None if it is not known.
         when: when that checkpoint was saved, or the training began.
         replaces: whether there is a trained run, which the training would replace.

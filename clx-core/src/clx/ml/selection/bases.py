@@ -101,7 +101,7 @@ def compare_bases(task: Task, request: BasesRequest, with_base: WithBase) -> pd.
     arguments, problems = check_training_args(task.training_args, task.device, task)
     raise_config_problems(problems, f"The comparison of base models for {task.run_name!r}")
     if task.label_texts == "names":
-        # To judge label names by validation takes longer than all the rest, and they favor no base.
+        # Validating label names takes longer than everything else, and they favor no base.
         task.label_texts = None
     folds = [_without_choice(fold) for fold in make_folds(task, frame, request.folds)]
     first = (task.imbalanced_metric,) if is_imbalanced(task, frame) else ()
@@ -140,7 +140,7 @@ def _without_choice(fold: Fold) -> Fold:
 
 
 def _measure(task: Task, rows: _Rows, chosen: Candidate) -> tuple[_Rows, Measured, list[str]]:
-    """Return the measurements of a candidate, and what speaks against it."""
+    """Return the measurements of a candidate, and its drawbacks."""
     torch.manual_seed(SEED)
     start = Start(task, chosen.folder, task.tokenizer, rows.arguments)
     notes = base_notes(task, chosen.name, chosen.folder, start.tokenizer)
@@ -232,7 +232,7 @@ def _metric(rows: _Rows, scores: dict[str, float]) -> str:
 
 
 def _raise_all(task: Task, failures: dict[str, Exception]) -> None:
-    """Raise the error of candidates that all failed, of their common type if there is one."""
+    """Raise an error because all candidates failed; it has their errors' common type, if any."""
     errors = list(failures.values())
     if len(errors) == 1 and isinstance(errors[0], ClxError):
         raise errors[0]
@@ -245,7 +245,7 @@ def _raise_all(task: Task, failures: dict[str, Exception]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error, which says what is wrong; ways out follow it."""
+    """Return the first line of an error, which says what is wrong; remedies follow it."""
     text = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
     return text if isinstance(error, ClxError) else f"{type(error).__name__}: {text}"
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from clx.ml.model.head.request import Collator
 
 NOT_IN_KEY = frozenset({"_name_or_path", "id2label", "label2id", "transformers_version"})
-"""Keys of a model's config on which its features do not depend."""
+"""Keys of a model's config that do not affect its features."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class CachedCollector:
 
 
 def model_digest(model: PreTrainedModel, layer: torch.nn.Linear) -> str:
-    """Return a digest of everything that the input of a layer depends on, but for the rows."""
+    """Return a digest of everything that affects the input of a layer, except the rows."""
     config = {key: value for key, value in model.config.to_dict().items() if key not in NOT_IN_KEY}
     digest = hashlib.sha256(f"{type(model).__module__}.{type(model).__qualname__}".encode())
     digest.update(json.dumps(config, sort_keys=True, default=str).encode())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ERRORS_IN_INTERVAL = 3.92
-"""A 95 % interval is this many standard errors long."""
+"""The length of a 95 % interval, in standard errors."""
 
 SAME_TIME = 1.25
 """Measured times that differ by less than this factor count as equal."""
@@ -20,7 +20,7 @@ class Measured:
     Attributes:
         base: its name, as the user gave it.
         score: its metric.
-        low: the lower end of the metric's 95 % interval, NaN if there is none.
+        low: the lower end of the metric's 95 % interval, NaN without an interval.
         high: the upper end.
         seconds_per_1000: the seconds that it takes to read 1,000 of the texts.
         parameters: the number of its parameters.

@@ -1,4 +1,4 @@
-"""A tuned run is tuned again: what the earlier tuning chose is not what the user set."""
+"""Tune a tuned run again: tell options that the earlier tuning chose from the user's own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def untuned_options(
         before = {ARGUMENTS: arguments}
     chosen = options_with(task, {**found, **before}, best)
     for name, value in before.items():
-        # Options that were changed since then are the user's.
+        # The user set the options that have changed since then.
         if name in found and name not in given and found[name] == chosen.get(name):
             found[name] = copy.deepcopy(value)
     return found

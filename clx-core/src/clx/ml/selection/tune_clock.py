@@ -11,7 +11,7 @@ RESERVE_S = 3.0
 """The seconds for loading the data and writing the run."""
 
 SLOWER = 1.15
-"""A training may take this many times as long as the trial that it repeats."""
+"""The published training may take this many times as long as the trial that it repeats."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Clock:
         Time is left to publish the best trial so far, and to publish the new one in its place.
 
         Args:
-            best_seconds: the duration of the best trial so far, None if there is none.
+            best_seconds: the duration of the best trial so far, None before one has finished.
         """
         left = self.left()
         if left is None:

@@ -1,4 +1,4 @@
-"""The default space of a tuning: what usually matters, by task, data, and model."""
+"""The default space of a tuning: the parameters that usually matter, by task, data, and model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def default_space(
     complete: Mapping[str, Any],
     given: frozenset[str],
 ) -> Defaults:
-    """Return the space of what the user left open.
+    """Return the space of the parameters that the user did not set.
 
     Args:
         task: the task, with the options of the run.

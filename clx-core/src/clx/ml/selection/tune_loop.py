@@ -126,7 +126,7 @@ def tuning_of(
         task: the task.
         study: the trials.
         best: the best one, None if no trial finished.
-        bench: what all trials share.
+        bench: the settings that all trials share.
         stopped: what ended the search before its last trial, None if nothing did.
     """
     values = {} if best is None else dict(best.user_attrs[VALUES])

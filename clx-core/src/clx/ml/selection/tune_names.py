@@ -59,7 +59,7 @@ USUAL = {
     "dropout": "model_args.hidden_dropout_prob",
     "max_length": "tokenize_args.max_length",
 }
-"""Names that people use → ours."""
+"""Common names for parameters → the names in clx."""
 
 
 def plain_name(name: str) -> str:

@@ -151,13 +151,13 @@ def suggested(task: Task, space: Space, trial: Any) -> dict[str, Any]:
     problems = [problem for name in values if (problem := name_problem(task, name))]
     problems = problems or _value_problems(task, [values])
     raise_problems(
-        ConfigError, "The function space returned what cannot be used:", problems, REMEDY
+        ConfigError, "The function space returned values that cannot be used:", problems, REMEDY
     )
     return values
 
 
 def space_to_json(space: Space) -> Any:
-    """Return a value that is equal for equal spaces only, as far as functions can be compared."""
+    """Return a value that differs between different spaces, as far as functions can be compared."""
     if isinstance(space, dict):
         return {name: each.to_json() for name, each in space.items()}
     code = getattr(space, "__code__", None)

@@ -21,7 +21,7 @@ def require_optuna() -> None:
     """Raise if Optuna is not installed.
 
     Raises:
-        MissingDependencyError: it is not.
+        MissingDependencyError: Optuna is not installed.
     """
     try:
         import optuna  # noqa: F401

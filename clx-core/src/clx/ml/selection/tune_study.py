@@ -37,18 +37,18 @@ IDENTITY, BEGUN, VALUES, SECONDS, KEPT, OBJECTIVE, REASON = (
 """The names of our entries in a study and in its trials."""
 
 RANDOM_TRIALS = 6
-"""The most trials with random values, before Optuna chooses them by the earlier ones."""
+"""The most trials with random values before Optuna chooses values from earlier results."""
 
 UNPRUNED_TRIALS = 4
 """The number of trials that finish before a trial may be pruned."""
 
 MIN_TRIALS = 4
-"""The fewest finished trials that say which parameters matter."""
+"""The fewest finished trials that show which parameters matter."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a finished trial measured.
+    """The measurements of a finished trial.
 
     Attributes:
         values: the values of the parameters.
@@ -90,7 +90,7 @@ class TuningStudy:
     def _warn_of_other(self, other: Mapping[str, Any]) -> None:
         changed = [key for key, value in self._identity.items() if other.get(key) != value]
         warnings.warn(
-            f"This tuning begins anew, because the {names(changed)} differ from those of the earlier "
+            f"This tuning starts over, because the {names(changed)} differ from those of the earlier "
             f"tuning of this run. The earlier trials are kept, and are used again with the earlier "
             f"{names(changed)}.",
             ClxWarning,
@@ -128,7 +128,7 @@ class TuningStudy:
         return self._study is not None and self._study.direction.name == "MAXIMIZE"
 
     def begin_with(self, values: Mapping[str, Any]) -> None:
-        """Let the first trial have these values, unless there are trials already."""
+        """Use these values for the first trial, unless there are trials already."""
         if self._study is None:
             self._first.enqueue_trial(dict(values))
 

@@ -73,7 +73,7 @@ def run_trial(bench: Bench, values: Mapping[str, Any], watch: Watch) -> tuple[Me
     """Train with some values.
 
     Args:
-        bench: what all trials share; the task's options are changed.
+        bench: the settings that all trials share; the task's options are changed.
         values: the values of the parameters.
         watch: reports intermediate results, and knows the objective if it is known.
 
@@ -135,7 +135,7 @@ def _metrics(task: Task, predicted: Predicted) -> dict[str, float]:
 
 
 def _objective(bench: Bench, metrics: Mapping[str, float]) -> str:
-    """Return the metric to optimize, once it is known which metrics there are.
+    """Return the metric to optimize, after the first trial shows which metrics exist.
 
     Raises:
         ConfigError: there is no such metric.

@@ -1,4 +1,4 @@
-"""Watching a trial: its intermediate results, whether to prune it, and whether its time is up."""
+"""Watch a trial: report intermediate results, prune it, and stop it when its time is up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARTS = 4
 
 
 class TrialStopped(Exception):
-    """A trial need not go on.
+    """Stops a trial early.
 
     Attributes:
         state: :data:`PRUNED` or :data:`OUT_OF_TIME`.

@@ -91,7 +91,7 @@ def card_on_hub(api: HfApi, repository: str, branch: str) -> HubCard | None:
 
 
 def card_of_origin(api: HfApi, source: RunDir) -> HubCard | None:
-    """Return the card of the repository that a run was downloaded from, None if there is none.
+    """Return the card of the repository that a run was downloaded from, None without a card.
 
     A download has no card, so what its owner wrote is only there.
     """

@@ -1,4 +1,4 @@
-"""Remove from values what belongs to this machine or its user: paths, tokens, and passwords."""
+"""Remove paths, tokens, and passwords of this machine and its user from values."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _clean_dict(
         elif isinstance(value, str) and (holds_token(value) or (drop and is_path(value))):
             found.append(name)
         elif key in BASE_MODELS and isinstance(value, str) and is_local(value):
-            # Also of the run that a base model is from.
+            # This includes the path of the run that a base model comes from.
             cleaned[key] = last_part(value)
             found.append(name)
         else:

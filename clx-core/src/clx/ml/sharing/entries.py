@@ -39,7 +39,7 @@ ROWS_OF_DATA = {"mistakes": "confident mistakes", "suspicious_labels": "suspicio
 
 
 def _check(check: Any, where: str, sieve: Sieve) -> Any:
-    """Keep what was found, where, and how often."""
+    """Keep the kind, the place, and the count of a finding."""
     if sieve.include_texts:
         return check
     if not isinstance(check, Mapping):
@@ -126,7 +126,7 @@ _EVALUATION = record({**_FACTS, **dict.fromkeys(ROWS_OF_DATA, _rows_of_data), "t
 
 
 def _learned_texts(value: Any, where: str, sieve: Sieve) -> Any:
-    """Leave out hashes of texts: who has a text could find out whether the run was trained on it."""
+    """Leave out hashes of texts: they would tell whether the run was trained on a given text."""
     sieve.note_private("the hashes of texts of the training")
     return LEFT_OUT
 
@@ -165,7 +165,7 @@ _PLACE = record(
         "folder": _folder,
     }
 )
-"""Where a tracker keeps a training: its identifiers mean something to whoever knows the server."""
+"""The location of a training in a tracker: its identifiers tell nothing without the server."""
 
 _CHANGE: dict[str, Schema] = {
     "when": time,
@@ -173,7 +173,7 @@ _CHANGE: dict[str, Schema] = {
     "rows": facts,
     "earlier_metrics": facts,
 }
-"""What both histories of changes have."""
+"""The entries that both histories of changes have."""
 
 ENTRIES: dict[str, Schema] = {
     **_FACTS,

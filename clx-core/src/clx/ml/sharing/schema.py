@@ -1,8 +1,8 @@
 """Schemas of results: which values are names, options, facts, or texts of the data.
 
 A schema is a function of a value, of its place in the results, and of the sieve that collects what is
-left out. It returns the value for others, or :data:`LEFT_OUT`. Whatever has another form than its
-schema says is taken for the entry of a stranger, see :func:`unknown`.
+left out. It returns the value for others, or :data:`LEFT_OUT`. A value that does not match its
+schema is treated as an unknown entry; see :func:`unknown`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from clx.ml.sharing.cleaning import clean_options, clean_values, holds_token, is
 
 @dataclass
 class Sieve:
-    """What decides about a value besides its schema, and what was left out so far.
+    """The rules for values besides their schemas, and the list of what was left out so far.
 
     Attributes:
         labels: the names of the labels.
@@ -46,7 +46,7 @@ class Sieve:
 Schema: TypeAlias = Callable[[Any, str, Sieve], Any]
 
 LEFT_OUT = object()
-"""What a schema returns for a value that is not shared."""
+"""A schema returns this for a value that is not shared."""
 
 _KEY = re.compile(r"[\w.-]{1,60}")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
@@ -55,7 +55,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[\d:.+ -]{0,30}")
 
 
 def unknown(value: Any, where: str, sieve: Sieve) -> Any:
-    """Keep numbers and label names alone; with texts, all but paths and secrets."""
+    """Keep only numbers and label names; if texts are shared, keep all but paths and secrets."""
     return facts(value, where, sieve) if sieve.include_texts else _numbers(value, where, sieve)
 
 
@@ -112,7 +112,7 @@ def option(value: Any, where: str, sieve: Sieve) -> Any:
 
 
 def address(value: Any, where: str, sieve: Sieve) -> Any:
-    """Leave out where something lies: a folder, a server, or an account."""
+    """Leave out a location: a folder, a server, or an account."""
     if value is not None:
         sieve.note_private(f"the address in {where!r}")
     return LEFT_OUT
@@ -209,7 +209,7 @@ def _private(where: str) -> str:
 
 
 def _numbers(value: Any, where: str, sieve: Sieve) -> Any:
-    """Return a value with its numbers and label names alone."""
+    """Return a value with only its numbers and label names."""
     note = f"words under {where!r}"
     if isinstance(value, Mapping):
         named = {k: v for k, v in value.items() if k in sieve.labels or _KEY.fullmatch(k)}

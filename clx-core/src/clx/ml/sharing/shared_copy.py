@@ -63,10 +63,10 @@ CLEANED = {
     FAST: _OF_MODELS,
     ADAPTER: ("adapter_config.json",),
 }
-"""The files of a part of the run that other libraries write, and that may name paths."""
+"""Files in a run that other libraries write and that may contain paths."""
 
 LEFT_AFTER_S = 24 * 3600
-"""A copy that is this many seconds old was left by a call that was killed."""
+"""The age in seconds from which a copy is a leftover of a killed call."""
 
 _SEARCHED_BYTES = 2**24
 
@@ -226,7 +226,7 @@ def _note_the_rest(source: RunDir, copy: SharedCopy) -> None:
 
 
 def _write_manifest(directory: RunDir, card: str) -> None:
-    """List what may not change, and beside it what may. The model card may be edited on the Hub."""
+    """List the files that must not change, and those that may: the card can be edited on the Hub."""
     files: dict[str, Any] = {}
     beside: dict[str, Any] = {}
     for path in sorted(directory.path.rglob("*")):
@@ -265,7 +265,7 @@ def _refuse_traces(source: RunDir, directory: RunDir) -> None:
 
 
 def _found_in(path: Path, traces: Collection[bytes]) -> list[bytes]:
-    """Return the traces in a file: of weights, only in the head, because the rest are numbers."""
+    """Return the traces in a file; for weights, search only the header, as the rest is numbers."""
     found: set[bytes] = set()
     overlap = max(map(len, traces), default=0)
     with path.open("rb") as file:
@@ -280,10 +280,10 @@ def _found_in(path: Path, traces: Collection[bytes]) -> list[bytes]:
 
 @contextlib.contextmanager
 def workplace(source: RunDir) -> Iterator[Path]:
-    """Yield a new folder for a copy: beside the run, where large files need no second place."""
+    """Yield a new folder for a copy, beside the run, where large files take no extra space."""
     prefix = f".{source.path.name}.shared-"
     for left in source.path.parent.glob(f"{glob.escape(prefix)}*"):
-        # A call that was killed left it, unless it is that of a call at the same time.
+        # Remove leftovers of killed calls, but not the copy of a concurrent call.
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > LEFT_AFTER_S:
                 shutil.rmtree(left)

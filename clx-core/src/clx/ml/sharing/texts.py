@@ -9,7 +9,7 @@ from clx.ml.results.json_tables import is_finite_number
 
 
 def log_without_texts(log: str) -> str:
-    """Return the lines of ``metrics.jsonl`` with their numbers alone."""
+    """Return the lines of ``metrics.jsonl`` with only their numbers."""
     lines = []
     for line in log.splitlines():
         try:
@@ -23,5 +23,5 @@ def log_without_texts(log: str) -> str:
 
 
 def read_log(path: Path) -> str:
-    """Return a log, empty if there is none."""
+    """Return the content of a log, empty if the file is missing."""
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

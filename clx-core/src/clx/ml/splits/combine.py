@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 STD = "_std"
-"""The end of a metric's name for its standard deviation over the folds."""
+"""The suffix of a metric's name for its standard deviation over the folds."""
 
 PADDING = -100
 """The value that pads rows of tokens to the same length, as in the Trainer."""
@@ -78,7 +78,7 @@ def combined(
         task: the task; its options are changed.
         frame: all rows.
         results: one for each fold.
-        about: what was evaluated.
+        about: the subject of the evaluation.
     """
     positions = np.concatenate([each.rows for each in results])
     held_out = frame.iloc[positions]
@@ -87,7 +87,7 @@ def combined(
         predicted = _joined_predictions(results, targets_of_frame(task, held_out))
         evaluation = evaluate_predictions(task, held_out, predicted, Path())
     else:
-        # For example, only some of the folds have a score below which they abstain.
+        # For example, only some folds have a min_score.
         evaluation = EvaluationResult({}, rows=len(held_out))
     if not same:
         examples = _joined_examples(task, held_out, results)

@@ -1,4 +1,4 @@
-"""One fold as a separate training: a base model, fitted to the fold's rows, scores the others."""
+"""Train one fold: fit a base model to the fold's rows, and score the held-out rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folds of a cross-validation: the rows that each one fits, chooses by, and holds out."""
+"""The folds of a cross-validation: the rows that each fold fits, validates on, and holds out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EVAL_SHARE = 0.2
 """The share of a fold's training rows that choose the epoch, the temperature and the decisions."""
 
 MIN_ROWS = 10
-"""With fewer training rows, no share is set aside to choose by."""
+"""With fewer training rows, a fold sets no rows aside for validation."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Fold:
 
 
 def check_request(request: FoldRequest) -> None:
-    """Raise for arguments that no data can make valid.
+    """Raise for arguments that are wrong for any data.
 
     Raises:
         ConfigError: ``folds`` is not a whole number of at least 2, or the columns exclude each other.
@@ -105,7 +105,7 @@ def make_folds(task: Task, frame: pd.DataFrame, request: FoldRequest) -> list[Fo
 
 
 def _rows_to_choose_by(task: Task, frame: pd.DataFrame, share: RowSplit) -> Array:
-    """Return the training rows of a fold that are not fitted but choose; no row if there are too few."""
+    """Return the training rows that a fold validates on instead of fitting; none if too few."""
     if len(frame) >= MIN_ROWS:
         rows: Rows = rows_of(task, frame, "data")
         for split in (share, RowSplit(share.share, share.seed)):

@@ -156,7 +156,7 @@ def _base_model(start: Start) -> PreTrainedModel:
 
 
 def _weights_fit(task: Task, kind: str, names: list[str]) -> bool:
-    """Return whether the option ``class_weights`` suits the labels; if not, a training says why."""
+    """Return whether ``class_weights`` fits the labels; if not, a training raises the reason."""
     if task.class_weights is None:
         return True
     return kind != "regression" and not unknown_labels("class_weights", task.class_weights, names)
@@ -216,7 +216,7 @@ def _sample(rows: Tensor) -> Tensor:
 
 
 def _loss(prediction: EvalPrediction, kind: Any) -> float:
-    """Return the mean loss that the model itself would report."""
+    """Return the mean loss as the model would report it."""
     scores, labels = map(torch.from_numpy, (prediction.predictions, prediction.label_ids))
     if kind == "regression":
         return float(functional.mse_loss(scores, labels.reshape(scores.shape)))

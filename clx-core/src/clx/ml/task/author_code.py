@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def author_code(task: Task, step: str) -> Iterator[None]:
-    """Add a note with task, run and step to an exception that is not one of clx's own."""
+    """Add a note with task, run and step to an exception that is not from clx."""
     try:
         yield
     except ClxError:

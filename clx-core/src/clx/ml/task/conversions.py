@@ -1,4 +1,4 @@
-"""How values of options are kept: as JSON can hold them."""
+"""Convert values of options to values that JSON can hold."""
 
 from __future__ import annotations
 

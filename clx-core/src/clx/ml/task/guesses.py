@@ -1,4 +1,4 @@
-"""Arguments as other libraries call them, and what to write instead.
+"""Names of arguments in other libraries, and what to write instead.
 
 Users guess ``epochs``, ``lr`` or ``model_name``. A message that says what to write for a guess is
 better than a list of names.

@@ -1,4 +1,4 @@
-"""What is known of one option of every task."""
+"""The description of one option of every task."""
 
 from __future__ import annotations
 

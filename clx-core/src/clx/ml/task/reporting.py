@@ -14,7 +14,7 @@ TRACKERS = {
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
 }
-"""The trackers that clx logs to itself, and the modules of which each needs one."""
+"""The trackers that clx itself logs to → the modules; each tracker needs one of its modules."""
 
 NONE = "none"
 ALL = "all"

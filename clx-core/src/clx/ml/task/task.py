@@ -112,7 +112,7 @@ class Task(OptionValues):
         return {}
 
     def preprocess_logits_for_metrics(self, logits: Any, labels: Any) -> Any:
-        """Return what an evaluation keeps of a batch, such as the best token instead of all scores.
+        """Return the part of a batch's logits that an evaluation keeps, such as the best token.
 
         ``logits`` and ``labels`` are tensors of one batch; all hooks that read predictions get what
         this returns. The base keeps the logits.
@@ -237,7 +237,7 @@ class Task(OptionValues):
         """
 
     def apply_decisions(self, given: Mapping[str, Any]) -> bool:
-        """Set ``decision_options`` to a user's values; return whether data must choose other ones.
+        """Set ``decision_options`` to a user's values; return whether data must choose other options.
 
         Called by ``set_decisions`` on a trained run, before :meth:`fit_decisions` if this returns
         True. The base sets an attribute for each value. Without values, everything is chosen again.

@@ -1,4 +1,4 @@
-"""Create the parts that the Trainer makes from ``training_args``, already when a run is created.
+"""Create the parts that the Trainer makes from ``training_args`` as soon as a run is created.
 
 Otherwise, a missing package or a wrong keyword raises only after the data is tokenized and the
 probe is fitted.

@@ -1,4 +1,4 @@
-"""The options for texts that are longer than the model takes: cut them, refuse them, or read windows.
+"""The options for texts that exceed the model's limit: truncate, refuse, or read in windows.
 
 With ``long_text="window"`` a text becomes several windows of tokens. Each window begins with the last
 tokens of the one before.

@@ -1,4 +1,4 @@
-"""Trackers of experiments: TensorBoard, MLflow, and Weights & Biases, and what clx logs to each.
+"""Experiment trackers: log trainings to TensorBoard, MLflow, and Weights & Biases.
 
 Entry points: ``follow.followed``.
 """

@@ -1,4 +1,4 @@
-"""Log one training to its trackers, without ever losing the training to one of them."""
+"""Log one training to its trackers; a tracker that fails never stops the training."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Trackers:
                     replace(self._beginning, folder=work_dir / LOGS, step=step, earlier=known)
                 )
         for name in self._failed:
-            # Without a run there is nothing to log to later.
+            # A tracker without a run cannot log anything later.
             self._end_one(name, FAILED)
             self.places.pop(name, None)
         self._failed.clear()
@@ -181,8 +181,8 @@ class Trackers:
             self._failed.add(name)
             said = _PASSWORD.sub("://", " ".join(str(error).split())) or type(error).__name__
             warnings.warn(
-                f"The tracker {name} failed while {doing}: {said[:500]}. The training does not need it "
-                f"and goes on.",
+                f"The tracker {name} failed while {doing}: {said[:500]}. The training "
+                f"continues without it.",
                 ClxWarning,
                 stacklevel=user_level(),
             )

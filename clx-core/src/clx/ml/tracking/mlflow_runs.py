@@ -21,7 +21,7 @@ LOADER = "clx.mlflow"
 """The module that opens the logged directory, so that no pickle is written."""
 
 MAX_VALUE = 500
-"""What servers of all versions accept for the value of a parameter."""
+"""The longest parameter value that servers of all versions accept."""
 
 BATCH = 100
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}

@@ -1,4 +1,4 @@
-"""The parameters of a training in a tracker: the options that were set, not all that exist."""
+"""The parameters of a training in a tracker: only the options that were set."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def _defaults(task: Task) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that every tracker takes."""
+    """Return the value in a form that every tracker accepts."""
     if isinstance(value, str | bool | int | float):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def requirements(task: Task) -> tuple[str, ...]:
-    """Return the installed versions of what a run of the task needs, as pip requirements."""
+    """Return the installed versions of the packages that a run needs, as pip requirements."""
     provider, _ = distribution_of(type(task).__module__)
     needed = ["clx-core", *([] if provider is None else [provider]), "torch", "transformers"]
     found = []

@@ -1,4 +1,4 @@
-"""What a tracker is told about a training, and the trackers by name."""
+"""The interface of trackers, and the trackers by name."""
 
 from __future__ import annotations
 

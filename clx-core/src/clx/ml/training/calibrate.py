@@ -50,7 +50,7 @@ def _require_logits(task: Task, prediction: EvalPrediction) -> None:
     """Raise if the task keeps something other than the logits of an evaluation.
 
     Raises:
-        ConfigError: it has a ``preprocess_logits_for_metrics`` that does.
+        ConfigError: the task's ``preprocess_logits_for_metrics`` keeps something else.
     """
     if np.ndim(prediction.predictions) != 2 and preprocessing(task) is not None:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The metadata of a model card, which the Hub reads: what clx writes, beside what a user wrote."""
+"""The metadata of a model card, which the Hub reads: clx's entries and the user's."""
 
 from __future__ import annotations
 

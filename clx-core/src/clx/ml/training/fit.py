@@ -65,7 +65,7 @@ class Fitted:
         calibration: its calibration, None if it was not calibrated.
         stopped: why the training ended early, None if it ran to its end.
         notes: additional entries of the results.
-        adapter: what the files of its adapter are written from, None if there are none to write.
+        adapter: the source of its adapter's files, None if no adapter is kept.
     """
 
     model: PreTrainedModel

@@ -1,4 +1,4 @@
-"""Whoever follows a training to log it; the room ``tracking`` has one, and passes it in."""
+"""The interface for following a training to log it; the room ``tracking`` passes one in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which trainings are the same: what a config says that changes nothing about the trained model."""
+"""Decide which trainings are the same: ignore config entries that do not affect the model."""
 
 from __future__ import annotations
 

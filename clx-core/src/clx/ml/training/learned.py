@@ -1,4 +1,4 @@
-"""A sketch of the texts that a run was trained on, so that others can be told apart from them."""
+"""A sketch of the texts that a run was trained on, to tell them from new texts."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def check_opens(new: RunDir, job: Job, model: PreTrainedModel, reopen: Reopen) -
 
 
 def _difference(expected: list[torch.Tensor], found: list[torch.Tensor]) -> str | None:
-    """Return how the scores of the opened model differ, None if they are equal but for rounding."""
+    """Return how the scores of the opened model differ, None if only rounding differs."""
     if [each.shape for each in found] != [each.shape for each in expected]:
         return "the opened model returns scores of a different shape than the trained model"
     for one, two in zip(expected, found, strict=True):

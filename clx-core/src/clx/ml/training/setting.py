@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 MANY_ROWS = 1_000_000
-"""What is assumed of a stream, whose rows nobody has counted."""
+"""The assumed number of rows of a stream, which cannot be counted."""
 
 IMBALANCED = 3
 """Labels are imbalanced if the largest row count is more than this many times the smallest."""

@@ -67,7 +67,7 @@ def check_splits(
 def _is_usual(task: Task, finding: Finding) -> bool:
     """Return whether a finding says nothing about this task.
 
-    A label of every text is none of every token.
+    A label that every text has is not a label of every token.
     """
     per_token = (task.pipeline_args or {}).get("task") == "token-classification"
     return per_token and finding.kind == "labels_in_every_row"

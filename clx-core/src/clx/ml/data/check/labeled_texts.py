@@ -47,7 +47,7 @@ class LabeledTexts:
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing to look for, and how to report it.
+    """A check of rows, and the words for its finding.
 
     Attributes:
         kind: the kind of the findings; one of ``clx.ml.results.data_check.KINDS``.

@@ -125,7 +125,7 @@ def divide_groups(
     """Return the part of each unit, shape (units,): the emptiest one for its labels, largest unit first.
 
     Args:
-        units: what to divide.
+        units: the units to divide.
         shares: the share of rows that each part should have.
         limits: the most rows of each part; an empty part takes a unit of any size.
         generator: decides between equally good choices.

@@ -72,7 +72,7 @@ def refuse_run(source: str) -> None:
     """Raise if a folder is a run directory: its JSON files would be read as rows.
 
     Raises:
-        DataFormatError: it is one.
+        DataFormatError: the folder is a run directory.
     """
     if not is_address(source) and all(
         (Path(source) / name).is_file() for name in (CONFIG, MANIFEST)

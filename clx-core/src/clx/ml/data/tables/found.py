@@ -59,7 +59,7 @@ def local_files(source: str) -> tuple[list[FoundFile], bool]:
 
 
 def _tell_links(source: str, others: Iterable[tuple[Path, str]]) -> None:
-    """Warn of links among what is no file."""
+    """Warn of links that do not lead to files."""
     links = [inside for file, inside in others if file.is_symlink()]
     if links:
         warnings.warn(

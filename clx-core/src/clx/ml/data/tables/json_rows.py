@@ -42,7 +42,7 @@ def open_json_lines(source: FileSource, reading: Reading, keep: bool = False) ->
 
     Args:
         source: the file.
-        reading: what the caller says about it.
+        reading: how the caller wants the file to be read.
         keep: keep the rows in memory, for a caller that reads them all.
 
     Raises:
@@ -57,7 +57,7 @@ def open_json(source: FileSource, reading: Reading, keep: bool = False) -> Rows:
 
     Args:
         source: the file. It is read into memory.
-        reading: what the caller says about it.
+        reading: how the caller wants the file to be read.
         keep: as for :func:`open_json_lines`.
 
     Raises:

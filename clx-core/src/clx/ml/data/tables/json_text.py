@@ -54,7 +54,7 @@ def _number(value: float) -> str:
 
 
 def _json_value(text: str) -> str:
-    # Serialize again, because another program's JSON may have line breaks between its values.
+    # Serialize again, because JSON from another program may have line breaks between values.
     return _encode(json.loads(text))
 
 

@@ -140,7 +140,7 @@ class _Escaped(io.RawIOBase):
             if not block and not self._before:
                 return 0
             data = self._before + block
-            # What the backslashes at the end escape is in the next block.
+            # The last backslashes escape characters of the next block.
             known = len(data.rstrip(b"\\")) if block else len(data)
             self._before = data[known:]
             self._rest = BACKSLASHES.sub(_doubled, data[:known])

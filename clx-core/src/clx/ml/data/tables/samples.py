@@ -157,7 +157,7 @@ def _of_lines(files: Sequence[FileSource], reading: Reading, places: Places) -> 
     several_lines = False
     for block in blocks_of(files, places.runs):
         if several_lines and not block.begins:
-            # It may begin in a quoted cell, and nothing tells.
+            # It may begin in a quoted cell, which cannot be detected.
             continue
         rows = block_rows(block, reading)
         if rows is not None:

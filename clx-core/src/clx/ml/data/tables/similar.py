@@ -1,4 +1,4 @@
-"""Which file a user meant by a name that does not exist."""
+"""Suggest the file that a user meant by a name that does not exist."""
 
 from __future__ import annotations
 

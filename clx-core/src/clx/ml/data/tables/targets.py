@@ -128,7 +128,7 @@ def open_target(target: str | Path) -> Target:
 
 
 def _place(file: Path | str) -> tuple[object, ...]:
-    """Return what is equal for two names of one file."""
+    """Return a value that is equal for two names of the same file."""
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
 

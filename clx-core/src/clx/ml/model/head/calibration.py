@@ -112,7 +112,7 @@ def log_loss(
         scores: shape (rows, labels).
         truth: label ids, shape (rows,), or probabilities, shape (rows, labels).
         kind: ``single`` or ``multi``.
-        weights: how much each row counts, shape (rows,); None counts all the same.
+        weights: how much each row counts, shape (rows,); None weighs all rows equally.
     """
     if weights is not None:
         if kind == "multi":

@@ -126,7 +126,7 @@ def _judge(examples: Examples, names: Examples) -> _Verdict:
     alone, named = _choose_c(judges, None), _choose_c(judges, names)
     losses = {"rows alone": alone.losses, "with the names of labels": named.losses}
     keep = named.lowest <= ALMOST * alone.lowest
-    # A C that was chosen on some of the rows does not suit all of them.
+    # A C that was chosen on a sample may not suit all rows.
     choice = (named if keep else alone) if bool(repeat.all()) else None
     return _Verdict(names if keep else None, choice, losses)
 

@@ -1,4 +1,4 @@
-"""The minimum of a function with a single one: golden-section search (Kiefer, 1953)."""
+"""Find the minimum of a unimodal function by golden-section search (Kiefer, 1953)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _RATIO = (5**0.5 - 1) / 2
 def golden_section(
     function: Callable[[float], float], low: float, high: float, tolerance: float
 ) -> float:
-    """Return where a function is lowest between two numbers.
+    """Return the argument between two numbers at which a function is lowest.
 
     Args:
         function: has a single minimum there.

@@ -53,7 +53,7 @@ MIN_ROWS = 20
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What confident learning says about each row.
+    """The results of confident learning for each row.
 
     Attributes:
         score: the probability of the row's label, shape (rows,). If rows have several labels, it is

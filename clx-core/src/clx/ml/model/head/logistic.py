@@ -40,7 +40,7 @@ class LogisticProblem:
 
     @property
     def several(self) -> bool:
-        """Whether a row may have several labels, each of which is a problem of its own."""
+        """Whether a row may have several labels; then each label is a separate problem."""
         if isinstance(self.targets, SoftTargets):
             return self.targets.several
         return self.targets.ndim == 2

@@ -1,4 +1,4 @@
-"""Newton's method for logistic regressions that are small.
+"""Newton's method for small logistic regressions.
 
 A step costs more than one of L-BFGS, but few are needed: for a few hundred unknowns it is several times
 faster. The method is the damped one of Boyd and Vandenberghe, "Convex Optimization", section 9.5, with a
@@ -18,7 +18,7 @@ MAX_UNKNOWNS = 300
 MAX_STEPS = 50
 MAX_HALVINGS = 30
 SLOPE = 1e-4
-"""The share of the decrease that the gradient promises, which a step has to bring."""
+"""A step must reach this share of the decrease that the gradient predicts."""
 
 JITTER = 1e-10
 """Added to the diagonal: one bias more on all labels changes no probability."""
@@ -30,7 +30,7 @@ def is_small(axes: int, outputs: int, several: bool) -> bool:
     Args:
         axes: the number of inputs.
         outputs: the number of labels.
-        several: whether a row may have several labels, each of which is a problem of its own.
+        several: whether a row may have several labels; then each label is a separate problem.
     """
     unknowns = (axes + 1) * outputs
     return (axes + 1 if several else unknowns) <= MAX_UNKNOWNS and unknowns <= 4 * MAX_UNKNOWNS
@@ -62,7 +62,7 @@ def newton(problem: LogisticProblem, start: Tensor, tolerance: float) -> Tensor:
                 break
             size /= 2
         else:
-            # The numbers are too near the minimum to tell a better one.
+            # So near the minimum, rounding hides any improvement.
             break
         solution, value, gradient = candidate, new_value, new_gradient
     return solution

@@ -81,7 +81,7 @@ def settle_padding(
 
 
 def batched_alike(model: PreTrainedModel, measured: PreTrainedModel) -> None:
-    """Batch a model's texts like those of another model, which was measured."""
+    """Batch a model's texts like those of another model that was measured."""
     if needs_equal_lengths(measured):
         setattr(model.config, BATCHING, EQUAL_LENGTHS)
 

@@ -1,4 +1,4 @@
-"""What a probe is fitted to where rows have weights, or a probability for each label."""
+"""The targets of a probe for rows with weights or with a probability for each label."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ def soft_targets(
     if several:
         return SoftTargets(each * truth * factor, each * (1 + truth * (factor - 1)), several=True)
     given = each * truth * factor
-    # Label weights say what counts more than another label, and not how much all rows count.
+    # Label weights are relative to each other: they must not change the total weight of the rows.
     given = given * (each.sum() / given.sum())
     return SoftTargets(given, given.sum(dim=1, keepdim=True), several=False)

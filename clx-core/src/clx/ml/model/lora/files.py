@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from clx.ml.model.lora.base import NamedBase
 
 PREFIX = "base_model.model."
-"""What PEFT writes before the names of weights."""
+"""The prefix that PEFT puts before the names of weights."""
 
 
 @dataclass(frozen=True)
 class AdapterFiles:
-    """What the files of a trained adapter are written from, after it was merged.
+    """The data that a trained adapter's files are written from after the merge.
 
     Attributes:
         config: PEFT's configuration of the adapter.
@@ -62,5 +62,5 @@ class AdapterFiles:
 
 
 def files_of(adapter: Adapter) -> AdapterFiles:
-    """Return what the adapter's files are written from; call it before the adapter is merged."""
+    """Return the source of the adapter's files; call it before the adapter is merged."""
     return AdapterFiles(adapter.config, adapter.weights(), adapter.whole)

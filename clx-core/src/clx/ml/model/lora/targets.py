@@ -55,7 +55,7 @@ def chosen_layers(
 
 
 def is_within(name: str, module: str) -> bool:
-    """Return whether a name is that of a module or of a part of it."""
+    """Return whether a name belongs to a module or to a part of it."""
     return name == module or name.startswith(f"{module}.")
 
 
