@@ -17,7 +17,7 @@ FINAL = "final/"
 """The prefix of the metrics of the published model, in every tracker."""
 
 ARTIFACTS = (REPORT, CONFIG, MANIFEST)
-"""The files of a run that trackers for files get."""
+"""The files of a run that are uploaded to trackers that store files."""
 
 
 @dataclass(frozen=True)
