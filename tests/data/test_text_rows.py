@@ -32,7 +32,7 @@ def run(tmp_path_factory):
     )
     data = SimilarityRun.sample_data()
     with pytest.warns(
-        DataWarning, match=r"\('an apple', 'a red apple'\) \(row 0, train_data row 0"
+        DataWarning, match=r"\('an apple', 'a\s+red apple'\) \(row 0, train_data row 0"
     ):
         result = run.train(data, data)
     assert result.rows == {"train": len(data), "eval": len(data)}

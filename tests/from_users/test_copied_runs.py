@@ -106,7 +106,7 @@ def test_a_name_that_stands_for_another_run_is_an_error(trained):
     run = training_run(
         "classification", "trained", run_dir_parent=trained.parent, label_names=["x", "y"]
     )
-    with pytest.raises(ConfigError, match="another one"):
+    with pytest.raises(ConfigError, match="is a different run"):
         pickle.dumps(run)
 
 

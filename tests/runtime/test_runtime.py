@@ -349,12 +349,12 @@ def with_external_weights(files):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: {**f, "model.onnx": f["model.onnx"][:-1]}, "model.onnx is not what"),
+        (lambda f: {**f, "model.onnx": f["model.onnx"][:-1]}, "model.onnx does not match"),
         (
             lambda f: {n: c for n, c in f.items() if n != "tokenizer.json"},
             "tokenizer.json is missing",
         ),
-        (lambda f: {**f, "../evil.py": b"x"}, "no archive of clx export"),
+        (lambda f: {**f, "../evil.py": b"x"}, "not an archive of clx export"),
         (lambda f: {**f, "manifest.json": b"{"}, "not valid JSON"),
         (lambda f: {**f, "manifest.json": b'{"schema_version": 99}'}, "A newer clx wrote"),
         (lambda f: {**f, "settings.json": b" " * (65 * 2**20)}, "more than the limit"),

@@ -89,8 +89,8 @@ def comparable(results):
     changes = values.get("labels_history", [])
     for check in [values["data_check"], *(each.get("earlier_data_check") for each in changes)]:
         for finding in check["findings"] if check else ():
-            for text in ("message", "rows", "examples"):
-                del finding[text]
+            for text in ("message", "rows", "examples", "remedy"):
+                finding.pop(text, None)
     return values
 
 
