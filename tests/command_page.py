@@ -38,7 +38,7 @@ READ = {
     "new-task": "../how-to/write-a-task.md",
     "note": "../how-to/keep-runs-tidy.md",
     "plugins": "hooks.md",
-    "predict": "../how-to/scale.md",
+    "predict": "../how-to/large-scale.md",
     "push": "../how-to/sharing.md",
     "report": "../how-to/evaluation.md",
     "rm": "../how-to/keep-runs-tidy.md",
@@ -71,7 +71,7 @@ def in_groups(names: set[str]) -> dict[str, list[str]]:
 
 def cell(text: str) -> str:
     """Return a text for a cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def rows(command: Any) -> list[tuple[str, str, str]]:

@@ -52,7 +52,7 @@ def cascade(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a student answer first, and prove on texts that it decides like the run.
+    """Let a student answer first, after proving on texts that it decides like the run.
 
     The student is copied into the run, and `clx predict --backend cascade` uses it. Nothing changes if
     too few decisions are equal. In a pipe: one figure per line; fields separated by tabs.

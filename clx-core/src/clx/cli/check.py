@@ -49,7 +49,7 @@ def check(
     eval_data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[EVAL]",
+            metavar="EVAL",
             help="Data to evaluate on, or the share of DATA that a training would set aside, such as "
             "0.2.",
         ),

@@ -80,6 +80,8 @@ def exit_status(error: BaseException, debug: bool) -> int:
         return USER_ERROR
     if isinstance(error, ClxError):
         complain(f"error: {_with_cli_options(str(error))}")
+        if isinstance(error, DataFormatError) and "there is no column" in str(error):
+            complain("--text-column and --label-column name the columns of your data.")
         _complain_of_hints(error)
         # What is unfinished is no mistake in the command: a scheduler may run it again.
         return BROKEN if isinstance(error, UnfinishedError) else USER_ERROR
@@ -95,7 +97,7 @@ def _with_cli_options(message: str) -> str:
     """Replace the Python arguments in a message by the command-line options."""
     for argument, option in {"overwrite=True": "--overwrite", "resume=True": "--resume"}.items():
         message = message.replace(argument, option)
-    return message
+    return message.replace("train(...) call with --resume", "command with --resume")
 
 
 def _complain_of_hints(error: BaseException) -> None:

@@ -89,8 +89,19 @@ def _write(out: Output, search: Search, run: TrainingRun, found: pd.DataFrame, r
         out.table(columns, lines, heading=True)
     if search.output is not None:
         complain(f"saved in {search.output}: correct the labels there, and then train with")
-        words = ["clx", "train", str(run.config["task"]), "NAME", search.output]
+        words = ["clx", "train", str(run.config["task"]), "NAME", search.output, *_columns(search)]
         complain(f"  {shlex.join(words)}")
+
+
+def _columns(search: Search) -> list[str]:
+    """Return the options that name the columns, as the caller wrote them."""
+    named = (("--text-column", "text_column"), ("--label-column", "label_column"))
+    return [
+        word
+        for option, name in named
+        if search.given.get(name) is not None
+        for word in (option, str(search.given[name]))
+    ]
 
 
 def _short(value: Any) -> Any:

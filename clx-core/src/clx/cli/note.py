@@ -14,7 +14,7 @@ def note(
     run_name: RunArgument,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]", help='The new note. "" removes the note.'),
+        typer.Argument(metavar="TEXT", help='The new note. "" removes the note.'),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -20,13 +20,13 @@ def rm(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...", help="Names or directories of runs.", autocompletion=run_names
+            metavar="RUN", help="Names or directories of runs.", autocompletion=run_names
         ),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without a question.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove runs, after a question.
+    """Remove runs, after asking for confirmation.
 
     The trials of a tuning and the checkpoints of a training go with the run. Asks on a terminal, and
     needs --yes without one. Refuses a run in training and a folder that is no run; then nothing is

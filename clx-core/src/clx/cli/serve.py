@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clx.cli.failures import complain
 from clx.cli.output import Output
 from clx.cli.parameters import DeviceOption, run_names
 
@@ -96,4 +98,6 @@ def serve(
             batch_tokens=batch_tokens,
         )
         settings = Settings(host, port, root_path, token_of(token_file), reload_runs, limits)
+        if sys.stderr.isatty():
+            complain(f"Serving {', '.join(runs)} at http://{host}:{port} (Ctrl-C stops it)")
         run_server(sources_of(runs, backend, device, threads), settings)

@@ -144,7 +144,7 @@ def train(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what the training will cost, and end.")
+        bool, typer.Option("--dry-run", help="Print the estimated cost of the training and exit.")
     ] = False,
     device: DeviceOption = None,
     no_header: NoHeaderOption = False,
