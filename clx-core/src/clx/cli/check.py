@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 
 NAME = "check"
 """The name of the run in messages; it has no directory."""
-
-MAX_WIDTH = 100
 
 
 def check(
@@ -110,12 +106,4 @@ def _write(out: Output, found: DataCheck) -> None:
         rows = [(each.kind, each.where, each.count, each.message) for each in found.findings]
         out.table(columns, rows, heading=True)
         return
-    heading, *findings = str(found).splitlines()
-    width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
-    out.line(textwrap.fill(heading, width))
-    for finding in findings:
-        lines = textwrap.wrap(
-            finding.strip(), width, subsequent_indent="  ", break_long_words=False,
-            break_on_hyphens=False,
-        )  # fmt: skip
-        out.line("\n".join(lines))
+    out.line(str(found))

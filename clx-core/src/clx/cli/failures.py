@@ -80,8 +80,6 @@ def exit_status(error: BaseException, debug: bool) -> int:
         return USER_ERROR
     if isinstance(error, ClxError):
         complain(f"error: {_with_cli_options(str(error))}")
-        if isinstance(error, DataFormatError) and "there is no column" in str(error):
-            complain("--text-column and --label-column name the columns of your data.")
         _complain_of_hints(error)
         # What is unfinished is no mistake in the command: a scheduler may run it again.
         return BROKEN if isinstance(error, UnfinishedError) else USER_ERROR

@@ -26,7 +26,7 @@ ROLES = {
     "TRAIN": DATA,
     "DATA": DATA,
     "[DATA]": DATA,
-    "[EVAL]": DATA,
+    "EVAL": DATA,
     "TEXTS": DATA,
     "--task": TASK,
     "--from": RUN,
@@ -91,6 +91,9 @@ def hint_for(context: Any, error: BaseException) -> Hint | None:
             "--no-header leaves out the headings of what clx prints. If the csv file has no heading, "
             "write --header A,B or --header none."
         )
+    names_columns = "text_column" in given
+    if isinstance(error, DataFormatError) and names_columns and "there is no column" in str(error):
+        return Hint("--text-column and --label-column name the columns of your data.")
     return hint(context.command_path, words_of(context), options_of(context))
 
 

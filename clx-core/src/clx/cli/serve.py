@@ -11,6 +11,7 @@ import typer
 from clx.cli.failures import complain
 from clx.cli.output import Output
 from clx.cli.parameters import DeviceOption, run_names
+from clx.ml.machine import terminal
 
 
 def serve(
@@ -98,6 +99,6 @@ def serve(
             batch_tokens=batch_tokens,
         )
         settings = Settings(host, port, root_path, token_of(token_file), reload_runs, limits)
-        if sys.stderr.isatty():
+        if terminal.is_terminal(sys.stderr):
             complain(f"Serving {', '.join(runs)} at http://{host}:{port} (Ctrl-C stops it)")
         run_server(sources_of(runs, backend, device, threads), settings)
