@@ -4,12 +4,15 @@ python benchmarks/parts.py [--rows 1000000] [--rounds 3]
 
 Each way runs in processes of its own with one thread per process, in turn. ``overhead`` is how much
 more time two workers take than half of the time of one process, ``cpu`` the same in seconds of
-processor time, which other programs on the machine hardly change.
+processor time, which other programs on the machine hardly change (without that of Ray, whose workers are
+not children of ours). ``memory`` is the largest resident set of a process that predicts: compare that of
+few rows and of many.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import resource
@@ -23,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from clx.batch import join_parts
 from clx.ml import training_run
@@ -59,7 +63,8 @@ def main() -> None:
                 "Ray, 2 workers": [[RAY, run, source, out / "ray"]],
             }
             for name, commands in ways.items():
-                found[name].append(timed(commands))
+                worker = "ray::" if name.startswith("Ray") else sys.executable
+                found[name].append(timed(commands, worker))
             compare(out, given.rows)
         show(found, given.rows)
 
@@ -75,8 +80,8 @@ def prepared(folder: Path, rows: int) -> tuple[Path, Path]:
     return run.run_dir, folder / "texts.parquet"
 
 
-def timed(commands: list[list]) -> tuple[float, float, float]:
-    """Run processes at once; return seconds, processor seconds, and the largest memory in MB."""
+def timed(commands: list[list], worker: str) -> tuple[float, float, float]:
+    """Run processes at once; return seconds, processor seconds, and the largest worker's MB."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     started = [
         subprocess.Popen(
@@ -86,12 +91,29 @@ def timed(commands: list[list]) -> tuple[float, float, float]:
         )
         for command in commands
     ]
-    if any(each.wait() for each in started):
-        raise SystemExit(f"failed: {commands}")
+    largest = 0
+    while any(each.poll() is None for each in started):
+        largest = max([largest, *resident(started, worker)])
+        time.sleep(0.5)
     seconds = time.monotonic() - began
+    if any(each.returncode for each in started):
+        raise SystemExit(f"failed: {commands}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, cpu, after.ru_maxrss / 1024
+    return seconds, cpu, largest / 1e6
+
+
+def resident(started: list[subprocess.Popen], worker: str) -> list[int]:
+    """Return the resident bytes of the processes whose command line holds a word."""
+    found = []
+    for each in started:
+        with contextlib.suppress(psutil.Error):
+            family = psutil.Process(each.pid)
+            for process in (family, *family.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    if worker in " ".join(process.cmdline()):
+                        found.append(process.memory_info().rss)
+    return found
 
 
 def compare(out: Path, rows: int) -> None:
@@ -112,13 +134,13 @@ def show(found: dict[str, list[tuple[float, float, float]]], rows: int) -> None:
     base, base_cpu, _ = (
         statistics.median(each) for each in zip(*found["predict_file"], strict=True)
     )
-    print("way | seconds | rows/s | overhead | cpu seconds | cpu overhead")
+    print("way | seconds | rows/s | overhead | cpu seconds | cpu overhead | memory in MB")
     for name, values in found.items():
-        seconds, cpu, _ = (statistics.median(each) for each in zip(*values, strict=True))
+        seconds, cpu, memory = (statistics.median(each) for each in zip(*values, strict=True))
         workers = 1 if name == "predict_file" else 2
         print(
             f"{name} | {seconds:.1f} | {rows / seconds:,.0f} | {workers * seconds / base - 1:+.1%} | "
-            f"{cpu:.1f} | {cpu / base_cpu - 1:+.1%}"
+            f"{cpu:.1f} | {cpu / base_cpu - 1:+.1%} | {memory:.0f}"
         )
 
 
