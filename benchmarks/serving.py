@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 from serving_clients import ask, body, cpu_seconds, hold_open, resources
 from texts import mixed_texts
 
@@ -75,8 +76,13 @@ def started(*command: Any) -> Iterator[tuple[int, int]]:
             time.sleep(0.2)
         yield port, process.pid
     finally:
+        # Some servers leave their workers behind.
+        workers = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         process.wait(60)
+        for worker in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
 
 
 def throughput(name: str, command: list[Any], texts: list[str], counts: Any, path: str) -> Any:
