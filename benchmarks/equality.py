@@ -79,10 +79,8 @@ def served(run: Any, backend: str, texts: list[str]) -> tuple[list[Any], list[An
     """Return the scores and the decisions of ``clx serve``."""
     several = not isinstance(run.predict_labels(texts[:1])[0], str)
     scores, decisions = [], []
-    with started("-m", "clx", "serve", run.run_dir, "--port", "PORT", "--backend", backend) as (
-        port,
-        _,
-    ):
+    command = ["-m", "clx", "serve", run.run_dir, "--port", "PORT", "--backend", backend]
+    with started(*command) as (port, _):
         for start in range(0, len(texts), ASKED):
             body = {"texts": texts[start : start + ASKED], "all_scores": True}
             request = urllib.request.Request(

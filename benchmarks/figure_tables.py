@@ -158,7 +158,7 @@ def written(value: Any, form: str) -> str:
 
 def significant(value: float, digits: int) -> str:
     """Return a figure with as many significant digits, and all digits before the point."""
-    if abs(value) >= 10**digits:
+    if abs(value) >= 10**digits - 0.5:
         return f"{value:,.0f}"
     return f"{value:#.{digits}g}".rstrip(".")
 

@@ -33,7 +33,7 @@ class Figures:
         machine: what the pages call the machine; None if nobody wrote it down.
         command: what measured the figures; None if no single command repeats them.
         versions: package → version; ``clx`` has the revision.
-        rows: the figures of each row, by name.
+        rows: of the table; ``name`` says which row it is, and the other keys have the figures.
     """
 
     table: str

@@ -95,7 +95,7 @@ def throughput(
                 "name": name,
                 "clients": clients,
                 "texts per second": len(texts) / load.wall,
-                "texts per CPU second": len(texts) / max(used, 1e-9),
+                "texts per CPU second": len(texts) / used if used else None,
                 "median ms": load.percentile(0.5),
                 "99th percentile ms": load.percentile(0.99),
             }
@@ -103,7 +103,7 @@ def throughput(
             wrong = sum(status != 200 for status in load.statuses)
             print(
                 f"{name:24} {clients:4} clients {row['texts per second']:7.1f} texts/s "
-                f"{row['texts per CPU second']:7.1f} texts/CPU s  "
+                f"{row['texts per CPU second'] or float('nan'):7.1f} texts/CPU s  "
                 f"p50 {row['median ms']:7.1f} ms p99 {row['99th percentile ms']:7.1f} ms  "
                 f"not answered {wrong}",
                 flush=True,

@@ -75,6 +75,7 @@ def test_a_table_joins_logged_tables_in_the_order_of_the_page():
         (1, "2 digits", "1.0"),
         (0.97, "2 digits", "0.97"),
         (9.96, "2 digits", "10"),
+        (99.6, "2 digits", "100"),
         (235.4, "2 digits", "235"),
         (1.0, "percent", "100"),
         (0.9, "percent", "90.0"),
