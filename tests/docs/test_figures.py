@@ -48,13 +48,11 @@ def test_the_pages_show_the_newest_figures(path):
     assert made == path.read_text(encoding="utf-8"), "make tables"
 
 
-def test_every_logged_table_is_on_a_page():
-    layouts = [each for of_page in figure_tables.layouts().values() for each in of_page.values()]
-    assert len(layouts) >= 30
-    shown = {source for layout in layouts for source in layout.sources}
-    assert set(figures.newest()) <= shown
-    marks = sum(path.read_text(encoding="utf-8").count("<!-- figures: ") for path in PAGES)
-    assert marks >= 20
+def test_the_pages_have_tables_of_logged_figures():
+    assert {"performance.md", "students.md", "large-predictions.md", "estimates.md"} <= {
+        path.name for path in PAGES
+    }
+    assert sum(path.read_text(encoding="utf-8").count("<!-- figures: ") for path in PAGES) >= 27
 
 
 def test_a_table_joins_logged_tables_in_the_order_of_the_page():
