@@ -83,7 +83,7 @@ commands: $(VENV)/installed-dev ## Write the commands into docs/reference/comman
 troubleshooting: $(VENV)/installed-dev ## Write docs/how-to/troubleshooting.md
 	@$(BIN)/python tests/troubleshooting_page.py
 
-tables: $(VENV)/installed-dev ## Write the tables of logged benchmark trials into docs/background
+tables: $(VENV)/installed-dev ## Write the tables of logged benchmarks into docs/
 	@$(BIN)/python tests/benchmark_tables.py
 
 site: $(VENV)/installed-docs ## Build the documentation into site/, and print how long its pages take to read

@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import figures
 import pandas as pd
 from measuring import in_turn, machine
 
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    figures.add_options(parser)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     test = pd.read_csv(arguments.data / "banking77" / "test.csv")
@@ -51,9 +53,11 @@ def main() -> None:
         print(", ".join(f"{key} {value}" for key, value in machine().items()))
         print("on", CHECKED, "training texts:", report.to_dict())
         chosen = {name: run.predict_labels(texts, backend=name) for name in BACKENDS}
+        shares = {}
         for name in BACKENDS:
             equal = sum(a == b for a, b in zip(chosen[name], chosen["torch"], strict=True))
             right = sum(a == b for a, b in zip(chosen[name], test["label"], strict=True))
+            shares[name] = {"equal": equal / len(texts), "accuracy": right / len(texts)}
             print(
                 f"{name}: {equal / len(texts):.2%} equal decisions, accuracy "
                 f"{right / len(texts):.4f} on {len(texts)} test texts"
@@ -66,6 +70,8 @@ def main() -> None:
             contestants[name] = lambda name=name: run.predict(some, backend=name)
         table = in_turn(contestants, "pipeline, batch 32", arguments.rounds, "Banking77, 512 texts")
         print(table.show())
+        rows = [{**row, **shares.get(row["name"], {})} for row in table.logged()]
+        figures.append(arguments, "agreement, Banking77", rows)
 
 
 if __name__ == "__main__":

@@ -60,17 +60,17 @@ def models() -> dict[str, tuple[Any, dict[str, Any]]]:
 
 
 def run_benchmark(rounds: int, small: bool) -> list[Table]:
-    """Return the share of the matrix product's rate, for each shape and two lengths."""
+    """Return a table for each of two lengths: the share of the matrix product's rate by shape."""
     import torch
 
     from clx_runtime.batches import OTHER_BUDGET, TOKEN_BUDGETS
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     budget = TOKEN_BUDGETS.get(device, OTHER_BUDGET)
-    rows = []
+    rows: dict[int, list[Row]] = {16: [], 128: []}
     for name, (model, numbers) in models().items():
         model.to(device)
-        for tokens in (16, 128):
+        for tokens, own in rows.items():
             texts = max(1, budget // tokens)
             ids = torch.randint(3, 1000, (texts, tokens), device=device)
             mask = torch.ones_like(ids)
@@ -87,20 +87,22 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
             work = operations(tokens=tokens, texts=texts, **numbers)
             rates = [work / seconds for seconds in times]
             shares = [rate / peak for rate, peak in zip(rates, peaks[1:], strict=True)]
-            rows.append(
+            own.append(
                 Row(
-                    f"{name}, {tokens} tokens",
+                    name,
                     statistics.median(times) / texts,
                     statistics.median(shares),
                     (min(shares), max(shares)),
                     notes={
-                        "Gflop/text": f"{work / texts / 1e9:.2f}",
-                        "Gflop/s": f"{statistics.median(rates) / 1e9:.0f}",
+                        "Gflop per text": round(work / texts / 1e9, 2),
+                        "Gflop/s": round(statistics.median(rates) / 1e9),
                     },
                 )
             )
-    title = f"cost: rate of the forward pass over that of a matrix product, {device}"
-    return [Table(title, "matrix product", rows, "rate, as a share of that of")]
+    what = f"rate on the {device}, as a share of that of"
+    return [
+        Table(f"cost, {tokens} tokens", "matrix product", own, what) for tokens, own in rows.items()
+    ]
 
 
 def _matmul_rate(tokens: int, numbers: dict[str, Any], device: str) -> float:

@@ -25,10 +25,11 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parent / "peers"))
 
+import figures
 import numpy as np
 import pandas as pd
 import sets
-from measuring import in_turn, machine
+from measuring import in_turn
 
 ROUNDS = 3
 FRESH = 5
@@ -42,7 +43,7 @@ Decide = Callable[[Sequence[str]], list[Any]]
 
 
 def main() -> None:
-    """Measure, print a table per set, and append the figures to a file."""
+    """Measure, print a table per set, and log the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--sets", nargs="+", default=list(sets.SETS), choices=sets.SETS)
@@ -53,18 +54,16 @@ def main() -> None:
     parser.add_argument("--layers", type=int, help="also a student of so many layers")
     parser.add_argument("--model2vec", type=Path, metavar="PYTHON")
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
-    parser.add_argument("--out", type=Path, help="append JSON lines to this file")
+    figures.add_options(parser)
     arguments = parser.parse_args()
     for name in arguments.sets:
         for size in arguments.sizes:
             # On all rows, a seed changes little and costs hours.
             for seed in arguments.seeds if size == "few" else arguments.seeds[:1]:
                 rows = measured(name, size, seed, arguments)
-                show(f"{name}, {size} rows, seed {seed}", rows)
-                if arguments.out is not None:
-                    entry = {"set": name, "size": size, "seed": seed, "machine": machine()}
-                    with arguments.out.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps({**entry, "rows": rows}) + "\n")
+                title = f"{name}, {size} rows, seed {seed}"
+                show(title, rows)
+                figures.append(arguments, f"distil, {title}", rows)
 
 
 def measured(

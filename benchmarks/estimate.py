@@ -2,7 +2,7 @@
 
 python benchmarks/estimate.py DATA                 # ten estimates for each of three sets
 python benchmarks/estimate.py DATA --rows 2000 --estimates 1
-python benchmarks/estimate.py DATA --json new.json
+python benchmarks/estimate.py DATA --log benchmarks/figures.jsonl
 
 DATA holds ``banking77/train.csv`` and ``nlupp/train.jsonl``; the third set has long texts, of 6 to 40 of
 these joined. For each set, a run is trained without fine-tuning. An estimate and a real prediction
@@ -13,7 +13,6 @@ counts is the median, over the turns, of the real time divided by the middle of 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import statistics
@@ -21,10 +20,11 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import figures
 import pandas as pd
 from measuring import machine
 
@@ -119,19 +119,35 @@ def training(task: str, frame: pd.DataFrame, name: str) -> Turn:
     return Turn(f"{name}, training", found.low, found.high, real, found.memory, cost, load)
 
 
+def logged(turns: list[Turn]) -> list[figures.Row]:
+    """Return the figures of each set and backend."""
+    rows = []
+    for of in dict.fromkeys(turn.of for turn in turns):
+        some = [turn for turn in turns if turn.of == of]
+        ratios = [turn.ratio for turn in some]
+        row = {
+            "name": of,
+            "seconds": statistics.median(turn.real for turn in some),
+            "ratio": statistics.median(ratios),
+            "lowest": min(ratios),
+            "highest": max(ratios),
+            "inside": sum(turn.is_inside for turn in some),
+            "estimates": len(some),
+        }
+        rows.append(row)
+    return rows
+
+
 def table(turns: list[Turn]) -> str:
     """Return one line for each set and backend."""
     lines = [
         f"{'':34} {'real s':>8} {'real / middle':>14} {'spread':>14} {'in range':>9} {'goal':>6}"
     ]
-    for of in dict.fromkeys(turn.of for turn in turns):
-        some = [turn for turn in turns if turn.of == of]
-        ratios = sorted(turn.ratio for turn in some)
-        middle = statistics.median(ratios)
+    for row in logged(turns):
         lines.append(
-            f"{of:34} {statistics.median(turn.real for turn in some):8.1f} {middle:14.2f} "
-            f"{ratios[0]:6.2f} to {ratios[-1]:.2f} {sum(t.is_inside for t in some):5} of {len(some)}"
-            f" {'met' if abs(middle - 1) <= GOAL else 'missed':>6}"
+            f"{row['name']:34} {row['seconds']:8.1f} {row['ratio']:14.2f} "
+            f"{row['lowest']:6.2f} to {row['highest']:.2f} {row['inside']:5} of {row['estimates']}"
+            f" {'met' if abs(row['ratio'] - 1) <= GOAL else 'missed':>6}"
         )
     return "\n".join(lines)
 
@@ -144,7 +160,7 @@ def main() -> None:
     parser.add_argument("--estimates", type=int, default=10, help="how many per set")
     parser.add_argument("--trainings", type=int, default=0, help="how many of the sets' trainings")
     parser.add_argument("--onnx", action="store_true", help="export the runs, and measure that too")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all turns there")
+    figures.add_options(parser)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     where = machine()
@@ -168,9 +184,7 @@ def main() -> None:
                 turns.append(training(task, frame.head(1000), name))
                 print(f"  {turns[-1]}", flush=True)
     print(table(turns))
-    if arguments.json:
-        document = {"machine": where, "turns": [asdict(turn) for turn in turns]}
-        arguments.json.write_text(json.dumps(document, indent=2) + "\n")
+    figures.append(arguments, "estimate", logged(turns))
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ the rounds' ratios, so that a disturbance hits one round and not one contestant.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +61,20 @@ class Table:
                 f"  {row.seconds:8.3f} s{goal}{notes}"
             )
         return "\n".join(lines)
+
+    def logged(self) -> list[dict[str, Any]]:
+        """Return the rows as the log of figures has them."""
+        return [
+            {
+                "name": row.name,
+                "seconds": row.seconds,
+                "times": row.ratio,
+                "lowest": row.spread[0],
+                "highest": row.spread[1],
+                **row.notes,
+            }
+            for row in self.rows
+        ]
 
 
 def in_turn(
@@ -157,28 +170,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor()
-
-
-def to_json(tables: list[Table], where: Mapping[str, Any]) -> str:
-    """Return the figures as JSON."""
-    return json.dumps({"machine": where, "tables": [asdict(each) for each in tables]}, indent=2)
-
-
-def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Return how the ratios of two JSON files differ, a line each."""
-    old = {
-        (table["title"], row["name"]): row["ratio"]
-        for table in before["tables"]
-        for row in table["rows"]
-    }
-    lines = [f"{before['machine']['revision']} -> {after['machine']['revision']}"]
-    for table in after["tables"]:
-        for row in table["rows"]:
-            was = old.get((table["title"], row["name"]))
-            if was is not None and row["name"] != table["yardstick"]:
-                change = row["ratio"] / was - 1
-                lines.append(
-                    f"  {table['title']}: {row['name']}  {was:.2f}x -> {row['ratio']:.2f}x "
-                    f"({change:+.0%})"
-                )
-    return "\n".join(lines)

@@ -73,13 +73,13 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
     with tempfile.TemporaryDirectory() as folder:
         _prepare(Path(folder))
         counts = (10_000, 40_000) if small else (50_000, 200_000, 1_000_000)
-        predict = [_case(folder, PREDICT, rows=rows) for rows in counts]
+        predict = [_case(folder, PREDICT, f"{rows:,} texts", rows=rows) for rows in counts]
         counts = (5_000, 20_000) if small else (10_000, 100_000)
         train = []
         for rows in counts:
             size = _write_rows(Path(folder), rows)
             row = _case(folder, TRAIN, rows=rows)
-            row.notes["text in memory as Arrow"] = f"{size:.0f} MB"
+            row.notes["MB of text in memory as Arrow"] = round(size)
             train.append(row)
         steps = 30 if small else 120
         lengths = [
@@ -121,7 +121,7 @@ def _case(
         [sys.executable, "-W", "ignore", "-c", whole], check=True, capture_output=True, text=True
     )
     peak, other = (float(part) for part in done.stdout.split()[-2:])
-    notes = {"_peak": peak, "peak": f"{peak:.0f} MB", second: f"{other:.0f} MB"}
+    notes = {"_peak": peak, "peak MB": round(peak), f"{second} MB": round(other)}
     return Row(name or f"{values['rows']:,} rows", time.perf_counter() - started, notes=notes)
 
 

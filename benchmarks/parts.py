@@ -24,6 +24,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import figures
 import numpy as np
 import pandas as pd
 import psutil
@@ -50,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    figures.add_options(parser)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run, source = prepared(Path(folder), given.rows)
@@ -66,7 +68,9 @@ def main() -> None:
                 worker = "ray::" if name.startswith("Ray") else sys.executable
                 found[name].append(timed(commands, worker))
             compare(out, given.rows)
-        show(found, given.rows)
+        rows = rows_of(found, given.rows)
+        show(rows)
+        figures.append(given, "parts", rows)
 
 
 def prepared(folder: Path, rows: int) -> tuple[Path, Path]:
@@ -129,19 +133,33 @@ def compare(out: Path, rows: int) -> None:
         print(f"{name}: {different} labels differ, largest difference of a score {largest:.1e}")
 
 
-def show(found: dict[str, list[tuple[float, float, float]]], rows: int) -> None:
-    """Print the medians."""
+def rows_of(found: dict[str, list[tuple[float, float, float]]], rows: int) -> list[figures.Row]:
+    """Return the medians of each way."""
     base, base_cpu, _ = (
         statistics.median(each) for each in zip(*found["predict_file"], strict=True)
     )
-    print("way | seconds | rows/s | overhead | cpu seconds | cpu overhead | memory in MB")
+    made = []
     for name, values in found.items():
         seconds, cpu, memory = (statistics.median(each) for each in zip(*values, strict=True))
         workers = 1 if name == "predict_file" else 2
-        print(
-            f"{name} | {seconds:.1f} | {rows / seconds:,.0f} | {workers * seconds / base - 1:+.1%} | "
-            f"{cpu:.1f} | {cpu / base_cpu - 1:+.1%} | {memory:.0f}"
-        )
+        row = {
+            "name": name,
+            "seconds": seconds,
+            "rows per second": rows / seconds,
+            "overhead %": 100 * (workers * seconds / base - 1),
+            "CPU seconds": cpu,
+            "CPU overhead %": 100 * (cpu / base_cpu - 1),
+            "MB": memory,
+        }
+        made.append(row)
+    return made
+
+
+def show(rows: list[figures.Row]) -> None:
+    """Print the medians."""
+    print(" | ".join(rows[0]))
+    for row in rows:
+        print(" | ".join(f"{value:,.1f}" if key != "name" else value for key, value in row.items()))
 
 
 if __name__ == "__main__":

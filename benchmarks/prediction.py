@@ -109,5 +109,5 @@ def _export_table(
     for row in table.rows:
         check = report.checks.get(row.name.rpartition(" ")[2])
         if check is not None:
-            row.notes["equal decisions"] = f"{check.equal_decisions:.1%}"
+            row.notes["equal decisions"] = round(check.equal_decisions, 4)
     return table

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import figures
 import pandas as pd
 
 from clx.ml import training_run
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tune", action="store_true", help="fine-tune the classifier too")
+    figures.add_options(parser)
     asked = parser.parse_args()
     train, test = (pd.read_csv(asked.folder / f"{part}.csv") for part in ("train", "test"))
     # Every label needs enough rows to draw from.
@@ -71,6 +73,7 @@ def main() -> None:
         seconds = time.monotonic() - started
         print(f"adapted on {asked.texts} texts in {seconds:.0f} s: {result.metrics}", flush=True)
         base = domain.base_model_name
+        table = []
         for rows in asked.rows:
             for name, model in (("base", base), ("adapted", domain.run_dir)):
                 found = [
@@ -78,12 +81,21 @@ def main() -> None:
                     for seed in range(asked.seeds)
                 ]
                 accuracy, f1 = zip(*found, strict=True)
+                row = {
+                    "name": name,
+                    "rows": rows,
+                    "accuracy": statistics.mean(accuracy),
+                    "lowest": min(accuracy),
+                    "highest": max(accuracy),
+                    "f1": statistics.mean(f1),
+                }
+                table.append(row)
                 print(
-                    f"{rows:3} rows per label  {name:8} accuracy {statistics.mean(accuracy):.3f} "
-                    f"({min(accuracy):.3f} to {max(accuracy):.3f})  "
-                    f"macro-F1 {statistics.mean(f1):.3f}",
+                    f"{rows:3} rows per label  {name:8} accuracy {row['accuracy']:.3f} "
+                    f"({row['lowest']:.3f} to {row['highest']:.3f})  macro-F1 {row['f1']:.3f}",
                     flush=True,
                 )
+        figures.append(asked, "pretraining", table)
 
 
 if __name__ == "__main__":

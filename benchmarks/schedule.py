@@ -185,6 +185,8 @@ def scenarios(base: Setting) -> Iterator[tuple[str, Setting]]:
 
 def main() -> None:
     """Read the command line, and print one table per scenario."""
+    import figures
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=Setting.rows)
     parser.add_argument("--workers", type=int, default=Setting.workers)
@@ -193,6 +195,7 @@ def main() -> None:
     )
     parser.add_argument("--overhead", type=float, default=Setting.overhead, help="seconds per part")
     parser.add_argument("--seeds", type=int, default=7)
+    figures.add_options(parser)
     arguments = parser.parse_args()
     base = Setting(
         arguments.rows,
@@ -204,6 +207,7 @@ def main() -> None:
     print(
         f"{base.rows:,} rows, {base.workers:,} workers, {base.rate:g} rows/s: {ideal:,.0f} s ideal"
     )
+    table: dict[int, figures.Row] = {size: {"name": f"{size:,}"} for size in SIZES}
     for title, setting in scenarios(base):
         print(f"\nFailures: {title}. Efficiency (share of the workers' time that is useful)")
         print(f"{'rows per part':>14}" + "".join(f"{PLANS[plan]:>40}" for plan in PLANS))
@@ -215,8 +219,10 @@ def main() -> None:
                 middle = statistics.median(each.efficiency for each in found)
                 paid = statistics.median(each.paid for each in found)
                 seconds = statistics.median(each.seconds for each in found)
+                table[size][f"{title}: {plan}"] = middle
                 cells.append(f"{middle:>14.0%} {seconds:>9,.0f} s, paid {paid:>5.0%}")
             print(f"{size:>14,}" + "".join(f"{each:>40}" for each in cells), flush=True)
+    figures.append(arguments, f"schedule, {base.rate:g} rows/s", list(table.values()))
 
 
 if __name__ == "__main__":

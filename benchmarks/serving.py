@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import figures
 import psutil
 from serving_clients import ask, body, cpu_seconds, hold_open, resources
 from texts import mixed_texts
@@ -85,27 +86,43 @@ def started(*command: Any) -> Iterator[tuple[int, int]]:
                 worker.kill()
 
 
-def throughput(name: str, command: list[Any], texts: list[str], counts: Any, path: str) -> Any:
-    """Print texts per second for each number of clients, and return texts per (CPU) second at 32."""
-    found = {}
+def throughput(
+    name: str, command: list[Any], texts: list[str], counts: tuple[int, ...], path: str
+) -> list[figures.Row]:
+    """Print and return the rates and waiting times for each number of clients."""
+    rows = []
     with started(*command) as (port, pid):
         for clients in counts:
             before = cpu_seconds(pid)
             load = ask(port, path, [body(text) for text in texts], clients)
             used = cpu_seconds(pid) - before
-            found[clients] = len(texts) / load.wall, len(texts) / max(used, 1e-9)
+            row = {
+                "name": name,
+                "clients": clients,
+                "texts per second": len(texts) / load.wall,
+                "texts per CPU second": len(texts) / used if used else None,
+                "median ms": load.percentile(0.5),
+                "99th percentile ms": load.percentile(0.99),
+            }
+            rows.append(row)
             wrong = sum(status != 200 for status in load.statuses)
             print(
-                f"{name:24} {clients:4} clients {found[clients][0]:7.1f} texts/s "
-                f"{found[clients][1]:7.1f} texts/CPU s  p50 {load.percentile(0.5):7.1f} ms "
-                f"p99 {load.percentile(0.99):7.1f} ms  not answered {wrong}",
+                f"{name:24} {clients:4} clients {row['texts per second']:7.1f} texts/s "
+                f"{row['texts per CPU second'] or float('nan'):7.1f} texts/CPU s  "
+                f"p50 {row['median ms']:7.1f} ms p99 {row['99th percentile ms']:7.1f} ms  "
+                f"not answered {wrong}",
                 flush=True,
             )
-    return found[32]
+    return rows
 
 
-def offline(run: Any, texts: list[str], backend: str) -> tuple[float, float]:
-    """Return texts per second, and per CPU second, of ``run.predict`` with one thread."""
+def times(rows: list[figures.Row], other: figures.Row, key: str = "texts per second") -> float:
+    """Return how many times the other's rate the rate with 32 clients is."""
+    return next(row[key] for row in rows if row["clients"] == 32) / other[key]
+
+
+def offline(run: Any, texts: list[str], backend: str) -> figures.Row:
+    """Print and return the rates of ``run.predict`` with one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -113,7 +130,16 @@ def offline(run: Any, texts: list[str], backend: str) -> tuple[float, float]:
     run.predict(texts[:8], backend=backend)
     wall, used = time.monotonic(), time.process_time()
     run.predict(texts, backend=backend)
-    return len(texts) / (time.monotonic() - wall), len(texts) / (time.process_time() - used)
+    row = {
+        "name": "offline predict",
+        "texts per second": len(texts) / (time.monotonic() - wall),
+        "texts per CPU second": len(texts) / (time.process_time() - used),
+    }
+    print(
+        f"{row['name']:24}              {row['texts per second']:7.1f} texts/s "
+        f"{row['texts per CPU second']:7.1f} texts/CPU s"
+    )
+    return row
 
 
 def swapped(port: int, run: Any, texts: list[str], requests: int, backend: str) -> None:
@@ -168,6 +194,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=256)
     parser.add_argument("--seconds", type=float, help="of good and bad requests [30, or 900]")
     parser.add_argument("--backend", default="torch", choices=["torch", "onnx", "onnx-int8"])
+    figures.add_options(parser)
     given = parser.parse_args()
     requests, seconds, connections = (20_000, 900, 10_000) if given.full else (1000, 30, 1000)
     seconds = given.seconds or seconds
@@ -176,26 +203,28 @@ def main() -> None:
         run = trained_run(Path(name))
         if given.backend != "torch":
             run.export("onnx", texts=texts[:64])
-        wall, cpu = offline(run, texts, given.backend)
-        print(f"{'offline predict':24}              {wall:7.1f} texts/s {cpu:7.1f} texts/CPU s")
+        base = offline(run, texts, given.backend)
         own = ["-m", "clx", "serve", run.run_dir, "--port", "PORT", "--threads", 1]
         own += ["--backend", given.backend]
-        speed, per_cpu = throughput("clx serve", own, texts, CLIENTS, "/predict")
-        print(f"  against offline: {per_cpu / cpu:.2f} per CPU second (goal 0.9), ", end="")
-        print(f"{speed / wall:.2f} in wall time (goal 0.6)")
+        served = throughput("clx serve", own, texts, CLIENTS, "/predict")
+        per_cpu = times(served, base, "texts per CPU second")
+        print(f"  against offline: {per_cpu:.2f} per CPU second (goal 0.9), ", end="")
+        print(f"{times(served, base):.2f} in wall time (goal 0.6)")
         # The others take all processors, so clx serve does too where it is compared with them.
         all_threads = [*own[:6], "--backend", given.backend]
-        speed, _ = throughput("clx serve, all threads", all_threads, texts, [32], "/predict")
+        whole = throughput("clx serve, all threads", all_threads, texts, (32,), "/predict")
+        rows = [base, *served, *whole]
         model, few = run.run_dir / "model", texts[: max(64, len(texts) // 2)]
-        other, _ = throughput(
-            "FastAPI + pipeline", ["-c", TUTORIAL, model, "PORT"], few, [32], "/predict"
+        rows += throughput(
+            "FastAPI + pipeline", ["-c", TUTORIAL, model, "PORT"], few, (32,), "/predict"
         )
-        print(f"  clx serve is {speed / other:.1f} times as fast (goal 5)")
+        print(f"  clx serve is {times(whole, rows[-1]):.1f} times as fast (goal 5)")
         if importlib.util.find_spec("litserve") is not None:
             script = Path(name) / "lit.py"
             script.write_text(LITSERVE)
-            other, _ = throughput("LitServe", [script, model, "PORT"], texts, [32], "/predict")
-            print(f"  clx serve is {speed / other:.1f} times as fast (goal 1.5)")
+            rows += throughput("LitServe", [script, model, "PORT"], texts, (32,), "/predict")
+            print(f"  clx serve is {times(whole, rows[-1]):.1f} times as fast (goal 1.5)")
+        figures.append(given, f"serving, {given.backend}", rows)
         with started(*own) as (port, pid):
             swapped(port, run, texts, requests, given.backend)
             soak(port, pid, texts, seconds)

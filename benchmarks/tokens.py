@@ -25,6 +25,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import figures
+
 HERE = Path(__file__).resolve().parent
 SPACY = HERE / "peers" / "scripts" / "peer_spacy_spans.py"
 
@@ -196,6 +198,7 @@ def main() -> None:
     parser.add_argument("--dev", action="store_true")
     parser.add_argument("--only", default=",".join(CONTENDERS))
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
+    figures.add_options(parser)
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -214,6 +217,7 @@ def main() -> None:
     else:
         test = rows_of(given.data / "test.jsonl")
     train = [row for row in train if not overlaps(row)][: given.rows]
+    table = []
     with tempfile.TemporaryDirectory() as folder:
         for name in given.only.split(","):
             out, path = Path(folder) / f"{name}.json", Path(folder) / "job.json"
@@ -237,6 +241,9 @@ def main() -> None:
                 "load": round(os.getloadavg()[0], 1),
             }
             print(json.dumps(line), flush=True)
+            low, high = line["interval"]
+            table.append({"name": name, "low": low, "high": high, **line})
+    figures.append(given, "tokens, dev" if given.dev else "tokens", table)
 
 
 if __name__ == "__main__":

@@ -211,7 +211,9 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
                 times[name].append(seconds)
                 accuracy[name].append(right)
         overhead = _overhead(Path(folder), rounds)
-    notes = {name: {"accuracy": f"{statistics.median(accuracy[name]):.3f}"} for name in contestants}
+    notes = {
+        name: {"accuracy": round(statistics.median(accuracy[name]), 3)} for name in contestants
+    }
     rows = rows_of(times, yardstick, {"run.train": 2.5}, notes)
     return [
         Table(f"training, {len(data.train)} rows, {epochs} epochs", yardstick, rows),

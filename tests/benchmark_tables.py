@@ -1,4 +1,4 @@
-"""Write the tables of the logged benchmark trials into their pages of docs/background."""
+"""Write the tables of logged benchmarks into their pages of docs/."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "benchmarks"))
+
+import figure_tables
+import figures
+
 PAGES = {
     "benchmarks/quality/table.py": ROOT / "docs" / "background" / "defaults.md",
     "benchmarks/peers/table.py": ROOT / "docs" / "background" / "peers.md",
 }
 """The programs that print tables, and the pages that have them."""
+MARKED = {ROOT / "docs" / name: made for name, made in figure_tables.layouts().items()}
+"""The pages with marks for tables of logged figures, and their layouts by name."""
 TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 
 
@@ -43,6 +50,17 @@ def page(text: str, tables: list[str]) -> str:
     return text
 
 
+def marked_page(path: Path, layouts: dict[str, figure_tables.Layout]) -> str:
+    """Return a page with the newest logged figures."""
+    try:
+        return figure_tables.page(path.read_text(encoding="utf-8"), layouts, figures.newest())
+    except ValueError as error:
+        raise ValueError(f"{path.relative_to(ROOT)}: {error}") from error
+
+
 if __name__ == "__main__":
     for program, path in PAGES.items():
         path.write_text(page(path.read_text(encoding="utf-8"), made(program)), encoding="utf-8")
+    for path, layouts in MARKED.items():
+        if path.is_file():
+            path.write_text(marked_page(path, layouts), encoding="utf-8")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 import warnings
@@ -19,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+sys.path.append(str(Path(__file__).parents[1]))
 
+import figures
 import torch
 
 import data
@@ -34,7 +37,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Print a line for each training."""
+    """Print a line for each training, and log a row for each set and seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
@@ -43,13 +46,16 @@ def main() -> None:
     parser.add_argument("--max-length", type=int, default=data.CUT, metavar="TOKENS")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    figures.add_options(parser)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     print("bf16 in hardware:", torch.cpu.get_capabilities().get("avx512_bf16"), flush=True)
+    table = []
     for name in arguments.sets:
         train, dev = data.load(name, arguments.data, arguments.cache)
         for seed in arguments.seeds:
             rows = data.few(train, arguments.a_label, seed)
+            line: figures.Row = {"name": name, "rows": len(rows), "seed": seed}
             for way in arguments.ways:
                 options = WAYS[way]
                 given = {"seed": seed, "disable_tqdm": True, **options.get("training_args", {})}
@@ -66,12 +72,17 @@ def main() -> None:
                     run.train(rows)
                     seconds = time.process_time() - started
                     metrics = run.evaluate(dev).metrics
+                line[f"score, {way}"] = metrics[data.metric(name)]
+                line[f"seconds, {way}"] = seconds
                 print(
                     f"{name:16} {len(rows)} rows, seed {seed}, {way:10}: "
                     f"{metrics[data.metric(name)]:.4f}, log-loss {metrics['log_loss']:.3f}, "
                     f"{seconds:.0f} s",
                     flush=True,
                 )
+            line["ratio"] = seconds / line[f"seconds, {arguments.ways[0]}"]
+            table.append(line)
+    figures.append(arguments, f"cheaper, {' against '.join(arguments.ways)}", table)
 
 
 if __name__ == "__main__":
