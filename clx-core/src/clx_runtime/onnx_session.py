@@ -76,8 +76,19 @@ class OnnxSession:
         Args:
             feeds: input → token ids or the like, shape (texts, tokens).
         """
-        output: np.ndarray[Any, Any] = self._session.run(["logits"], dict(feeds))[0]
-        return output
+        return self.outputs(feeds, ["logits"])[0]
+
+    def outputs(
+        self, feeds: Mapping[str, Any], names: Sequence[str]
+    ) -> list[np.ndarray[Any, Any]]:
+        """Return some outputs for one batch.
+
+        Args:
+            feeds: as for a call.
+            names: the outputs.
+        """
+        found: list[np.ndarray[Any, Any]] = self._session.run(list(names), dict(feeds))
+        return found
 
 
 def _options(runtime: Any, threads: int | None) -> Any:

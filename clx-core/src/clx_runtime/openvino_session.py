@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,12 +74,23 @@ class OpenVinoSession:
         Args:
             feeds: input → token ids or the like, shape (texts, tokens).
         """
+        return self.outputs(feeds, ["logits"])[0]
+
+    def outputs(
+        self, feeds: Mapping[str, Any], names: Sequence[str]
+    ) -> list[np.ndarray[Any, Any]]:
+        """Return some outputs for one batch.
+
+        Args:
+            feeds: as for a call.
+            names: the outputs.
+        """
         try:
             with self._lock:
-                output: np.ndarray[Any, Any] = self._request.infer(dict(feeds))["logits"]
+                found = self._request.infer(dict(feeds))
+                return [found[name] for name in names]
         except RuntimeError as error:
             raise _failure(error) from error
-        return output
 
 
 def _read(openvino: Any, model: Path | bytes) -> Any:
