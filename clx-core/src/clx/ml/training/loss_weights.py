@@ -13,6 +13,7 @@ from clx.ml.model.head.class_weights import label_weights
 from clx.ml.model.head.label_texts import label_names_of
 from clx.ml.model.head.layer import label_kind_of
 from clx.ml.task.option_checks import unknown_labels
+from clx.ml.training.token_weights import labels_tokens, use_token_weights
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def use_class_weights(
     """Give the Trainer a loss with label weights, if the user set any, and with rows' targets.
 
     Returns:
-        The label weights for the probe, None if the user set none. If training rows are ``windows``
+        The label weights for the probe, None if the user set none or tokens have labels. If training rows are ``windows``
         of texts, these weights are computed from whole texts.
 
     Raises:
@@ -45,6 +46,9 @@ def use_class_weights(
             f"class_weights cannot be used with the task {task.name!r}: its trainer_class "
             f"({task.trainer_class.__name__}) computes its own loss"
         )
+    if labels_tokens(task):
+        use_token_weights(task, trainer, dataset)
+        return None
     kind = label_kind_of(trainer.model, dataset)
     if kind not in ("single", "multi"):
         raise ConfigError(
