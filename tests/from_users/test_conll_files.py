@@ -1,13 +1,13 @@
-"""Somebody had CoNLL files, as most data sets of named entities have, and had to write a reader first."""
+"""Somebody had CoNLL files, as most data sets of named entities do, and clx could not read them."""
 
 import json
 
 import pytest
 
+from cli_helpers import Cli
 from clx.errors import DataFormatError
 from clx.ml import training_run
 from clx.testing import make_tiny_model
-from cli_helpers import Cli
 
 SENTENCES = "\n\n".join(
     f"{who} NNP B-person\nlives VB O\nin IN O\n{where} NNP B-place"
@@ -46,7 +46,16 @@ def test_a_file_is_trained_evaluated_and_predicted(files):
 def test_the_command_line_reads_it_too(files, capsys, monkeypatch):
     clx = Cli(capsys, monkeypatch)
     base = f"base_model_name={files / 'base'}"
-    clx("train", "ner", "people", files / "train.conll", "--set", base, "--set", "training_args.max_steps=1")
+    clx(
+        "train",
+        "ner",
+        "people",
+        files / "train.conll",
+        "--set",
+        base,
+        "--set",
+        "training_args.max_steps=1",
+    )
     assert clx.status == 0, clx.err
     (files / "wrong.conll").write_text("Ada NNP B-person\nlives VB\n")
     assert clx("evaluate", "people", files / "wrong.conll").status == 2

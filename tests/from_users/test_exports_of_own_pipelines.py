@@ -38,7 +38,9 @@ class TagPipeline(Pipeline):
     def postprocess(self, outputs):
         scores = outputs["logits"][0][outputs["mask"][0].bool()].softmax(dim=-1)
         best = scores.argmax(dim=-1).tolist()
-        return [{"tag": tag, "score": float(row[tag])} for tag, row in zip(best, scores, strict=True)]
+        return [
+            {"tag": tag, "score": float(row[tag])} for tag, row in zip(best, scores, strict=True)
+        ]
 
 
 class TagRun(TrainingRun):

@@ -67,5 +67,7 @@ def test_the_loss_is_weighted(known_models, weights, of_tag):
 
 
 def test_a_label_that_the_data_lacks(known_models):
-    with pytest.raises(ConfigError, match="class_weights has 'plac', which is not a label; did you"):
+    with pytest.raises(
+        ConfigError, match="class_weights has 'plac', which is not a label; did you"
+    ):
         trained(known_models[16], {"plac": 2})

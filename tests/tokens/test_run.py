@@ -246,6 +246,8 @@ def test_labels_are_renamed_and_a_run_is_continued(run, tmp_path):
 
 
 def test_what_is_not_possible_says_so(run):
-    with pytest.raises(ClxError, match=r"cannot be merged.*Change the labels in the data, and train"):
+    with pytest.raises(
+        ClxError, match=r"cannot be merged.*Change the labels in the data, and train"
+    ):
         run.merge_labels({"any": ["person", "place"]}, DATA)
     assert isinstance(run, TrainingRun)

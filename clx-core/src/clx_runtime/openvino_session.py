@@ -76,9 +76,7 @@ class OpenVinoSession:
         """
         return self.outputs(feeds, ["logits"])[0]
 
-    def outputs(
-        self, feeds: Mapping[str, Any], names: Sequence[str]
-    ) -> list[np.ndarray[Any, Any]]:
+    def outputs(self, feeds: Mapping[str, Any], names: Sequence[str]) -> list[np.ndarray[Any, Any]]:
         """Return some outputs for one batch.
 
         Args:

@@ -56,8 +56,8 @@ class Settings:
         decision: the decision rule as plain values; None for a task that has none.
         python: the methods of the task that make predictions in Python, so that only clx and the
             task's package can.
-        outputs: output of the model → the names of its axes, for a task with a pipeline of its own. Empty
-            for the text-classification pipeline, which needs the logits of texts only.
+        outputs: output of the model → the names of its axes, for a task with a pipeline of its own.
+            Empty for the text-classification pipeline, which needs the logits of texts only.
     """
 
     inputs: list[str]

@@ -53,7 +53,9 @@ def test_compressed_files_encodings_and_folders(tmp_path):
     line = "Zoë B-person\n\nmañana O\n"
     expected = ["Zoë", "mañana"]
     (tmp_path / "a.conll.gz").write_bytes(gzip.compress(line.encode("utf-8-sig")))
-    assert [row["text"] for row in open_rows(tmp_path / "a.conll.gz").table().to_pylist()] == expected
+    assert [
+        row["text"] for row in open_rows(tmp_path / "a.conll.gz").table().to_pylist()
+    ] == expected
     with pytest.warns(DataWarning, match="encoding="):
         found = rows_of(tmp_path / "b.conll", line.encode("cp1252"))
     assert [row["text"] for row in found] == expected

@@ -62,7 +62,10 @@ class SavedSource:
                 backend,
                 self._device,
                 self._threads,
-                lambda exported: (pipe_over(exported, run, directory, run.tokenizer), run.tokenizer),
+                lambda exported: (
+                    pipe_over(exported, run, directory, run.tokenizer),
+                    run.tokenizer,
+                ),
             )
         self._set_threads()
         # The weights are checked to be those of the run that was opened.

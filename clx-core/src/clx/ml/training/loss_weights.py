@@ -31,8 +31,8 @@ def use_class_weights(
     """Give the Trainer a loss with label weights, if the user set any, and with rows' targets.
 
     Returns:
-        The label weights for the probe, None if the user set none or tokens have labels. If training rows are ``windows``
-        of texts, these weights are computed from whole texts.
+        The label weights for the probe, None if the user set none or tokens have the labels. If training
+        rows are ``windows`` of texts, these weights are computed from whole texts.
 
     Raises:
         ConfigError: the task or its labels cannot have weights, or soft labels.

@@ -50,9 +50,7 @@ def use_token_weights(task: Task, trainer: Trainer, dataset: Dataset) -> None:
         ]
     else:
         of_tag = _balanced(labels, _counts(dataset, len(tags)))
-    of_tokens = weighted_loss(
-        torch.tensor(of_tag), "single", trainer.args.label_smoothing_factor
-    )
+    of_tokens = weighted_loss(torch.tensor(of_tag), "single", trainer.args.label_smoothing_factor)
 
     def loss(outputs: Any, given: Tensor, num_items_in_batch: Any = None) -> Tensor:
         logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]

@@ -116,7 +116,9 @@ def _problem(fields: list[str], first: int, columns: int) -> str | None:
     if len(fields) == 1:
         return f"has no tag: {cell(fields[0])}"
     if len(fields) != columns:
-        return f"has {len(fields)} columns, and line {first} has {columns}: {cell(' '.join(fields))}"
+        return (
+            f"has {len(fields)} columns, and line {first} has {columns}: {cell(' '.join(fields))}"
+        )
     if not fields[0].strip():
         return f"has no word before the tag {cell(fields[-1])}"
     if not TAG.fullmatch(fields[-1]):
