@@ -1,6 +1,7 @@
 """The export of a run: the same spans as with torch, through every method that predicts."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,18 @@ def test_arguments_are_those_of_the_pipeline(exported):
     )
     with pytest.raises(UnknownArgumentError, match="did you mean 'stride'"):
         run.predict("ada", backend="onnx", strid=2)
+
+
+def test_an_export_keeps_up_with_new_names(exported, tmp_path):
+    shutil.copytree(exported[0].run_dir, tmp_path / "known")
+    run = training_run(load=tmp_path / "known")
+    run.rename_labels({"person": "human"})
+    opened = training_run(load=tmp_path / "known")
+    expected = opened.predict(LONG)
+    assert {span["label"] for spans in expected for span in spans} == {"human", "place"}
+    assert same(opened.predict(LONG, backend="onnx"), expected)
+    opened.set_decisions(thresholds=1.0)
+    assert not any(opened.predict(LONG, backend="onnx"))
 
 
 def test_the_runtime_names_what_it_lacks(exported, tmp_path):
