@@ -11,7 +11,7 @@ from transformers import (
     Pipeline,
 )
 
-from clx.errors import ExportError
+from clx.errors import ExportError, UnknownArgumentError
 from clx.ml import TrainingRun, task_registry, training_run
 from clx.ml.task.checks import task_problems
 from clx_runtime import load
@@ -132,6 +132,8 @@ def test_predictions_are_those_of_torch(tiny_model, registered, task):
     found = opened.predict(rows, backend="onnx")
     assert found == [numbers(each) for each in expected]
     assert len(opened.predict(rows, backend="onnx-int8")) == len(rows)
+    with pytest.raises(UnknownArgumentError, match="there is no argument 'top_p'"):
+        opened.predict(rows, backend="onnx", top_p=1)
     with pytest.raises(ExportError, match="its pipeline"):
         load(run.run_dir)
 

@@ -69,6 +69,8 @@ class OnnxSession:
             _options(runtime, threads),
             providers=providers,
         )
+        # The exporters leave out inputs that do not change the outputs.
+        self._inputs = [each.name for each in self._session.get_inputs()]
 
     def __call__(self, feeds: Mapping[str, Any]) -> np.ndarray[Any, Any]:
         """Return the logits of one batch, shape (texts, labels).
@@ -85,7 +87,8 @@ class OnnxSession:
             feeds: as for a call.
             names: the outputs.
         """
-        found: list[np.ndarray[Any, Any]] = self._session.run(list(names), dict(feeds))
+        read = {name: feeds[name] for name in self._inputs}
+        found: list[np.ndarray[Any, Any]] = self._session.run(list(names), read)
         return found
 
 

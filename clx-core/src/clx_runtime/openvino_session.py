@@ -65,6 +65,8 @@ class OpenVinoSession:
                 _read(openvino, model), "CPU", _options(threads)
             )
             self._request = compiled.create_infer_request()
+            # The exporters leave out inputs that do not change the outputs.
+            self._inputs = [each.any_name for each in compiled.inputs]
         except RuntimeError as error:
             raise _failure(error) from error
 
@@ -85,7 +87,7 @@ class OpenVinoSession:
         """
         try:
             with self._lock:
-                found = self._request.infer(dict(feeds))
+                found = self._request.infer({name: feeds[name] for name in self._inputs})
                 return [found[name] for name in names]
         except RuntimeError as error:
             raise _failure(error) from error

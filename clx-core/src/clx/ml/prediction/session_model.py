@@ -25,7 +25,10 @@ class SessionModel(torch.nn.Module):
         config: the config.
         device: where its inputs and outputs are, the CPU. The session may compute elsewhere.
         dtype: the type of its outputs.
+        input_modalities: what it reads, for the repr of a pipeline.
     """
+
+    input_modalities = ("text",)
 
     def __init__(self, exported: ExportedModel, config: Any) -> None:
         super().__init__()

@@ -38,10 +38,12 @@ def use_token_weights(task: Task, trainer: Trainer, dataset: Dataset) -> None:
     """
     tags = [str(name) for name in label_names_of(trainer.model)]
     labels = [tag[2:] if tag[:2] in ("B-", "I-") else tag for tag in tags]
+    # The names that the check of the options accepts.
+    known = getattr(task, "label_names", None) or [*dict.fromkeys(labels + tags)]
     raise_problems(
         ConfigError,
         "class_weights cannot be used:",
-        unknown_labels("class_weights", task.class_weights, list(dict.fromkeys(labels + tags))),
+        unknown_labels("class_weights", task.class_weights, known),
     )
     if isinstance(task.class_weights, dict):
         given = {str(name): float(weight) for name, weight in task.class_weights.items()}
