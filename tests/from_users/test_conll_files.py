@@ -45,9 +45,8 @@ def test_a_file_is_trained_evaluated_and_predicted(files):
 
 def test_the_command_line_reads_it_too(files, capsys, monkeypatch):
     clx = Cli(capsys, monkeypatch)
-    base = f"base_model_name={files / 'base'}"
-    steps = "training_args.max_steps=1"
-    clx("train", "ner", "people", files / "train.conll", "--set", base, "--set", steps)
+    options = ["--base-model", files / "base", "--set", "training_args.max_steps=1"]
+    clx("train", "ner", "people", files / "train.conll", *options)
     assert clx.status == 0, clx.err
     (files / "wrong.conll").write_text("Ada NNP B-person\nlives VB\n")
     assert clx("evaluate", "people", files / "wrong.conll").status == 2

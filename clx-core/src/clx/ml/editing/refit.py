@@ -106,7 +106,7 @@ def head_to_refit(task: Task, model: PreTrainedModel, split: Split) -> LastLayer
     if kind is None:
         raise ModelError(
             f"The labels of the task {task.name!r} cannot be merged: its rows have neither one label "
-            f"nor a list of labels each. Change the labels in the data, and train"
+            f"nor a list of labels each"
         )
     return LastLayer(layer, kind)
 

@@ -13,7 +13,8 @@ from clx.ml.model.head.class_weights import label_weights
 from clx.ml.model.head.label_texts import label_names_of
 from clx.ml.model.head.layer import label_kind_of
 from clx.ml.task.option_checks import unknown_labels
-from clx.ml.training.token_weights import labels_tokens, use_token_weights
+from clx.ml.task.predicting import labels_tokens
+from clx.ml.training.token_weights import use_token_weights
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:

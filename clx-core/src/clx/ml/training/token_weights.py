@@ -12,7 +12,6 @@ from clx.ml.model.head.class_weights import MAX_BALANCED, weighted_loss
 from clx.ml.model.head.label_texts import label_names_of
 from clx.ml.spans import IGNORED
 from clx.ml.task.option_checks import unknown_labels
-from clx.ml.task.predicting import pipeline_task
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
     from clx.ml.task.task import Task
 
 OUTSIDE = "O"
-
-
-def labels_tokens(task: Task) -> bool:
-    """Return whether a task labels tokens."""
-    return pipeline_task(task) == "token-classification"
 
 
 def use_token_weights(task: Task, trainer: Trainer, dataset: Dataset) -> None:
