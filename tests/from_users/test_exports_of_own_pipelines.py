@@ -3,8 +3,11 @@
 Such a task names the outputs that its pipeline reads. The pipeline then runs with the exported model.
 """
 
+import copy
+
 import pandas as pd
 import pytest
+import torch
 from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -136,6 +139,24 @@ def test_predictions_are_those_of_torch(tiny_model, registered, task):
         opened.predict(rows, backend="onnx", top_p=1)
     with pytest.raises(ExportError, match="its pipeline"):
         load(run.run_dir)
+
+
+@pytest.mark.parametrize("shift", [0.01, 50.0], ids=["other scores", "other tags"])
+def test_a_model_that_answers_otherwise_is_refused(tiny_model, monkeypatch, shift):
+    from clx.ml.prediction import onnx_files
+
+    original = onnx_files.write_onnx
+
+    def wrong(model, inputs, path, outputs):
+        changed = copy.deepcopy(model)
+        changed.classifier.bias.data += torch.tensor([0.0, 0.0, shift])
+        original(changed, inputs, path, outputs)
+
+    monkeypatch.setattr(onnx_files, "write_onnx", wrong)
+    run = trained(TagRun, tiny_model)
+    with pytest.raises(ExportError, match="answers differently"):
+        run.export("onnx", texts=TEXTS)
+    assert not (run.run_dir / "onnx").exists()
 
 
 def test_a_pipeline_that_reads_more_than_the_outputs(tiny_model):
