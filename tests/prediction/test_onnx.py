@@ -299,12 +299,12 @@ def test_a_model_that_answers_otherwise_is_refused(trained, monkeypatch):
 
     original = onnx_files.write_onnx
 
-    def wrong(model, inputs, path):
+    def wrong(model, inputs, path, outputs):
         import copy
 
         changed = copy.deepcopy(model)
         changed.classifier.bias.data += 1 + changed.classifier.bias.data.new_tensor([0.0, 1.0])
-        original(changed, inputs, path)
+        original(changed, inputs, path, outputs)
 
     monkeypatch.setattr(onnx_files, "write_onnx", wrong)
     run = training_run(load=trained)

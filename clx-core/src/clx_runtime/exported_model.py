@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,7 @@ from clx_runtime.windows import pooled
 if TYPE_CHECKING:
     import numpy as np
 
-Session = Callable[[Mapping[str, Any]], "np.ndarray[Any, Any]"]
-"""Returns the logits of one batch, shape (texts, labels), for input → array (texts, tokens)."""
+Session = OnnxSession | OpenVinoSession
 
 
 class ExportedModel:
@@ -108,10 +107,21 @@ class ExportedModel:
 
     def logits(self, encodings: Sequence[Any]) -> np.ndarray[Any, Any]:
         """Return the logits of one batch, shape (texts, labels)."""
-        feeds = self.feeds(encodings)
+        return self._opened()(self.feeds(encodings))
+
+    def outputs(self, feeds: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the outputs that the settings name, for a batch of a pipeline of the task's own.
+
+        Args:
+            feeds: input → array, shape (texts, tokens).
+        """
+        names = list(self.settings.outputs)
+        return dict(zip(names, self._opened().outputs(feeds, names), strict=True))
+
+    def _opened(self) -> Session:
         with self._lock:
             session = self._session = self._session or self._open()
-        return session(feeds)
+        return session
 
     def feeds(self, encodings: Sequence[Any]) -> dict[str, np.ndarray[Any, Any]]:
         """Return the inputs of one batch: input → array, shape (texts, tokens)."""
@@ -126,7 +136,5 @@ class ExportedModel:
         return {name: padded(rows[name], fill[name], side) for name in names}
 
 
-def _session(
-    export: Export, backend: str, device: str | None, threads: int | None
-) -> OnnxSession | OpenVinoSession:
+def _session(export: Export, backend: str, device: str | None, threads: int | None) -> Session:
     return open_session(backend, export.weights[backend](), device, threads)

@@ -69,6 +69,8 @@ class OnnxSession:
             _options(runtime, threads),
             providers=providers,
         )
+        # The exporters leave out inputs that do not change the outputs.
+        self._inputs = [each.name for each in self._session.get_inputs()]
 
     def __call__(self, feeds: Mapping[str, Any]) -> np.ndarray[Any, Any]:
         """Return the logits of one batch, shape (texts, labels).
@@ -76,8 +78,18 @@ class OnnxSession:
         Args:
             feeds: input → token ids or the like, shape (texts, tokens).
         """
-        output: np.ndarray[Any, Any] = self._session.run(["logits"], dict(feeds))[0]
-        return output
+        return self.outputs(feeds, ["logits"])[0]
+
+    def outputs(self, feeds: Mapping[str, Any], names: Sequence[str]) -> list[np.ndarray[Any, Any]]:
+        """Return some outputs for one batch.
+
+        Args:
+            feeds: as for a call.
+            names: the outputs.
+        """
+        read = {name: feeds[name] for name in self._inputs}
+        found: list[np.ndarray[Any, Any]] = self._session.run(list(names), read)
+        return found
 
 
 def _options(runtime: Any, threads: int | None) -> Any:

@@ -149,6 +149,12 @@ def refuse_python(settings: Settings, name: str) -> None:
     Raises:
         ExportError: the message names the methods.
     """
+    if settings.outputs:
+        methods = names(["its pipeline", *settings.python])
+        raise ExportError(
+            f"The run {name!r} needs the Python code of its task {settings.task!r} to predict "
+            f"({methods}), which is not in an export: predict with clx"
+        )
     if settings.python:
         raise ExportError(
             f"The run {name!r} needs the Python code of its task {settings.task!r} to predict "

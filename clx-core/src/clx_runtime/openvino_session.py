@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,8 @@ class OpenVinoSession:
                 _read(openvino, model), "CPU", _options(threads)
             )
             self._request = compiled.create_infer_request()
+            # The exporters leave out inputs that do not change the outputs.
+            self._inputs = [each.any_name for each in compiled.inputs]
         except RuntimeError as error:
             raise _failure(error) from error
 
@@ -74,12 +76,21 @@ class OpenVinoSession:
         Args:
             feeds: input → token ids or the like, shape (texts, tokens).
         """
+        return self.outputs(feeds, ["logits"])[0]
+
+    def outputs(self, feeds: Mapping[str, Any], names: Sequence[str]) -> list[np.ndarray[Any, Any]]:
+        """Return some outputs for one batch.
+
+        Args:
+            feeds: as for a call.
+            names: the outputs.
+        """
         try:
             with self._lock:
-                output: np.ndarray[Any, Any] = self._request.infer(dict(feeds))["logits"]
+                found = self._request.infer({name: feeds[name] for name in self._inputs})
+                return [found[name] for name in names]
         except RuntimeError as error:
             raise _failure(error) from error
-        return output
 
 
 def _read(openvino: Any, model: Path | bytes) -> Any:

@@ -26,8 +26,11 @@ MODEL_FILES = tuple(dict.fromkeys(FILES.values()))
 TOKENIZER = "tokenizer.json"
 SETTINGS = "settings.json"
 REPORT = "report.json"
-SCHEMA_VERSION = 2
-"""Version 2 added the entries for deciding without the task: ``decision`` and those after it."""
+SCHEMA_VERSION = 3
+"""Version 2 added the entries for deciding without the task, ``decision`` and ``python``.
+
+Version 3 added ``outputs``. An export without them is written as version 2, which older versions read.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Settings:
         decision: the decision rule as plain values; None for a task that has none.
         python: the methods of the task that make predictions in Python, so that only clx and the
             task's package can.
+        outputs: output of the model → the names of its axes, for a task with a pipeline of its own.
+            Empty for the text-classification pipeline, which needs the logits of texts only.
     """
 
     inputs: list[str]
@@ -72,10 +77,14 @@ class Settings:
     strict_length: bool = False
     decision: dict[str, Any] | None = None
     python: list[str] = field(default_factory=list)
+    outputs: dict[str, list[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``settings.json``."""
-        return {"schema_version": SCHEMA_VERSION, **vars(self)}
+        values = dict(vars(self))
+        if not self.outputs:
+            del values["outputs"]
+        return {"schema_version": SCHEMA_VERSION if self.outputs else 2, **values}
 
 
 def read_settings(folder: Path) -> Settings:

@@ -106,7 +106,6 @@ class SpanPipeline(TokenClassificationPipeline):  # type: ignore[misc]
             starts += [start for _, start, _ in places.tokens]
             ends += [end for _, _, end in places.tokens]
         scored = scored_units(torch.cat(rows).numpy(), starts, ends, strategy)
-        scored = scored_units(torch.cat(rows).numpy(), starts, ends, strategy)
         text = all_outputs[0]["places"].text
         return [
             {**span, "text": text[span["start"] : span["end"]]}

@@ -62,7 +62,7 @@ class TokenClassificationRun(TrainingRun):
         "stride",
     ]
     dataset_cols = ["input_ids", "attention_mask", "labels", "starts", "ends", "window"]
-    pipeline_args = {"task": "token-classification"}
+    onnx_outputs = {"logits": ("texts", "tokens", "labels")}
     # Measured: docs/background/defaults.md, "Steps of a training on few rows".
     min_steps = 700
 
@@ -149,20 +149,23 @@ class TokenClassificationRun(TrainingRun):
         """Return a model that scores ``O``, ``B-…`` and ``I-…`` for each token."""
         from transformers import AutoModelForTokenClassification
 
+        return AutoModelForTokenClassification.from_pretrained(
+            model_name, **label_maps(bio_labels(self.label_names)), **self.model_args
+        )
+
+    @property
+    def pipeline_args(self) -> Any:
+        """The arguments of the pipeline; a property, because the import of its class takes seconds."""
         from clx_tasks_tokens.pipeline import SpanPipeline
 
-        # The class attribute cannot name this class, whose import takes seconds.
-        vars(self)["pipeline_args"] = {
-            **type(self).pipeline_args,
+        return {
+            "task": "token-classification",
             "pipeline_class": SpanPipeline,
-            "label_names": list(self.label_names),
+            "label_names": list(self.label_names or ()),
             "tokenize_args": self.tokenize_args,
             "stride": self.stride,
             "aggregation_strategy": self.aggregation_strategy,
         }
-        return AutoModelForTokenClassification.from_pretrained(
-            model_name, **label_maps(bio_labels(self.label_names)), **self.model_args
-        )
 
     def load_data_collator(self) -> Any:
         """Return the collator, which pads tokens and labels."""

@@ -44,6 +44,7 @@ class SavedSource:
         from clx.ml import training_run
         from clx.ml.prediction.backends import TORCH, backend_of
         from clx.ml.prediction.served_engines import served_loaded, served_model, served_with_torch
+        from clx.ml.run.exported_pipes import pipe_over
         from clx.ml.run_directory.finding import find_run
         from clx.ml.task.predicting import require_prediction
         from clx_runtime.cascade import CASCADE
@@ -55,7 +56,17 @@ class SavedSource:
         if backend == CASCADE:
             return served_model(run, directory, backend, self._cascade(run))
         if backend != TORCH:
-            return served_loaded(run, directory, backend, self._device, self._threads)
+            return served_loaded(
+                run,
+                directory,
+                backend,
+                self._device,
+                self._threads,
+                lambda exported: (
+                    pipe_over(exported, run, directory, run.tokenizer),
+                    run.tokenizer,
+                ),
+            )
         self._set_threads()
         # The weights are checked to be those of the run that was opened.
         pipe, tokenizer = run.pipe, run.tokenizer

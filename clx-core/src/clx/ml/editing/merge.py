@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from clx.errors import DataFormatError
+from clx.errors import DataFormatError, ModelError
 from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
@@ -46,6 +46,7 @@ from clx.ml.run_directory.layout import CONFIG, ONNX, REPORT, RESULTS, RunDir
 from clx.ml.run_directory.students import is_student
 from clx.ml.task.author_code import author_code
 from clx.ml.task.options import option_names, options_of_task
+from clx.ml.task.predicting import labels_tokens
 from clx.ml.training.data import Data, fingerprints, tokenized_splits, validated_frames
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def merge_labels(
         The result, and the new config.
     """
     started = time.monotonic()
+    _refuse_labels_of_tokens(task)
     merging = checked_merging(label_names_of_run(task), request.groups)
     with options_restored_on_error(task):
         rows = _validated(task, request.data, merging)
@@ -128,6 +130,14 @@ def merge_labels(
     if had_student:
         tell_removed(task.run_name, "the merged labels")
     return result, config
+
+
+def _refuse_labels_of_tokens(task: Task) -> None:
+    if labels_tokens(task):
+        raise ModelError(
+            f"The labels of the task {task.name!r} cannot be merged: its rows have a label for each "
+            f"token, and the new layer is fitted to texts. Change the labels in the data, and train"
+        )
 
 
 def _fit(

@@ -74,7 +74,10 @@ def _write(copy: RunDir, name: str, value: Any) -> None:
 def _rename_settings(copy: RunDir, new: Mapping[str, str], kind: str) -> None:
     """Rename the labels in the settings of an export or of a static student."""
     for path, settings in settings_files(copy).items():
-        changed = {**settings, "labels": renamed_value(settings.get("labels"), new)}
+        labels = settings.get("labels") or []
+        tags = renamed_tags({str(n): str(label) for n, label in enumerate(labels)}, new)
+        renamed = renamed_value(labels, new) if tags is None else list(tags.values())
+        changed = {**settings, "labels": renamed}
         decision = settings.get("decision")
         if isinstance(decision, dict):
             names = renamed_value(decision.get("labels"), new)

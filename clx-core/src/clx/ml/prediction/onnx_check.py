@@ -63,11 +63,8 @@ class Expected:
         Raises:
             ExportError: the backend cannot run the file on some text.
         """
-        from clx_runtime.engine import Engine
-
         try:
-            engine = Engine(ExportedModel(export_in(folder), backend, "cpu"), None)
-            outputs = engine(self.texts, {"top_k": None})
+            outputs = self.computed(ExportedModel(export_in(folder), backend, "cpu"))
         except Exception as error:
             # The exceptions of ONNX Runtime have no common base class.
             if not type(error).__module__.startswith("onnxruntime"):
@@ -76,13 +73,28 @@ class Expected:
                 f"The exported model fails in ONNX Runtime: {str(error)[:300]}. Nothing was written; "
                 f"backend='torch' predicts with this model"
             ) from error
+        largest, equal = self.differences(outputs)
+        size = (folder / FILES[backend]).stat().st_size / 1e6
+        return BackendCheck(float(largest), equal / len(self.texts), round(size, 3), how)
+
+    def computed(self, model: ExportedModel) -> list[Any]:
+        """Return the outputs of an exported model for the texts."""
+        from clx_runtime.engine import Engine
+
+        return Engine(model, None)(self.texts, {"top_k": None})
+
+    def differences(self, outputs: list[Any]) -> tuple[float, int]:
+        """Return the largest difference between two scores, and how many decisions are equal."""
         largest, equal = 0.0, 0
         for output, expected in zip(outputs, self.outputs, strict=True):
             scores = {entry["label"]: entry["score"] for entry in expected}
             largest = max(largest, *(abs(e["score"] - scores[e["label"]]) for e in output))
             equal += _decision(self.task, output) == _decision(self.task, expected)
-        size = (folder / FILES[backend]).stat().st_size / 1e6
-        return BackendCheck(float(largest), equal / len(self.texts), round(size, 3), how)
+        return largest, equal
+
+    def refuse(self, check: BackendCheck) -> None:
+        """Refuse an fp32 export that does not answer like torch; see :func:`refuse_unequal`."""
+        refuse_unequal(check)
 
 
 def _decision(task: Task, output: list[dict[str, Any]]) -> Any:
@@ -92,13 +104,18 @@ def _decision(task: Task, output: list[dict[str, Any]]) -> Any:
     return task.decide(task.post_process_prediction([dict(entry) for entry in output]))
 
 
-def refuse_unequal(check: BackendCheck) -> None:
+def refuse_unequal(check: BackendCheck, least_equal: float = 0.0) -> None:
     """Refuse an fp32 export whose scores are not those of torch.
 
+    Args:
+        check: how the export compares.
+        least_equal: the share of the decisions that must be equal.
+
     Raises:
-        ExportError: a score differs by more than ``LARGEST_DIFFERENCE``.
+        ExportError: a score differs by more than ``LARGEST_DIFFERENCE``, or too few decisions are equal.
     """
-    if not check.largest_difference <= LARGEST_DIFFERENCE:
+    is_close = check.largest_difference <= LARGEST_DIFFERENCE
+    if not (is_close and check.equal_decisions >= least_equal):
         raise ExportError(
             f"The exported model answers differently: scores differ by up to "
             f"{check.largest_difference:.3g}, and {check.equal_decisions:.1%} of the decisions are "

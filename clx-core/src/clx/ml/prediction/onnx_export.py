@@ -21,7 +21,8 @@ from clx.ml.prediction.export_texts import (
     warn_of_texts,
 )
 from clx.ml.prediction.exported import decision_settings
-from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
+from clx.ml.prediction.onnx_check import BackendCheck, Expected
+from clx.ml.prediction.onnx_pipelines import ExpectedOfPipeline, pipeline_outputs
 from clx.ml.prediction.openvino_export import openvino_checks
 from clx.ml.results.cards import Card, card_html, rows_table
 from clx.ml.run_directory.files import write_json
@@ -129,11 +130,11 @@ def export_run(
     has_own_texts = texts is not None
     rows = default_texts(task) if texts is None else checked_texts(task, texts)
     with added_folder(directory, ONNX) as folder:
-        expected = Expected(task, rows, _torch_outputs(task, reference, rows))
+        expected = _expected(task, reference, settings, rows)
         with torch_defaults():
             _write_fp32(task, reference, settings, rows, folder)
         checks = {"onnx": expected.compare(folder, "onnx", "fp32")}
-        refuse_unequal(checks["onnx"])
+        expected.refuse(checks["onnx"])
         tried: dict[str, float] = {}
         if int8:
             checks["onnx-int8"], tried = _write_best_int8(folder, expected)
@@ -159,7 +160,8 @@ def _settings(task: Task, reference: Reference) -> Settings:
     """
     pipe, tokenizer = reference.pipe, reference.tokenizer
     _refuse_pipeline(task, pipe, tokenizer)
-    config, scoring = pipe.model.config, pipe._postprocess_params
+    outputs = {} if _is_stock(pipe) else {n: list(a) for n, a in task.onnx_outputs.items()}
+    config, scoring = pipe.model.config, {} if outputs else pipe._postprocess_params
     function = scoring.get("function_to_apply")
     accepted = inspect.signature(pipe.model.forward).parameters
     return Settings(
@@ -186,19 +188,21 @@ def _settings(task: Task, reference: Reference) -> Settings:
         task=task.name,
         text_columns=list(task.text_columns),
         strict_length=bool(task.strict_length),
+        outputs=outputs,
         **decision_settings(task),
     )
 
 
 def _refuse_pipeline(task: Task, pipe: Pipeline, tokenizer: PreTrainedTokenizerBase) -> None:
-    from transformers import TextClassificationPipeline
-
     why = None
-    if type(pipe) is not TextClassificationPipeline:
-        why = f"its pipeline is {type(pipe).__name__}, and only text-classification can be exported"
+    if not _is_stock(pipe) and not task.onnx_outputs:
+        why = (
+            f"its pipeline is {type(pipe).__name__}, and only text-classification, or a task with "
+            f"onnx_outputs, can be exported"
+        )
     elif getattr(tokenizer, "backend_tokenizer", None) is None:
         why = f"{type(tokenizer).__name__} is not a fast tokenizer, so it runs in transformers only"
-    elif pipe._preprocess_params:
+    elif _is_stock(pipe) and pipe._preprocess_params:
         why = (
             f"its pipeline passes {cell(pipe._preprocess_params)} to the tokenizer (use "
             f"tokenize_args instead)"
@@ -207,10 +211,22 @@ def _refuse_pipeline(task: Task, pipe: Pipeline, tokenizer: PreTrainedTokenizerB
         raise ExportError(f"The run {task.run_name!r} cannot be exported to ONNX: {why}")
 
 
-def _torch_outputs(task: Task, reference: Reference, texts: Sequence[str]) -> list[Any]:
+def _is_stock(pipe: Pipeline) -> bool:
+    from transformers import TextClassificationPipeline
+
+    return type(pipe) is TextClassificationPipeline
+
+
+def _expected(
+    task: Task, reference: Reference, settings: Settings, texts: Sequence[str]
+) -> Expected:
     from clx.ml.prediction.pipe_engine import torch_engine
 
-    return torch_engine(task, reference.pipe, reference.tokenizer, None)(texts, {"top_k": None})
+    pipe, tokenizer = reference.pipe, reference.tokenizer
+    if settings.outputs:
+        outputs = pipeline_outputs(task, pipe, tokenizer, texts)
+        return ExpectedOfPipeline(task, texts, outputs, pipe, tokenizer)
+    return Expected(task, texts, torch_engine(task, pipe, tokenizer, None)(texts, {"top_k": None}))
 
 
 def _write_fp32(
@@ -229,7 +245,7 @@ def _write_fp32(
     backend.no_padding()
     backend.save(str(folder / TOKENIZER))
     inputs = {name: encoded[name].cpu() for name in settings.inputs}
-    write_onnx(pipe.model, inputs, folder / FILES["onnx"])
+    write_onnx(pipe.model, inputs, folder / FILES["onnx"], settings.outputs or None)
 
 
 def _write_best_int8(folder: Path, expected: Expected) -> tuple[BackendCheck, dict[str, float]]:

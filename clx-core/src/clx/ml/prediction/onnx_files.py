@@ -25,13 +25,25 @@ OPSET = 17
 _PRODUCTS = ("MatMul", "Gemm")
 
 
-def write_onnx(model: PreTrainedModel, inputs: Mapping[str, Any], path: Path) -> None:
+Outputs = Mapping[str, Sequence[str]]
+"""Output of a model → the names of its axes."""
+
+LOGITS: Outputs = {"logits": ("texts", "labels")}
+
+ANY_SIZE = ("texts", "tokens")
+"""The axes whose size differs from batch to batch."""
+
+
+def write_onnx(
+    model: PreTrainedModel, inputs: Mapping[str, Any], path: Path, outputs: Outputs | None = None
+) -> None:
     """Write the model, from token ids to logits, for any number of texts and tokens.
 
     Args:
         model: the model, which is not changed: the export uses a copy in fp32 on the CPU.
         inputs: name → example tensor, shape (texts, tokens), with at least two of each.
         path: the new file.
+        outputs: what to write; None takes the logits of texts.
 
     Raises:
         MissingDependencyError: a package of the exporters is not installed.
@@ -43,13 +55,14 @@ def write_onnx(model: PreTrainedModel, inputs: Mapping[str, Any], path: Path) ->
         raise missing("onnx", error) from error
     # The export of a module that is not in evaluation mode leaves the model in training mode.
     copied = copy.deepcopy(model).to("cpu").float().eval()
-    module = _logits_module(copied, tuple(inputs)).eval()
+    written = LOGITS if outputs is None else outputs
+    module = _module_with_outputs(copied, tuple(inputs), tuple(written)).eval()
     failures = []
     # The newer exporter needs onnxscript and is slower. It is for models that cannot be traced.
     for exporter in (_trace, _dynamo) if find_spec("onnxscript") else (_trace,):
         try:
             with _quiet(), quiet_transformers():
-                exporter(module, inputs, path)
+                exporter(module, inputs, path, written)
             return
         except Exception as error:
             failures.append(f"{exporter.__name__.strip('_')}: {_first_line(error)}")
@@ -60,46 +73,51 @@ def write_onnx(model: PreTrainedModel, inputs: Mapping[str, Any], path: Path) ->
     )
 
 
-def _logits_module(model: Any, names: Sequence[str]) -> Any:
+def _module_with_outputs(model: Any, names: Sequence[str], outputs: Sequence[str]) -> Any:
     import torch
 
-    class Logits(torch.nn.Module):
+    class WithOutputs(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, *tensors: Any) -> Any:
-            return self.model(**dict(zip(names, tensors, strict=True))).logits
+            found = self.model(**dict(zip(names, tensors, strict=True)))
+            return tuple(getattr(found, name) for name in outputs)
 
-    return Logits()
+    return WithOutputs()
 
 
-def _trace(module: Any, inputs: Mapping[str, Any], path: Path) -> None:
+def _trace(module: Any, inputs: Mapping[str, Any], path: Path, outputs: Outputs) -> None:
     import torch
 
-    sizes = {0: "texts", 1: "tokens"}
+    sizes = dict(enumerate(ANY_SIZE))
+    of_outputs = {
+        name: {place: axis for place, axis in enumerate(axes) if axis in ANY_SIZE}
+        for name, axes in outputs.items()
+    }
     torch.onnx.export(
         module,
         tuple(inputs.values()),
         str(path),
         input_names=list(inputs),
-        output_names=["logits"],
-        dynamic_axes={**dict.fromkeys(inputs, sizes), "logits": {0: "texts"}},
+        output_names=list(outputs),
+        dynamic_axes={**dict.fromkeys(inputs, sizes), **of_outputs},
         opset_version=OPSET,
         dynamo=False,
     )
 
 
-def _dynamo(module: Any, inputs: Mapping[str, Any], path: Path) -> None:
+def _dynamo(module: Any, inputs: Mapping[str, Any], path: Path, outputs: Outputs) -> None:
     import torch
 
-    sizes = {0: torch.export.Dim("texts", min=1), 1: torch.export.Dim("tokens", min=1)}
+    sizes = {n: torch.export.Dim(axis, min=1) for n, axis in enumerate(ANY_SIZE)}
     torch.onnx.export(
         module,
         tuple(inputs.values()),
         str(path),
         input_names=list(inputs),
-        output_names=["logits"],
+        output_names=list(outputs),
         dynamic_shapes=(tuple(sizes for _ in inputs),),
         external_data=False,
         dynamo=True,

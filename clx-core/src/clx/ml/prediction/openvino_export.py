@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from clx.errors import ClxWarning, ExportError, MissingDependencyError
-from clx.ml.prediction.onnx_check import BackendCheck, Expected, refuse_unequal
+from clx.ml.prediction.onnx_check import BackendCheck, Expected
 from clx.ml.prediction.onnx_files import wide_products
 from clx_runtime.callers import user_level
 from clx_runtime.exported_model import ExportedModel
@@ -65,7 +65,7 @@ def openvino_checks(
         return checks, tried
     try:
         check = expected.compare(folder, FP32, "fp32")
-        refuse_unequal(check)
+        expected.refuse(check)
         checks[FP32] = check
         if int8 and find_spec("nncf") is not None:
             checks[INT8], tried = _write_best_int8(folder, expected)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from clx.ml.prediction.backends import TORCH
 from clx.ml.prediction.exported import exported_folder
 from clx.ml.prediction.served_task import ServedTask
 from clx.ml.run_directory.safety import refuse_unsafe
@@ -18,23 +20,30 @@ if TYPE_CHECKING:
 
     from clx.ml.run_directory.layout import RunDir
     from clx.ml.task.task import Task
+    from clx_runtime.exported_model import ExportedModel
     from clx_runtime.read import LoadedModel
+
+    PipeOver = Callable[[ExportedModel], tuple[Pipeline, PreTrainedTokenizerBase]]
 
 
 def served_with_torch(
-    task: Task, directory: RunDir, pipe: Pipeline, tokenizer: PreTrainedTokenizerBase
+    task: Task,
+    directory: RunDir,
+    pipe: Pipeline,
+    tokenizer: PreTrainedTokenizerBase,
+    backend: str = TORCH,
 ) -> ServedTask:
-    """Return a run that predicts with torch.
+    """Return a run that predicts with its pipeline.
 
     Args:
         task: the run.
         directory: its directory.
         pipe: its pipeline.
         tokenizer: its tokenizer.
+        backend: what computes in the pipeline.
     """
     from transformers import TextClassificationPipeline
 
-    from clx.ml.prediction.backends import TORCH
     from clx.ml.prediction.pipe_engine import torch_engine
 
     config: Any = pipe.model.config
@@ -47,12 +56,17 @@ def served_with_torch(
         config.num_labels,
         getattr(config, "function_to_apply", None),
     )
-    facts = _facts(task, directory, TORCH, pipe.device.type, labels, function)
+    facts = _facts(task, directory, backend, pipe.device.type, labels, function)
     return ServedTask(task, torch_engine(task, pipe, tokenizer, None), facts)
 
 
 def served_loaded(
-    task: Task, directory: RunDir, backend: str, device: str | None, threads: int | None
+    task: Task,
+    directory: RunDir,
+    backend: str,
+    device: str | None,
+    threads: int | None,
+    pipe_over: PipeOver,
 ) -> ServedTask:
     """Return a run that predicts with its exported model, or that is a static student.
 
@@ -62,6 +76,7 @@ def served_loaded(
         backend: the backend of the export, or ``static``.
         device: the device; None chooses it.
         threads: the number of threads for one batch; None leaves it to the backend.
+        pipe_over: makes the task's own pipeline over an exported model, and returns its tokenizer too.
 
     Raises:
         NotTrainedError: the run was not exported for this backend.
@@ -78,6 +93,9 @@ def served_loaded(
     else:
         export = export_in(exported_folder(directory, backend))
         model = ExportedModel(export, backend, device, threads)
+        if export.settings.outputs:
+            pipe, tokenizer = pipe_over(model)
+            return served_with_torch(task, directory, pipe, tokenizer, backend)
     return served_model(task, directory, backend, model)
 
 

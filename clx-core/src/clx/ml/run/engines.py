@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clx.ml.machine.devices import choose_device
 from clx.ml.machine.memory import with_memory_named
 from clx.ml.plugins.calls import observed
-from clx.ml.prediction.backends import TORCH, backend_of, check_backend
+from clx.ml.prediction.backends import EXPORTED, TORCH, backend_of, check_backend
 from clx.ml.prediction.pipe_arguments import refuse_unknown
 from clx.ml.prediction.predict import CutTexts, predict_texts, predict_windows
 from clx.ml.run.old_names import OldNames
@@ -21,7 +21,7 @@ from clx_runtime.static_files import STATIC
 from clx_runtime.texts import as_text_rows, as_texts
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import Pipeline, PreTrainedModel
 
     from clx.ml.prediction.predict import Engine
     from clx.ml.prediction.windows import ArrayRule, Window
@@ -109,15 +109,26 @@ class EngineRun(OldNames):
         self, backend: str, batch_size: int | None, given: dict[str, Any]
     ) -> Engine:
         """Return the engine, after checking that the pipeline knows the arguments of a call."""
-        if backend == TORCH:
-            refuse_unknown(self, self.pipe, given)
+        pipe = self._pipe_of(backend)
+        if pipe is not None:
+            refuse_unknown(self, pipe, given)
         return self._clx_engine(backend, batch_size)
 
-    def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
+    def _pipe_of(self, backend: str) -> Pipeline | None:
+        """Return the pipeline that a backend runs, None if it runs without one."""
         if backend == TORCH:
+            return self.pipe
+        if backend not in EXPORTED:
+            return None
+        device = None if self._clx_state.stored_device else self.device
+        return self._clx_loaded.onnx_pipe(self, self._trained_directory, backend, device)
+
+    def _clx_engine(self, backend: str, batch_size: int | None) -> Engine:
+        pipe = self._pipe_of(backend)
+        if pipe is not None:
             with not_forked():
                 from clx.ml.prediction.pipe_engine import torch_engine
-            return torch_engine(self, self.pipe, self.tokenizer, batch_size)
+            return torch_engine(self, pipe, self.tokenizer, batch_size)
         from clx_runtime.engine import Engine as LoadedEngine
 
         if backend == STATIC:

@@ -55,6 +55,7 @@ class Loaded:
         self._identity: str | None = None
         self._left: list[ExportedModel] = []
         self._onnx: dict[tuple[str, int | None], ExportedModel] = {}
+        self._onnx_pipes: dict[ExportedModel, Pipeline] = {}
         self.forget()
         renew_after_fork(self)
 
@@ -74,7 +75,7 @@ class Loaded:
 
     def forget_exports(self) -> None:
         """Drop the sessions of backends, because the exported files may have changed."""
-        self._onnx = {}
+        self._onnx, self._onnx_pipes = {}, {}
         self._fast: FastStudent | None = None
 
     def release(self) -> None:
@@ -202,6 +203,23 @@ class Loaded:
                     folder = exported_folder(self._checked(task, directory()), backend)
                     self._onnx[key] = ExportedModel(export_in(folder), backend, device)
             return self._onnx[key]
+
+    def onnx_pipe(
+        self, task: Task, directory: Callable[[], RunDir], backend: str, device: str | None
+    ) -> Pipeline | None:
+        """Return the task's own pipeline over an exported model, None if clx_runtime predicts alone."""
+        with self._lock:
+            exported = self.onnx(task, directory, backend, device)
+            if not exported.settings.outputs:
+                return None
+            if exported not in self._onnx_pipes:
+                with _loading():
+                    from clx.ml.run.exported_pipes import pipe_over
+
+                    tokenizer = self.tokenizer(task, directory)
+                    pipe = pipe_over(exported, task, directory(), tokenizer)
+                    self._onnx_pipes[exported] = pipe
+            return self._onnx_pipes[exported]
 
     def fast(
         self,

@@ -73,6 +73,14 @@ def _class_problems(candidate: Any, base: type, registered_as: str | None) -> li
         problems.append(
             f"dataset_cols must be a list of column names, but is {_shown(candidate.dataset_cols)}"
         )
+    outputs = candidate.onnx_outputs
+    if not isinstance(outputs, dict) or not all(
+        isinstance(name, str) and _are_strings(axes) and axes for name, axes in outputs.items()
+    ):
+        problems.append(
+            f'onnx_outputs must be a dict with the axes of each output, such as {{"logits": '
+            f'("texts", "tokens", "labels")}}, but is {_shown(outputs)}'
+        )
     steps = candidate.min_steps
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
         problems.append(f"min_steps must be a whole number above 0, but is {_shown(steps)}")

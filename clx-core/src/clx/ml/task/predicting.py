@@ -41,6 +41,11 @@ def pipeline_task(task: Any) -> str | None:
     return None if arguments is None else str(arguments["task"])
 
 
+def labels_tokens(task: Any) -> bool:
+    """Return whether a task labels each token of a text, and not the text."""
+    return pipeline_task(task) == "token-classification"
+
+
 def pipeline_args_problem(value: Any) -> str | None:
     """Return what is wrong with the value of ``pipeline_args``, None if nothing is."""
     if value is None or (isinstance(value, dict) and isinstance(value.get("task"), str)):

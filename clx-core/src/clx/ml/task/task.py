@@ -50,6 +50,7 @@ class Task(OptionValues):
     decision_options: ClassVar[tuple[str, ...]] = ()
     trainer_class: Any = _StockTrainer()
     training_arguments_class: Any = StockArguments()
+    onnx_outputs: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     head_init: Any = "random"
     pooling: Any = "model"
     calibrate: Any = False

@@ -13,6 +13,8 @@ from clx.ml.model.head.class_weights import label_weights
 from clx.ml.model.head.label_texts import label_names_of
 from clx.ml.model.head.layer import label_kind_of
 from clx.ml.task.option_checks import unknown_labels
+from clx.ml.task.predicting import labels_tokens
+from clx.ml.training.token_weights import use_token_weights
 from clx.problems import raise_problems
 
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ def use_class_weights(
     """Give the Trainer a loss with label weights, if the user set any, and with rows' targets.
 
     Returns:
-        The label weights for the probe, None if the user set none. If training rows are ``windows``
-        of texts, these weights are computed from whole texts.
+        The label weights for the probe, None if the user set none or tokens have the labels. If training
+        rows are ``windows`` of texts, these weights are computed from whole texts.
 
     Raises:
         ConfigError: the task or its labels cannot have weights, or soft labels.
@@ -45,6 +47,9 @@ def use_class_weights(
             f"class_weights cannot be used with the task {task.name!r}: its trainer_class "
             f"({task.trainer_class.__name__}) computes its own loss"
         )
+    if labels_tokens(task):
+        use_token_weights(task, trainer, dataset)
+        return None
     kind = label_kind_of(trainer.model, dataset)
     if kind not in ("single", "multi"):
         raise ConfigError(

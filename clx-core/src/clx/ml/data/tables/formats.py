@@ -24,6 +24,10 @@ FORMATS = {
     ".xls": "excel",
     ".ods": "excel",
     ".txt": "text",
+    ".conll": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".bio": "conll",
 }
 """Maps a suffix to the format that clx reads."""
 

@@ -103,6 +103,10 @@ def _open_file(source: FileSource, reading: Reading, keep: bool) -> Rows:
         from clx.ml.data.tables.text_files import open_text_lines
 
         return open_text_lines(source, reading)
+    if kind == "conll":
+        from clx.ml.data.tables.conll import open_conll
+
+        return open_conll(source, reading)
     from clx.ml.data.tables.columnar import open_arrow
 
     return open_arrow(source)
