@@ -115,7 +115,7 @@ def saved_runs(parent: Path | None = None) -> list[Path]:
     return found
 
 
-def find_any_run(load: str) -> RunDir:
+def find_any_run(load: str | os.PathLike[str]) -> RunDir:
     """Return the run that a name or a path stands for, whether it is complete, unfinished or damaged.
 
     Raises:
