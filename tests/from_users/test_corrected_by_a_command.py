@@ -140,7 +140,7 @@ def test_a_category_may_be_new(tiny_model):
         ({"labels": [["a"], ["b"], [], ["c"], []]}, {}, {"labels": ["a", "c"]}),
         ({"labels": [("a",), ("b",), (), ("c",), ()]}, {}, {"labels": ("a", "c")}),
         ({"labels": ["a", "b|c", "", "c", ""]}, {}, {"labels": "a|c"}),
-        ({"labels": ["a", "b, c", None, "c", ""]}, {"label_separator": ", "}, {"labels": "a, c"}),
+        ({"labels": ["a", "b, c", "", "c", ""]}, {"label_separator": ", "}, {"labels": "a, c"}),
         ({"labels": ['["a"]', '["b"]', "[]", '["c"]', "[]"]}, {}, {"labels": '["a", "c"]'}),
         ({"labels": [{"a": 0.9}, ["b"], [], {"c": 0.6}, []]}, {}, {"labels": ["a", "c"]}),
         (

@@ -171,7 +171,8 @@ def _relabeled(
             result[column] = _column(rows[column], values)
             if len(cells) == 1:
                 # Soft labels, for example, say more than the name of the label.
-                old |= {row: was for row in old if _is_there(was := rows[column].iloc[row])}
+                before = rows[column].tolist()
+                old |= {row: before[row] for row in old if _is_there(before[row])}
     names = _names(task, result, columns, accepted)
     for row, name, label in zip(labels, names, labels.values(), strict=True):
         if label_set(name) != label_set(label):
