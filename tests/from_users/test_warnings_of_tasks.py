@@ -1,4 +1,4 @@
-"""A warning of a task pointed at a line of clx, so nobody could see which call it was about."""
+"""A warning of a task or a reader pointed at a line of a library, not at the call it was about."""
 
 import linecache
 import warnings
@@ -16,6 +16,16 @@ def test_a_warning_of_a_task_package_points_at_the_users_line(tiny_model):
     run = training_run("multilabel", "any", base_model_name=tiny_model)
     with pytest.warns(ClxWarning, match="2 rows repeat a label") as caught:
         run.drop_duplicates(data)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_a_warning_about_a_file_points_at_the_users_line(tiny_model, tmp_path):
+    path = tmp_path / "rows.csv"
+    text = "text,label\na café,x\na dog,y\n"
+    path.write_bytes(text.encode("cp1252"))
+    run = training_run("classification", "any", base_model_name=tiny_model)
+    with pytest.warns(ClxWarning) as caught:
+        run.drop_duplicates(path)
     assert {warning.filename for warning in caught} == {__file__}
 
 

@@ -18,11 +18,12 @@ def user_level() -> int:
     as that of a task or a plugin.
     """
     frame, level = sys._getframe(1), 1
-    package = _package(frame)
+    # pluggy calls the hooks of plugins for clx.
+    others = {_package(frame), "pluggy"} - {""}
     while frame.f_back is not None:
         frame, level = frame.f_back, level + 1
         in_clx = frame.f_code.co_filename.startswith(_PACKAGES)
-        if not in_clx and (not package or _package(frame) != package):
+        if not in_clx and _package(frame) not in others:
             break
     return level
 
