@@ -40,6 +40,9 @@ def test_a_warning_of_a_task_in_a_script_points_at_the_users_line(tiny_model):
         def load_model(self, model_name=None):
             raise NotImplementedError
 
+        def drop_duplicates(self, data, **options):
+            return super().drop_duplicates(data, **options)
+
     run = Warned("any", base_model_name=tiny_model)
     data = pd.DataFrame({"text": ["a", "b"]})
     with pytest.warns(ClxWarning, match="strange") as caught:

@@ -109,7 +109,7 @@ def check(
 
         run = training_run(task, NAME, **run_options(task, given_options(context), assignments))
         others = None if eval_data is None else data_or_share(eval_data)
-        how = {"group_column": group_column, "time_column": time_column}
+        how: dict[str, Any] = {"group_column": group_column, "time_column": time_column}
         how |= reading_options(separator, encoding, header)
         if drop_duplicates != (output is not None):
             raise ConfigError(

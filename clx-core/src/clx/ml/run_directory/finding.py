@@ -59,7 +59,7 @@ def left_of(run: RunDir) -> Path | None:
     return run.previous if RunDir(run.previous).is_complete() else None
 
 
-def locate(load: str | Path) -> Path:
+def locate(load: str | os.PathLike[str]) -> Path:
     """Return the path of a run, given as a path, as a name in the default folder, or as ``hf://…``.
 
     The path of the ``config.json`` of a run stands for the run. A run on the Hub is downloaded if it

@@ -164,9 +164,9 @@ def _relabeled(
     result = rows.copy(deep=False)
     if labels:
         with author_code(task, "label_cells"):
-            cells = task.label_cells(named_frame(task, rows, columns), labels)
+            cells = task.label_cells(named_frame(task, rows, columns), labels) or {}
         in_data = sources_of(task, columns)
-        for name, values in (cells or {}).items():
+        for name, values in cells.items():
             column = in_data.get(name, name)
             result[column] = _column(rows[column], values)
             if len(cells) == 1:
