@@ -217,7 +217,9 @@ def _column(old: pd.Series, values: list[Any]) -> pd.Series:
         known = set(kind.categories)
         new = dict.fromkeys(value for value in values if _is_there(value) and value not in known)
         kind = old.cat.add_categories(list(new)).dtype
+    column: pd.Series
     try:
-        return pd.Series(values, index=old.index, dtype=kind)
+        column = pd.Series(values, index=old.index, dtype=kind)
     except (TypeError, ValueError):
-        return pd.Series(values, index=old.index, dtype=object)
+        column = pd.Series(values, index=old.index, dtype=object)
+    return column
