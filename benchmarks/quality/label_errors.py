@@ -27,10 +27,11 @@ from clx.ml.model.head.validation import choose_c, out_of_fold
 SHARE = 0.05
 FOLDS = 5
 SIMILAR = 3
+LIMITS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 def main() -> None:
-    """Print precision and recall at the planted count, those of the flagged rows, and the time."""
+    """Print precision and recall, the labels after accepting suggestions, and the time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--rows", type=int, default=10_003)
@@ -42,7 +43,7 @@ def main() -> None:
     frame = frame.sample(min(arguments.rows, len(frame)), random_state=0, ignore_index=True)
     rng = np.random.default_rng(0)
     planted = rng.choice(len(frame), round(SHARE * len(frame)), replace=False)
-    names = sorted(set(frame["label"]))
+    names, true = sorted(set(frame["label"])), frame["label"].copy()
     others = {name: [other for other in names if other != name] for name in names}
     if arguments.similar:
         others = most_similar(training_run("classification", "true", label_names=names), frame)
@@ -57,6 +58,7 @@ def main() -> None:
     wrong = set(planted.tolist())
     print(f"{len(frame)} rows, {len(wrong)} planted, {seconds:.0f} s")
     say("clx", wrong, list(ranked.index), list(flagged.index))
+    say_accepted(wrong, true, flagged)
     if arguments.cleanlab:
         compare(training_run("classification", "planted", label_names=names), frame, wrong)
 
@@ -85,6 +87,19 @@ def say(who: str, wrong: set[int], ranked: list[int], flagged: list[int]) -> Non
         f"recall {found / len(wrong):.3f}",
         flush=True,
     )
+
+
+def say_accepted(wrong: set[int], true: pd.Series, flagged: pd.DataFrame) -> None:
+    """Print what accepting the suggestions from some confidence on makes of the labels."""
+    for limit in LIMITS:
+        accepted = flagged[flagged["confidence"] >= limit]
+        right = accepted["suggested"] == true[accepted.index]
+        harmed = len(accepted) - len(wrong.intersection(accepted.index))
+        print(
+            f"confidence {limit}: {len(accepted)} accepted, {int(right.sum())} of {len(wrong)} planted "
+            f"errors corrected, {harmed} other labels changed",
+            flush=True,
+        )
 
 
 def compare(run: Any, frame: pd.DataFrame, wrong: set[int]) -> None:

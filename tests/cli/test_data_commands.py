@@ -66,7 +66,7 @@ def test_suspicious_labels_are_listed(cli, fruit, tiny_model, tmp_path):
     words = ["labels", path, "--base-model", tiny_model, "--top", "4", "--folds", "3"]
     assert cli(*words).status == 0, cli.err
     heading, *rows = cli.lines
-    assert heading == ["row", "text", "given", "suggested", "score"]
+    assert heading == ["row", "text", "given", "suggested", "score", "confidence"]
     assert len(rows) == 4
     document = json.loads(cli(*words, "--json").out)
     assert document["rows"] == 40

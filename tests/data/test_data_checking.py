@@ -214,5 +214,5 @@ def test_rows_with_wrong_labels_have_their_texts(tiny_model):
     rows = [(f"a cat {i}", f"note {i}", ["animal", "fruit"][i % 2]) for i in range(40)]
     data = pd.DataFrame(rows, columns=["title", "note", "label"])
     found = of(Pairs, tiny_model).find_label_errors(data, top=3)
-    assert list(found.columns) == ["title", "note", "given", "suggested", "score"]
+    assert list(found.columns) == ["title", "note", "given", "suggested", "score", "confidence"]
     assert found["note"].tolist() == data["note"].loc[found.index].tolist()

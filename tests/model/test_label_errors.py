@@ -35,7 +35,7 @@ def test_planted_labels_are_found_with_what_is_right():
     frame, truth, chosen = planted()
     run = training_run("classification", "look")
     found = run.find_label_errors(frame, top=5)
-    assert list(found.columns) == ["text", "given", "suggested", "score"]
+    assert list(found.columns) == ["text", "given", "suggested", "score", "confidence"]
     assert chosen == set(found.index)
     for row in chosen:
         assert found.loc[row, "given"] == frame.loc[row, "label"]
@@ -64,6 +64,7 @@ def test_confident_learning_by_hand():
     assert found.suspicious.tolist() == [False] * 4 + [True]
     assert found.suggested[4] == 1
     assert found.score.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.8, 0.2])
+    assert found.confidence[4] == pytest.approx(0.8)
 
 
 def test_what_was_given_and_is_hardly_possible_comes_first():
@@ -79,6 +80,8 @@ def test_several_labels_by_hand():
     found = suspicion_of_several(labels, probabilities)
     assert found.suspicious.tolist() == [False, False, False, True]
     assert found.suggested[3].tolist() == [1, 0]
+    # Only the first label changes; the certain absence of the second is not what is suggested.
+    assert found.confidence[3] == pytest.approx(0.95)
 
 
 def test_errors():

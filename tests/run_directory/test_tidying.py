@@ -7,7 +7,15 @@ import shutil
 
 import pytest
 
-from clx.errors import ClxError, ConfigError, RunBusyError, RunDirError, RunExistsError
+from clx import ml
+from clx.errors import (
+    ClxError,
+    ConfigError,
+    RunBusyError,
+    RunDirError,
+    RunExistsError,
+    RunNotFoundError,
+)
 from clx.ml.run_directory.files import write_json
 from clx.ml.run_directory.finding import find_any_run, holds_run
 from clx.ml.run_directory.identities import identities
@@ -311,3 +319,22 @@ def test_a_run_that_may_only_be_read_says_so(tmp_path, monkeypatch):
             change()
     run.check(hashes=True)
     assert json.loads((run.path / "config.json").read_text())["run_name"] == "news"
+
+
+# ---- The names in clx.ml -------------------------------------------------------------------------
+
+
+def test_runs_are_tidied_from_python_by_name_or_path(own_data_dir, tmp_path):
+    folder = own_data_dir / "runs"
+    folder.mkdir()
+    publish(folder)
+    assert ml.note_run("news") == ""
+    assert ml.note_run("news", "a first try") == "a first try"
+    assert ml.move_run("news", "old") == folder / "old"
+    moved = ml.move_run(folder / "old", f"{tmp_path}{os.sep}")
+    assert moved == tmp_path / "old"
+    assert ml.note_run(moved) == "a first try"
+    (moved / "mine.txt").write_text("kept")
+    assert ml.remove_run(moved) == [moved / "mine.txt"]
+    with pytest.raises(RunNotFoundError):
+        ml.remove_run("news")

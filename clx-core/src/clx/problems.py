@@ -1,5 +1,9 @@
-"""Formatting problems: clx collects them, then raises one error that lists all of them."""
+"""Formatting problems: clx collects them, then raises one error that lists all of them.
 
+:func:`user_level` lets a warning point at the user's line.
+"""
+
+from clx_runtime.callers import user_level
 from clx_runtime.problems import (
     IN_WARNINGS,
     MAX_CELL,
@@ -28,4 +32,5 @@ __all__ = [
     "names",
     "raise_problems",
     "report",
+    "user_level",
 ]

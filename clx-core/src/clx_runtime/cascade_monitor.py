@@ -81,7 +81,7 @@ class Monitor:
         Args:
             texts: the number of texts.
             answered: how many the student answered.
-            equal: for each of these that was checked, whether the teacher decided alike.
+            equal: for each of these that was checked, whether the teacher's decision was the same.
         """
         with self._lock:
             self._texts, self._answered = self._texts + texts, self._answered + answered

@@ -12,6 +12,7 @@ from clx.ml.data import (
     column_problems,
     label_probabilities,
     raise_data_problems,
+    relabeled_cells,
     row_targets,
     text_problems,
 )
@@ -35,7 +36,8 @@ from clx.ml.metrics import (
     row_log_probabilities,
     weighted_mean,
 )
-from clx.problems import cell
+from clx.problems import cell, user_level
+from clx_tasks_classification.columns import label_cells_of, label_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +127,7 @@ class ClassificationRun(TrainingRun):
 
     def validate_data_format(self, data: pd.DataFrame) -> None:
         """Raise a ``DataFormatError`` that lists every problem in the columns text and label."""
-        column = _label_column(data)
+        column = label_column(data)
         missing = column_problems(data, ["text", column])
         raise_data_problems(missing, EXPECTED)
         raise_data_problems(
@@ -137,15 +139,20 @@ class ClassificationRun(TrainingRun):
         labels = self._labels(train_data)
         self.label_type = self.label_type or column_kind(labels)
         if self.label_names is None:
-            self.label_names = infer_label_names(column_labels(_cells(train_data)))
+            self.label_names = infer_label_names(column_labels(label_cells_of(train_data)))
 
     def row_labels(self, data: pd.DataFrame) -> list[str]:
         """Return the label name of each row."""
         return [str(label) for label in self._labels(data)]
 
+    def label_cells(self, data: pd.DataFrame, labels: Mapping[int, Any]) -> dict[Any, list[Any]]:
+        """Return the label column with other labels in some rows."""
+        column = label_column(data)
+        return {column: relabeled_cells(data[column], labels, self.label_names or ())}
+
     def row_probabilities(self, data: pd.DataFrame) -> Any:
         """Return the probability of each label in each row, None if all labels are hard."""
-        return label_probabilities(_cells(data), self.row_labels(data), self.label_names)
+        return label_probabilities(label_cells_of(data), self.row_labels(data), self.label_names)
 
     def tokenize(self, examples: dict[str, list[Any]]) -> dict[str, Any]:
         """Return the tokenized texts and the label ids."""
@@ -156,7 +163,7 @@ class ClassificationRun(TrainingRun):
 
     def _labels(self, data: Any) -> list[Any]:
         """Return the label of each row of a validated frame, or of a dict of its columns."""
-        return label_values(_cells(data), self.label_names or ())
+        return label_values(label_cells_of(data), self.label_names or ())
 
     def load_model(self, model_name: str | None = None) -> PreTrainedModel:
         """Return a sequence classification model for the label names."""
@@ -245,7 +252,7 @@ class ClassificationRun(TrainingRun):
                 f"No score reaches the target accuracy of {self.target_accuracy:.1%} on the eval data: "
                 "the run does not abstain",
                 ClxWarning,
-                stacklevel=2,
+                stacklevel=user_level(),
             )
         else:
             self.min_score = float(cut.min_score)
@@ -271,20 +278,6 @@ class ClassificationRun(TrainingRun):
     def decision_rule(self) -> OneLabel:
         """Return the rule: the best label, or none if its score is below ``min_score``."""
         return OneLabel(tuple(self.label_names), self.label_type or "str", self.min_score)
-
-
-def _cells(data: Any) -> Any:
-    """Return the label cells of a validated frame, or of a dict of its columns."""
-    return data["label" if "label" in data else "labels"]
-
-
-def _label_column(data: pd.DataFrame) -> str:
-    """Return the label column: ``label``, or ``labels`` if it holds lists and there is no ``label``."""
-    if "label" in data or "labels" not in data:
-        return "label"
-    cells = list(data["labels"])
-    is_list = any(new is not old for new, old in zip(label_values(cells), cells, strict=True))
-    return "labels" if is_list else "label"
 
 
 def _is_probability(value: Any) -> bool:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data import column_problems, label_probabilities, soft_names
+from clx.errors import ClxWarning
+from clx.ml.data import (
+    column_problems,
+    label_probabilities,
+    relabeled_lists,
+    relabeled_marks,
+    soft_names,
+)
 from clx.ml.label_lists import (
     column_lists,
     label_list_problems,
@@ -17,7 +25,7 @@ from clx.ml.label_lists import (
 )
 from clx.ml.labels import label_names_problems
 from clx.ml.multilabel_metrics import sigmoid
-from clx.problems import names
+from clx.problems import examples, names, user_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,12 +107,35 @@ class LabelFormat:
             return one_hot_lists({name: data[called[name]] for name in source})
         return label_lists(data[source], self.separator, self.label_names)
 
-    def repeated(self, data: pd.DataFrame) -> list[Any]:
-        """Return the index of each row that has a label more than once."""
+    def relabeled(
+        self, data: pd.DataFrame, labels: Mapping[int, Sequence[Any]]
+    ) -> dict[Any, list[Any]]:
+        """Return the label columns with other labels in some rows, given by position."""
+        source = self.source(data.columns)
+        if isinstance(source, str):
+            cells = relabeled_lists(data[source], labels, self.separator, self.label_names)
+            return {source: cells}
+        called = {str(name): name for name in data.columns}
+        names = {row: set(map(str, of)) for row, of in labels.items()}
+        return {
+            called[label]: relabeled_marks(
+                data[called[label]], {row: label in of for row, of in names.items()}
+            )
+            for label in source
+        }
+
+    def warn_repeated(self, data: pd.DataFrame) -> None:
+        """Warn about rows that have a label more than once."""
         source = self.source(data.columns)
         if isinstance(source, list):
-            return []
-        return repeated_rows(data, source, self.separator, self.label_names)
+            return
+        repeated = repeated_rows(data, source, self.separator, self.label_names)
+        if repeated:
+            warnings.warn(
+                f"{len(repeated)} rows repeat a label, which counts once: {examples(repeated)}",
+                ClxWarning,
+                stacklevel=user_level(),
+            )
 
 
 def label_columns_problems(columns: Any, label_names: Sequence[str] | None) -> list[str]:

@@ -27,7 +27,7 @@ from clx.ml.multilabel_metrics import (
     multilabel_table,
 )
 from clx.ml.thresholds import choose_thresholds, precision_recall_curve
-from clx.problems import cell, examples
+from clx.problems import cell, examples, user_level
 from clx_tasks_multilabel.data import (
     EXPECTED,
     LabelFormat,
@@ -143,13 +143,7 @@ class MultiLabelRun(TrainingRun):
         labels = self._label_format()
         texts = column_problems(data, ["text"]) or text_problems(data)
         raise_data_problems([*texts, *labels.problems(data)], EXPECTED)
-        repeated = labels.repeated(data)
-        if repeated:
-            warnings.warn(
-                f"{len(repeated)} rows repeat a label, which counts once: {examples(repeated)}",
-                ClxWarning,
-                stacklevel=2,
-            )
+        labels.warn_repeated(data)
 
     def infer_config(self, train_data: pd.DataFrame) -> None:
         """Take the label names and their type from the training data."""
@@ -166,6 +160,10 @@ class MultiLabelRun(TrainingRun):
     def row_labels(self, data: pd.DataFrame) -> list[list[str]]:
         """Return the label names of each row."""
         return self._label_format().lists(data)
+
+    def label_cells(self, data: pd.DataFrame, labels: Mapping[int, Any]) -> dict[Any, list[Any]]:
+        """Return the label columns with other labels in some rows."""
+        return self._label_format().relabeled(data, labels)
 
     def row_probabilities(self, data: pd.DataFrame) -> Any:
         """Return the probability of each label in each row, None if all labels are hard."""
@@ -271,7 +269,7 @@ class MultiLabelRun(TrainingRun):
                 f"{chosen.shared:.3f}, because the eval data is not enough to choose their own: "
                 f"{examples(shared)}",
                 ClxWarning,
-                stacklevel=2,
+                stacklevel=user_level(),
             )
 
     def apply_decisions(self, given: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from clx.ml import TrainingRun
 from clx.ml.data import RowFinding
 from clx.ml.labels import label_maps, label_names_problems
 from clx.ml.spans import bio_labels, span_label_names, tag_metrics
-from clx.problems import cell, examples
+from clx.problems import cell, examples, user_level
 from clx_tasks_tokens import evaluating
 from clx_tasks_tokens.alignment import span_findings
 from clx_tasks_tokens.data import SPANS, read_rows, sample_frame, validate
@@ -236,7 +236,7 @@ class TokenClassificationRun(TrainingRun):
                 f"or no threshold reaches the target: "
                 f"{examples(shared)}",
                 ClxWarning,
-                stacklevel=2,
+                stacklevel=user_level(),
             )
 
     def apply_decisions(self, given: Mapping[str, Any]) -> bool:

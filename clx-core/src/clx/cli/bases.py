@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from clx.cli.options_of_run import (
-    DEFAULT_TASK,
     AssignmentsOption,
     LabelColumnsOption,
     LabelNamesOption,
     TaskOption,
+    given_options,
     run_options,
 )
 from clx.cli.output import Output
@@ -30,12 +30,14 @@ from clx.cli.parameters import (
     comma_separated,
     reading_options,
 )
+from clx.cli.task_names import DEFAULT_TASK
 
 NAME = "bases"
 """The name of the run in messages; it has no directory."""
 
 
 def bases(
+    context: typer.Context,
     data: LabelledDataArgument,
     base_models: Annotated[
         str | None,
@@ -75,14 +77,7 @@ def bases(
     with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
-        given = {
-            "device": device,
-            "text_column": text_column,
-            "label_column": label_column,
-            "label_names": label_names,
-            "label_columns": label_columns,
-        }
-        run = training_run(task, NAME, **run_options(task, given, assignments))
+        run = training_run(task, NAME, **run_options(task, given_options(context), assignments))
         frame = run.compare_bases(
             data,
             None if base_models is None else comma_separated(base_models),

@@ -37,7 +37,7 @@ def cascade(
         str | None,
         typer.Option(
             metavar="B",
-            help="Backend for the other texts [default: the fastest export that decides alike]",
+            help="Backend for the other texts [default: the fastest export with torch's decisions]",
         ),
     ] = None,
     monitor: Annotated[

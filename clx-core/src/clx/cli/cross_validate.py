@@ -10,14 +10,13 @@ import typer
 from clx.cli.failures import complain
 from clx.cli.metric_tables import write_evaluation
 from clx.cli.options_of_run import (
-    DEFAULT_TASK,
     AssignmentsOption,
     BaseModelOption,
     LabelColumnsOption,
     LabelNamesOption,
     TokenizerOption,
+    given_options,
     run_options,
-    task_names,
 )
 from clx.cli.output import Output
 from clx.cli.parameters import (
@@ -34,6 +33,7 @@ from clx.cli.parameters import (
     reading_options,
     save_option,
 )
+from clx.cli.task_names import DEFAULT_TASK, task_names
 from clx.errors import ConfigError
 from clx.problems import cell
 
@@ -42,6 +42,7 @@ NAME = "cross-validation"
 
 
 def cv(
+    context: typer.Context,
     words: Annotated[
         list[str],
         typer.Argument(
@@ -89,16 +90,7 @@ def cv(
         from clx.ml import training_run
 
         task, data = task_and_data(words, task)
-        given = {
-            "base_model_name": base_model,
-            "tokenizer_name": tokenizer,
-            "device": device,
-            "text_column": text_column,
-            "label_column": label_column,
-            "label_names": label_names,
-            "label_columns": label_columns,
-        }
-        run = training_run(task, NAME, **run_options(task, given, assignments))
+        run = training_run(task, NAME, **run_options(task, given_options(context), assignments))
         how = reading_options(separator, encoding, header)
         result = run.cross_validate(data, folds, not no_fine_tune, group_column, time_column, **how)
         if save is not None:

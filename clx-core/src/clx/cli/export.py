@@ -45,7 +45,8 @@ def export(
     backend: Annotated[
         str | None,
         typer.Option(
-            metavar="B", help="With --to: as for predict [default: onnx-int8 if it decides alike]"
+            metavar="B",
+            help="With --to: as for predict [default: onnx-int8 if it has torch's decisions]",
         ),
     ] = None,
     overwrite: Annotated[

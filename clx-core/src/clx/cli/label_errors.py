@@ -1,4 +1,4 @@
-"""``clx labels DATA``: find the labels that look wrong, and write the rows to a file to correct."""
+"""``clx labels DATA``: find the labels that look wrong, and write the rows, corrected or to correct."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clx.cli.failures import complain
-from clx.cli.options_of_run import DEFAULT_TASK, run_options
-from clx.cli.output import Output, clipped
+from clx.cli.options_of_run import run_options
+from clx.cli.output import Output, clipped_texts
+from clx.cli.task_names import DEFAULT_TASK
+from clx.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,7 @@ class Search:
         top: the number of rows to return, None for all suspicious ones.
         output: the file to write, None for none.
         overwrite: replace an existing file.
+        accept: the confidence from which the file has the suggested labels, None for no label.
     """
 
     data: str
@@ -47,14 +50,23 @@ class Search:
     top: int | None = None
     output: str | None = None
     overwrite: bool = False
+    accept: float | None = None
 
 
 def find_errors(out: Output, search: Search) -> None:
-    """Find the labels that look wrong, print them, and write the file to correct."""
+    """Find the labels that look wrong, print them, and write the file.
+
+    Raises:
+        ConfigError: labels are to be accepted without a file, or among rows that do not look wrong.
+    """
     from clx.ml import training_run
     from clx.ml.data.reading import reading_of
     from clx.ml.data.suggestions import rows_to_correct, target_of, write_suggestions
 
+    if search.accept is not None and search.output is None:
+        raise ConfigError("--accept writes the corrected rows to a file: name it with -o FILE")
+    if search.accept is not None and search.top is not None:
+        raise ConfigError("--top also lists labels that do not look wrong: drop it, or --accept")
     target = None
     if search.output is not None:
         # The search may take minutes.
@@ -62,9 +74,13 @@ def find_errors(out: Output, search: Search) -> None:
     task = search.task or DEFAULT_TASK
     run = training_run(task, NAME, **run_options(task, search.given, search.assignments))
     frame = rows_to_correct(search.data, reading_of(**search.reading))
-    found = run.find_label_errors(frame, search.folds, search.top)
+    if search.accept is None:
+        found = left = run.find_label_errors(frame, search.folds, search.top)
+    else:
+        corrected = run.correct_labels(frame, None, search.accept, search.folds)
+        frame, found, left = corrected.data, corrected.found, corrected.left
     if target is not None:
-        write_suggestions(target, frame, found)
+        write_suggestions(target, frame, left)
     _write(out, search, run, found, len(frame))
 
 
@@ -81,16 +97,39 @@ def _write(out: Output, search: Search, run: TrainingRun, found: pd.DataFrame, r
         title = f"The {len(lines)} most suspicious of {rows} labels"
     if out.is_terminal:
         more = f"; --json and -o write all {len(lines)}" if len(lines) > MAX_ROWS else ""
-        shown = [[_short(value) for value in line] for line in lines[:MAX_ROWS]]
+        shown = [clipped_texts(line, TEXT_WIDTH) for line in lines[:MAX_ROWS]]
         out.table(columns, shown, title + more)
         if not lines:
             out.line(title)
     else:
         out.table(columns, lines, heading=True)
     if search.output is not None:
-        complain(f"saved in {search.output}: correct the labels there, and then train with")
+        for line in _said(search, found):
+            complain(line)
         words = ["clx", "train", str(run.config["task"]), "NAME", search.output, *_columns(search)]
         complain(f"  {shlex.join(words)}")
+
+
+def _said(search: Search, found: pd.DataFrame) -> list[str]:
+    """Return what to say about the file, before the command that trains on it."""
+    from clx.ml.data.suggestions import SUGGESTED
+    from clx.ml.results.corrections import ORIGINAL
+
+    if search.accept is None:
+        return [f"saved in {search.output}: correct the labels there, and then train with"]
+    accepted = int(found["accepted"].sum())
+    lines = [
+        f"saved in {search.output}: {accepted} labels were replaced, and the old ones are in the column "
+        f"{ORIGINAL}"
+    ]
+    if accepted < len(found):
+        lines.append(
+            f"{len(found) - accepted} suggestions have a confidence below {search.accept:g}: look at "
+            f"the rows with a {SUGGESTED}, correct them in the file, and then train with"
+        )
+    else:
+        lines.append("train with")
+    return lines
 
 
 def _columns(search: Search) -> list[str]:
@@ -102,7 +141,3 @@ def _columns(search: Search) -> list[str]:
         if search.given.get(name) is not None
         for word in (option, str(search.given[name]))
     ]
-
-
-def _short(value: Any) -> Any:
-    return clipped(value, TEXT_WIDTH) if isinstance(value, str) else value

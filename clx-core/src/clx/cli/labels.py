@@ -12,12 +12,11 @@ import typer
 from clx.cli.label_errors import Search, find_errors
 from clx.cli.metric_tables import write_frame, write_metrics
 from clx.cli.options_of_run import (
-    DEFAULT_TASK,
     AssignmentsOption,
     BaseModelOption,
     LabelColumnsOption,
     LabelNamesOption,
-    task_names,
+    given_options,
 )
 from clx.cli.output import Output
 from clx.cli.parameters import (
@@ -36,12 +35,15 @@ from clx.cli.parameters import (
     run_names,
 )
 from clx.cli.run_or_data import names_data
+from clx.cli.task_names import DEFAULT_TASK, task_names
 from clx.cli.train import data_or_share
 from clx.errors import ConfigError
+from clx.ml.results.corrections import CONFIDENT, ORIGINAL
 from clx.problems import cell, names
 
 
 def labels(
+    context: typer.Context,
     word: Annotated[
         str,
         typer.Argument(
@@ -67,6 +69,18 @@ def labels(
             metavar="FILE",
             help="Of DATA: write all rows with suggested labels to this file, such as fixed.csv.",
         ),
+    ] = None,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept",
+            help=f"With -o: replace labels whose suggestion has a confidence of at least {CONFIDENT}; "
+            f"the column {ORIGINAL} keeps the old ones.",
+        ),
+    ] = False,
+    accept_above: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Like --accept, from this confidence on, such as 0.7."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing FILE.")
@@ -118,15 +132,17 @@ def labels(
     """Find wrong labels in data, or change those of a run.
 
     For DATA, prints each suspicious row with the given label, a suggested one, and the probability of
-    the given one; -o writes a file to correct and to train on. For RUN, lists, renames or merges the
-    labels, and prints a row per label, and after a merge the metrics too. In a pipe: tables with
-    headings, fields separated by tabs.
+    each; -o writes a file to correct and to train on, in which --accept replaces the labels whose
+    suggestion is confident. For RUN, lists, renames or merges the labels, and prints a row per label,
+    and after a merge the metrics too. In a pipe: tables with headings, fields separated by tabs.
     """
     reading = reading_options(separator, encoding, header)
     of_data = {
         "--task": task,
         "--output": output,
         "--overwrite": overwrite or None,
+        "--accept": accept or None,
+        "--accept-above": accept_above,
         "--top": top,
         "--label-names": label_names,
         "--label-columns": label_columns,
@@ -150,16 +166,22 @@ def labels(
             _of_run(out, word, device, change, {**columns, **split, **reading})
             return
         _refuse(of_run, f"are for the labels of a run, but {word!r} is data")
-        given = {
-            "device": device,
-            "base_model_name": base_model,
-            "text_column": text_column,
-            "label_column": label_column,
-            "label_names": label_names,
-            "label_columns": label_columns,
-        }
-        search = Search(word, task, given, assignments, reading, folds, top, output, overwrite)
-        find_errors(out, search)
+        accepted = CONFIDENT if accept and accept_above is None else accept_above
+        find_errors(
+            out,
+            Search(
+                word,
+                task,
+                given_options(context),
+                assignments,
+                reading,
+                folds,
+                top,
+                output,
+                overwrite,
+                accepted,
+            ),
+        )
 
 
 def _refuse(options: Mapping[str, Any], why: str) -> None:

@@ -28,13 +28,12 @@ def mv(
     training. If anything fails, the run stays where it was.
     """
     with Output(as_json) as out:
+        from clx.ml import move_run
         from clx.ml.run_directory.finding import find_any_run
-        from clx.ml.run_directory.moving import move_run, place_for
 
-        run = find_any_run(run_name)
-        old = run.path
-        moved = move_run(run, place_for(run, new))
+        old = find_any_run(run_name).path
+        moved = move_run(old, new)
         if as_json:
-            out.json({"run": moved.path.name, "path": moved.path, "from": old})
+            out.json({"run": moved.name, "path": moved, "from": old})
         else:
-            out.fields([("run", moved.path.name), ("path", moved.path)])
+            out.fields([("run", moved.name), ("path", moved)])

@@ -24,14 +24,12 @@ def note(
     the run, and stays when the run is trained again. Without TEXT, prints the note.
     """
     with Output(as_json) as out:
+        from clx.ml import note_run
         from clx.ml.run_directory.finding import find_any_run
-        from clx.ml.run_directory.notes import read_note, write_note
 
-        run = find_any_run(run_name)
-        if words is not None:
-            write_note(run, " ".join(words))
-        text = read_note(run)
+        path = find_any_run(run_name).path
+        text = note_run(path, None if words is None else " ".join(words))
         if as_json:
-            out.json({"run": run.path.name, "path": run.path, "note": text})
+            out.json({"run": path.name, "path": path, "note": text})
         elif words is None:
             out.records([line] for line in text.splitlines())

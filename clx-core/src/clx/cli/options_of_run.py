@@ -10,17 +10,8 @@ import typer
 
 from clx.cli.assignments import assigned_options
 from clx.cli.parameters import comma_separated
+from clx.cli.task_names import task_names
 from clx.cli.train_flags import refuse_contradictions, with_entries
-
-
-def task_names() -> list[str]:
-    """Return the names of all installed tasks; shell completion picks those that match."""
-    from clx.ml import task_registry
-
-    return list(task_registry)
-
-
-DEFAULT_TASK = "classification"
 
 TaskArgument = Annotated[
     str,
@@ -84,6 +75,25 @@ AssignmentsOption = Annotated[
 ]
 
 
+OPTIONS = {
+    "base_model": "base_model_name",
+    "tokenizer": "tokenizer_name",
+    "runs_dir": "run_dir_parent",
+    "device": "device",
+    "text_column": "text_column",
+    "label_column": "label_column",
+    "label_names": "label_names",
+    "label_columns": "label_columns",
+}
+"""Argument of a command → option of a run, for the options that have their own arguments."""
+
+
+def given_options(context: typer.Context) -> dict[str, Any]:
+    """Return the options of a run that have their own arguments in a command, as the user gave them."""
+    given = context.params
+    return {option: given[name] for name, option in OPTIONS.items() if name in given}
+
+
 def run_options(
     task: str,
     given: Mapping[str, Any],
@@ -95,8 +105,8 @@ def run_options(
 
     Args:
         task: the name of the task.
-        given: the options that have their own arguments, None for those left out; ``label_names``
-            and ``label_columns`` hold the text of the argument.
+        given: the options that have their own arguments, None for those left out, as of
+            :func:`given_options`; ``label_names`` and ``label_columns`` hold the text of the argument.
         assignments: the values of ``--set``.
         entries: the entries of ``training_args`` that have their own arguments.
         before: the options from a file, which the others override.

@@ -216,6 +216,11 @@ def clipped(text: str, width: int) -> str:
     return shortened(text, width)
 
 
+def clipped_texts(values: Iterable[Any], width: int) -> list[Any]:
+    """Truncate the texts among some values, as :func:`clipped` does."""
+    return [clipped(value, width) if isinstance(value, str) else value for value in values]
+
+
 def plain(value: Any) -> Any:
     """Convert a value to what JSON can represent; NaN and infinities become null."""
     value = _item(value)

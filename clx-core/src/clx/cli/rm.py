@@ -33,7 +33,7 @@ def rm(
     removed. Your own files in a run directory stay.
     """
     with Output(as_json) as out:
-        from clx.ml.run_directory.removal import remove_run
+        from clx.ml import remove_run
 
         runs = _found(names)
         if not yes and not _agreed(runs):
@@ -43,7 +43,7 @@ def rm(
         for run in runs:
             is_link = run.path.is_symlink()
             target = run.path.resolve()
-            kept = remove_run(run)
+            kept = remove_run(run.path)
             removed.append({"run": run.path.name, "path": run.path, "kept": kept})
             if is_link:
                 complain(f"removed the link {run.path}; the run stays in {target}")

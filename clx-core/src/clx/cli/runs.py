@@ -13,10 +13,10 @@ import typer
 
 from clx.cli.failures import complain
 from clx.cli.metric_tables import headline
-from clx.cli.options_of_run import task_names
 from clx.cli.output import Output, clipped
 from clx.cli.parameters import JsonOption, NoHeaderOption, RunsDirOption
-from clx.cli.unfinished import canonical, write_unfinished
+from clx.cli.task_names import own_name, task_names
+from clx.cli.unfinished import write_unfinished
 from clx.errors import ConfigError, RunDirError, RunNotFoundError
 from clx.problems import did_you_mean, names
 
@@ -186,7 +186,7 @@ def of_task(found: list[Summary], task: str | None) -> list[Summary]:
     """
     if task is None:
         return found
-    return [run for run in found if run.task == canonical(task, {run.task for run in found})]
+    return [run for run in found if run.task == own_name(task, {run.task for run in found})]
 
 
 def in_order(found: list[Summary], key: str) -> tuple[list[Summary], str | None]:

@@ -16,6 +16,7 @@ from clx.cli.options_of_run import (
     LabelNamesOption,
     OptionalTaskArgument,
     TokenizerOption,
+    given_options,
 )
 from clx.cli.output import Output
 from clx.cli.parameters import (
@@ -158,16 +159,6 @@ def train(
     """
     with Output(as_json, no_header) as out:
         words = {"task": task, "run_name": name, "train_data": train_data}
-        given = {
-            "base_model_name": base_model,
-            "tokenizer_name": tokenizer,
-            "run_dir_parent": runs_dir,
-            "device": device,
-            "text_column": text_column,
-            "label_column": label_column,
-            "label_names": label_names,
-            "label_columns": label_columns,
-        }
         call: dict[str, Any] = {
             "group_column": group_column,
             "time_column": time_column,
@@ -177,7 +168,7 @@ def train(
         request = Request(
             words,
             None if eval_data is None else data_or_share(eval_data),
-            given,
+            given_options(context),
             training_entries(epochs, learning_rate, batch_size, seed),
             assignments or (),
             call,

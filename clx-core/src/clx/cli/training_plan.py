@@ -13,10 +13,11 @@ import typer
 from clx.cli.failures import usage_error
 from clx.cli.hints import Hint, is_swapped
 from clx.cli.new_run_file import FILE_NAME, Given, write_run_file
-from clx.cli.options_of_run import DEFAULT_TASK, run_options
+from clx.cli.options_of_run import run_options
 from clx.cli.output import Output
 from clx.cli.parameters import reading_options
 from clx.cli.run_file import POSITIONS, RunFile, read_run_file
+from clx.cli.task_names import DEFAULT_TASK
 from clx.errors import ConfigError
 from clx.problems import names
 

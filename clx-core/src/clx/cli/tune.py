@@ -18,6 +18,7 @@ from clx.cli.options_of_run import (
     LabelNamesOption,
     TaskArgument,
     TokenizerOption,
+    given_options,
     run_options,
 )
 from clx.cli.output import Output
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 
 def tune(
+    context: typer.Context,
     task: TaskArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new run.")],
     train_data: Annotated[
@@ -109,17 +111,7 @@ def tune(
     with Output(as_json, no_header) as out:
         from clx.ml import training_run
 
-        given = {
-            "base_model_name": base_model,
-            "tokenizer_name": tokenizer,
-            "run_dir_parent": runs_dir,
-            "device": device,
-            "text_column": text_column,
-            "label_column": label_column,
-            "label_names": label_names,
-            "label_columns": label_columns,
-        }
-        run = training_run(task, name, **run_options(task, given, assignments))
+        run = training_run(task, name, **run_options(task, given_options(context), assignments))
         result = run.tune(
             train_data,
             None if eval_data is None else data_or_share(eval_data),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clx.cli.failures import complain
 from clx.cli.output import Output
+from clx.cli.task_names import own_name
 
 if TYPE_CHECKING:
     from clx.ml.run_directory.unfinished import Unfinished
@@ -28,7 +28,7 @@ def write_unfinished(out: Output, folder: Path, task: str | None) -> None:
 
     found = unfinished_runs(folder)
     if task is not None:
-        name = canonical(task, {run.task for run in found})
+        name = own_name(task, {run.task for run in found})
         found = [run for run in found if run.task == name]
     found.sort(key=lambda run: run.when, reverse=True)
     if out.as_json:
@@ -44,20 +44,3 @@ def write_unfinished(out: Output, folder: Path, task: str | None) -> None:
 def _row(run: Unfinished) -> tuple[Any, ...]:
     steps = f"{run.step} of {run.steps}" if run.steps else str(run.step)
     return run.path.name, run.task, steps, f"{run.when:%Y-%m-%d %H:%M}", run.path
-
-
-def canonical(task: str, present: Collection[str | None]) -> str:
-    """Return the own name of a task that was given by its name or by an alias.
-
-    Args:
-        task: what the user wrote.
-        present: names of tasks that runs have; a task need not be installed to be one of them.
-
-    Raises:
-        TaskNotFoundError: there is no such task.
-    """
-    if task in present:
-        return task
-    from clx.ml import task_registry
-
-    return str(task_registry[task].name)

@@ -41,6 +41,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "prediction_types": ((), {"all_scores": False}),
     "preprocess_logits_for_metrics": (("logits", "labels"), {}),
     "row_labels": (("frame",), {}),
+    "label_cells": (("frame", {}), {}),
     "data_findings": (("frame",), {}),
     "save_extra": (("folder",), {}),
 }

@@ -8,6 +8,7 @@ from clx.ml.data.dataset import ROW_OF_RESULT, fingerprint, to_dataset
 from clx.ml.data.frames import to_frame
 from clx.ml.data.problems import column_problems, raise_data_problems, row_problems, text_problems
 from clx.ml.data.reading import Reading
+from clx.ml.data.relabeled import relabeled_cells, relabeled_lists, relabeled_marks
 from clx.ml.data.row_targets import RowTargets, row_targets
 from clx.ml.data.soft_labels import (
     label_probabilities,
@@ -28,6 +29,9 @@ __all__ = [
     "has_surrogate",
     "label_probabilities",
     "raise_data_problems",
+    "relabeled_cells",
+    "relabeled_lists",
+    "relabeled_marks",
     "row_problems",
     "row_targets",
     "soft_label_problems",

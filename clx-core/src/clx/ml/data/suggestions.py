@@ -1,4 +1,4 @@
-"""Labeled rows in a file to correct: every column of the data, and a suggestion for each label."""
+"""Labeled rows in a file: every column of the data, and perhaps a suggestion for each label."""
 
 from __future__ import annotations
 
@@ -20,6 +20,29 @@ if TYPE_CHECKING:
 SUGGESTED, SCORE = "suggested_label", "label_score"
 """The columns that are added. A training ignores them, and another call replaces them."""
 
+ADDED = {SUGGESTED: "suggested", SCORE: "score"}
+"""The same columns, with the columns of ``find_label_errors`` that they come from."""
+
+
+def labeled_source(
+    data: Any, eval_data: Any = None, reading: Reading = DEFAULT_READING
+) -> tuple[pd.DataFrame, Any]:
+    """Return all rows and columns of labeled data, and the data to evaluate on.
+
+    Args:
+        data: as for ``TrainingRun.train``. Of a ``DatasetDict``, this is the split ``train``.
+        eval_data: the data to evaluate on, None for the split ``validation`` of a ``DatasetDict``.
+        reading: how to read a text file.
+
+    Returns:
+        The rows, numbered from 0 by the index, and the eval data, which is not read.
+
+    Raises:
+        DataFormatError: the data cannot be read.
+    """
+    source, others = training_sources(data, eval_data, reading)
+    return to_frame(source, "data", reading).reset_index(drop=True), others
+
 
 def rows_to_correct(data: Any, reading: Reading = DEFAULT_READING) -> pd.DataFrame:
     """Return all rows and columns of labeled data, without the columns of an earlier call.
@@ -34,8 +57,7 @@ def rows_to_correct(data: Any, reading: Reading = DEFAULT_READING) -> pd.DataFra
     Raises:
         DataFormatError: the data cannot be read, or has one of the added columns, but not both.
     """
-    source, _ = training_sources(data, None, reading)
-    frame = to_frame(source, "data", reading).reset_index(drop=True)
+    frame, _ = labeled_source(data, None, reading)
     there = [name for name in (SUGGESTED, SCORE) if name in frame.columns]
     if len(there) == 1:
         raise DataFormatError(
@@ -72,11 +94,22 @@ def write_suggestions(target: Target, frame: pd.DataFrame, errors: pd.DataFrame)
         frame: the rows.
         errors: what ``TrainingRun.find_label_errors`` returned for them.
     """
+    added = {name: _spread(errors[of], len(frame)) for name, of in ADDED.items()}
+    _write(target, {**_columns(frame), **added})
+
+
+def write_frame(target: Target, frame: pd.DataFrame) -> None:
+    """Write all rows and columns of a frame; the file appears when it is complete."""
+    _write(target, _columns(frame))
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    return {str(name): _cells(frame[name]) for name in frame.columns}
+
+
+def _write(target: Target, columns: dict[str, list[Any]]) -> None:
     import pyarrow as pa
 
-    columns = {str(name): _cells(frame[name]) for name in frame.columns}
-    columns[SUGGESTED] = _spread(errors["suggested"], len(frame))
-    columns[SCORE] = _spread(errors["score"], len(frame))
     arrays = {name: array_of(v, arrow_type(checked_shape(v))) for name, v in columns.items()}
     batch = pa.RecordBatch.from_pydict(arrays)
     with only_writer_of_file(target.local), full_disk_named(target.local.parent):

@@ -80,7 +80,7 @@ def validated_frame(
         DataFormatError: the data cannot be read, or is not in the task's format.
     """
     columns = column_names(task) if columns is None else columns
-    sources = _sources(task, columns)
+    sources = sources_of(task, columns)
     renamed = named_frame(task, to_frame(data, what, reading, split), columns, what)
     renamed = weighted_rows(task, renamed, what)
     read_as = " and ".join(f"{old!r} as {new!r}" for new, old in sources.items() if old != new)
@@ -110,10 +110,10 @@ def named_frame(
         DataFormatError: a column that the user named is missing.
     """
     columns = column_names(task) if columns is None else columns
-    return _renamed(task, frame, _sources(task, columns), what)
+    return _renamed(task, frame, sources_of(task, columns), what)
 
 
-def _sources(task: Task, columns: ColumnNames) -> dict[str, str]:
+def sources_of(task: Task, columns: ColumnNames) -> dict[str, str]:
     """Return the data's name for each of the task's columns that was named."""
     sources = {}
     if columns.text is not None:

@@ -38,7 +38,7 @@ class Risk:
     common: Any
 
     def of(self, margin: np.ndarray[Any, Any], label: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return the log odds that the teacher decides otherwise, shape (texts,)."""
+        """Return the log odds that the teacher's decision differs, shape (texts,)."""
         return _floats(self.level[label] - self.slope[label] * _log_odds(margin))
 
     def margins(self, limit: float) -> np.ndarray[Any, Any]:
@@ -68,7 +68,7 @@ def fit_risk(
     Args:
         margin: the margin of each text, shape (texts,).
         label: its label, shape (texts,).
-        wrong: whether the teacher decides otherwise, shape (texts,).
+        wrong: whether the teacher's decision differs, shape (texts,).
         labels: the number of labels.
     """
     import numpy as np

@@ -35,7 +35,7 @@ class FastStudent:
     Attributes:
         cascade: when it answers.
         model: the loaded student.
-        monitor: counts how often the teacher decides otherwise.
+        monitor: counts how often the teacher's decision differs.
     """
 
     cascade: Cascade

@@ -59,7 +59,7 @@ def left_of(run: RunDir) -> Path | None:
     return run.previous if RunDir(run.previous).is_complete() else None
 
 
-def locate(load: str | Path) -> Path:
+def locate(load: str | os.PathLike[str]) -> Path:
     """Return the path of a run, given as a path, as a name in the default folder, or as ``hf://…``.
 
     The path of the ``config.json`` of a run stands for the run. A run on the Hub is downloaded if it
@@ -115,7 +115,7 @@ def saved_runs(parent: Path | None = None) -> list[Path]:
     return found
 
 
-def find_any_run(load: str) -> RunDir:
+def find_any_run(load: str | os.PathLike[str]) -> RunDir:
     """Return the run that a name or a path stands for, whether it is complete, unfinished or damaged.
 
     Raises:

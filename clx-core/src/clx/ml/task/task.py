@@ -184,6 +184,16 @@ class Task(OptionValues):
         """
         return None
 
+    def label_cells(
+        self, data: pd.DataFrame, labels: Mapping[int, Any]
+    ) -> Mapping[Any, list[Any]] | None:
+        """Return the label columns with other labels, or lists of labels, in the rows ``labels``.
+
+        ``labels`` has them by position; :func:`clx.ml.data.relabeled_cells` makes the cells. Called by
+        ``correct_labels``, before :meth:`read_data`. The base returns None: clx changes no labels.
+        """
+        return None
+
     def row_probabilities(self, data: pd.DataFrame) -> Any:
         """Return the probability of each label in each row, shape (rows, labels), or None.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,11 +11,14 @@ from clx.ml.data.check.findings import check_data
 from clx.ml.data.check.labeled_texts import LabeledTexts, Rule, TextIndex
 from clx.ml.data.row_targets import expected_counts, targets_of_frame
 from clx.ml.data.splits import Split
+from clx.ml.data.tables.json_types import plain
 from clx.ml.data.texts import row_texts
 from clx.ml.results.data_check import EVAL, TRAIN, DataCheck, Finding, as_sample
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from clx.ml.task.task import Task
 
 
@@ -32,22 +36,17 @@ def check_splits(
         limit: the most tokens that the model reads, None if texts are not truncated.
         is_split: whether clx split the eval rows from the training data.
     """
-    plain, names = [], getattr(task, "label_names", None)
+    labeled, names = [], getattr(task, "label_names", None)
     for split in splits:
-        texts, rows = row_texts(split.frame, task.text_columns), split.frame.index.tolist()
+        texts = labeled_texts(task, split.frame, split.lengths)
         if texts is None:
             counts = {f"{split.name}_data": split.rows or len(split.frame) for split in splits}
             return DataCheck(rows=counts)
-        with author_code(task, "row_labels"):
-            labels = task.row_labels(split.frame)
-        targets = targets_of_frame(task, split.frame)
-        expected, soft = expected_counts(names or (), targets), targets.probabilities
-        shares = None if soft is None else [row.tobytes() for row in soft]
-        plain.append(LabeledTexts(texts, labels, rows, split.lengths, expected, shares))
+        labeled.append(texts)
     lazy = splits[0].lazy
     check = check_data(
-        plain[0],
-        plain[1] if len(plain) > 1 else None,
+        labeled[0],
+        labeled[1] if len(labeled) > 1 else None,
         label_names=names if isinstance(names, list) else None,
         limit=limit,
         is_split=is_split,
@@ -56,7 +55,7 @@ def check_splits(
     )
     own = [
         finding
-        for name, split, texts in zip((TRAIN, EVAL), splits, plain, strict=False)
+        for name, split, texts in zip((TRAIN, EVAL), splits, labeled, strict=False)
         for finding in _own_findings(task, split, TextIndex(name, texts))
     ]
     found = [finding for finding in check.findings if not _is_usual(task, finding)]
@@ -64,13 +63,57 @@ def check_splits(
     return check if lazy is None else as_sample(check, lazy.rows, lazy.checked)
 
 
+def labeled_texts(
+    task: Task, frame: pd.DataFrame, lengths: Sequence[int] | None = None
+) -> LabeledTexts | None:
+    """Return the rows of a validated frame in the form that the checks use.
+
+    Args:
+        task: the task, whose config was inferred.
+        frame: the rows.
+        lengths: the number of tokens of each row, None if they are unknown.
+
+    Returns:
+        None if a column of texts is missing, or holds values that are not strings.
+    """
+    texts = row_texts(frame, task.text_columns)
+    if texts is None:
+        return None
+    with author_code(task, "row_labels"):
+        labels = task.row_labels(frame)
+    targets, names = targets_of_frame(task, frame), getattr(task, "label_names", None)
+    soft = targets.probabilities
+    return LabeledTexts(
+        texts,
+        labels,
+        frame.index.tolist(),
+        lengths,
+        expected_counts(names or (), targets),
+        None if soft is None else [row.tobytes() for row in soft],
+        _marks(frame, task.label_column_names) if labels is None or _per_token(task) else None,
+    )
+
+
+def _marks(frame: pd.DataFrame, columns: Sequence[str]) -> list[str] | None:
+    """Return a key of the cells of the label columns for each row, None without such columns."""
+    present = [frame[name].tolist() for name in columns if name in frame.columns]
+    if not present:
+        return None
+    return [
+        json.dumps(plain(row), sort_keys=True, default=str) for row in zip(*present, strict=True)
+    ]
+
+
 def _is_usual(task: Task, finding: Finding) -> bool:
     """Return whether a finding says nothing about this task.
 
     A label that every text has is not a label of every token.
     """
-    per_token = (task.pipeline_args or {}).get("task") == "token-classification"
-    return per_token and finding.kind == "labels_in_every_row"
+    return _per_token(task) and finding.kind == "labels_in_every_row"
+
+
+def _per_token(task: Task) -> bool:
+    return (task.pipeline_args or {}).get("task") == "token-classification"
 
 
 def _own_findings(task: Task, split: Split, index: TextIndex) -> list[Finding]:

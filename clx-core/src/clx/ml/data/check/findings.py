@@ -37,8 +37,8 @@ CONFLICTING_WITH_TRAIN = replace(CONFLICTING, what="the text has other labels in
 REPEATED = Rule(
     "duplicate_rows",
     "the text and labels of an earlier row are repeated",
-    "They count more than other rows. To remove them, name the columns of texts and labels: "
-    "data[~data.astype(str).duplicated(['text', 'label'])]",
+    "They count more than other rows. To remove them: run.drop_duplicates(data).data, or clx check "
+    "--drop-duplicates -o FILE",
 )
 LEAKED = Rule(
     "leaked_texts",
@@ -118,9 +118,14 @@ def _empty(split: TextIndex) -> list[Finding]:
     return split.findings(EMPTY, split.blank, shown)
 
 
-def _conflicts(split: TextIndex) -> list[Finding]:
+def conflicting_texts(split: TextIndex) -> list[str]:
+    """Return the texts that have different labels in different rows."""
     repeated = [text for text, positions in split.positions.items() if len(positions) > 1]
-    texts = [text for text in repeated if len(split.label_sets(text)) > 1]
+    return [text for text in repeated if len(split.label_sets(text)) > 1]
+
+
+def _conflicts(split: TextIndex) -> list[Finding]:
+    texts = conflicting_texts(split)
     shown = []
     for text in texts[:MAX_EXAMPLES]:
         rows = [split.labeled_row(position) for position in sorted(split.label_sets(text).values())]
@@ -135,7 +140,7 @@ def _conflicts_with_train(train: TextIndex, evaluated: TextIndex) -> list[Findin
         known = train.label_sets(text)
         if known and evaluated.labels is not None:
             first = min(known.values())
-            in_train |= {i: first for i in positions if evaluated.labels[i] not in known}
+            in_train |= {i: first for i in positions if evaluated.label_key(i) not in known}
     positions = sorted(in_train)
     shown = [
         f"{cell(evaluated.texts[i])} ({evaluated.labeled_row(i)}, "
@@ -145,7 +150,8 @@ def _conflicts_with_train(train: TextIndex, evaluated: TextIndex) -> list[Findin
     return evaluated.findings(CONFLICTING_WITH_TRAIN, positions, shown)
 
 
-def _repeated(split: TextIndex) -> list[Finding]:
+def repeated_rows(split: TextIndex) -> dict[int, int]:
+    """Return the position of each row that repeats text and labels → that of the row it repeats."""
     original_of: dict[int, int] = {}
     for text, positions in split.positions.items():
         if len(positions) > 1:
@@ -154,6 +160,11 @@ def _repeated(split: TextIndex) -> list[Finding]:
                 original = originals[split.labels_key(position)]
                 if original != position:
                     original_of[position] = original
+    return original_of
+
+
+def _repeated(split: TextIndex) -> list[Finding]:
+    original_of = repeated_rows(split)
     positions = sorted(original_of)
     shown = [
         f"{split.row(i)} repeats {split.row(original_of[i])} ({cell(split.texts[i])})"

@@ -26,6 +26,8 @@ class LabeledTexts:
         counts: with soft labels, the sum of each label's probabilities, by label name. None counts
             the rows of each label.
         shares: with soft labels, a key per row that is equal for equal probabilities.
+        marks: for labels that their names do not tell apart, such as spans, a key per row that is equal
+            for equal labels.
 
     Raises:
         ValueError: the lengths differ.
@@ -37,6 +39,7 @@ class LabeledTexts:
     lengths: Sequence[int] | None = None
     counts: Mapping[str, float] | None = None
     shares: Sequence[Hashable] | None = None
+    marks: Sequence[Hashable] | None = None
 
     def __post_init__(self) -> None:
         for name in ("labels", "rows", "lengths"):
@@ -73,6 +76,7 @@ class TextIndex:
         positions: the positions of each text that is not blank, ascending.
         counts: the number of rows per label, for soft labels the expected number.
         shares: with soft labels, a key of the probabilities of each row.
+        marks: a key of the labels of each row, if their names do not tell them apart.
     """
 
     def __init__(self, name: str, data: LabeledTexts) -> None:
@@ -80,23 +84,26 @@ class TextIndex:
         self.texts = data.texts
         self.lengths = None if data.lengths is None else [int(size) for size in data.lengths]
         self.rows = range(len(data.texts)) if data.rows is None else data.rows
-        self.labels = None if data.labels is None else [_label_set(item) for item in data.labels]
+        self.labels = None if data.labels is None else [label_set(item) for item in data.labels]
         self.blank = [position for position, text in enumerate(data.texts) if not text.strip()]
         self.counts: Mapping[str, float] = Counter(n for row in self.labels or () for n in row)
         if data.counts is not None:
             self.counts = {name: round(count, 1) for name, count in data.counts.items()}
-        self.shares = data.shares
+        self.shares, self.marks = data.shares, data.marks
         blank = set(self.blank)
         self.positions: dict[str, list[int]] = defaultdict(list)
         for position, text in enumerate(data.texts):
             if position not in blank:
                 self.positions[text].append(position)
 
-    def label_sets(self, text: str) -> dict[LabelSet, int]:
-        """Return the label sets that a text occurs with, each with its first position."""
+    def label_sets(self, text: str) -> dict[Hashable, int]:
+        """Return the label sets that a text occurs with, each with its first position.
+
+        The keys are those of :meth:`label_key`.
+        """
         if self.labels is None:
             return {}
-        return {self.labels[i]: i for i in reversed(self.positions.get(text, []))}
+        return {self.label_key(i): i for i in reversed(self.positions.get(text, []))}
 
     def same_labels(self, text: str) -> dict[Hashable, int]:
         """Return the labels that a text occurs with, soft ones too, each with its first position."""
@@ -105,12 +112,15 @@ class TextIndex:
             keys.setdefault(self.labels_key(i), i)
         return keys
 
+    def label_key(self, position: int) -> Hashable:
+        """Return a value that is equal for rows with the same labels."""
+        names = None if self.labels is None else self.labels[position]
+        return names if self.marks is None else (names, self.marks[position])
+
     def labels_key(self, position: int) -> Hashable:
         """Return a value that is equal for rows with the same labels and the same probabilities."""
-        if self.labels is None:
-            return None
         share = None if self.shares is None else self.shares[position]
-        return self.labels[position], share
+        return self.label_key(position), share
 
     def label_counts(self, label_names: Iterable[str] | None) -> dict[str, int]:
         """Return the number of rows per label, for ``label_names`` or else for the labels found."""
@@ -149,7 +159,7 @@ class TextIndex:
         return [Finding(rule.kind, self.name, message, count, rows, parts, remedy=remedy)]
 
 
-def _label_set(labels: Any) -> LabelSet:
+def label_set(labels: Any) -> LabelSet:
     """Return the label names of a row that has one name or a list of them."""
     if isinstance(labels, str) or not isinstance(labels, Iterable):
         return frozenset([str(labels)])

@@ -61,12 +61,15 @@ class Suspicion:
         lead: the log odds of the likeliest alternative against the row's label, shape (rows,).
         suspicious: whether the label looks wrong, shape (rows,).
         suggested: the label ids, shape (rows,), or 0 and 1, shape (rows, labels), to use instead.
+        confidence: the probability of the suggestion, shape (rows,). If rows have several labels, it
+            is that of the least probable yes or no that the suggestion changes.
     """
 
     score: Any
     lead: Any
     suspicious: Any
     suggested: Any
+    confidence: Any
 
 
 def suspicion(labels: Any, probabilities: Any) -> Suspicion:
@@ -99,7 +102,8 @@ def suspicion(labels: Any, probabilities: Any) -> Suspicion:
         wrong = (likeliest[of_name][counting] != name).mean()
         most = of_name[np.argsort(-lead[of_name], kind="stable")]
         suspicious[most[: round(wrong * len(of_name))]] = True
-    return Suspicion(score, lead, suspicious & (lead > 0), others.argmax(axis=1))
+    suspicious &= lead > 0
+    return Suspicion(score, lead, suspicious, others.argmax(axis=1), others.max(axis=1))
 
 
 def suspicion_of_several(labels: Any, probabilities: Any) -> Suspicion:
@@ -123,7 +127,9 @@ def suspicion_of_several(labels: Any, probabilities: Any) -> Suspicion:
     flips = (1 - of_given >= limit_of_other) & (of_given < 0.5)
     least = of_given.min(axis=1)
     lead = _log(1 - least) - _log(least)
-    return Suspicion(least, lead, flips.any(axis=1), (given ^ flips).astype(int))
+    changes = flips.any(axis=1)
+    confidence = np.where(changes, np.where(flips, 1 - of_given, np.inf).min(axis=1), least)
+    return Suspicion(least, lead, changes, (given ^ flips).astype(int), confidence)
 
 
 def _log(probabilities: Any) -> Any:
@@ -232,4 +238,5 @@ def _as_frame(
     columns["given"] = [shown(labels[row]) for row in order]
     columns["suggested"] = [shown(found.suggested[row]) for row in order]
     columns["score"] = [round(float(found.score[row]), 6) for row in order]
+    columns["confidence"] = [round(float(found.confidence[row]), 6) for row in order]
     return pd.DataFrame(columns, index=split.frame.index[order])
