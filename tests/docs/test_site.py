@@ -193,7 +193,6 @@ def test_what_the_pages_of_the_api_name_exists(name):
 
 # ---- The built site ----------------------------------------------------------------------------------
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BUILT = [
     "index.md",
     "how-to/decisions.md",
@@ -202,8 +201,6 @@ BUILT = [
     "reference/api/metrics.md",
     "background/architecture.md",
 ]
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
 
 
 @pytest.fixture(scope="module")
@@ -266,18 +263,6 @@ def test_a_dead_link_and_a_missing_anchor_stop_the_build(tmp_path):
         home.write_text(f"# Home\n\nA [link]({link}).\n")
         with pytest.raises(build_site.subprocess.CalledProcessError):
             build_site.build(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
