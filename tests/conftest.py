@@ -72,6 +72,14 @@ def _shuffle(seed, items):
     items[:] = [item for module in shuffled for item in module]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk():
+    """Leave out ``fsync``, of which a test would notice nothing but the time that it takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Give every test the same random numbers, whatever ran before it."""

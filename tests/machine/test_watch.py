@@ -1,5 +1,6 @@
 """Processes of one training: if one of them is killed or fails, none of the others waits for it."""
 
+import itertools
 import os
 import socket
 import subprocess
@@ -39,13 +40,26 @@ except Exception as error:
 """
 
 
+def free_ports():
+    """Yield ports below those that the system gives to connections, which may take one meanwhile."""
+    for number in itertools.count(3 * os.getpid()):
+        port = 20_000 + number % 10_000
+        with socket.socket() as free:
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        yield port
+
+
+PORTS = free_ports()
+
+
 class Pair:
     """Two processes of one training, started without torchrun."""
 
     def __init__(self, script, how, victim):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(next(PORTS))
         environment = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
         self.victim = victim
         self.processes = [
