@@ -34,6 +34,7 @@ SUMMARIES = {
     "how-to/serve.md": "Answer requests for predictions over HTTP, with a page to try the run.",
     "how-to/several-processes.md": "Train on several GPUs or machines.",
     "how-to/sharing.md": "Upload a run to the Hugging Face Hub, and open it from there.",
+    "how-to/write-a-task.md": "A task in twelve lines, and how to make it a package.",
     "reference/run-directory.md": "The files of a run directory, and what is in each.",
 }
 """What the pages are about whose first sentence does not say it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import random
@@ -37,6 +38,16 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure(config):
+    """Let hypothesis try the same examples in each run, on a machine of any speed."""
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("same")
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave out slow tests unless ``--slow`` is given, and with ``--shuffle``, shuffle the tests."""
     if not config.getoption("slow"):
@@ -61,6 +72,14 @@ def _shuffle(seed, items):
     items[:] = [item for module in shuffled for item in module]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk():
+    """Leave out ``fsync``, of which a test would notice nothing but the time that it takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Give every test the same random numbers, whatever ran before it."""
@@ -71,10 +90,18 @@ def seeded():
         sys.modules["torch"].manual_seed(0)
 
 
+@pytest.fixture(scope="session")
+def _data_dirs(tmp_path_factory):
+    """New folders. ``mktemp`` reads the names of all earlier ones, which takes longer each time."""
+    parent = tmp_path_factory.mktemp("data")
+    return (parent / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_data_dir(tmp_path_factory, monkeypatch):
+def own_data_dir(_data_dirs, monkeypatch):
     """Keep every test's runs in a folder of its own."""
-    folder = tmp_path_factory.mktemp("data")
+    folder = next(_data_dirs)
+    folder.mkdir()
     monkeypatch.setenv("LOCAL_DATA_DIR", str(folder))
     monkeypatch.delenv("CLX_PLUGINS", raising=False)
     return folder
@@ -152,10 +179,32 @@ def trained(_trained_once, tmp_path) -> Path:
     return Path(shutil.copytree(_trained_once, tmp_path / "trained"))
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's chromium, headless; not longer than for a module, because it runs an event loop."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    arguments += ["--disable-component-update", "--disable-sync", "--no-first-run"]
+    with sync_playwright() as playwright:
+        # A busy machine takes longer than the 30 seconds of Playwright.
+        browser = playwright.chromium.launch(
+            executable_path=program, args=arguments, timeout=300_000
+        )
+        yield browser
+        browser.close()
+
+
 @pytest.fixture(scope="session")
 def _ray_started():
     import ray
 
+    # Otherwise, Ray kills workers while other programs use most of the memory.
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RAY_memory_monitor_refresh_ms", "0")
     ray.init(
         address="local",
         num_cpus=2,
@@ -166,12 +215,13 @@ def _ray_started():
     )
     yield ray
     ray.shutdown()
+    patch.undo()
 
 
 @pytest.fixture
 def ray_cluster(_ray_started):
     """Ray, connected to a cluster of two CPUs on this machine, both free."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while _ray_started.available_resources().get("CPU", 0) < 2 and time.monotonic() < until:
         time.sleep(0.1)
     return _ray_started

@@ -13,7 +13,8 @@ import time
 import httpx
 
 START = "from clx_runtime.server.main import main; raise SystemExit(main())"
-PATIENCE = 30
+PATIENCE = 120
+"""Seconds. A process that is to start may find a busy machine."""
 
 
 class Process:

@@ -28,7 +28,25 @@ Search this page for a few words of your message. An `…` stands for a name or 
 Python names the class of an error before its message. The command line writes `error:`;
 `clx --debug COMMAND` shows the class and the traceback, and `clx doctor` reports what is broken.
 Every error is a [`ClxError`](../reference/api/errors.md).
+
+{index}
 """
+
+GROUPS = {
+    "Data": "DataFormatError DataWarning TruncationWarning",
+    "Options and arguments": "ConfigError UnknownArgumentError UnknownAttributeError",
+    "Base models": "ModelNotFoundError ModelError BaseModelWarning",
+    "Training": "TrainingError OutOfMemoryError ResumeError NotPublishedError",
+    "Runs and folders": "RunNotFoundError RunExistsError RunDirError RunBusyError NotTrainedError "
+    "DiskFullError",
+    "Predicting": "ExportError CascadeError CascadeWarning UnfinishedError",
+    "The Hub": "HubError",
+    "Tasks, plugins, and packages": "TaskNotFoundError PluginError DuplicateTaskError "
+    "MissingDependencyError",
+}
+"""What a message is about, and the classes of such messages. Other classes come last."""
+
+OTHER = "Anything else"
 
 MESSAGES: dict[str, dict[str, str]] = tomllib.loads(
     Path(__file__).with_name("troubleshooting.toml").read_text(encoding="utf-8")
@@ -62,13 +80,32 @@ def section(kind: type) -> str:
     return "\n".join(lines)
 
 
+def groups() -> dict[str, list[type]]:
+    """Return the classes by what their messages are about."""
+    named = {kind.__name__: kind for kind in classes()}
+    found = {
+        group: [named.pop(name) for name in names.split() if name in named]
+        for group, names in GROUPS.items()
+    }
+    return found | ({OTHER: list(named.values())} if named else {})
+
+
+def index() -> str:
+    """Return the list of groups, which links to each class and says what it means."""
+    lines = []
+    for group, kinds in groups().items():
+        lines.append(f"- **{group}**")
+        for kind in kinds:
+            what, _ = meaning(kind)
+            lines.append(f"    - [{kind.__name__}](#{kind.__name__.lower()}): {what}")
+    return "\n".join(lines)
+
+
 def page() -> str:
     """Return the whole page."""
-    kinds = classes()
-    parts = [HEAD, "## Errors\n"]
-    parts += [section(kind) for kind in kinds if not issubclass(kind, Warning)]
-    parts += ["## Warnings\n"]
-    parts += [section(kind) for kind in kinds if issubclass(kind, Warning)]
+    parts = [HEAD.replace("{index}", index())]
+    for group, kinds in groups().items():
+        parts += [f"## {group}\n", *map(section, kinds)]
     return "\n".join(parts)
 
 

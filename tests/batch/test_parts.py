@@ -488,11 +488,11 @@ def test_killed_workers_lose_and_double_nothing(run, data, expected, tmp_path):
 def test_sigterm_ends_with_143_and_keeps_what_is_done(run, data, tmp_path):
     out = tmp_path / "out"
     process = worker(run, data, out, "1/1", 2)
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not list(out.glob("done/*")):
+    while not list(out.glob("done/*")):
+        assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 143
+    assert process.wait(300) == 143
     status = parts_status(out)
     assert status.done > 0
     assert not [path for path in out.rglob("*") if path.name.endswith(".new")]

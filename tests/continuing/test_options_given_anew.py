@@ -11,7 +11,7 @@ from clx.ml.task import lora_options, reporting
 from clx.ml.task.options import ANEW, KEPT
 from conftest import fruit_frame
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "continue-training.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "continued-runs.md"
 QUICK = {"fine_tune": False}
 
 pytestmark = pytest.mark.filterwarnings("ignore::clx.errors.DataWarning")
@@ -56,7 +56,7 @@ def test_a_run_is_continued_without_its_tracker_and_its_adapter(tracked):
 
 
 def test_the_page_lists_the_options_that_may_be_given_anew():
-    text = PAGE.read_text(encoding="utf-8").partition("## What is taken over")[2]
+    text = PAGE.read_text(encoding="utf-8").partition("## Options\n")[2]
     rows = re.findall(r"^\| (`.+`) \| (yes|no) \|", text, re.MULTILINE)
     listed = {"yes": set(), "no": set()}
     for names, answer in rows:

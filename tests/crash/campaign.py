@@ -106,13 +106,14 @@ def main():
     tempfile.tempdir = os.environ["TMPDIR"] = str(place / "tmp")
     (place / "tmp").mkdir()
     ask(prepare, place)
-    measured = measure(place, options.only)
     names = [name for name in options.only for _ in range(SCENARIOS[name][3])]
+    # Every scenario by turns, so that a small campaign has as many as it can.
+    more = random.choices(names, k=max(0, options.trials - len(options.only)))
+    drawn = [*options.only, *more][: options.trials]
+    measured = measure(place, dict.fromkeys(drawn))
     trials, kills, losses = Counter(), Counter(), []
     started = time.monotonic()
-    for number in range(options.trials):
-        # Every scenario by turns, so that a small campaign has them all.
-        name = options.only[number] if number < len(options.only) else random.choice(names)
+    for number, name in enumerate(drawn):
         was_killed, loss = trial(place, number, name, measured, by_step=number % 3 != 2)
         trials[name] += 1
         kills[name] += was_killed
@@ -122,8 +123,7 @@ def main():
         if (number + 1) % 50 == 0:
             spent = time.monotonic() - started
             print(f"{number + 1} trials, {len(losses)} losses, {spent:.0f} s", flush=True)
-    for name in options.only:
-        steps, seconds = measured[name]
+    for name, (steps, seconds) in measured.items():
         print(
             f"{name}: {trials[name]} trials, {kills[name]} killed on the way "
             f"({steps} steps, {seconds:.1f} s)"

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -346,10 +345,18 @@ def test_training_texts_and_texts_of_another_domain_are_named(tiny_model, tmp_pa
 
 
 KILLED = """
-import sys, time
+import os, signal, sys
 from clx.ml import training_run
 from clx.ml.distillation import texts
+from clx.ml.distillation.teacher import Teacher
 texts.CHUNK = 50
+compute, calls = Teacher._computed, []
+def killed_at_the_third(self, some):
+    calls.append(some)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return compute(self, some)
+Teacher._computed = killed_at_the_third
 data = open(sys.argv[2]).read().splitlines()
 training_run(load=sys.argv[1]).distill(data, name="student", dim=16)
 """
@@ -360,14 +367,9 @@ def test_a_killed_distillation_goes_on(teacher, tmp_path, monkeypatch):
     arguments = [sys.executable, "-c", KILLED, str(teacher.run_dir), str(tmp_path / "texts.txt")]
     folder = cache_dir() / "teachers"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=environment) as process:
-        try:
-            while len(list(folder.glob("*.safetensors"))) < 2:
-                assert process.poll() is None
-                time.sleep(0.01)
-        finally:
-            process.send_signal(signal.SIGKILL)
-    kept = len(list(folder.glob("*.safetensors")))
+    done = subprocess.run(arguments, stderr=subprocess.DEVNULL, env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(folder.glob("*.safetensors"))) == 2
     answered = []
     compute = Teacher._computed
     monkeypatch.setattr(
@@ -375,7 +377,7 @@ def test_a_killed_distillation_goes_on(teacher, tmp_path, monkeypatch):
     )
     monkeypatch.setattr("clx.ml.distillation.texts.CHUNK", 50)
     result = teacher.distill(texts_of(400), name="student", dim=16)
-    assert len(answered) == 8 - kept
+    assert len(answered) == 8 - 2
     assert result.agreement.texts == 40
     assert training_run(load=result.run_dir).predict_labels(["the cat"]) == ["animal"]
 

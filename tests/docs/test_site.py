@@ -109,6 +109,29 @@ def test_every_error_has_its_meaning_what_to_do_and_messages_of_the_code():
     assert not troubleshooting_page.is_said("There is no … like this", said)
 
 
+def test_the_errors_are_grouped_by_subject_with_a_list_of_all_on_top():
+    named = " ".join(troubleshooting_page.GROUPS.values()).split()
+    kinds = [kind.__name__ for kind in troubleshooting_page.classes()]
+    assert len(set(named)) == len(named)
+    assert set(named) - set(kinds) == set()
+    top, *sections = troubleshooting_page.page().split("\n## ")
+    assert re.findall(r"\(#(\w+)\)", top) == [
+        name.lower() for text in sections for name in re.findall(r"^### (\w+)$", text, re.M)
+    ]
+    assert top.count("](#") == len(kinds)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.part == "How to"], ids=lambda page: page.path
+)
+def test_a_how_to_page_begins_with_what_to_type_and_fits_two_screens(page):
+    if page.path != "how-to/troubleshooting.md":
+        assert len(page.text.split()) <= 600
+    first = page.text.split("\n\n")[1]
+    # Pages for those who come from another library begin with what they know.
+    assert first.startswith("```") or re.fullmatch(r"With [\w ]+:", first)
+
+
 # ---- The API -----------------------------------------------------------------------------------------
 
 
@@ -170,7 +193,6 @@ def test_what_the_pages_of_the_api_name_exists(name):
 
 # ---- The built site ----------------------------------------------------------------------------------
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BUILT = [
     "index.md",
     "how-to/decisions.md",
@@ -179,8 +201,6 @@ BUILT = [
     "reference/api/metrics.md",
     "background/architecture.md",
 ]
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
 
 
 @pytest.fixture(scope="module")
@@ -243,18 +263,6 @@ def test_a_dead_link_and_a_missing_anchor_stop_the_build(tmp_path):
         home.write_text(f"# Home\n\nA [link]({link}).\n")
         with pytest.raises(build_site.subprocess.CalledProcessError):
             build_site.build(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

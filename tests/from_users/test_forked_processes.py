@@ -66,7 +66,7 @@ FORKED = """
     def in_child(what):
         pid = os.fork()
         if pid == 0:
-            signal.alarm(100)
+            signal.alarm(200)
             code = 1
             try:
                 code = 0 if what() else 2
@@ -173,7 +173,7 @@ def listening_at(log, server):
     raise AssertionError(log.read_text())
 
 
-def status_of_child(what, limit=20):
+def status_of_child(what, limit=120):
     pid = os.fork()
     if pid == 0:
         code = 1

@@ -1,5 +1,6 @@
 """Processes of one training: if one of them is killed or fails, none of the others waits for it."""
 
+import itertools
 import os
 import socket
 import subprocess
@@ -31,7 +32,7 @@ try:
             os.kill(os.getpid(), signal.SIGKILL)
         if how == "busy":
             # As in a call of NCCL, which no exception reaches.
-            time.sleep(300)
+            time.sleep(3000)
         torch.distributed.barrier()
 except Exception as error:
     print(type(error).__name__, error)
@@ -39,13 +40,26 @@ except Exception as error:
 """
 
 
+def free_ports():
+    """Yield ports below those that the system gives to connections, which may take one meanwhile."""
+    for number in itertools.count(3 * os.getpid()):
+        port = 20_000 + number % 10_000
+        with socket.socket() as free:
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        yield port
+
+
+PORTS = free_ports()
+
+
 class Pair:
     """Two processes of one training, started without torchrun."""
 
     def __init__(self, script, how, victim):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(next(PORTS))
         environment = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
         self.victim = victim
         self.processes = [
@@ -61,7 +75,7 @@ class Pair:
 
     def ended(self):
         """Return the exit status, stdout and stderr of the process that was not the victim."""
-        told = [process.communicate(timeout=100) for process in self.processes]
+        told = [process.communicate(timeout=600) for process in self.processes]
         other = 1 - self.victim
         return self.processes[other].returncode, *told[other]
 
@@ -88,14 +102,14 @@ def test_a_process_that_ends_ends_the_others(tmp_path):
     assert "Rank 1 (process" in out + err
     assert "failed: there is no such thing. All 2 processes stop." in out + err
     # Without the watch, the barrier waits for half an hour.
-    assert time.monotonic() - started < 100
+    assert time.monotonic() - started < 600
 
 
 def test_a_zombie_does_not_run():
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     if not os.path.exists("/proc/self/stat"):
         pytest.skip("the system has no /proc")
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while is_running(process.pid) and time.monotonic() < until:
         time.sleep(0.05)
     assert not is_running(process.pid)

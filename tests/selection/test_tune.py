@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from clx.errors import (
 )
 from clx.ml import hookimpl, register_plugin, training_run, unregister_plugin
 from clx.ml.run_directory.finding import saved_runs
+from clx.ml.selection import tune_clock
 from clx.ml.selection import tune_loop as module
 from clx.ml.selection.tune_storage import opened_storage
 from conftest import fruit_frame
@@ -307,12 +309,20 @@ def test_a_trial_that_fails_is_recorded_and_the_others_go_on(tiny_model):
     assert "trial 0: " in str(raised.value)
 
 
-def test_time_is_left_to_publish(tiny_model):
-    run = make(tiny_model, training_args={"max_steps": 100_000})
-    started = time.monotonic()
+def test_a_trial_leaves_time_to_publish_it(monkeypatch):
+    monkeypatch.setattr(tune_clock, "time", SimpleNamespace(monotonic=lambda: 130.0))
+    clock = tune_clock.Clock(seconds=120, started=100.0)
+    assert clock.for_a_trial(None) == pytest.approx((90 - 3) / 2.15)
+    assert clock.for_a_trial(70.0) == pytest.approx(90 - 3 - 1.15 * 70)
+    assert clock.for_publishing(70.0) is None
+    assert clock.for_publishing(80.0) == pytest.approx(90)
+
+
+def test_time_is_left_to_publish(tiny_model, monkeypatch):
     # No trial can finish, so the time goes into the run's own options.
-    result = run.tune(fruit_frame(40), fruit_frame(20), time_budget=5, space=RATES)
-    assert time.monotonic() - started < 60
+    monkeypatch.setattr(tune_clock.Clock, "for_a_trial", lambda self, best_seconds: 0.2)
+    run = make(tiny_model, training_args={"max_steps": 100_000})
+    result = run.tune(fruit_frame(40), fruit_frame(20), time_budget=3, space=RATES)
     assert result.stopped == "time_budget"
     assert result.best == {}
     assert result.trials["state"].tolist() == ["out of time"]

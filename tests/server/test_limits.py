@@ -3,12 +3,14 @@
 import asyncio
 import json
 import threading
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
 
 from clx_runtime.errors import ConfigError, DataFormatError
+from clx_runtime.server import batching
 from clx_runtime.server.app import make_app
 from clx_runtime.server.limits import Limits
 from clx_runtime.server.served import Computed, Facts
@@ -135,8 +137,9 @@ def test_texts_of_a_client_that_left_are_dropped():
         asked = Threads(client)
         asked.ask("1")
         wait_for(lambda: ["1"] in run.batches)
+        limit = httpx.Timeout(PATIENCE, read=0.2)
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{client.base_url}/predict", json={"inputs": "2"}, timeout=0.2)
+            httpx.post(f"{client.base_url}/predict", json={"inputs": "2"}, timeout=limit)
         asked.ask("3")
         wait_for(lambda: waiting(client) == 3)
         run.free.set()
@@ -161,16 +164,17 @@ def test_more_requests_than_the_limit_are_told_to_come_back():
         assert client.post("/predict", json={"inputs": "3"}).status_code == 200
 
 
-def test_a_text_does_not_wait_for_ever():
-    run = Run()
-    with served(run, queue_seconds=0.05) as client:
+def test_a_text_does_not_wait_for_ever(monkeypatch):
+    run, now = Run(), [0.0]
+    monkeypatch.setattr(batching, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with served(run, queue_seconds=10) as client:
         run.free.clear()
         asked = Threads(client)
         asked.ask("1")
         wait_for(lambda: ["1"] in run.batches)
         asked.ask("2")
         wait_for(lambda: waiting(client) == 2)
-        threading.Event().wait(0.1)
+        now[0] = 11.0
         run.free.set()
         answers = asked.join()
         assert (answers["1"].status_code, answers["2"].status_code) == (200, 503)

@@ -1,18 +1,11 @@
 """The page of the server in a real browser: Debian's chromium, headless."""
 
-import shutil
-
 import pytest
 
 from clx_runtime.server.app import make_app
 from clx_runtime.server.served import Computed, Facts
 from serving import running
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
 LABELS = ("card_lost", "<b>top up</b>", *(f"label {n}" for n in range(30)))
 
 
@@ -53,16 +46,6 @@ class Several:
 def server():
     with running(make_app([Several()], token="secret")) as client:
         yield str(client.base_url)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

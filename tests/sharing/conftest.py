@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from clx.ml import training_run
+from clx.ml.run_directory import hub_requests
 from conftest import ANIMALS, FRUIT
 from hub_stub import TOKEN, Hub
 
@@ -27,6 +28,8 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
+    # This Hub answers, however busy the machine is.
+    monkeypatch.setattr(hub_requests, "FIRST_ANSWER_S", 60)
     # The Hub's client looks up which program it runs in, on the Hub.
     monkeypatch.setattr(utils._http, "detect_agent", lambda: None, raising=False)
     yield server

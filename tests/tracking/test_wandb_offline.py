@@ -42,6 +42,8 @@ def records(path):
 
 def content(folder):
     """Return the name, the config, what was logged, the artifacts and the exit code of a run."""
+    # wandb's own process writes the last block of the file after the run is finished.
+    wandb.teardown()
     (path,) = folder.glob("offline-run-*/run-*.wandb")
     config, logged, names, files, code = {}, {}, set(), set(), None
     for record in records(path):
@@ -99,6 +101,4 @@ def test_a_failed_training_ends_its_run_as_failed(tiny_model, fruit, offline):
     )
     with pytest.raises(ZeroDivisionError):
         run.train(fruit, callbacks=[Fails])
-    # wandb waits for its own process when this one ends.
-    wandb.teardown()
     assert content(offline)[-1] == 1

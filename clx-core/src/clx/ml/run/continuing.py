@@ -64,7 +64,7 @@ class ContinuingRun(EditingRun):
             encoding: as for :meth:`train`.
             header: as for :meth:`train`.
             **options: options of the new run that do not depend on the trained model, such as
-                ``training_args`` and ``run_dir_parent``; docs/how-to/continue-training.md lists them.
+                ``training_args`` and ``run_dir_parent``; docs/reference/continued-runs.md lists them.
 
         Returns:
             The result of the training, with the comparison of both runs.

@@ -70,7 +70,8 @@ class DistillingRun(EstimatingRun):
                 and to evaluate the student. None fits them to the answers of this run.
             layers: the number of layers of ``student="layers"``, by default 3.
             dim: the size of a vector of a static student.
-            int8: whether a static student's vectors have 8 bits.
+            int8: whether a static student's vectors have 8 bits; with 32, its file is four times as
+                large.
             max_texts: stop reading after this number of different texts.
             backend: the backend that scores the texts, as for :meth:`predict`.
             batch_size: as for :meth:`predict`.

@@ -99,7 +99,7 @@ def check_task(candidate: Any, base: type, where: str, registered_as: str | None
         PluginError,
         f"{where} is not a valid task:",
         task_problems(candidate, base, registered_as),
-        "Its author has to correct this; docs/how-to/write-a-task.md has a complete example.",
+        "Its author has to correct this; docs/start/first-task.md has a complete example.",
     )
 
 
