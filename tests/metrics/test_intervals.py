@@ -167,7 +167,9 @@ def test_rows_that_are_all_wrong_do_not_make_a_metric_certain():
 
 
 def test_a_mean_over_labels_depends_on_the_rows_of_the_rarest():
-    lows = [classification_intervals(*perfect(rows))["f1_macro_low"] for rows in ([98, 2], [50, 50])]
+    lows = [
+        classification_intervals(*perfect(rows))["f1_macro_low"] for rows in ([98, 2], [50, 50])
+    ]
     # Two rows and ninety-eight say as much about the mean as 4 / (1/98 + 1/2) = 7.84 rows.
     assert lows == pytest.approx([7.84 / (7.84 + 1.96**2), 100 / (100 + 1.96**2)], abs=1e-3)
 

@@ -147,7 +147,7 @@ class TrainingResult:
         run_dir: the directory of the trained run.
         metrics: the metrics on the eval data, empty without eval data.
         evaluation: the complete evaluation, None without eval data.
-        train_loss: the mean loss over the training steps.
+        train_loss: the mean loss over the training steps, NaN if there were none.
         steps: the number of optimizer steps.
         epochs: the number of passes over the training data.
         seconds: the duration of the training, loading and saving included.

@@ -70,6 +70,23 @@ class PredictingRun(CascadeEngineRun):
         """
         return self._predict(texts, batch_size, backend, predict_args)
 
+    def recorded_predictions(
+        self,
+        texts: Any,
+        cut: CutTexts,
+        batch_size: int | None = None,
+        backend: str | None = None,
+    ) -> Iterator[Any]:
+        """Yield what :meth:`predict_iter` yields, and record which texts were truncated.
+
+        Args:
+            texts: as for :meth:`predict`.
+            cut: the record; it has a text before its prediction is yielded.
+            batch_size: as for :meth:`predict`.
+            backend: as for :meth:`predict`. For a cascade, ``cut`` also has who answered.
+        """
+        return self._predict(texts, batch_size, backend, {}, cut)
+
     def predict_labels(
         self,
         texts: Any,
