@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +86,19 @@ def validated_frame(
     renamed = weighted_rows(task, renamed, what)
     read_as = " and ".join(f"{old!r} as {new!r}" for new, old in sources.items() if old != new)
     shown = f"{what}, read with {read_as}" if read_as else what
-    frame = read_frame(task, renamed, shown)
-    validate_frame(task, frame, shown)
+    try:
+        frame = read_frame(task, renamed, shown)
+        validate_frame(task, frame, shown)
+    except DataFormatError as error:
+        raise DataFormatError(_with_own_names(str(error), sources)) from error
     return frame
+
+
+def _with_own_names(message: str, sources: dict[str, str]) -> str:
+    """Return a message of a task, which knows its own column names, with those of the data."""
+    known = "|".join(re.escape(repr(name)) for name in sources) or "(?!)"
+    own = {repr(new): repr(old) for new, old in sources.items()}
+    return re.sub(rf"(?<=column )({known})", lambda found: own[found[0]], message)
 
 
 def own_frame(

@@ -81,14 +81,14 @@ def row_function(
 
 
 def text_facts(cut: CutTexts, place: int) -> dict[str, Any]:
-    """Return the columns that every task's row of a text gets: ``truncated``, and who answered.
+    """Return the columns that the row of a text gets in every task: ``truncated``, and who answered.
 
     Args:
-        cut: what was recorded about the texts.
+        cut: what was recorded about the texts; nothing if the task predicts in its own way.
         place: the position of the text.
     """
-    who = {ANSWERED_BY: cut.answered_by[place]} if cut.answered_by else {}
-    return {"truncated": cut.flags[place], **who}
+    known = {"truncated": cut.flags, ANSWERED_BY: cut.answered_by}
+    return {name: values[place] for name, values in known.items() if place < len(values)}
 
 
 def with_facts(row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,10 +81,13 @@ class PredictingRun(CascadeEngineRun):
 
         Args:
             texts: as for :meth:`predict`.
-            cut: the record; it has a text before its prediction is yielded.
+            cut: the record; it has a text before its prediction is yielded. A task with a
+                ``predict_iter`` of its own leaves it empty.
             batch_size: as for :meth:`predict`.
             backend: as for :meth:`predict`. For a cascade, ``cut`` also has who answered.
         """
+        if type(self).predict_iter is not PredictingRun.predict_iter:
+            return self.predict_iter(texts, batch_size, backend)
         return self._predict(texts, batch_size, backend, {}, cut)
 
     def predict_labels(

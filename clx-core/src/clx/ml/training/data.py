@@ -108,7 +108,11 @@ def tokenized_splits(
 
 
 def check_or_warn(
-    task: Task, splits: Sequence[Split], limit: int | None, made: RowSplit | None
+    task: Task,
+    splits: Sequence[Split],
+    limit: int | None,
+    made: RowSplit | None,
+    columns: ColumnNames | None,
 ) -> DataCheck:
     """Check the data of a training, and warn about the findings.
 
@@ -117,11 +121,12 @@ def check_or_warn(
         splits: the training split, and the eval split if there is one.
         limit: the most tokens that the model reads, None if texts are not truncated.
         made: the split that clx made, None if it made none.
+        columns: the data's names for the task's columns. None means the run's names.
 
     Raises:
         DataFormatError: there are findings, and the run has ``strict_data``.
     """
-    check = check_splits(task, splits, limit, made is not None)
+    check = check_splits(task, splits, limit, made is not None, columns)
     raise_if_strict(check, task.strict_data)
     if not check.ok:
         warnings.warn(str(check), DataWarning, stacklevel=user_level())

@@ -234,4 +234,5 @@ def check_run_data(task: Task, data: Data) -> DataCheck:
     read = training_data(task, data)
     tokenizer = task.tokenizer
     splits = read.tokenized(task, tokenizer)
-    return check_splits(task, splits, input_limit(task, tokenizer), read.split is not None)
+    limit, is_split = input_limit(task, tokenizer), read.split is not None
+    return check_splits(task, splits, limit, is_split, data.columns)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from clx.ml.data.check.findings import check_data
 from clx.ml.data.check.labeled_texts import LabeledTexts, Rule, TextIndex
 from clx.ml.data.row_targets import expected_counts, targets_of_frame
 from clx.ml.data.splits import Split
+from clx.ml.data.task_frames import ColumnNames, column_names
 from clx.ml.data.texts import row_texts
 from clx.ml.results.data_check import EVAL, TRAIN, DataCheck, Finding, as_sample
 from clx.ml.task.author_code import author_code
-
-if TYPE_CHECKING:
-    from clx.ml.task.task import Task
+from clx.ml.task.task import Task
 
 
 def check_splits(
-    task: Task, splits: Sequence[Split], limit: int | None, is_split: bool = False
+    task: Task,
+    splits: Sequence[Split],
+    limit: int | None,
+    is_split: bool = False,
+    columns: ColumnNames | None = None,
 ) -> DataCheck:
     """Return the findings about the ``train`` split and, if there is one, the ``eval`` split.
 
@@ -31,6 +33,7 @@ def check_splits(
         splits: the training split, and the eval split if there is one.
         limit: the most tokens that the model reads, None if texts are not truncated.
         is_split: whether clx split the eval rows from the training data.
+        columns: the data's names for the task's columns. None means the run's names.
     """
     plain, names = [], getattr(task, "label_names", None)
     for split in splits:
@@ -53,6 +56,7 @@ def check_splits(
         is_split=is_split,
         train_counts=None if lazy is None else lazy.label_counts,
         train_rows=None if lazy is None else lazy.checked,
+        columns=_columns_of_user(task, splits[0], columns, plain[0].labels is not None),
     )
     own = [
         finding
@@ -62,6 +66,25 @@ def check_splits(
     found = [finding for finding in check.findings if not _is_usual(task, finding)]
     check = replace(check, findings=(*found, *own))
     return check if lazy is None else as_sample(check, lazy.rows, lazy.checked)
+
+
+def _columns_of_user(
+    task: Task, split: Split, columns: ColumnNames | None, has_labels: bool
+) -> list[str]:
+    """Return the names of the columns of texts and labels in the user's data; empty if not known.
+
+    They are not known if the task makes its columns from others, such as from columns of 0 and 1.
+    """
+    named = column_names(task) if columns is None else columns
+    texts = list(task.text_columns) if named.text is None else [named.text]
+    if named.label is not None:
+        return [*texts, named.label]
+    if type(task).read_data is not Task.read_data:
+        return []
+    if not has_labels:
+        return texts
+    labels = [name for name in task.label_column_names if name in split.frame.columns]
+    return [*texts, labels[0]] if labels else []
 
 
 def _is_usual(task: Task, finding: Finding) -> bool:

@@ -6,7 +6,7 @@ can use it. Data that is not in a task's format is an error, raised before these
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from clx.ml.data.check.label_checks import label_findings, not_evaluated
@@ -37,8 +37,7 @@ CONFLICTING_WITH_TRAIN = replace(CONFLICTING, what="the text has other labels in
 REPEATED = Rule(
     "duplicate_rows",
     "the text and labels of an earlier row are repeated",
-    "They count more than other rows. To remove them, name the columns of texts and labels: "
-    "data[~data.astype(str).duplicated(['text', 'label'])]",
+    "They count more than other rows: remove them",
 )
 LEAKED = Rule(
     "leaked_texts",
@@ -61,6 +60,7 @@ def check_data(
     is_split: bool = False,
     train_counts: Mapping[str, int] | None = None,
     train_rows: int | None = None,
+    columns: Sequence[str] = (),
 ) -> DataCheck:
     """Return the findings about the training data and, if given, the eval data.
 
@@ -76,6 +76,7 @@ def check_data(
             reported.
         train_counts: the number of rows per label, if ``train`` is a sample of more rows.
         train_rows: the number of these rows.
+        columns: the names of the columns of texts and labels in the user's data, if they are known.
     """
     label_names = None if label_names is None else list(label_names)
     trained = TextIndex(TRAIN, train)
@@ -83,7 +84,7 @@ def check_data(
     splits = [trained] if evaluated is None else [trained, evaluated]
     findings: list[Finding] = []
     for split in splits:
-        findings += [*_empty(split), *_conflicts(split), *_repeated(split)]
+        findings += [*_empty(split), *_conflicts(split), *_repeated(split, columns)]
         findings += _truncated(split, limit)
     if evaluated is not None:
         findings += _conflicts_with_train(trained, evaluated)
@@ -145,7 +146,11 @@ def _conflicts_with_train(train: TextIndex, evaluated: TextIndex) -> list[Findin
     return evaluated.findings(CONFLICTING_WITH_TRAIN, positions, shown)
 
 
-def _repeated(split: TextIndex) -> list[Finding]:
+def _repeated(split: TextIndex, columns: Sequence[str]) -> list[Finding]:
+    rule = REPEATED
+    if columns:
+        how = f"data[~data.astype(str).duplicated({list(columns)!r})]"
+        rule = replace(rule, remedy=f"{rule.remedy}, such as with {how}")
     original_of: dict[int, int] = {}
     for text, positions in split.positions.items():
         if len(positions) > 1:
@@ -159,7 +164,7 @@ def _repeated(split: TextIndex) -> list[Finding]:
         f"{split.row(i)} repeats {split.row(original_of[i])} ({cell(split.texts[i])})"
         for i in positions[:MAX_EXAMPLES]
     ]
-    return split.findings(REPEATED, positions, shown)
+    return split.findings(rule, positions, shown)
 
 
 def _leaks(train: TextIndex, evaluated: TextIndex, similarity: float) -> list[Finding]:
