@@ -109,5 +109,5 @@ def _change_in_words(change: DecisionChange) -> pd.DataFrame:
     """Return the table of a change with a word for decisions that are not set."""
     frame = change.to_frame()
     decided = [name not in {*change.metrics_before, *change.metrics} for name in frame.index]
-    frame[decided] = frame[decided].where(frame[decided].notna(), UNSET)
+    frame.loc[decided] = frame.loc[decided].where(frame.loc[decided].notna(), UNSET)
     return frame

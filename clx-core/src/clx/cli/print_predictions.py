@@ -58,9 +58,13 @@ def print_predictions(
         for p in predictions
     )
     if not out.is_terminal:
-        # Without a text, the task may say which columns a prediction would have.
-        known = declared_types(run, bool(asked.get("all_scores")), backend)
-        _print_lines(out, rows, list(known or ()))
+        first = next(rows, None)
+        if first is None:
+            # Without a text, the task may say which columns a prediction would have.
+            known = declared_types(run, bool(asked.get("all_scores")), backend)
+            out.heading(["text", *(known or ())])
+        else:
+            _print_lines(out, list(first[1]), chain([first], rows))
         return
     while some := list(islice(rows, TABLE_ROWS)):
         columns = list(dict.fromkeys(name for _, row in some for name in row))
@@ -70,18 +74,12 @@ def print_predictions(
         out.table(["text", *columns], cells)
 
 
-def _print_lines(out: Output, rows: Iterator[tuple[str, dict[str, Any]]], known: list[str]) -> None:
-    """Write the heading and each row as soon as it is predicted.
-
-    Args:
-        out: the output of the command.
-        rows: each text with its columns.
-        known: the columns if there are no rows.
-    """
-    first = next(rows, None)
-    columns = known if first is None else list(first[1])
+def _print_lines(
+    out: Output, columns: list[str], rows: Iterable[tuple[str, dict[str, Any]]]
+) -> None:
+    """Write the heading and each row as soon as it is predicted."""
     out.heading(["text", *columns])
-    for text, row in () if first is None else chain([first], rows):
+    for text, row in rows:
         # A task may add columns to some rows only: these follow the others.
         others = (value for name, value in row.items() if name not in columns)
         out.records([[text, *map(row.get, columns), *others]])
