@@ -87,7 +87,7 @@ def text_facts(cut: CutTexts, place: int) -> dict[str, Any]:
         cut: what was recorded about the texts; nothing if the task predicts in its own way.
         place: the position of the text.
     """
-    known = {"truncated": cut.flags, ANSWERED_BY: cut.answered_by}
+    known: dict[str, Sequence[Any]] = {"truncated": cut.flags, ANSWERED_BY: cut.answered_by}
     return {name: values[place] for name, values in known.items() if place < len(values)}
 
 
