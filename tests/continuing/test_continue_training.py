@@ -128,6 +128,7 @@ def test_old_and_new_are_compared_on_rows_that_the_old_run_can_answer(grown):
     assert "Comparison with old" in (result.run_dir / "report.html").read_text()
 
 
+@pytest.mark.filterwarnings("ignore:No score reaches:clx.errors.ClxWarning")
 def test_eval_rows_that_the_old_run_was_trained_on_are_named(old):
     run = training_run(load=old)
     with pytest.warns(DataWarning, match=r"run 'old' was trained\s+on the text in 36 of 36 rows"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clx.errors import DataWarning
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from clx.ml.run_directory.layout import RunDir
     from clx.ml.task.task import Task
 
-_LEARNED = Rule(
-    "learned_texts",
-    "was trained on the text",
-    "It is right about them more often than about new texts: use rows that it was not trained on",
+_REMEDY = (
+    "It is right about them more often than about new texts: use rows that it was not trained on"
 )
 _DATA = "data"
 
@@ -55,8 +53,8 @@ def learned_rows(task: Task, directory: RunDir, frame: pd.DataFrame) -> LearnedR
     index = TextIndex(_DATA, LabeledTexts(texts, rows=frame.index.tolist()))
     positions = [place for place, known in enumerate(sketch.look_up(texts)) if known]
     shown = [f"{cell(texts[place])} ({index.row(place)})" for place in positions[:MAX_EXAMPLES]]
-    rule = replace(_LEARNED, what=f"the run {task.run_name!r} {_LEARNED.what}")
-    about = None if sketch.complete else count
+    what = f"the run {task.run_name!r} was trained on the text"
+    rule, about = Rule("learned_texts", what, _REMEDY), None if sketch.complete else count
     return LearnedRows(count, index.findings(rule, positions, shown, about=about))
 
 

@@ -57,7 +57,6 @@ class Finding:
 KINDS = {
     "empty_texts": "Texts that are empty or blank",
     "conflicting_labels": "The same text with different labels",
-    "learned_texts": "Texts that the run was trained on",
     "leaked_texts": "Eval texts that are also in the training data",
     "nearly_leaked_texts": "Eval texts that are nearly the same as training texts",
     "duplicate_rows": "Rows that repeat the text and labels of another row",
