@@ -695,8 +695,8 @@ def test_texts_as_arguments(cli, trained):
     for fields, text, scores in zip(cli.lines[1:], TEXTS, expected, strict=True):
         assert fields[:2] == [text, max(scores, key=scores.get)]
         assert float(fields[2]) == pytest.approx(max(scores.values()), abs=1e-5)
-    assert {len(fields) for fields in cli.lines} == {5}
-    assert {len(fields) for fields in cli("predict", trained, *TEXTS, "--all-scores").lines} == {7}
+    assert {len(fields) for fields in cli.lines} == {6}
+    assert {len(fields) for fields in cli("predict", trained, *TEXTS, "--all-scores").lines} == {8}
 
 
 def test_a_record_is_one_line_and_never_cut(cli, trained):
@@ -754,7 +754,7 @@ def test_predictions_come_while_texts_are_still_read(trained):
     many = itertools.islice(itertools.cycle(TEXTS), 500)
     texts = (read.append(text) or text for text in many)
     predictions = predicted(training_run(load=trained), texts, batch_size=1)
-    assert [text for text, _ in itertools.islice(predictions, 4)] == [*TEXTS, TEXTS[0]]
+    assert [each.text for each in itertools.islice(predictions, 4)] == [*TEXTS, TEXTS[0]]
     assert len(read) < 100
 
 

@@ -128,6 +128,17 @@ def test_old_and_new_are_compared_on_rows_that_the_old_run_can_answer(grown):
     assert "Comparison with old" in (result.run_dir / "report.html").read_text()
 
 
+@pytest.mark.filterwarnings("ignore:No score reaches:clx.errors.ClxWarning")
+def test_eval_rows_that_the_old_run_was_trained_on_are_named(old):
+    run = training_run(load=old)
+    with pytest.warns(DataWarning, match=r"run 'old' was trained\s+on the text in 36 of 36 rows"):
+        result = run.continue_training(
+            rows_of("number"), rows_of("fruit", "animal"), name="seen", **QUICK
+        )
+    assert result.comparison.learned_rows == (36, None)
+    assert result.evaluation.learned_rows == 36
+
+
 def test_rows_of_few_labels_without_eval_data_replace_neither_head_nor_decisions(old, grown):
     run = training_run(load=old)
     assert training_run(load=grown[0].run_dir).min_score not in (None, run.min_score)

@@ -64,6 +64,10 @@ def test_a_student_is_a_run_that_decides_as_its_teacher(taught):
     assert student.config["label_names"] == run.label_names
     assert student.evaluate(fruit_frame(12)).metrics["accuracy"] > 0.7
     assert student.results["distilled"]["agreement"] == result.agreement.to_dict()
+    with pytest.warns(DataWarning, match="run 'student' was trained"):
+        seen = student.evaluate(pd.DataFrame({"text": texts_of(100), "label": ["fruit"] * 100}))
+    # One in ten is set aside.
+    assert 70 < seen.learned_rows < 100
 
 
 def test_the_report_and_the_card_say_how_it_compares(taught):

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from clx.errors import ConfigError, DataFormatError, ModelError
 from clx.ml import training_run
+from clx.ml.data.text_sketch import TextSketch
 from clx.ml.editing.groups import checked_merging, merged_value
 from clx.ml.editing.names import renamed_tags
 from clx.ml.editing.renamed_results import renamed_results
@@ -224,6 +225,7 @@ def weights(run):
 def test_two_labels_become_one_and_the_encoder_stays(with_three, names):
     before = weights(with_three)
     data, evaluated = three(), three(24)
+    data.loc[len(data)] = ["five big cats and a cow", "animal"]
     if names == "new":
         data = data.replace({"fruit": "food", "plant": "food"})
     earlier = dict(with_three.results["metrics"])
@@ -244,6 +246,8 @@ def test_two_labels_become_one_and_the_encoder_stays(with_three, names):
     assert entry["merged"] == {"food": ["fruit", "plant"]}
     assert entry["earlier_metrics"] == earlier
     assert '- "food"' in (with_three.run_dir / "model" / "README.md").read_text()
+    learned = TextSketch.from_json(with_three.results["learned_texts"])
+    assert learned.look_up([three()["text"][0], data["text"].iloc[-1], "x"]) == [True, True, False]
     assert ">plant<" not in (with_three.run_dir / "report.html").read_text()
 
 

@@ -24,9 +24,9 @@ def folder(tmp_path):
 
 
 def test_decisions_are_shown_set_and_verified(cli, folder, tmp_path):
-    assert cli("decisions", folder).lines == [["min_score", ""], ["target_accuracy", ""]]
+    assert cli("decisions", folder).lines == [["min_score", "none"], ["target_accuracy", "none"]]
     assert cli("decisions", folder, "--set", "min_score=0.75").status == 0
-    assert ["min_score", "", "0.75"] in cli.lines
+    assert ["min_score", "none", "0.75"] in cli.lines
     assert cli("verify", folder).status == 0
     fruit_frame(16).to_csv(tmp_path / "eval.csv", index=False)
     found = cli(

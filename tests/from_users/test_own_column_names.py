@@ -58,6 +58,20 @@ def test_a_run_reads_its_own_columns_in_every_call(run, tmp_path):
         opened.predict_frame(other)
 
 
+def test_messages_name_the_columns_of_the_data(run):
+    data = pd.concat([reviews(12), reviews(2)], ignore_index=True)
+    data["review"] = data["review"].astype(object)
+    data.loc[3, "review"] = None
+    with pytest.raises(DataFormatError, match="column 'review': the text is missing in 1 of 14"):
+        run.evaluate(data)
+    with pytest.raises(DataFormatError, match="column 'body': the text is missing in 1 of 14"):
+        run.evaluate(data.rename(columns={"review": "body"}), text_column="body")
+
+
+def test_a_run_knows_which_of_its_own_columns_it_learned(run):
+    assert run.evaluate(reviews(12)).learned_rows == 12
+
+
 def test_a_trained_run_of_the_name_with_other_columns_is_another_one(run, tiny_model):
     other = training_run(
         "classification", "reviews", base_model_name=tiny_model, text_column="body"

@@ -46,9 +46,10 @@ def test_a_table_without_rows_has_its_columns(cli, trained):
     columns = cli.lines[0]
     assert columns[:4] == HEADING
     assert cli("predict", trained, stdin=b"a cat").lines[0] == columns
-    assert cli("predict", trained, "--all-scores", stdin=b"").lines[0][-2:] == [
+    assert cli("predict", trained, "--all-scores", stdin=b"").lines[0][-3:] == [
         "score_animal",
         "score_fruit",
+        "truncated",
     ]
 
 

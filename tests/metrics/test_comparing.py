@@ -120,6 +120,18 @@ def test_a_run_and_itself_do_not_differ():
     assert set(got.values()) == {(0, 0, 0)}
 
 
+def test_two_runs_that_are_right_in_all_rows_may_differ_in_others():
+    labels = np.arange(24) % 2
+    right = 4 * np.eye(2)[labels]
+    got = classification_difference(labels, right, right / 2)
+    for key in ("accuracy", "f1_macro", "f1_weighted"):
+        assert got[key] == pytest.approx((0, -0.138, 0.138), abs=1e-3)
+    assert got["log_loss"].low > 0
+    truth = np.eye(2)[labels]
+    for difference in multilabel_difference(truth, truth, 0.5, 0.9 * truth, 0.5).values():
+        assert difference == pytest.approx((0, -0.138, 0.138), abs=1e-3)
+
+
 def test_paired_intervals_are_narrower_than_unpaired_ones():
     labels, first, second = two_runs(better=0.05)
     paired = classification_difference(labels, first, second)["log_loss"]

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: equal to a naive loop, covering, the same for the same seed."""
+"""Intervals: equal to a naive loop or to a published formula, covering, the same for the same seed."""
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ from clx.ml.intervals import (
     multilabel_statistic,
     percentile_interval,
     resample_weights,
+    span_intervals,
+    wilson_interval,
 )
 from clx.ml.metrics import classification_metrics
 from clx.ml.multilabel_metrics import multilabel_metrics
@@ -72,7 +74,8 @@ def test_intervals_are_the_quantiles_of_the_resamples():
     assert list(got) == keys
     for key in CLASSIFICATION:
         low, high = np.quantile(resampled[key], [0.025, 0.975])
-        assert (got[f"{key}_low"], got[f"{key}_high"]) == pytest.approx((low, high))
+        if key != "accuracy":
+            assert (got[f"{key}_low"], got[f"{key}_high"]) == pytest.approx((low, high))
         assert got[f"{key}_low"] < classification_metrics(labels, logits)[key] < got[f"{key}_high"]
     assert percentile_interval(np.arange(1001)) == pytest.approx((25, 975))
 
@@ -108,19 +111,84 @@ def test_other_random_numbers_neither_change_nor_are_changed():
 
 
 @pytest.mark.parametrize("present", [False, True])
-def test_a_single_row_has_an_interval_of_no_width(present):
+def test_a_single_row_tells_little(present):
     got = classification_intervals([1], [[0.0, 2.0]])
-    assert got["accuracy_low"] == got["accuracy_high"] == 1
-    assert got["log_loss_low"] == got["log_loss_high"] == pytest.approx(np.log1p(np.exp(-2)))
+    # Wilson: 1 / (1 + 1.96²).
+    assert (got["accuracy_low"], got["accuracy_high"]) == pytest.approx((0.2065, 1), abs=1e-4)
+    assert (got["f1_macro_low"], got["f1_macro_high"]) == pytest.approx((0.2065, 1), abs=1e-4)
+    assert "log_loss_low" not in got
     got = multilabel_intervals([[present, False]], [[0.9, 0.1]], 0.5)
-    assert got["subset_accuracy_low"] == got["subset_accuracy_high"] == float(present)
+    limits = (got["subset_accuracy_low"], got["subset_accuracy_high"])
+    assert limits == pytest.approx((0.2065, 1) if present else (0, 0.7935), abs=1e-4)
     assert np.isfinite(list(got.values())).all()
+
+
+def test_the_interval_of_a_share_is_that_of_the_literature():
+    # Newcombe (1998), "Two-sided confidence intervals for the single proportion", table I, method 3.
+    for right, rows, low, high in (
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ):
+        assert wilson_interval(right / rows, rows) == pytest.approx((low, high), abs=1e-4)
+    assert wilson_interval(0.5, 0) == (0, 1)
+    labels, logits = single(200)
+    accuracy = classification_metrics(labels, logits)["accuracy"]
+    got = classification_intervals(labels, logits)
+    assert (got["accuracy_low"], got["accuracy_high"]) == wilson_interval(accuracy, 200)
+
+
+def perfect(of_labels):
+    """Rows of which each is right, and how many each label has."""
+    labels = np.repeat(np.arange(len(of_labels)), of_labels)
+    return labels, 4 * np.eye(len(of_labels))[labels]
+
+
+def test_rows_that_are_all_right_do_not_make_a_metric_certain():
+    labels, logits = perfect([12, 12])
+    got = classification_intervals(labels, logits)
+    for key in ("accuracy", "f1_macro", "f1_weighted"):
+        assert (got[f"{key}_low"], got[f"{key}_high"]) == pytest.approx((0.862, 1), abs=1e-3)
+    marks = np.eye(2, dtype=bool)[labels]
+    got = multilabel_intervals(marks, np.where(marks, 0.9, 0.1), 0.5)
+    for key in MULTILABEL:
+        assert (got[f"{key}_low"], got[f"{key}_high"]) == pytest.approx((0.862, 1), abs=1e-3)
+    got = span_intervals(marks, marks, marks)
+    for key in ("precision", "recall", "f1", "f1_macro"):
+        assert (got[f"{key}_low"], got[f"{key}_high"]) == pytest.approx((0.862, 1), abs=1e-3)
+
+
+def test_rows_that_are_all_wrong_do_not_make_a_metric_certain():
+    labels, logits = perfect([12, 12])
+    got = classification_intervals(labels, -logits)
+    for key in ("accuracy", "f1_macro", "f1_weighted"):
+        assert (got[f"{key}_low"], got[f"{key}_high"]) == pytest.approx((0, 0.138), abs=1e-3)
+
+
+def test_a_mean_over_labels_depends_on_the_rows_of_the_rarest():
+    lows = [
+        classification_intervals(*perfect(rows))["f1_macro_low"] for rows in ([98, 2], [50, 50])
+    ]
+    # Two rows and ninety-eight say as much about the mean as 4 / (1/98 + 1/2) = 7.84 rows.
+    assert lows == pytest.approx([7.84 / (7.84 + 1.96**2), 100 / (100 + 1.96**2)], abs=1e-3)
+
+
+def test_a_mistake_does_not_raise_a_limit():
+    labels, logits = perfect([12, 12])
+    none = classification_intervals(labels, logits)
+    logits[0] = -logits[0]
+    one = classification_intervals(labels, logits)
+    for key in ("accuracy", "f1_macro", "f1_weighted"):
+        assert one[f"{key}_low"] <= none[f"{key}_low"]
 
 
 def test_labels_that_do_not_occur_are_no_trouble():
     got = multilabel_intervals(np.zeros((5, 3)), np.zeros((5, 3)), 0.5)
-    assert got["f1_micro_high"] == got["f1_macro_high"] == 0
-    assert got["f1_samples_low"] == 1
+    # Nothing says how well labels are found that no row has.
+    for key in ("f1_micro", "f1_macro"):
+        assert (got[f"{key}_low"], got[f"{key}_high"]) == (0, 1)
+    assert got["f1_samples_high"] == 1
 
 
 def test_no_rows_are_refused():

@@ -193,7 +193,9 @@ def test_reports_mark_spans_and_kinds_of_errors(run, tmp_path):
 def test_runs_are_compared(run, trained):
     comparison = run.compare(trained[0], DATA)
     assert comparison.metrics.loc["f1", "difference"] == 0
-    assert comparison.metrics.loc["f1", ["low", "high"]].tolist() == [0, 0]
+    # Equal spans in these rows do not say that the runs are equal in others.
+    low, high = comparison.metrics.loc["f1", ["low", "high"]]
+    assert -0.1 < low == -high < 0
 
 
 @pytest.mark.filterwarnings("ignore:.* labels take the threshold:clx.errors.ClxWarning")

@@ -65,9 +65,11 @@ def compare(
             return
         write_frame(out, f"own: {result.names[0]}, other: {result.names[1]}", result.metrics)
         out.blank()
+        learned = zip(("own", "other"), result.learned_rows, strict=True)
         out.fields(
             [
                 ("rows", result.rows),
+                *((f"{run} was trained on", count) for run, count in learned if count),
                 ("fixed", len(result.fixed)),
                 ("broken", len(result.broken)),
                 ("p_value", result.p_value),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,15 @@ from clx.cli.parameters import (
     TextColumnOption,
     reading_options,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clx.ml import TrainingRun
+    from clx.ml.results.decisions import DecisionChange
+
+UNSET = "none"
+"""The word for a decision that is not set."""
 
 
 def decisions(
@@ -67,7 +76,8 @@ def decisions(
             if as_json:
                 out.json({**about, "decisions": values, "history": history})
             else:
-                out.fields(values.items(), title=run.run_name)
+                shown = {name: _in_words(run, name, value) for name, value in values.items()}
+                out.fields(shown.items(), title=run.run_name)
             return
         change = run.set_decisions(
             on=on,
@@ -79,4 +89,25 @@ def decisions(
         if as_json:
             out.json({**about, **change.to_dict()})
         else:
-            write_frame(out, run.run_name, change.to_frame())
+            write_frame(out, run.run_name, _change_in_words(change))
+
+
+def _in_words(run: TrainingRun, name: str, value: Any) -> Any:
+    """Return a decision, or if it is not set, the one that the run makes instead."""
+    if value is not None:
+        return value
+    rule = run.decision_rule()
+    found = getattr(rule, name, None)
+    if rule is None or found is None:
+        return UNSET
+    if not isinstance(found, tuple):
+        return found
+    return found[0] if len(set(found)) == 1 else dict(zip(rule.labels, found, strict=True))
+
+
+def _change_in_words(change: DecisionChange) -> pd.DataFrame:
+    """Return the table of a change with a word for decisions that are not set."""
+    frame = change.to_frame()
+    decided = [name not in {*change.metrics_before, *change.metrics} for name in frame.index]
+    frame.loc[decided] = frame.loc[decided].where(frame.loc[decided].notna(), UNSET)
+    return frame

@@ -57,5 +57,7 @@ def evaluate(
         if as_json:
             out.json({"run": run.run_name, "run_dir": run.run_dir, **result.to_dict()})
             return
-        title = f"{run.run_name} on {result.rows} rows, {result.seconds:.1f} s"
+        learned = result.learned_rows
+        known = f", {learned} of which it was trained on" if learned else ""
+        title = f"{run.run_name} on {result.rows} rows{known}, {result.seconds:.1f} s"
         write_evaluation(out, result, title)

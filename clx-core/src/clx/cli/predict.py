@@ -154,8 +154,9 @@ def predict(
     r"""Predict texts, a file, or standard input.
 
     In a pipe: a heading and one prediction per line, fields separated by tabs. For classification, the
-    first fields are the text, the label, its score and the margin to the next label. Tabs, newlines
-    and backslashes in a text are written as \t, \n and \\.
+    first fields are the text, the label, its score and the margin to the next label; the field
+    `truncated` says whether the model read the beginning of the text only. Tabs, newlines and
+    backslashes in a text are written as \t, \n and \\.
     """
     parts = {
         "shard": shard,
@@ -244,9 +245,8 @@ def predict(
         if target is None or source.data is None:
             columns_read = columns_to_read(own_text_columns(run), text_column)
             texts = source.read(columns_read, reading_of(**how), skip_blank)
-            print_predictions(
-                out, run, predicted(run, texts, batch_size, backend), bool(source.texts), asked
-            )
+            found = predicted(run, texts, batch_size, backend)
+            print_predictions(out, run, found, bool(source.texts), asked, backend)
             return
         try:
             written = run.predict_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -271,7 +272,7 @@ def _write(out: Output, run: TrainingRun, result: TrainingResult) -> None:
         [
             ("train rows", result.rows.get("train", 0)),
             ("steps", result.steps),
-            ("train loss", result.train_loss),
+            *([] if math.isnan(result.train_loss) else [("train loss", result.train_loss)]),
             *((name, value) for name, value in words if value is not None),
             ("seconds", round(result.seconds, 1)),
             ("run directory", result.run_dir),

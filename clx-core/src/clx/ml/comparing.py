@@ -14,6 +14,7 @@ from clx.ml.intervals import (
     percentile_interval,
     span_statistic,
     weighted,
+    wilson_interval,
 )
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 EXACT_BELOW = 25
 """With fewer discordant rows, use the exact version of McNemar's test."""
+
+
+NOT_SHARES = ("log_loss", "mean")
+"""The values that are not from 0 to 1."""
 
 
 class Difference(NamedTuple):
@@ -110,12 +115,15 @@ def classification_difference(
     Raises:
         ValueError: the shapes differ, or there are no rows.
     """
+    import numpy as np
+
     _same_shape(first_logits, second_logits)
     statistic = _minus(
         classification_statistic(labels, second_logits),
         classification_statistic(labels, first_logits),
     )
-    return _differences(weighted(statistic, weights), len(labels), seed, resamples)
+    same = bool(np.array_equal(first_logits, second_logits))
+    return _differences(weighted(statistic, weights), len(labels), seed, resamples, same)
 
 
 def multilabel_difference(
@@ -145,11 +153,14 @@ def multilabel_difference(
     Raises:
         ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.
     """
+    import numpy as np
+
     statistic = _minus(
         multilabel_statistic(labels, second_scores, second_thresholds),
         multilabel_statistic(labels, first_scores, first_thresholds),
     )
-    return _differences(weighted(statistic, weights), len(labels), seed, resamples)
+    same = bool(np.array_equal(first_scores, second_scores))
+    return _differences(weighted(statistic, weights), len(labels), seed, resamples, same)
 
 
 def span_difference(
@@ -196,14 +207,21 @@ def _minus(upper: Statistic, lower: Statistic) -> Statistic:
 
 
 def _differences(
-    statistic: Statistic, rows: int, seed: int, resamples: int
+    statistic: Statistic, rows: int, seed: int, resamples: int, same: bool = False
 ) -> dict[str, Difference]:
-    """Return the statistic of the actual rows with its interval over the resamples."""
+    """Return the statistic of the actual rows with its interval over the resamples.
+
+    Unless both have the same scores, runs that are equally good in every resample may still differ in
+    other rows: in as many as the Wilson interval of no such row allows.
+    """
     import numpy as np
 
-    resampled = bootstrap(statistic, rows, resamples, seed)
+    resampled, differences = bootstrap(statistic, rows, resamples, seed), {}
     found = statistic(np.ones((1, rows), dtype=np.float32))
-    return {
-        key: Difference(float(found[key][0]), *percentile_interval(values))
-        for key, values in resampled.items()
-    }
+    _, unseen = wilson_interval(0.0, rows)
+    for key, values in resampled.items():
+        low, high = percentile_interval(values)
+        if not (same or key in NOT_SHARES or np.any(values)):
+            low, high = -unseen, unseen
+        differences[key] = Difference(float(found[key][0]), low, high)
+    return differences

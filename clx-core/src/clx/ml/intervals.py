@@ -1,20 +1,22 @@
-"""95 % percentile bootstrap intervals of metrics. Labels (the truth) come first in every call.
+"""95 % intervals of metrics. Labels (the truth) come first in every call.
 
-Each resample draws as many rows as there are, with replacement. A metric of the resample is computed
-from how often each row was drawn (its weight), so that 1,000 resamples take a few matrix products.
-Source: Efron & Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13.
+Accuracy and subset accuracy have a Wilson interval, other metrics one of the percentile bootstrap
+(Efron & Tibshirani, 1993, "An Introduction to the Bootstrap", chapter 13). A metric of a resample is
+computed from how often each row was drawn (its weight). Resamples of rows without a mistake have none
+either, so the limits of F1, precision and recall leave at least the room of a Wilson interval.
 
-The interval shows how much a metric depends on the choice of evaluation rows. It does not include the
-variation between trainings.
+An interval shows how much a metric depends on the choice of evaluation rows, not on the training.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.metrics import ratio, row_log_probabilities
-from clx.ml.multilabel_metrics import checked_matrices, decisions, sample_f1
+from clx.ml.multilabel_metrics import checked_matrices, decisions, id_counts, mark_counts, sample_f1
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,8 +79,7 @@ def percentile_interval(values: Any, level: float = LEVEL) -> tuple[float, float
 def classification_statistic(labels: Any, logits: Any) -> Statistic:
     """Return a function from row weights to accuracy, f1_macro, f1_weighted and log_loss.
 
-    Weights of 1 give the values of ``classification_metrics``; other weights give its values for
-    rows repeated that often.
+    Weights of 1 give the values of ``classification_metrics``; others, those of repeated rows.
 
     Args:
         labels: label ids, shape (rows,).
@@ -92,9 +93,9 @@ def classification_statistic(labels: Any, logits: Any) -> Statistic:
     # Labels that neither occur nor are predicted do not affect the metrics.
     used = np.union1d(labels, predicted)
     if len(used) > MANY_LABELS:
-        counts = _id_counts(np.searchsorted(used, labels), np.searchsorted(used, predicted))
+        counts = id_counts(np.searchsorted(used, labels), np.searchsorted(used, predicted))
     else:
-        counts = _label_counts(labels[:, None] == used, predicted[:, None] == used)
+        counts = mark_counts(labels[:, None] == used, predicted[:, None] == used)
 
     def metrics(weights: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
         hits, predictions, support = counts(weights)
@@ -113,14 +114,13 @@ def classification_statistic(labels: Any, logits: Any) -> Statistic:
 def multilabel_statistic(labels: Any, scores: Any, thresholds: Any) -> Statistic:
     """Return a function from row weights to f1_micro, f1_macro, f1_samples and subset_accuracy.
 
-    Weights of 1 give the values of ``multilabel_metrics``; other weights give its values for rows
-    repeated that often. The arguments are the same.
+    Weights of 1 give the values of ``multilabel_metrics``, which has the same arguments.
     """
     import numpy as np
 
     labels, scores = checked_matrices(labels, scores)
     predicted = decisions(scores, thresholds)
-    counts = _label_counts(labels, predicted)
+    counts = mark_counts(labels, predicted)
     right, one = (labels == predicted).all(axis=1), np.ones(len(labels))
     row_values = np.column_stack([sample_f1(labels, predicted), right, one])
 
@@ -152,8 +152,7 @@ def weighted(statistic: Statistic, weights: Any = None) -> Statistic:
 def span_statistic(hits: Any, predicted: Any, expected: Any) -> Statistic:
     """Return a function from row weights to precision, recall, f1 and f1_macro of spans.
 
-    Weights of 1 give the values of ``tag_metrics``; other weights give its values for rows repeated
-    that often.
+    Weights of 1 give the values of ``tag_metrics``.
 
     Args:
         hits: the predicted spans of each label that are right, shape (rows, labels).
@@ -179,44 +178,6 @@ def span_statistic(hits: Any, predicted: Any, expected: Any) -> Statistic:
     return metrics
 
 
-def _label_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
-    """Return a function from row weights to hits, predictions and support per label.
-
-    The arguments are bool of shape (rows, num_labels); the counts have the shape (resamples,
-    num_labels). Counts in float32 are exact up to 16 million rows.
-    """
-    import numpy as np
-
-    columns = np.concatenate([labels & predicted, predicted, labels], axis=1).astype(np.float32)
-
-    def counts(weights: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]:
-        hits, predictions, support = np.split((weights @ columns).astype(np.float64), 3, axis=1)
-        return hits, predictions, support
-
-    return counts
-
-
-def _id_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
-    """Return what :func:`_label_counts` returns, for ids and without a column for every label.
-
-    Each label must occur among the labels or the predictions.
-    """
-    import numpy as np
-
-    total = 1 + int(max(labels.max(), predicted.max()))
-    right = np.flatnonzero(labels == predicted)
-    chosen = ((right, labels[right]), (slice(None), predicted), (slice(None), labels))
-
-    def counts(weights: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]:
-        found = np.zeros((3, len(weights), total))
-        for table, (rows, ids) in zip(found, chosen, strict=True):
-            for resample, drawn in zip(table, weights, strict=True):
-                resample += np.bincount(ids, weights=drawn[rows], minlength=total)
-        return found[0], found[1], found[2]
-
-    return counts
-
-
 def _mean_of_used(f1: Any, occurrences: Any) -> Any:
     """Return the mean F1 per resample over the labels that occur or are predicted in it."""
     return ratio(f1.sum(axis=1), (occurrences > 0).sum(axis=1))
@@ -235,13 +196,17 @@ def classification_intervals(
         weights: how much each row counts, shape (rows,); None weighs all rows equally.
 
     Returns:
-        ``{key}_low`` and ``{key}_high`` for each key.
+        ``{key}_low`` and ``{key}_high``; log_loss has no interval if it is the same in all rows.
 
     Raises:
         ValueError: there are no rows.
     """
+    import numpy as np
+
+    rows, (_, of_labels) = len(labels), np.unique(labels, return_counts=True)
+    known = {"accuracy": rows, "f1_macro": _of_mean(rows, of_labels), "f1_weighted": rows}
     statistic = weighted(classification_statistic(labels, logits), weights)
-    return _intervals(statistic, len(labels), seed, resamples)
+    return _intervals(statistic, rows, seed, resamples, _equal_rows(known, weights))
 
 
 def multilabel_intervals(
@@ -254,24 +219,18 @@ def multilabel_intervals(
 ) -> dict[str, float]:
     """Return 95 % intervals of f1_micro, f1_macro, f1_samples and subset_accuracy.
 
-    The thresholds are fixed: the interval does not include the uncertainty of choosing them.
-
-    Args:
-        labels: 0 or 1, shape (rows, num_labels).
-        scores: sigmoid scores, shape (rows, num_labels).
-        thresholds: one number, or one per label in shape (num_labels,).
-        seed: the seed of the resampling; the same seed gives the same intervals.
-        resamples: the number of resamples.
-        weights: how much each row counts, shape (rows,); None weighs all rows equally.
-
-    Returns:
-        ``{key}_low`` and ``{key}_high`` for each key.
+    The thresholds are fixed: the interval does not include the uncertainty of choosing them. See
+    ``multilabel_metrics`` and :func:`classification_intervals` for the arguments.
 
     Raises:
         ValueError: the shapes do not match, there are no rows, or a label is not 0 or 1.
     """
+    labels, scores = checked_matrices(labels, scores)
+    rows, used = len(labels), labels | decisions(scores, thresholds)
+    known = {"f1_micro": used.any(axis=1).sum(), "f1_macro": _of_mean(rows, used.sum(axis=0))}
+    known |= dict.fromkeys(("f1_samples", "subset_accuracy"), rows)
     statistic = weighted(multilabel_statistic(labels, scores, thresholds), weights)
-    return _intervals(statistic, len(labels), seed, resamples)
+    return _intervals(statistic, rows, seed, resamples, _equal_rows(known, weights))
 
 
 def span_intervals(
@@ -279,21 +238,63 @@ def span_intervals(
 ) -> dict[str, float]:
     """Return 95 % intervals of precision, recall, f1 and f1_macro of spans; texts are resampled.
 
-    Args:
-        hits: as for :func:`span_statistic`.
-        predicted: as for :func:`span_statistic`.
-        expected: as for :func:`span_statistic`.
-        seed: the seed of the resampling; the same seed gives the same intervals.
-        resamples: the number of resamples.
-
-    Raises:
-        ValueError: there are no rows.
+    See :func:`span_statistic` and :func:`classification_intervals`.
     """
-    return _intervals(span_statistic(hits, predicted, expected), len(hits), seed, resamples)
+    import numpy as np
+
+    found, there = np.asarray(predicted) > 0, np.asarray(expected) > 0
+    either = found | there
+    texts = {"precision": found, "recall": there, "f1": either}
+    known = {key: of.any(axis=1).sum() for key, of in texts.items()}
+    known["f1_macro"] = _of_mean(len(either), either.sum(axis=0))
+    return _intervals(span_statistic(hits, predicted, expected), len(hits), seed, resamples, known)
 
 
-def _intervals(statistic: Statistic, rows: int, seed: int, resamples: int) -> dict[str, float]:
-    result = {}
-    for key, values in bootstrap(statistic, rows, resamples, seed).items():
-        result[f"{key}_low"], result[f"{key}_high"] = percentile_interval(values)
+def wilson_interval(share: float, rows: float, level: float = LEVEL) -> tuple[float, float]:
+    """Return the limits of a share of rows, as (low, high). Without rows, they are 0 and 1.
+
+    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference",
+    recommended by Brown, Cai & DasGupta (2001), "Interval estimation for a binomial proportion".
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle, around = share * rows + z**2 / 2, z * math.sqrt(share * (1 - share) * rows + z**2 / 4)
+    low, high = ((middle + side) / (rows + z**2) for side in (-around, around))
+    return max(0.0, min(low, share)), min(1.0, max(high, share))
+
+
+def _of_mean(rows: int, of_labels: Any) -> float:
+    """Return on how many of the rows a mean over labels depends: on fewer if a label is rare."""
+    of_labels = of_labels[of_labels > 0]
+    return min(float(rows), len(of_labels) ** 2 / (1 / of_labels).sum()) if len(of_labels) else 0.0
+
+
+def _equal_rows(known: dict[str, Any], weights: Any) -> dict[str, Any]:
+    """Return how many rows of equal weight tell as much (Kish, 1965, "Survey Sampling")."""
+    import numpy as np
+
+    if weights is None:
+        return known
+    weights = np.asarray(weights, dtype=np.float64)
+    part = weights.sum() ** 2 / (weights**2).sum() / len(weights)
+    return {key: rows * part for key, rows in known.items()}
+
+
+def _intervals(
+    statistic: Statistic, rows: int, seed: int, resamples: int, known: dict[str, Any]
+) -> dict[str, float]:
+    """Return the limits of each metric; ``known`` has the rows that each share depends on."""
+    import numpy as np
+
+    resampled, result = bootstrap(statistic, rows, resamples, seed), {}
+    found = statistic(np.ones((1, rows), dtype=np.float32))
+    for key, values in resampled.items():
+        if key not in known and np.ptp(values) < 1e-9:
+            continue
+        low, high = percentile_interval(values)
+        if key in ("accuracy", "subset_accuracy"):
+            low, high = wilson_interval(float(found[key][0]), known[key])
+        elif key in known:
+            perfect, _ = wilson_interval(1.0, known[key])
+            low, high = min(low, perfect), max(high, 1 - perfect)
+        result[f"{key}_low"], result[f"{key}_high"] = float(low), float(high)
     return result

@@ -11,7 +11,7 @@ predicted: such a row is right and counts as 1, as with ``zero_division=1``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clx.ml.metrics import calibration_frame, expected_calibration_error, ratio, weighted_mean
@@ -257,3 +257,41 @@ def multilabel_calibration_table(labels: Any, scores: Any, bins: int = 15) -> pd
     """
     labels, scores = checked_matrices(labels, scores)
     return calibration_frame(labels.ravel(), scores.ravel(), bins)
+
+
+def mark_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
+    """Return a function from row weights to hits, predictions and support per label.
+
+    The arguments are bool of shape (rows, num_labels); the counts have the shape (resamples,
+    num_labels). Counts in float32 are exact up to 16 million rows.
+    """
+    import numpy as np
+
+    columns = np.concatenate([labels & predicted, predicted, labels], axis=1).astype(np.float32)
+
+    def counts(weights: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]:
+        hits, predictions, support = np.split((weights @ columns).astype(np.float64), 3, axis=1)
+        return hits, predictions, support
+
+    return counts
+
+
+def id_counts(labels: Any, predicted: Any) -> Callable[[Any], tuple[Any, Any, Any]]:
+    """Return what :func:`mark_counts` returns, for ids and without a column for every label.
+
+    Each label must occur among the labels or the predictions.
+    """
+    import numpy as np
+
+    total = 1 + int(max(labels.max(), predicted.max()))
+    right = np.flatnonzero(labels == predicted)
+    chosen = ((right, labels[right]), (slice(None), predicted), (slice(None), labels))
+
+    def counts(weights: np.ndarray[Any, Any]) -> tuple[Any, Any, Any]:
+        found = np.zeros((3, len(weights), total))
+        for table, (rows, ids) in zip(found, chosen, strict=True):
+            for resample, drawn in zip(table, weights, strict=True):
+                resample += np.bincount(ids, weights=drawn[rows], minlength=total)
+        return found[0], found[1], found[2]
+
+    return counts

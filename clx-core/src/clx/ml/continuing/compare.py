@@ -12,7 +12,9 @@ import numpy as np
 from clx.ml.data.splits import tokenised_split
 from clx.ml.evaluation.compare import compare_predictions
 from clx.ml.evaluation.evaluate import Predicted, predict_split
+from clx.ml.evaluation.learned import learned_rows, warn_of_learned
 from clx.ml.evaluation.row_targets import with_scores
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ def compare_continued(opponents: Opponents, frame: pd.DataFrame) -> Comparison |
     """Compare the runs on the eval rows whose labels the earlier run has.
 
     Both are measured with all labels of the new run, so that an old row that now gets a new label
-    counts as an error of the new run. The earlier run never predicts a new label.
+    counts as an error of the new run. The earlier run never predicts a new label. A warning says if it
+    was trained on a noticeable part of the rows.
 
     Returns:
         None if there is no such row, or the predictions of the earlier run cannot be compared.
@@ -67,7 +70,10 @@ def compare_continued(opponents: Opponents, frame: pd.DataFrame) -> Comparison |
     view.run_name = old.task.run_name
     for name, value in opponents.decisions.items():
         setattr(view, name, copy.deepcopy(value))
-    return compare_predictions(replace(old, task=view), before, new, predicted, frame)
+    learned = learned_rows(old.task, RunDir(old.run_dir), frame)
+    warn_of_learned([learned], len(frame))
+    result = compare_predictions(replace(old, task=view), before, new, predicted, frame)
+    return replace(result, learned_rows=(learned.count, None))
 
 
 def _predict(run: Contender, frame: pd.DataFrame) -> Predicted:

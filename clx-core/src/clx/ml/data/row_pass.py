@@ -19,7 +19,7 @@ from clx.errors import DataFormatError
 from clx.ml.data.annotations import from_annotation_tool
 from clx.ml.data.first_rows import FirstRows
 from clx.ml.data.lazy_rows import PART_ROWS, LazyRows
-from clx.ml.data.task_frames import ColumnNames, column_names, own_frame
+from clx.ml.data.task_frames import ColumnNames, column_names, names_of_data, own_frame
 from clx.ml.machine.distributed import is_main_process
 from clx.ml.machine.progress import progress_bar
 from clx.ml.task.author_code import author_code, validate_frame
@@ -170,7 +170,8 @@ def pass_over(
     parts = ((each.start, rows.frame(each)) for each in chosen)
     for start, part in _shown(parts, total, f"check {what}"):
         frame = own_frame(task, part, columns, what)
-        validate_frame(task, frame, _part(what, start, len(frame), len(rows)))
+        with names_of_data(task, columns):
+            validate_frame(task, frame, _part(what, start, len(frame), len(rows)))
         checked += len(frame)
         texts = _texts(task, frame) if missing and len(leaked) < MAX_LEAKED else []
         for position, text in enumerate(texts):

@@ -10,6 +10,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from clx.ml.data.lazy_dataset import Tokenizing, in_one_thread
 from clx.ml.data.row_stream import RowStream
+from clx.ml.data.task_frames import names_of_data
 from clx.ml.task.author_code import validate_frame
 
 if TYPE_CHECKING:
@@ -53,5 +54,6 @@ class StreamDataset(IterableDataset[dict[str, Any]]):
             frame = self.tokenize.frame(part)
             first = int(part.index[0])
             what = f"train_data, rows {first} to {first + len(part) - 1} of the stream"
-            validate_frame(task, frame, what)
+            with names_of_data(task, self.tokenize.columns):
+                validate_frame(task, frame, what)
             yield from self.tokenize(frame)

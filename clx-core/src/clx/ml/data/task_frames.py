@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +88,30 @@ def validated_frame(
     renamed = weighted_rows(task, renamed, what)
     read_as = " and ".join(f"{old!r} as {new!r}" for new, old in sources.items() if old != new)
     shown = f"{what}, read with {read_as}" if read_as else what
-    frame = read_frame(task, renamed, shown)
-    validate_frame(task, frame, shown)
+    with names_of_data(task, columns):
+        frame = read_frame(task, renamed, shown)
+        validate_frame(task, frame, shown)
     return frame
+
+
+@contextlib.contextmanager
+def names_of_data(task: Task, columns: ColumnNames | None = None) -> Iterator[None]:
+    """Let errors about rows name the columns of the data, where a task knows its own names only.
+
+    Args:
+        task: the task, with the options of the run.
+        columns: the names of the columns. None takes the run's.
+    """
+    try:
+        yield
+    except DataFormatError as error:
+        sources = _sources(task, column_names(task) if columns is None else columns)
+        own = {repr(new): repr(old) for new, old in sources.items() if new != old}
+        if not own:
+            raise
+        known = "|".join(map(re.escape, own))
+        message = re.sub(rf"(?<=column )({known})", lambda found: own[found[0]], str(error))
+        raise DataFormatError(message) from error
 
 
 def own_frame(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,14 +64,24 @@ class TextSketch:
 
         It is None if the sketch can look up fewer than 10 of the texts.
         """
-        hashes = [text_hash(text) for text in texts]
-        if not self.complete:
-            limit = self.hashes[-1] if self.hashes else -1
-            hashes = [each for each in hashes if each <= limit]
-        if len(hashes) < _FEWEST:
-            return None
-        known = frozenset(self.hashes)
-        return sum(each in known for each in hashes) / len(hashes)
+        found = [each for each in self.look_up(texts) if each is not None]
+        return sum(found) / len(found) if len(found) >= _FEWEST else None
+
+    def look_up(self, texts: Iterable[str]) -> list[bool | None]:
+        """Return for each text whether it is among these, None if the sketch cannot look it up."""
+        known, limit = frozenset(self.hashes), self.hashes[-1] if self.hashes else -1
+        hashes = map(text_hash, texts)
+        return [each in known if self.complete or each <= limit else None for each in hashes]
+
+    def count(self, texts: Sequence[str]) -> int | None:
+        """Return how many of some texts are among these.
+
+        If the sketch is not complete, it is an estimate, or None as for :meth:`share`.
+        """
+        if self.complete:
+            return self.look_up(texts).count(True)
+        share = self.share(texts)
+        return None if share is None else round(share * len(texts))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clx.errors import NotPublishedError
+from clx.ml.data.text_sketch import LEARNED_TEXTS, TextSketch
 from clx.ml.distillation.learned import write_learned
 from clx.ml.distillation.teacher import SINGLE
 from clx.ml.plugins.calls import report_sections
@@ -85,7 +86,11 @@ def write_student_run(new: RunDir, written: Written, student: Student, lesson: L
     write_json(new.path / CONFIG, config)
     student.write(new.model, task)
     finished = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    # The watched texts chose the epoch, so they too would overrate the student.
+    seen = np.concatenate([lesson.sides.learned, lesson.sides.watched])
+    sketch = TextSketch.of(lesson.texts[place] for place in seen)
     results = {**result.to_dict(), "finished": finished, **written.extra}
+    results[LEARNED_TEXTS] = sketch.to_json()
     card = model_card(task, config, results)
     (new.model / "README.md").write_text(card, encoding="utf-8")
     write_json(new.path / RESULTS, results)
@@ -95,9 +100,7 @@ def write_student_run(new: RunDir, written: Written, student: Student, lesson: L
     (new.path / LOGS / METRICS_LOG).write_text(lines, encoding="utf-8")
     if written.teacher.extra.is_dir():
         shutil.copytree(written.teacher.extra, new.extra)
-    # The watched texts chose the epoch, so they too would overrate the student.
-    sides = lesson.sides
-    write_learned(new.extra, lesson.hashes[np.concatenate([sides.learned, sides.watched])])
+    write_learned(new.extra, lesson.hashes[seen])
     sections = report_sections(task, result.evaluation)
     page = run_report(new, sections=sections, name=task.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")

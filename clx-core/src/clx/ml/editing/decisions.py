@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
@@ -42,10 +42,12 @@ class LabeledRows:
     Attributes:
         frame: validated rows.
         predicted: the model's predictions for them.
+        learned: how many of them the run was trained on, None if that is not known.
     """
 
     frame: pd.DataFrame
     predicted: Predicted
+    learned: int | None = None
 
 
 def check_decisions(task: Task, given: Mapping[str, Any], has_data: bool) -> None:
@@ -151,7 +153,8 @@ def _evaluated(task: Task, place: RunDir, rows: LabeledRows) -> EvaluationResult
     # Imported here: a change without data needs no torch.
     from clx.ml.evaluation.evaluate import evaluate_predictions
 
-    return evaluate_predictions(task, rows.frame, rows.predicted, place.path)
+    result = evaluate_predictions(task, rows.frame, rows.predicted, place.path)
+    return replace(result, learned_rows=rows.learned)
 
 
 def _write(

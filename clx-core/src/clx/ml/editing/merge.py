@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import DataFormatError, ModelError
 from clx.ml.data.lengths import input_limit, warn_truncated
+from clx.ml.data.text_sketch import LEARNED_TEXTS
 from clx.ml.editing.cards import rewrite_card
 from clx.ml.editing.configs import edited_config, options_restored_on_error
 from clx.ml.editing.fast import tell_removed
@@ -48,6 +49,7 @@ from clx.ml.task.author_code import author_code
 from clx.ml.task.options import option_names, options_of_task
 from clx.ml.task.predicting import labels_tokens
 from clx.ml.training.data import Data, fingerprints, tokenized_splits, validated_frames
+from clx.ml.training.learned import learned_by, texts_of_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +122,7 @@ def merge_labels(
         had_student = has_cascade(place)
         with edited(place, checked) as new:
             _write_model(task, new, tokenizer, fitted)
-            results = _results(new, result, fitted, merging, rows.frames)
+            results = _results(task, new, result, fitted, merging, rows.frames)
             rewrite_card(task, place, new, config, results)
             replace_text(new.path / CONFIG, json_text(config))
             replace_text(new.path / RESULTS, json_text(results))
@@ -249,6 +251,7 @@ def _write_model(
 
 
 def _results(
+    task: Task,
     new: RunDir,
     result: TrainingResult,
     fitted: Refitted,
@@ -276,4 +279,6 @@ def _results(
         entry["earlier_data_check"] = check
     history = [*(known.get(HISTORY) or ()), entry]
     fresh |= {"data_check": values["data_check"], "head": head, "calibration": calibration}
+    learned = learned_by(new).joined(texts_of_frame(task, frames["train"]))
+    fresh[LEARNED_TEXTS] = learned.to_json()
     return {**known, **fresh, HISTORY: history}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clx.errors import ConfigError
 from clx.ml.comparing import mcnemar
 from clx.ml.evaluation.evaluate import evaluate_predictions, predict_frame_rows
+from clx.ml.evaluation.learned import learned_rows, warn_of_learned
 from clx.ml.results.comparison import Comparison
 from clx.ml.results.outcome import EvaluationResult
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.task.author_code import author_code
 
 if TYPE_CHECKING:
@@ -41,9 +43,12 @@ class Contender:
 
 def compare_runs(one: Contender, two: Contender, frame: pd.DataFrame) -> Comparison:
     """Compare two runs on a validated frame; differences are the second run minus the first."""
+    learned = [learned_rows(run.task, RunDir(run.run_dir), frame) for run in (one, two)]
+    warn_of_learned(learned, len(frame))
     own = predict_frame_rows(one.task, one.tokenizer, one.model, frame)
     other = predict_frame_rows(two.task, two.tokenizer, two.model, frame)
-    return compare_predictions(one, own, two, other, frame)
+    result = compare_predictions(one, own, two, other, frame)
+    return replace(result, learned_rows=(learned[0].count, learned[1].count))
 
 
 def compare_predictions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,12 @@ from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.row_targets import RowTargets, dataset_targets, row_targets
 from clx.ml.data.splits import Split, tokenised_split, windows_of_split
 from clx.ml.data.texts import with_texts
+from clx.ml.evaluation.learned import learned_rows, warn_of_learned
 from clx.ml.evaluation.row_targets import evaluate_with_targets, with_targets
 from clx.ml.evaluation.static import predict_static
 from clx.ml.machine.memory import memory_for_prediction
 from clx.ml.results.outcome import EvaluationResult
+from clx.ml.run_directory.layout import RunDir
 from clx.ml.task.argument_classes import own_arguments
 from clx.ml.task.author_code import author_code
 from clx.ml.task.evaluation_hooks import needs_predictions
@@ -141,8 +143,11 @@ def evaluate(
     run_dir: Path,
 ) -> EvaluationResult:
     """Evaluate a trained run on a validated frame; see ``TrainingRun.evaluate``."""
+    learned = learned_rows(task, RunDir(run_dir), frame)
+    warn_of_learned([learned], len(frame))
     predicted = predict_frame_rows(task, tokenizer, model, frame)
-    return evaluate_predictions(task, frame, predicted, run_dir)
+    result = evaluate_predictions(task, frame, predicted, run_dir)
+    return replace(result, learned_rows=learned.count)
 
 
 def predict_frame_rows(

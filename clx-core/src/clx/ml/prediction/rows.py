@@ -74,14 +74,26 @@ def row_function(
         begun, found = len(cut.flags), []
         for number, prediction in enumerate(predict(inputs, cut)):
             row = task.prediction_row(prediction, all_scores=all_scores, min_score=min_score)
-            if "truncated" not in row:
-                row = {**row, "truncated": cut.flags[begun + number]}
-            if cut.answered_by:
-                row = {**row, ANSWERED_BY: cut.answered_by[begun + number]}
-            found.append(row)
+            found.append(with_facts(row, text_facts(cut, begun + number)))
         return found
 
     return rows
+
+
+def text_facts(cut: CutTexts, place: int) -> dict[str, Any]:
+    """Return the columns that the row of a text gets in every task: ``truncated``, and who answered.
+
+    Args:
+        cut: what was recorded about the texts; nothing if the task predicts in its own way.
+        place: the position of the text.
+    """
+    known: dict[str, Sequence[Any]] = {"truncated": cut.flags, ANSWERED_BY: cut.answered_by}
+    return {name: values[place] for name, values in known.items() if place < len(values)}
+
+
+def with_facts(row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task's row with more columns; its own ones have priority."""
+    return {**row, **{name: value for name, value in facts.items() if name not in row}}
 
 
 def prediction_frame(

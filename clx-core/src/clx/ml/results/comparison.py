@@ -31,6 +31,8 @@ class Comparison:
         p_value: McNemar's test of fixed against broken rows, None for a task whose predictions are
             not right or wrong.
         rows: the number of rows.
+        learned_rows: how many of the rows each run was trained on, None if that is not known; an
+            estimate for a run that was trained on more than 1,024 texts.
     """
 
     names: tuple[str, str]
@@ -39,6 +41,7 @@ class Comparison:
     broken: pd.DataFrame = field(repr=False)
     p_value: float | None
     rows: int
+    learned_rows: tuple[int | None, int | None] = (None, None)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the metrics of both runs with their differences."""
@@ -50,6 +53,7 @@ class Comparison:
             "own": self.names[0],
             "other": self.names[1],
             "rows": self.rows,
+            "learned_rows": list(self.learned_rows),
             "p_value": self.p_value,
             "metrics": table_to_json(self.metrics),
             "fixed": len(self.fixed),
@@ -75,7 +79,12 @@ class Comparison:
             self.fixed.to_csv(folder / "fixed.csv")
             self.broken.to_csv(folder / "broken.csv")
             page = comparison_report(
-                self.names, self.metrics, self.fixed, self.broken, self.p_value
+                self.names,
+                self.metrics,
+                self.fixed,
+                self.broken,
+                self.p_value,
+                self._learned(),
             )
             (folder / REPORT).write_text(page, encoding="utf-8")
         return folder
@@ -93,6 +102,7 @@ class Comparison:
         }
         if self.p_value is None:
             facts = {"Rows": self.rows}
+        facts |= self._learned()
         return Card(
             f"{other} compared with {own}",
             "Comparison",
@@ -100,6 +110,14 @@ class Comparison:
             [comparison_table(self)],
             [*self._verdict(), "save(folder) writes this comparison with a report."],
         )
+
+    def _learned(self) -> dict[str, str]:
+        """Return how many of the rows each run was trained on, if it was on any, for a page."""
+        return {
+            f"Rows that {name} was trained on": f"{learned:,} of {self.rows:,}"
+            for name, learned in zip(self.names, self.learned_rows, strict=True)
+            if learned
+        }
 
     def _verdict(self) -> list[str]:
         """Return a sentence about the metrics whose difference is not chance."""

@@ -29,7 +29,7 @@ class Finding:
 
     Attributes:
         kind: one of :data:`KINDS`, such as ``"leaked_texts"``, or a task's own kind.
-        where: ``"train_data"`` or ``"eval_data"``.
+        where: ``"train_data"`` or ``"eval_data"``, or the argument of another call, such as ``"data"``.
         message: what was found, where, how often, with at most three examples and the remedy.
         count: the number of rows concerned, or of labels if ``kind`` is about labels.
         rows: the index labels of at most five of these rows; empty if ``kind`` is about labels.

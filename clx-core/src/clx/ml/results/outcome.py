@@ -12,7 +12,7 @@ from clx.ml.results.data_check import DataCheck
 from clx.ml.results.decided import decisions
 from clx.ml.results.json_tables import json_number, table_to_json
 from clx.ml.results.mistakes import confident_mistakes, suspicious_labels
-from clx.ml.results.pages import evaluation_report
+from clx.ml.results.pages import evaluation_report, learned_in_words
 from clx.ml.results.row_split import RowSplit
 from clx.ml.run_directory.files import write_json, writing
 from clx.ml.run_directory.layout import REPORT, RunDir
@@ -44,6 +44,8 @@ class EvaluationResult:
         truncated: the number of texts that were truncated to the input limit.
         seconds: the duration of the evaluation.
         about: the subject of the evaluation: the run's name, its task, base model and directory.
+        learned_rows: how many of the rows the run was trained on, None if that is not known. It is an
+            estimate for a run that was trained on more than 1,024 texts.
     """
 
     metrics: dict[str, float]
@@ -53,6 +55,7 @@ class EvaluationResult:
     truncated: int = 0
     seconds: float = 0.0
     about: dict[str, str] = field(default_factory=dict, repr=False)
+    learned_rows: int | None = None
 
     @property
     def per_label(self) -> pd.DataFrame | None:
@@ -83,6 +86,7 @@ class EvaluationResult:
             "metrics": {name: json_number(value) for name, value in self.metrics.items()},
             "rows": self.rows,
             "truncated": self.truncated,
+            "learned_rows": self.learned_rows,
             "seconds": round(self.seconds, 3),
             "tables": {name: table_to_json(table) for name, table in self.tables.items()},
             **self._rows_to_read(),
@@ -132,7 +136,11 @@ class EvaluationResult:
         return Card(
             name,
             "Evaluation",
-            {**about, **_counts({"rows": self.rows}, {"rows": self.truncated}, self.seconds)},
+            {
+                **about,
+                **learned_in_words({"rows": self.rows, "learned_rows": self.learned_rows}),
+                **_counts({"rows": self.rows}, {"rows": self.truncated}, self.seconds),
+            },
             tables,
             ["save(folder) writes this evaluation with a report."],
             None if directory is None else Path(directory) / REPORT,
@@ -147,7 +155,7 @@ class TrainingResult:
         run_dir: the directory of the trained run.
         metrics: the metrics on the eval data, empty without eval data.
         evaluation: the complete evaluation, None without eval data.
-        train_loss: the mean loss over the training steps.
+        train_loss: the mean loss over the training steps, NaN if there were none.
         steps: the number of optimizer steps.
         epochs: the number of passes over the training data.
         seconds: the duration of the training, loading and saving included.

@@ -10,7 +10,7 @@ from clx import __version__
 from clx.ml.report import Comparison, DataSummary, ReportData, Section, render_report
 from clx.ml.results.cascade import cascade_curve, cascade_in_words
 from clx.ml.results.ending import kept_in_words, stopped_in_words
-from clx.ml.results.json_tables import object_or_empty, table_from_json
+from clx.ml.results.json_tables import is_finite_number, object_or_empty, table_from_json
 from clx.ml.results.row_split import split_sentence
 from clx.ml.results.student_pages import student_sections
 from clx.ml.results.tuning_pages import tuning_sections
@@ -64,6 +64,7 @@ def run_report(
         "Decisions set": _changed(results.get("decisions_history")),
         "Cascade": cascade_in_words(results),
         "Labels changed": _changed(results.get("labels_history")),
+        **learned_in_words(found),
         "clx": config.get("clx_version"),
     }
     return render_report(
@@ -98,6 +99,7 @@ def evaluation_report(about: Mapping[str, Any], evaluation: Mapping[str, Any]) -
             subtitle="An evaluation on labeled data.",
             facts={
                 **{key: value for key, value in about.items() if key != "run"},
+                **learned_in_words(evaluation),
                 "clx": __version__,
             },
             data=DataSummary({"evaluation": rows}, {"evaluation": truncated}),
@@ -112,6 +114,7 @@ def comparison_report(
     fixed: pd.DataFrame,
     broken: pd.DataFrame,
     p_value: float | None,
+    facts: Mapping[str, str],
 ) -> str:
     """Return the report of a comparison: how the second run differs from the first.
 
@@ -123,6 +126,7 @@ def comparison_report(
         fixed: the rows that only the second run predicts correctly.
         broken: the rows that only the first run predicts correctly.
         p_value: McNemar's test of fixed against broken rows, if predictions are right or wrong.
+        facts: names and values for the top of the page.
     """
     first, second = names
     columns = {"other": "this", "own": "other"}
@@ -131,7 +135,7 @@ def comparison_report(
         ReportData(
             title=f"{second} compared with {first}",
             subtitle="Two runs on the same rows.",
-            facts={"clx": __version__},
+            facts={**facts, "clx": __version__},
             comparison=Comparison(
                 names=(second, first),
                 metrics=metrics.rename(columns=columns)[
@@ -143,6 +147,18 @@ def comparison_report(
             ),
         )
     )
+
+
+def learned_in_words(evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """Return how many evaluated rows the run was trained on, if it was on any, for a page.
+
+    Args:
+        evaluation: ``EvaluationResult.to_dict()``.
+    """
+    learned, rows = evaluation.get("learned_rows"), evaluation.get("rows")
+    if not learned or not (is_finite_number(learned) and is_finite_number(rows)):
+        return {}
+    return {"Evaluated rows that it was trained on": f"{learned:,} of {rows:,}"}
 
 
 def _with_earlier(results: Mapping[str, Any]) -> Comparison | None:

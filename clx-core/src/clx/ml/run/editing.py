@@ -74,13 +74,16 @@ class EditingRun(SelectingRun):
         rows = None
         if on is not None:
             from clx.ml.evaluation.evaluate import predict_frame_rows
+            from clx.ml.evaluation.learned import learned_rows, warn_of_learned
 
             self._require_ready()
             columns = column_names(self, text_column, label_column)
             frame = validated_frame(self, on, "on", reading, columns, VALIDATION)
+            learned = learned_rows(self, directory, frame)
+            warn_of_learned([learned], len(frame))
             with caller_state_kept():
                 predicted = predict_frame_rows(self, self.tokenizer, self._scorer(), frame)
-            rows = LabeledRows(frame, predicted)
+            rows = LabeledRows(frame, predicted, learned.count)
         # Without data, nothing random happens, and torch need not be imported.
         kept = contextlib.nullcontext() if rows is None else caller_state_kept()
         with kept, only_writer(directory):

@@ -70,6 +70,26 @@ class PredictingRun(CascadeEngineRun):
         """
         return self._predict(texts, batch_size, backend, predict_args)
 
+    def recorded_predictions(
+        self,
+        texts: Any,
+        cut: CutTexts,
+        batch_size: int | None = None,
+        backend: str | None = None,
+    ) -> Iterator[Any]:
+        """Yield what :meth:`predict_iter` yields, and record which texts were truncated.
+
+        Args:
+            texts: as for :meth:`predict`.
+            cut: the record; it has a text before its prediction is yielded. A task with a
+                ``predict_iter`` of its own leaves it empty.
+            batch_size: as for :meth:`predict`.
+            backend: as for :meth:`predict`. For a cascade, ``cut`` also has who answered.
+        """
+        if type(self).predict_iter is not PredictingRun.predict_iter:
+            return self.predict_iter(texts, batch_size, backend)
+        return self._predict(texts, batch_size, backend, {}, cut)
+
     def predict_labels(
         self,
         texts: Any,

@@ -110,6 +110,7 @@ _FACTS: dict[str, Schema] = dict.fromkeys(
         "seconds",
         "rows",
         "truncated",
+        "learned_rows",
         "split",
         "finished",
         "head",

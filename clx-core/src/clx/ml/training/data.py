@@ -108,7 +108,10 @@ def tokenized_splits(
 
 
 def check_or_warn(
-    task: Task, splits: Sequence[Split], limit: int | None, made: RowSplit | None
+    task: Task,
+    splits: Sequence[Split],
+    limit: int | None,
+    made: RowSplit | None,
 ) -> DataCheck:
     """Check the data of a training, and warn about the findings.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
 from clx.ml.data.lengths import input_limit
+from clx.ml.data.texts import row_texts
 from clx.ml.evaluation.evaluate import evaluate_predictions
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
 from clx.ml.machine.distributed import (
@@ -55,6 +56,7 @@ from clx.ml.training.fit import KEPT, Fitted, fit
 from clx.ml.training.following import Follower, NobodyFollows
 from clx.ml.training.identity import identifying
 from clx.ml.training.job import Call, Job
+from clx.ml.training.learned import learned_texts
 from clx.ml.training.processes import PROCESSES, join_all, require_same, require_shared
 from clx.ml.training.publish import write_run
 from clx.ml.training.published_check import Reopen, check_opens, refused
@@ -141,7 +143,8 @@ def train_run(
             # The other processes find what the main process found or began, and resume it.
             resume_from = main_process_first(partial(_enter, place, identity, request))
             with _tidied(place):
-                check = check_or_warn(task, splits, input_limit(task, tokenizer), made)
+                limit = input_limit(task, tokenizer)
+                check = check_or_warn(task, splits, limit, made)
                 work_dir, start, follower = place.checkpoints, request.earlier, request.follower
                 reporters = settled(task.report_to, proposed.get("report_to"))
                 callbacks += follower.begin(reporters, work_dir, resume_from)
@@ -284,4 +287,7 @@ def _evaluation(job: Job, fitted: Fitted, run_dir: Path) -> EvaluationResult | N
     if split is None:
         return None
     predicted = decided(job, fitted, split)
-    return evaluate_predictions(task, split.frame, predicted, run_dir)
+    result = evaluate_predictions(task, split.frame, predicted, run_dir)
+    texts = row_texts(split.frame, task.text_columns)
+    learned = None if texts is None else learned_texts(job).count(texts)
+    return replace(result, learned_rows=learned)

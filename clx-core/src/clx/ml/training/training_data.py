@@ -21,7 +21,7 @@ from clx.ml.data.lengths import input_limit
 from clx.ml.data.row_pass import MAX_SHOWN, Passed, pass_over, representative_rows
 from clx.ml.data.row_stream import RowStream, is_stream
 from clx.ml.data.splits import LazySplit, Split, tokenised_split
-from clx.ml.data.task_frames import ColumnNames, own_frame, validated_frame
+from clx.ml.data.task_frames import ColumnNames, names_of_data, own_frame, validated_frame
 from clx.ml.data.texts import row_texts
 from clx.ml.results.data_check import DataCheck
 from clx.ml.results.row_split import RowSplit
@@ -172,7 +172,7 @@ def training_data(task: Task, data: Data) -> TrainingData:
     rows = lazy_rows(source, "train_data")
     seed = seed_of(task.training_args)
     chosen = representative_rows(task, rows, data.columns, "train_data", seed)
-    _settle(task, chosen.frame, f"train_data (a sample of {len(rows)} rows)")
+    _settle(task, chosen.frame, f"train_data (a sample of {len(rows)} rows)", data.columns)
     frames = _eval_frames(task, replace(data, eval_data=eval_data))
     eval_texts = row_texts(frames["eval"], task.text_columns) if frames else None
     is_single = eval_texts is not None and len(task.text_columns) == 1
@@ -186,9 +186,10 @@ def training_data(task: Task, data: Data) -> TrainingData:
     return TrainingData({"train": sample, **frames}, lazy=lazy)
 
 
-def _settle(task: Task, frame: pd.DataFrame, what: str) -> None:
+def _settle(task: Task, frame: pd.DataFrame, what: str, columns: ColumnNames | None) -> None:
     """Let the task validate rows, and infer its config from them."""
-    validate_frame(task, frame, what)
+    with names_of_data(task, columns):
+        validate_frame(task, frame, what)
     with author_code(task, "infer_config"):
         task.infer_config(frame)
 
@@ -214,7 +215,8 @@ def _stream_data(task: Task, stream: RowStream, data: Data) -> TrainingData:
             'the training ends: training_args={"max_steps": 10_000}'
         )
     frame = own_frame(task, stream.head("train_data"), data.columns, "train_data")
-    _settle(task, frame, f"train_data, the first {len(frame)} rows of a stream")
+    what = f"train_data, the first {len(frame)} rows of a stream"
+    _settle(task, frame, what, data.columns)
     frames = {"train": frame, **_eval_frames(task, data)}
     return TrainingData(frames, lazy=LazyTraining(stream, data.columns, None, False))
 
@@ -234,4 +236,5 @@ def check_run_data(task: Task, data: Data) -> DataCheck:
     read = training_data(task, data)
     tokenizer = task.tokenizer
     splits = read.tokenized(task, tokenizer)
-    return check_splits(task, splits, input_limit(task, tokenizer), read.split is not None)
+    limit, is_split = input_limit(task, tokenizer), read.split is not None
+    return check_splits(task, splits, limit, is_split)

@@ -137,7 +137,12 @@ class TextIndex:
         return f"{self.row(position)}: {examples(labels) or 'no label'}"
 
     def findings(
-        self, rule: Rule, positions: Sequence[int], shown: Sequence[str], total: int | None = None
+        self,
+        rule: Rule,
+        positions: Sequence[int],
+        shown: Sequence[str],
+        total: int | None = None,
+        about: int | None = None,
     ) -> list[Finding]:
         """Return a list with one finding, or an empty list if there are no positions.
 
@@ -146,16 +151,17 @@ class TextIndex:
             positions: the positions of the rows.
             shown: the first examples, in words.
             total: the number of examples, of which ``shown`` are the first. None for one per row.
+            about: the estimated number of rows, if ``positions`` are only those of some of them.
         """
         if not positions:
             return []
         parts = tuple(shown[:MAX_EXAMPLES])
-        listed = joined(parts, len(positions) if total is None else total)
-        share = f"{len(positions)} of {len(self.texts)} rows"
+        count = len(positions) if about is None else about
+        listed = joined(parts, count if total is None else total)
+        share = f"{'' if about is None else 'about '}{count} of {len(self.texts)} rows"
         remedy = f"{rule.remedy.removesuffix('.')}."
         message = f"{self.name}: {rule.what} in {share}: {listed}. {remedy}"
         rows = tuple(_plain(self.rows[position]) for position in positions[:MAX_EXAMPLES])
-        count = len(positions)
         return [Finding(rule.kind, self.name, message, count, rows, parts, remedy=remedy)]
 
 
