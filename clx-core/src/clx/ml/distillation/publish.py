@@ -97,7 +97,7 @@ def write_student_run(new: RunDir, written: Written, student: Student, lesson: L
         shutil.copytree(written.teacher.extra, new.extra)
     # The watched texts chose the epoch, so they too would overrate the student.
     sides = lesson.sides
-    write_learned(new.extra, lesson.hashes[np.concatenate([sides.learned, sides.watched])])
+    write_learned(new.extra, lesson.hashes[np.concatenate([sides.taught, sides.watched])])
     sections = report_sections(task, result.evaluation)
     page = run_report(new, sections=sections, name=task.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")
