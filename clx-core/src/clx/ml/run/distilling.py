@@ -74,8 +74,8 @@ class DistillingRun(EstimatingRun):
             int8: whether a static student's vectors have 8 bits.
             max_texts: stop reading after this number of different texts.
             augment: the number of variants of each text that the student also learns from, such as
-                a text without some words. This run answers them too. None makes up to 4 for a
-                static student with fewer than 20,000 texts, and 0 makes none.
+                a text without some words. This run answers them too. 0 makes none; None makes up to
+                4 for a static student, if it learns from at most 20,000 texts with them.
             backend: the backend that scores the texts, as for :meth:`predict`.
             batch_size: as for :meth:`predict`.
             seed: makes the student reproducible; None takes the seed of ``training_args``.
