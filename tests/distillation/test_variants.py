@@ -62,7 +62,7 @@ def test_scripts_without_spaces_are_cut_by_characters():
 
 def test_rows_of_several_texts_have_rows_as_variants():
     rows = [TextRow(("a b c d", "1 2 3 4")), TextRow(("e f g h", "5 6 7 8"))]
-    made = list(variants(rows, 20, 0))
+    made = list(variants(rows, 80, 0))
     assert all(isinstance(row, TextRow) and len(row.texts) == 2 for row in made)
     assert all(set(row.texts[0]) <= set("abcdefgh ") for row in made)
     assert all(set(row.texts[1]) <= set("12345678 ") for row in made)
@@ -109,7 +109,7 @@ def test_only_texts_that_are_learned_from_have_variants(trained, answered, monke
     monkeypatch.setattr(augmentation, "input_limit", lambda *_: 12)
     run = training_run(load=trained)
     texts = [f"the red apple is n{number}" for number in range(250)]
-    rows = fruit_frame(6)
+    rows = fruit_frame(12)
     rows["text"] = texts[:12]
     result = run.distill(texts, name="student", eval_data=rows, dim=16, augment=2)
     made = answered[250:]
