@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--sizes", nargs="+", default=["few", "all"], choices=["few", "all"])
     parser.add_argument("--texts", type=int, help="distil with so many texts at most")
+    parser.add_argument("--augment", type=int, help="so many variants of each text, 0 for none")
     parser.add_argument("--head-only", action="store_true", help="teachers without fine-tuning")
     parser.add_argument("--layers", type=int, help="also a student of so many layers")
     parser.add_argument("--model2vec", type=Path, metavar="PYTHON")
@@ -137,7 +138,7 @@ def contestants_of(
     teacher.export("onnx", texts=fresh[:500])
     found[INT8] = lambda some: teacher.predict_labels(some, backend="onnx-int8")
     facts[INT8] = {"mb": (teacher.run_dir / "onnx" / "model.int8.onnx").stat().st_size / 1e6}
-    kinds: list[tuple[str, dict[str, Any]]] = [(STATIC, {})]
+    kinds: list[tuple[str, dict[str, Any]]] = [(STATIC, {"augment": arguments.augment})]
     if arguments.layers:
         kinds.append(
             (f"{arguments.layers} layers", {"student": "layers", "layers": arguments.layers})

@@ -7,7 +7,7 @@ import pytest
 
 from clx.errors import CascadeWarning
 from clx.ml.distillation.binomial import fewest, lower_bound, most_wrong
-from clx.ml.distillation.choice import Observed, choose
+from clx.ml.distillation.choice import Observed, choose, leaves_room
 from clx.ml.distillation.risk import fit_risk
 from clx_runtime.cascade import Cascade, closest, same_decisions
 from clx_runtime.cascade_monitor import Monitor
@@ -165,3 +165,28 @@ def test_the_monitor_checks_a_share_of_the_texts_and_always_the_same_ones():
     assert chosen == monitor(0.1).chosen(texts)
     assert monitor(0.0).chosen(texts) == []
     assert [texts[n] for n in chosen] == [t for t in texts if monitor(0.1).chosen([t])]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "count", "expected"),
+    [(0, 299, True), (1, 299, False), (1, 998, True), (4, 998, False), (60, 10_000, True)],
+)
+def test_a_teacher_that_just_reaches_the_agreement_leaves_no_room(wrong, count, expected):
+    texts = observed(np.random.default_rng(0), count)
+    texts.teacher[:wrong] = False
+    assert leaves_room(texts, 0.99) is expected
+
+
+def test_a_teacher_without_room_often_fails_on_other_texts():
+    # Both reach an agreement of 99 % on 998 texts.
+    assert most_wrong(998, 0.99) == 4
+    failed = {}
+    for wrong in (1, 4):
+        failed[wrong] = 0
+        for trial in range(40):
+            generator = np.random.default_rng(trial)
+            first, second = observed(generator, 998), observed(generator, 944, wrong / 998)
+            choice = choose(first, second, 0.99)
+            failed[wrong] += choice is None or choice.share < 0.05
+    assert failed[1] < 5
+    assert failed[4] > 10

@@ -15,7 +15,6 @@ from clx_runtime.problems import cell, did_you_mean, names
 from clx_runtime.read import LoadedModel
 from clx_runtime.rules import rule_of
 from clx_runtime.run_folder import export_of_run
-from clx_runtime.sessions import installed
 from clx_runtime.settings import FILES, Settings
 from clx_runtime.static_files import STATIC
 from clx_runtime.static_model import StaticModel
@@ -112,6 +111,8 @@ def _backend(export: Export, backend: str | None) -> str:
     if backend == STATIC:
         raise ExportError(f"{export.where} has no static student, so it has no backend {STATIC!r}")
     if backend is None:
+        from clx_runtime.sessions import installed
+
         return export.best_backend(installed(export.weights))
     if backend not in FILES:
         raise ConfigError(

@@ -7,10 +7,13 @@ two are stored in a ZIP, not compressed.
 from __future__ import annotations
 
 import io
-import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clx_runtime.errors import RunDirError
+
+if TYPE_CHECKING:
+    import zipfile
 
 GRAPH = "model.xml"
 WEIGHTS = "model.bin"
@@ -21,6 +24,8 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 def pack(graph: Path, weights: Path, target: Path) -> None:
     """Write the two files of a model as one."""
+    import zipfile
+
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, path in ((GRAPH, graph), (WEIGHTS, weights)):
             archive.writestr(zipfile.ZipInfo(name, _TIME), path.read_bytes())
@@ -63,6 +68,8 @@ def _opened(model: Path | bytes) -> zipfile.ZipFile:
 
     What is not compressed cannot be larger than the file.
     """
+    import zipfile
+
     try:
         archive = zipfile.ZipFile(io.BytesIO(model) if isinstance(model, bytes) else model)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:

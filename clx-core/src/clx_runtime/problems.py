@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,8 @@ MAX_CELL = 60
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate closest to ``name``, None if no candidate is similar."""
+    import difflib
+
     by_folded = {_fold(candidate): candidate for candidate in candidates}
     matches = difflib.get_close_matches(_fold(name), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None

@@ -63,6 +63,13 @@ def distill(
     max_texts: Annotated[
         int, typer.Option(metavar="N", help="Stop after this number of different texts.")
     ] = 500_000,
+    augment: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Variants of each text to learn from too [default: up to 4 of few texts]",
+        ),
+    ] = None,
     backend: Annotated[
         str | None,
         typer.Option(metavar="B", help="Backend that scores the texts [default: torch]"),
@@ -104,6 +111,7 @@ def distill(
             dim=dim,
             int8=int8,
             max_texts=max_texts,
+            augment=augment,
             backend=backend,
             batch_size=batch_size,
             seed=seed,

@@ -105,7 +105,7 @@ def names_of_data(task: Task, columns: ColumnNames | None = None) -> Iterator[No
     try:
         yield
     except DataFormatError as error:
-        sources = _sources(task, column_names(task) if columns is None else columns)
+        sources = sources_of(task, column_names(task) if columns is None else columns)
         own = {repr(new): repr(old) for new, old in sources.items() if new != old}
         if not own:
             raise

@@ -14,7 +14,7 @@ from clx.ml.distillation.cascade_files import write_cascade
 from clx.ml.distillation.cascade_measure import Answers, Measured, answers
 from clx.ml.distillation.cascade_student import known_agreement, rule_of_run, student_entry
 from clx.ml.distillation.cascade_texts import CascadeData, CascadeTexts, cascade_texts, right
-from clx.ml.distillation.choice import Choice, Observed, choose
+from clx.ml.distillation.choice import Choice, Observed, choose, leaves_room
 from clx.ml.distillation.learned import learned_by
 from clx.ml.prediction.backends import TORCH
 from clx.ml.results.cascade import CascadeResult
@@ -120,7 +120,9 @@ def with_fast(
     measured = _measured(loaded, models, request.teacher, texts.texts)
     observed = measured.observed(unlimited, rule)
     _refuse_other_texts(observed, known_agreement(where))
-    if request.torch_instead and _too_rarely(observed.part(texts.first), request.min_agreement):
+    # Only the half that chooses says so: the other has to state the agreement without bias.
+    first = observed.part(texts.first)
+    if request.torch_instead and not leaves_room(first, request.min_agreement):
         request = replace(request, teacher=TORCH, teacher_file=None)
         models = replace(models, teacher=models.torch)
         measured = replace(measured, teacher=measured.torch)
@@ -161,14 +163,6 @@ def _measured(
     slow = answers(models.torch(), texts, "torch")
     other = slow if teacher == TORCH else answers(models.teacher(), texts, teacher)
     return Measured(fast, slow, other)
-
-
-def _too_rarely(first: Observed, min_agreement: float) -> bool:
-    """Return whether the export alone would decide like torch too rarely.
-
-    Only the half that chooses says so: the other half has to state the agreement without bias.
-    """
-    return lower_bound(int((~first.teacher).sum()), len(first)) < min_agreement
 
 
 def _refuse_few(texts: CascadeTexts, min_agreement: float) -> None:

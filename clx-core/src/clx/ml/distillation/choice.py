@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 EVERY_TEXT = 1e6
 """A limit of the risk that no text reaches."""
 
+SURE = 0.999
+"""The confidence with which a teacher's backend must reach the agreement before a student is added."""
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -96,6 +99,19 @@ class Choice:
     share: float
     agreement: float
     bound: float
+
+
+def leaves_room(first: Observed, min_agreement: float) -> bool:
+    """Return whether a teacher's backend decides like torch so often that a student can differ, too.
+
+    A backend that just reaches the agreement on one half of the texts misses it on every other half.
+
+    Args:
+        first: the texts that fix the order of the rules.
+        min_agreement: the share of equal decisions to reach.
+    """
+    wrong = int((~first.teacher).sum())
+    return not wrong or lower_bound(wrong, len(first), SURE) >= min_agreement
 
 
 def choose(first: Observed, second: Observed, min_agreement: float) -> Choice | None:

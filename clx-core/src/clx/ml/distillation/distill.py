@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clx.errors import ClxError, ConfigError
+from clx.errors import ClxError
+from clx.ml.distillation.augmentation import augmented, variants_per_text
 from clx.ml.distillation.gathering import Lesson, gathered
 from clx.ml.distillation.layers_student import LayersRequest, layers_student
 from clx.ml.distillation.measure import (
@@ -98,15 +99,9 @@ def distill(
     with only_writer(place):
         recover(place)
         refuse_existing(place, request.overwrite, False)
-        lesson = gathered(source, run.teacher, request.max_texts, request.hidden)
-        run.look_at(lesson.texts)
-        answered = time.monotonic() - started
-        if eval_frame is not None:
-            # The student must not learn from the texts that evaluate it.
-            known = text_hashes(_eval_texts(run.teacher.task, eval_frame))
-            lesson = replace(lesson, sides=excluding(lesson.sides, lesson.hashes, known))
         order = _order(run)
-        lesson = in_order(lesson, order)
+        lesson = in_order(_lesson(run, source, eval_frame, request), order)
+        answered = time.monotonic() - started
         student = _student(run, lesson, request)
         task = run.student_task(request.name, request.parent)
         _forget_decisions(task, run.directory)
@@ -129,16 +124,29 @@ def distill(
             agreement=agreement,
             texts={
                 "read": lesson.read,
-                "different": len(lesson.texts),
+                "different": len(lesson.texts) - len(sides.variants),
                 "learned": len(sides.learned),
+                "variants": len(sides.variants),
                 "watched": len(sides.watched),
                 "aside": len(sides.aside),
             },
             durations={"teacher": answered, "student": course.seconds},
-            facts=student.facts,
+            facts={**student.facts, "augment": variants_per_text(request, len(sides.learned))},
             decided_on="teacher" if eval_frame is None else "eval_data",
         )
         return _published(run, place, student, lesson, task, fitted, result)
+
+
+def _lesson(
+    run: TeachingRun, source: TextSource, eval_frame: pd.DataFrame | None, request: Request
+) -> Lesson:
+    """Return the texts, and variants of them if they are few, with the teacher's scores."""
+    lesson = gathered(source, run.teacher, request.max_texts, request.hidden)
+    run.look_at(lesson.texts)
+    known = text_hashes(() if eval_frame is None else _eval_texts(run.teacher.task, eval_frame))
+    # The student must not learn from the texts that evaluate it.
+    lesson = replace(lesson, sides=excluding(lesson.sides, lesson.hashes, known))
+    return augmented(lesson, run.teacher, run.tokenizer, request, known)
 
 
 @dataclass(frozen=True)
@@ -239,7 +247,7 @@ def _published(
     result: Distillation,
 ) -> Distillation:
     """Write the student, check it, and publish it."""
-    extra = {**run.origin.extra, STUDENT_OF: _student_of(run, student, lesson, result)}
+    extra = {**run.origin.extra, STUDENT_OF: _student_of(run, lesson, result)}
     if fitted.temperature is not None:
         extra[TEMPERATURE] = fitted.temperature
     config = config_to_write(task, replace(run.origin, extra=extra))
@@ -263,9 +271,7 @@ def _speed(student: Student, texts: list[str]) -> float:
     return len(some) / max(1e-9, time.perf_counter() - started)
 
 
-def _student_of(
-    run: TeachingRun, student: Student, lesson: Lesson, result: Distillation
-) -> dict[str, Any]:
+def _student_of(run: TeachingRun, lesson: Lesson, result: Distillation) -> dict[str, Any]:
     teacher = run.teacher
     entry = {
         "run_name": teacher.task.run_name,
@@ -275,19 +281,7 @@ def _student_of(
         "backend": teacher.backend,
         # Texts with a smaller hash were set aside.
         "below": lesson.sides.below,
-        **student.facts,
+        **result.facts,
     }
     ancestor = run.directory.read_config().get(STUDENT_OF)
     return {**entry, STUDENT_OF: ancestor} if ancestor else entry
-
-
-def refuse_own_place(directory: RunDir, place: Path) -> None:
-    """Refuse to write the student over its teacher.
-
-    Raises:
-        ConfigError: both have the same path.
-    """
-    if place.absolute() == directory.path.absolute():
-        raise ConfigError(
-            f"The student would replace its teacher {directory.path.name!r}: choose another name"
-        )

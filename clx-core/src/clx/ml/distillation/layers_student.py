@@ -206,7 +206,7 @@ def _train(
     """Fit the model to the learned texts, and keep the pass with the lowest loss on the watched."""
     started, course = time.monotonic(), student.course
     scores, device = torch.from_numpy(lesson.scores), model.device
-    learned = torch.from_numpy(lesson.sides.learned)
+    learned = torch.from_numpy(lesson.sides.taught)
     in_epoch = -(-len(learned) // BATCH)
     epochs = min(MOST_EPOCHS, max(EPOCHS, -(-LEAST_STEPS // in_epoch)))
     steps = epochs * in_epoch

@@ -87,7 +87,8 @@ def write_student_run(new: RunDir, written: Written, student: Student, lesson: L
     student.write(new.model, task)
     finished = time.strftime("%Y-%m-%d %H:%M:%S %z")
     # The watched texts chose the epoch, so they too would overrate the student.
-    seen = np.concatenate([lesson.sides.learned, lesson.sides.watched])
+    sides = lesson.sides
+    seen = np.concatenate([sides.learned, sides.watched])
     sketch = TextSketch.of(lesson.texts[place] for place in seen)
     results = {**result.to_dict(), "finished": finished, **written.extra}
     results[LEARNED_TEXTS] = sketch.to_json()
@@ -100,7 +101,7 @@ def write_student_run(new: RunDir, written: Written, student: Student, lesson: L
     (new.path / LOGS / METRICS_LOG).write_text(lines, encoding="utf-8")
     if written.teacher.extra.is_dir():
         shutil.copytree(written.teacher.extra, new.extra)
-    write_learned(new.extra, lesson.hashes[seen])
+    write_learned(new.extra, lesson.hashes[np.concatenate([sides.taught, sides.watched])])
     sections = report_sections(task, result.evaluation)
     page = run_report(new, sections=sections, name=task.run_name)
     (new.path / REPORT).write_text(page, encoding="utf-8")

@@ -32,13 +32,22 @@ class Sides:
         learned: the texts that the student learns from.
         watched: the texts that choose the epoch.
         aside: the texts that state the agreement, and nothing else.
+        variants: variants of the texts in ``learned``, which the student learns from too.
         below: the hash below which a text is set aside.
     """
 
     learned: np.ndarray[Any, Any]
     watched: np.ndarray[Any, Any]
     aside: np.ndarray[Any, Any]
+    variants: np.ndarray[Any, Any]
     below: int
+
+    @property
+    def taught(self) -> np.ndarray[Any, Any]:
+        """All texts that the student learns from; its own texts come first."""
+        import numpy as np
+
+        return np.concatenate([self.learned, self.variants])
 
 
 def text_hashes(texts: Iterable[str]) -> np.ndarray[Any, Any]:
@@ -66,6 +75,7 @@ def sides_of(hashes: np.ndarray[Any, Any]) -> Sides:
         learned=np.sort(order[watched:]),
         watched=np.sort(order[aside:watched]),
         aside=np.sort(order[:aside]),
+        variants=order[:0],
         below=int(hashes[order[aside]]) if aside < count else 2**64,
     )
 

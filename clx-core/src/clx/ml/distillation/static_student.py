@@ -190,7 +190,7 @@ def _vocabulary(
     whole = whole_vocabulary(content)
     texts = list(map(_parts, lesson.texts))
     rows = _all_rows(whole, texts)
-    learned = lesson.sides.learned
+    learned = lesson.sides.taught
     used = set(itertools.chain.from_iterable(rows[row] for row in learned))
     some = learned[:COMPARED_TEXTS]
     vocabulary = pruned_vocabulary(
@@ -236,7 +236,7 @@ def _train(
     """Fit the network to the learned texts, and keep the pass with the lowest loss on the watched."""
     started = time.monotonic()
     scores = softened(torch.from_numpy(lesson.scores), request.kind)
-    learned = torch.from_numpy(lesson.sides.learned)
+    learned = torch.from_numpy(lesson.sides.taught)
     watched = torch.from_numpy(lesson.sides.watched)
     epochs = max(1, min(MOST_EPOCHS, MOST_STEPS * BATCH // len(learned)))
     steps = epochs * -(-len(learned) // BATCH)

@@ -21,8 +21,8 @@ class Distillation(TrainingResult):
         student_of: the name of the teacher.
         kind: ``"static"`` or ``"layers"``.
         agreement: the equal decisions on the texts that were set aside.
-        texts: the number of texts ``read``, ``different`` ones, ``learned`` from, ``watched`` to choose
-            the epoch, and set ``aside``.
+        texts: the number of texts ``read``, ``different`` ones, ``learned`` from, ``variants`` of
+            these, ``watched`` to choose the epoch, and set ``aside``.
         durations: the seconds of the ``teacher`` and of the ``student``.
         texts_per_second: the student's speed on this machine, in texts per second.
         facts: what the student is made of, such as ``dim``.

@@ -11,6 +11,7 @@ from clx.ml.results.json_tables import is_finite_number, object_or_empty
 
 _COUNTS = {
     "learned": "learned from",
+    "variants": "made from those, and learned from",
     "watched": "watched to choose the epoch",
     "aside": "set aside to measure the agreement",
 }
@@ -42,7 +43,9 @@ def student_sections(results: Mapping[str, Any]) -> list[Section]:
             "no eval data."
         )
     used = {
-        words: counts[key] for key, words in _COUNTS.items() if is_finite_number(counts.get(key))
+        words: counts[key]
+        for key, words in _COUNTS.items()
+        if is_finite_number(counts.get(key)) and counts[key]
     }
     table = pd.DataFrame({"texts": pd.Series(used, dtype="int64")})
     table.index.name = "texts that were"

@@ -58,8 +58,8 @@ class CascadingRun(DistillingRun):
             data: texts that the student has not learned from, as for :meth:`predict_frame`; others
                 are left out. With labels, the result has accuracies too.
             teacher: the backend that answers what the student leaves. None takes the fastest export
-                with at least 99 % equal decisions, or torch if there is none or if the export's own
-                agreement on ``data`` does not reach ``min_agreement``.
+                with at least 99 % equal decisions, or torch if there is none or if the export decides
+                otherwise on so many texts of ``data`` that hardly any are left for the student.
             monitor: the share of the student's answers that the teacher repeats in later predictions.
                 A ``CascadeWarning`` says when too few are equal. 0 turns this off.
             text_column: as for :meth:`predict_frame`.

@@ -43,6 +43,7 @@ class DistillingRun(EstimatingRun):
         dim: int = 256,
         int8: bool = True,
         max_texts: int = 500_000,
+        augment: int | None = None,
         backend: str | None = None,
         batch_size: int | None = None,
         seed: int | None = None,
@@ -73,6 +74,9 @@ class DistillingRun(EstimatingRun):
             int8: whether a static student's vectors have 8 bits; with 32, its file is four times as
                 large.
             max_texts: stop reading after this number of different texts.
+            augment: the number of variants of each text that the student also learns from, such as
+                a text without some words. This run answers them too. 0 makes none; None makes up to
+                4 for a static student, if it learns from at most 20,000 texts with them.
             backend: the backend that scores the texts, as for :meth:`predict`.
             batch_size: as for :meth:`predict`.
             seed: makes the student reproducible; None takes the seed of ``training_args``.
@@ -107,8 +111,13 @@ class DistillingRun(EstimatingRun):
                 f"trained on. Pass texts like those that the student will read, such as "
                 f"distill('texts.csv', name='fast'); they need no labels"
             )
-        from clx.ml.distillation.distill import distill, refuse_own_place
-        from clx.ml.distillation.request import DEFAULT_LAYERS, Request, check_request
+        from clx.ml.distillation.distill import distill
+        from clx.ml.distillation.request import (
+            DEFAULT_LAYERS,
+            Request,
+            check_request,
+            refuse_own_place,
+        )
         from clx.ml.distillation.texts import text_source
         from clx.ml.distillation.training_texts import warn_if_training_texts
 
@@ -120,6 +129,7 @@ class DistillingRun(EstimatingRun):
             dim,
             int8,
             max_texts,
+            augment,
             self.training_args.get("seed", 42) if seed is None else seed,
             overwrite,
             bool(self.training_args.get("disable_tqdm")),

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 MAX_WORDS = 512
 """Texts are compared by their first words only: few models read more."""
 
-# Scripts without spaces between words: each character counts as a word.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+"""The characters of scripts without spaces between words, for a regular expression."""
+
 _PUNCTUATION = r"!-/:-@\[-`{-\u00bf\u060c\u061b\u061f\u0964\u0965\u2000-\u206f\u3000-\u303f"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_PUNCTUATION}{_UNSPACED}]+")
+# Each character of a script without spaces counts as a word.
+_WORD = re.compile(rf"[{UNSPACED}]|[^\s{_PUNCTUATION}{UNSPACED}]+")
 
 
 def compared_words(text: str) -> list[str]:
