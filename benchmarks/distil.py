@@ -64,7 +64,8 @@ def main() -> None:
                 rows = measured(name, size, seed, arguments)
                 title = f"{name}, {size} rows, seed {seed}"
                 show(title, rows)
-                figures.append(arguments, f"distil, {title}", rows)
+                measured_rows = [row for row in rows if "quality" in row]
+                figures.append(arguments, f"distil, {title}", measured_rows)
 
 
 def measured(
