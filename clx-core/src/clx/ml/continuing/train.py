@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, RunDirError
 from clx.ml.continuing.compare import Opponents, compare_continued
+from clx.ml.continuing.disk_rows import joined_on_disk
 from clx.ml.continuing.options import LABEL_LISTS, Predecessor, fresh_name, new_options
 from clx.ml.continuing.rows import JoinedRows, Readers, Replay, all_labels, joined_rows
 from clx.ml.data.frames import training_sources
@@ -23,6 +24,7 @@ from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.train import Request
+from clx.ml.training.training_data import refuse_share
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
@@ -83,8 +85,13 @@ def prepared(
     blank = make(name, {**options, **unlabeled})
     readers = Readers(known, blank, request.data.reading)
     data = request.data
-    more, eval_data = training_sources(data.train_data, data.eval_data, data.reading)
-    joined = joined_rows(readers, more, replay, seed_of(known.training_args))
+    lazily = known.tokenize_lazily
+    if lazily:
+        refuse_share(known, data)
+    reading = replace(data.reading, lazily=lazily)
+    more, eval_data = training_sources(data.train_data, data.eval_data, reading)
+    join = joined_on_disk if lazily else joined_rows
+    joined = join(readers, more, replay, seed_of(known.training_args))
     labels = all_labels(readers, joined.frame)
     inferred = _inferred(predecessor, blank, options)
     decisions = {k: v for k, v in predecessor.learned.items() if k not in inferred}
@@ -98,7 +105,8 @@ def prepared(
     earlier = Earlier(
         predecessor.directory, old.model, predecessor.recorded, joined.replay_from, story.complete
     )
-    data = replace(data, train_data=joined.frame, eval_data=eval_data)
+    rows = joined.frame if joined.data is None else joined.data
+    data = replace(data, train_data=rows, eval_data=eval_data)
     return run, replace(request, data=data, earlier=earlier)
 
 

@@ -44,6 +44,13 @@ class LazyRows(abc.ABC):
     def columns(self) -> list[str]:
         """The names of the columns."""
 
+    @property
+    def index(self) -> pd.Index[Any]:
+        """The index of the frame of all rows."""
+        import pandas as pd
+
+        return pd.RangeIndex(len(self))
+
     def parts(
         self, size: int, columns: Sequence[str] | None = None
     ) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -82,6 +89,11 @@ class FrameRows(LazyRows):
     def columns(self) -> list[str]:
         """The names of the columns."""
         return [str(name) for name in self._frame.columns]
+
+    @property
+    def index(self) -> pd.Index[Any]:
+        """The index of the frame."""
+        return self._frame.index
 
     def frame(self, rows: Sequence[int], columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the rows at some positions, with their own index labels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from clx.ml.data.lengths import input_lengths
@@ -95,4 +96,4 @@ def restored(values: Any, where: Sequence[int]) -> Any:
         return type(values)(restored(value, where) for value in values)
     if isinstance(values, dict):
         return {key: restored(value, where) for key, value in values.items()}
-    return None if values is None else values[list(where)]
+    return None if values is None else values[np.asarray(where)]

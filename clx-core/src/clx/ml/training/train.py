@@ -284,4 +284,4 @@ def _evaluation(job: Job, fitted: Fitted, run_dir: Path) -> EvaluationResult | N
     if split is None:
         return None
     predicted = decided(job, fitted, split)
-    return evaluate_predictions(task, split.frame, predicted, run_dir)
+    return evaluate_predictions(task, split.frame, predicted, run_dir, split.on_disk)

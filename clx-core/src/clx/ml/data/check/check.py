@@ -43,6 +43,9 @@ def check_splits(
         targets = targets_of_frame(task, split.frame)
         expected, soft = expected_counts(names or (), targets), targets.probabilities
         shares = None if soft is None else [row.tobytes() for row in soft]
+        if plain and split.lazy is not None and split.lazy.label_counts is not None:
+            # Of eval rows on disk, the frame is a sample.
+            expected = {name: float(n) for name, n in split.lazy.label_counts.items()}
         plain.append(LabeledTexts(texts, labels, rows, split.lengths, expected, shares))
     lazy = splits[0].lazy
     check = check_data(
@@ -61,7 +64,10 @@ def check_splits(
     ]
     found = [finding for finding in check.findings if not _is_usual(task, finding)]
     check = replace(check, findings=(*found, *own))
-    return check if lazy is None else as_sample(check, lazy.rows, lazy.checked)
+    for name, split in zip((TRAIN, EVAL), splits, strict=False):
+        if split.lazy is not None:
+            check = as_sample(check, name, split.lazy.rows, split.lazy.checked)
+    return check
 
 
 def _is_usual(task: Task, finding: Finding) -> bool:

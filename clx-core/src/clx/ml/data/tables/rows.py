@@ -28,6 +28,7 @@ class Rows:
         count: the number of rows, None if it is not known before they are read.
         text_cells: whether every cell is text, as in a csv file. An empty cell is null there.
         lacking: the columns that some of the files lack, each with the first such file.
+        sources: the rows of the single files, if there are several.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Rows:
     count: int | None = None
     text_cells: bool = False
     lacking: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[Rows, ...] = ()
 
     def table(self) -> pa.Table:
         """Return all rows."""
@@ -121,7 +123,40 @@ def joined_rows(name: str, sources: Sequence[Rows]) -> Rows:
             for column in schema.names
             if column not in each.schema.names
         },
+        tuple(sources),
     )
+
+
+def check_conversions(sources: Sequence[Rows], schema: pa.Schema) -> None:
+    """Raise if a value does not fit the type that its column has in all sources together.
+
+    Only sources with another type in a column are read.
+
+    Args:
+        sources: the rows of the single files.
+        schema: the columns to convert to. Others are left out.
+
+    Raises:
+        DataFormatError: the message names the source and the column.
+    """
+    import pyarrow as pa
+
+    for source in sources:
+        fields = [field for field in schema if _may_not_fit(source.schema, field)]
+        for batch in source.read() if fields else ():
+            try:
+                fitted(batch.select([field.name for field in fields]), pa.schema(fields))
+            except DataFormatError as error:
+                raise DataFormatError(f"{source.name}: {error}") from error
+
+
+def _may_not_fit(schema: pa.Schema, field: pa.Field) -> bool:
+    import pyarrow as pa
+
+    if field.name not in schema.names or is_json(field.type):
+        return False
+    own = schema.field(field.name).type
+    return not (own.equals(field.type) or pa.types.is_null(own))
 
 
 def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
