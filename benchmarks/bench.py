@@ -22,6 +22,7 @@ BENCHMARKS = (
     "attention",
     "startup",
     "memory",
+    "lazy",
     "intervals",
     "cost",
     "data_doors",

@@ -162,6 +162,7 @@ def _may_not_fit(schema: pa.Schema, field: pa.Field) -> bool:
 def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
     import pyarrow as pa
 
+    sources = _encoded_alike(sources)
     schema = sources[0].schema
     for place, source in enumerate(sources):
         try:
@@ -170,6 +171,36 @@ def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
             raise DataFormatError(_different_types(sources[:place], source)) from error
     _refuse_other_names(sources)
     return schema
+
+
+def _encoded_alike(sources: Sequence[Rows]) -> list[Rows]:
+    """Return the sources with schemas in which all or none of them have a column of categories.
+
+    A column of categories, as pandas and polars write it, has the same values as one of texts.
+    """
+    import pyarrow as pa
+
+    plain = {
+        field.name
+        for each in sources
+        for field in each.schema
+        if not pa.types.is_dictionary(field.type)
+    }
+    return [
+        replace(
+            each,
+            schema=pa.schema(
+                [
+                    field.with_type(field.type.value_type)
+                    if pa.types.is_dictionary(field.type) and field.name in plain
+                    else field
+                    for field in each.schema
+                ],
+                metadata=each.schema.metadata,
+            ),
+        )
+        for each in sources
+    ]
 
 
 def _refuse_other_names(sources: Sequence[Rows]) -> None:
