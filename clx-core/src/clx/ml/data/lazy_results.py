@@ -50,7 +50,8 @@ def lazy_results(dataset: LazyDataset, name: str) -> LazyResults:
         dataset: the rows.
         name: the name of the data in the progress bar.
     """
-    counts, sizes = [], []
+    counts: list[np.ndarray[Any, Any]] = []
+    sizes: list[np.ndarray[Any, Any] | None] = []
     parts = dataset.rows.parts(CHUNK_ROWS)
     bar = progress_bar(
         total=len(dataset.rows),

@@ -21,7 +21,13 @@ PART_ROWS = 20_000
 
 
 class LazyRows(abc.ABC):
-    """Rows by position. Copies in other processes open the same files."""
+    """Rows by position. Copies in other processes open the same files.
+
+    Attributes:
+        in_memory: whether all values are objects in memory already.
+    """
+
+    in_memory = False
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -78,6 +84,8 @@ Sizes = np.ndarray[Any, Any] | None
 
 class FrameRows(LazyRows):
     """The rows of a DataFrame, which is in memory already."""
+
+    in_memory = True
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame

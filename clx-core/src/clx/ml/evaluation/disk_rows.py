@@ -127,7 +127,7 @@ def with_listed_texts(
 
     Args:
         examples: one row per row on disk. Its index is replaced with that of the data.
-        dataset: the rows.
+        dataset: the rows. Those of a frame get all texts, which are in memory already.
         columns: the task's text columns. They are None in rows that no report lists.
     """
     import pandas as pd
@@ -135,6 +135,8 @@ def with_listed_texts(
     examples.index = pd.RangeIndex(len(examples))
     tables = (confident_mistakes(examples), suspicious_labels(examples))
     listed = sorted({position for table in tables for position in table.index.tolist()})
+    if dataset.rows.in_memory:
+        listed = list(range(len(examples)))
     frame = dataset.frame(listed)
     names = [name for name in columns if name in frame.columns and name not in examples.columns]
     for place, name in enumerate(names):
