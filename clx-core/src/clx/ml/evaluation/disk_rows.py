@@ -128,7 +128,7 @@ def with_listed_texts(
     Args:
         examples: one row per row on disk. Its index is replaced with that of the data.
         dataset: the rows. Those of a frame get all texts, which are in memory already.
-        columns: the task's text columns. They are None in rows that no report lists.
+        columns: the task's text columns. They are missing in rows that no report lists.
     """
     import pandas as pd
 
@@ -140,8 +140,7 @@ def with_listed_texts(
     frame = dataset.frame(listed)
     names = [name for name in columns if name in frame.columns and name not in examples.columns]
     for place, name in enumerate(names):
-        texts = pd.Series([None] * len(examples), dtype=object)
-        texts.iloc[listed] = frame[name].to_numpy(object)
-        examples.insert(place, name, texts)
+        texts = frame[name].set_axis(pd.Index(listed, dtype=np.int64))
+        examples.insert(place, name, texts.reindex(examples.index))
     examples.index = dataset.rows.index
     return examples

@@ -196,13 +196,13 @@ def predict_dataset(
     """Return predictions and label ids in the dataset's order, and the mean loss if there is one.
 
     Rows go through the model sorted by length. A Trainer with its own order of evaluation gets a
-    sorted dataset, or rows on disk in their order.
+    sorted dataset.
 
     Raises:
         ConfigError: the Trainer returns fewer or more rows than the dataset has.
     """
     where = None
-    if not trainer.sort_evaluation and not isinstance(dataset, LazyDataset):
+    if not trainer.sort_evaluation:
         dataset, where = sorted_by_length(dataset)
     output = trainer.predict(dataset, metric_key_prefix="eval")
     predictions, label_ids = output.predictions, output.label_ids
