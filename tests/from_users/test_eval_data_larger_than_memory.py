@@ -50,7 +50,8 @@ def parquet(frame, folder):
 
 def equal(one, other):
     """Require the same metrics and tables, apart from rounding."""
-    assert one.metrics == pytest.approx(other.metrics, abs=1e-5)
+    # Equal scores are no longer equal after rounding, which moves the average precision a little.
+    assert one.metrics == pytest.approx(other.metrics, abs=2e-4)
     assert one.rows == other.rows
     pd.testing.assert_frame_equal(one.per_label, other.per_label, atol=1e-4)
     return True
@@ -135,17 +136,11 @@ def test_evaluate_reads_rows_where_they_are(make, on_disk, tmp_path, monkeypatch
             one, other = found.to_dict()[name], whole.to_dict()[name]
             assert one["index"] == other["index"]
             assert [row[:3] for row in one["rows"]] == [row[:3] for row in other["rows"]]
-
-
-def test_workers_tokenize_eval_rows(make, on_disk, tmp_path, monkeypatch):
-    run = make(arguments={**ARGS, "dataloader_num_workers": 1})
-    run.train(fruit_frame(20))
-    seen = counted(run)
-    found = run.evaluate(parquet(mixed(50), tmp_path))
-    # The sample alone is tokenized by this process.
+    # In workers, this process tokenizes the sample alone.
+    seen.clear()
+    monkeypatch.setitem(run.training_args, "dataloader_num_workers", 1)
+    assert equal(run.evaluate(rows), whole)
     assert sum(seen) < 25
-    monkeypatch.setattr(disk_rows, "MAX_IN_MEMORY", 1000)
-    assert equal(found, run.evaluate(parquet(mixed(50), tmp_path)))
 
 
 def test_a_bad_eval_row_far_from_the_first_is_named_before_the_training(make, on_disk, tmp_path):
@@ -225,14 +220,16 @@ class Blocks(TrainingRun):
         return {"blocks": len(scores), "ordered": float(scores @ np.arange(len(scores)))}
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_blocks_of_long_texts_are_in_order(tiny_model, on_disk, tmp_path, monkeypatch, own):
+def test_blocks_of_long_texts_are_in_order(tiny_model, on_disk, tmp_path, monkeypatch):
     run = Blocks("blocks", base_model_name=tiny_model, tokenize_lazily=True, training_args=ARGS)
-    monkeypatch.setattr(Blocks, "trainer_class", OwnEvaluation if own else Trainer)
-    run.train(fruit_frame(20), parquet(mixed(50), tmp_path))
     path = parquet(mixed(50), tmp_path)
+    run.train(fruit_frame(20), path)
     found = run.evaluate(path)
     blocks = len(tokenised_split(run, run.tokenizer, "evaluation", mixed(50)).dataset)
     assert found.metrics["blocks"] == blocks > 60
+    monkeypatch.setattr(Blocks, "trainer_class", OwnEvaluation)
+    by_others = run.evaluate(path)
     monkeypatch.setattr(disk_rows, "MAX_IN_MEMORY", 1000)
-    assert found.metrics == pytest.approx(run.evaluate(path).metrics, rel=1e-4)
+    whole = run.evaluate(path)
+    for each in (found, by_others):
+        assert each.metrics == pytest.approx(whole.metrics, rel=1e-4)

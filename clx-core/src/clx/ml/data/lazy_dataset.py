@@ -104,6 +104,13 @@ class LazyDataset:
         added = [self.more[p - len(self.rows)] for p in positions if p >= len(self.rows)]
         return [*found, *added]
 
+    def subset(self, positions: Any) -> Any:
+        """Return some rows, or all in another order, as a data set of torch."""
+        from torch.utils.data import Subset
+
+        rows: Any = self
+        return Subset(rows, positions)
+
     def frame(self, positions: Sequence[int]) -> pd.DataFrame:
         """Return rows on disk in the task's format."""
         return self.tokenize.frame(self.rows.frame(positions))

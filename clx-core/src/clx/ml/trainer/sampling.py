@@ -84,7 +84,7 @@ def sorted_by_length(dataset: Any) -> tuple[Any, Sequence[int] | np.ndarray[Any,
         if dataset.lengths is None:
             return dataset, np.arange(len(dataset))
         order = np.argsort(-dataset.lengths, kind="stable")
-        return torch.utils.data.Subset(dataset, order), np.argsort(order)
+        return dataset.subset(order), np.argsort(order)
     lengths = input_lengths(dataset)
     if lengths is None:
         return dataset, list(range(len(dataset)))

@@ -140,7 +140,7 @@ def sample_of(dataset: Any, rows: int = 64) -> Any:
     """Return about the given number of rows, spread over the dataset, or all rows if it has fewer."""
     chosen = range(0, len(dataset), max(1, len(dataset) // rows))
     if isinstance(dataset, LazyDataset):
-        return torch.utils.data.Subset(dataset, chosen)
+        return dataset.subset(chosen)
     return dataset.select(chosen)
 
 

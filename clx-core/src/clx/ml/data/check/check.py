@@ -32,7 +32,8 @@ def check_splits(
         limit: the most tokens that the model reads, None if texts are not truncated.
         is_split: whether clx split the eval rows from the training data.
     """
-    plain, names = [], getattr(task, "label_names", None)
+    plain: list[LabeledTexts] = []
+    names = getattr(task, "label_names", None)
     for split in splits:
         texts, rows = row_texts(split.frame, task.text_columns), split.frame.index.tolist()
         if texts is None:
