@@ -14,6 +14,7 @@ from clx.ml.data import row_pass
 from clx.ml.data.arrow_rows import lazy_rows
 from clx.ml.data.stacked_rows import StackedRows
 from clx.ml.evaluation import disk_rows
+from clx_tasks_classification import ClassificationRun
 from conftest import fruit_frame
 
 ARGS = {
@@ -108,7 +109,16 @@ def test_a_continued_run_is_that_of_rows_in_memory(old, files, replay_rows, monk
     assert runs[0].results["tokenize_lazily"]["rows"] == one.rows["train"]
 
 
-def test_new_rows_are_tokenized_when_a_batch_needs_them_and_a_killed_training_resumes(old, files):
+def test_new_rows_are_read_in_parts_and_a_killed_training_resumes(old, files, monkeypatch):
+    monkeypatch.setattr(row_pass, "PART_ROWS", 30)
+    validate, seen = ClassificationRun.validate_data_format, []
+
+    def counted(self, data):
+        seen.append(len(data))
+        return validate(self, data)
+
+    monkeypatch.setattr(ClassificationRun, "validate_data_format", counted)
+
     def continued(name, **options):
         run = training_run(load=old)
         return run.continue_training(
@@ -117,6 +127,8 @@ def test_new_rows_are_tokenized_when_a_batch_needs_them_and_a_killed_training_re
 
     whole = continued("whole")
     assert whole.steps == 4
+    assert sum(seen) > 180
+    assert max(seen) < 40
     sample = training_run(load=whole.run_dir).results["tokenize_lazily"]["sample_rows"]
     assert sample < 30
     with pytest.raises(KeyboardInterrupt):
