@@ -84,6 +84,11 @@ class JoinedRows:
     replayed: int = 0
     data: LazyRows | None = None
 
+    @property
+    def rows(self) -> pd.DataFrame | LazyRows:
+        """All rows."""
+        return self.frame if self.data is None else self.data
+
 
 @dataclass(frozen=True)
 class Readers:

@@ -46,7 +46,7 @@ def check_splits(
         shares = None if soft is None else [row.tobytes() for row in soft]
         if plain and split.lazy is not None and split.lazy.label_counts is not None:
             # Of eval rows on disk, the frame is a sample.
-            expected = {name: float(n) for name, n in split.lazy.label_counts.items()}
+            expected = dict[str, float](split.lazy.label_counts)
         plain.append(LabeledTexts(texts, labels, rows, split.lengths, expected, shares))
     lazy = splits[0].lazy
     check = check_data(
