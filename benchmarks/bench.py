@@ -23,6 +23,7 @@ BENCHMARKS = (
     "attention",
     "startup",
     "memory",
+    "lazy",
     "intervals",
     "cost",
     "data_doors",

@@ -1,10 +1,12 @@
-"""Training rows that stay on disk: memory and the time to the first step, against the number of rows.
+"""Rows that stay on disk: memory and the time to the first step, against the number of rows.
 
-Each case trains a tiny random model for a few steps, in a process of its own. What counts is the peak of
-the memory that belongs to the process alone, without pages of mapped files. The second training of a
-file uses the copy that the first one made.
+Each case trains a tiny random model for a few steps, or evaluates it, in a process of its own. What
+counts is the peak of the memory that belongs to the process alone, without pages of mapped files. The
+second training of a file uses the copy that the first one made.
 
-``CLX_LAZY_ROWS=10000000`` measures other numbers of rows, ``CLX_LAZY_FOLDER`` is where to write them.
+``CLX_LAZY_ROWS=10000000`` measures 10⁵ rows, 10⁶, and so on up to this number; a csv file has at most
+10⁶ rows, and so have eval data. ``CLX_LAZY_ROWS=20000,300000`` measures these numbers.
+``CLX_LAZY_FOLDER`` is where to write the files.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 
 from measuring import Row, Table
 
-TRAIN = """
+START = """
 import os, sys, threading, time
 started = time.perf_counter()
 os.environ["LOCAL_DATA_DIR"] = {folder!r}
@@ -41,7 +43,9 @@ class First(TrainerCallback):
     seconds = None
     def on_step_begin(self, *args, **kwargs):
         First.seconds = First.seconds or time.perf_counter() - started
+"""
 
+TRAIN = """
 threading.Thread(target=watch, daemon=True).start()
 run = training_run(
     "classification", "rows", base_model_name={folder!r} + "/base", tokenize_lazily={lazily},
@@ -52,19 +56,33 @@ waiting.set()
 print(peak[0], First.seconds)
 """
 
+EVALUATE = """
+run = training_run(
+    "classification", "scorer", base_model_name={folder!r} + "/base", tokenize_lazily={lazily},
+    training_args={{"max_steps": 1, "disable_tqdm": True, "dataloader_num_workers": {workers}}},
+)
+run.train({few!r}, overwrite=True)
+threading.Thread(target=watch, daemon=True).start()
+started = time.perf_counter()
+run.evaluate({source!r})
+waiting.set()
+print(peak[0], time.perf_counter() - started)
+"""
+
+MOST_CSV = MOST_EVALUATED = 10**6
+
 WORDS = ["account", "card", "money", "bank", "lost", "transfer", "pin", "number", "cash", "fee"]
 
 
 def run_benchmark(rounds: int, small: bool) -> list[Table]:
-    """Return the memory and the time to the first step."""
-    named = os.environ.get("CLX_LAZY_ROWS")
-    counts = [int(each) for each in named.split(",")] if named else [10**5, 10**6]
-    counts = [10**4, 10**5] if small else counts
-    cases = []
+    """Return the memory and the time to the first step, and the memory of evaluations."""
+    counts = counts_of(os.environ.get("CLX_LAZY_ROWS"), small)
+    cases, evaluated = [], []
     with tempfile.TemporaryDirectory(dir=os.environ.get("CLX_LAZY_FOLDER")) as folder:
         _prepare(Path(folder))
+        few = write_rows(Path(folder), 1000, "parquet")
         for rows in counts:
-            for kind in ("parquet", "csv"):
+            for kind in ("parquet", "csv") if rows <= MOST_CSV else ("parquet",):
                 source = write_rows(Path(folder), rows, kind)
                 for made in ("first", "again"):
                     cases.append(_case(folder, f"{rows:,} rows of {kind}, {made}", source))
@@ -72,23 +90,66 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
         source = write_rows(Path(folder), counts[0], "parquet")
         cases.append(_case(folder, f"{counts[0]:,} rows, two workers", source, workers=2))
         cases.append(_case(folder, f"{counts[0]:,} rows, in memory", source, lazily=False))
-    for row in cases:
-        row.ratio = row.notes["_peak"] / cases[0].notes["_peak"]
+        for rows in [each for each in counts if each <= MOST_EVALUATED]:
+            source = write_rows(Path(folder), rows, "parquet")
+            for lazily, how in ((True, "on disk"), (False, "in memory")):
+                name = f"{rows:,} rows {how}"
+                evaluated.append(_case(folder, name, source, lazily, few=few))
+            source.unlink()
+    return [
+        Table("own memory of a lazy training", cases[0].name, _ratios(cases), "times the peak of"),
+        Table(
+            "own memory of an evaluation",
+            evaluated[0].name,
+            _ratios(evaluated),
+            "times the peak of",
+        ),
+    ]
+
+
+def counts_of(named: str | None, small: bool) -> list[int]:
+    """Return the numbers of rows to measure.
+
+    Args:
+        named: the numbers that the user named, or the largest power of ten.
+        small: whether to measure few rows.
+    """
+    if not named:
+        return [10**4, 10**5] if small else [10**5, 10**6]
+    given = [int(each) for each in named.split(",")]
+    if len(given) > 1:
+        return given
+    powers = [10**power for power in range(5, len(str(given[0]))) if 10**power < given[0]]
+    return [*powers, given[0]]
+
+
+def _ratios(rows: list[Row]) -> list[Row]:
+    for row in rows:
+        row.ratio = row.notes["_peak"] / rows[0].notes["_peak"]
         row.spread = (row.ratio, row.ratio)
-    for row in cases:
+    for row in rows:
         del row.notes["_peak"]
-    return [Table("own memory of a lazy training", cases[0].name, cases, "times the peak of")]
+    return rows
 
 
-def _case(folder: str, name: str, source: Path, lazily: bool = True, workers: int = 0) -> Row:
+def _case(
+    folder: str,
+    name: str,
+    source: Path,
+    lazily: bool = True,
+    workers: int = 0,
+    few: Path | None = None,
+) -> Row:
+    """Measure a training, or, with ``few`` rows to train on, an evaluation."""
     here = str(Path(__file__).parent)
-    values = {"source": str(source), "lazily": lazily, "workers": workers}
-    code = TRAIN.format(folder=folder, here=here, **values)
+    values = {"source": str(source), "lazily": lazily, "workers": workers, "few": str(few)}
+    code = (START + (TRAIN if few is None else EVALUATE)).format(folder=folder, here=here, **values)
     started = time.perf_counter()
     command = [sys.executable, "-W", "ignore", "-c", code]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     peak, first = (float(part) for part in done.stdout.split()[-2:])
-    notes = {"_peak": peak, "own memory": f"{peak:.0f} MB", "first step after": f"{first:.1f} s"}
+    what = "first step after" if few is None else "evaluated in"
+    notes = {"_peak": peak, "own memory": f"{peak:.0f} MB", what: f"{first:.1f} s"}
     print(name, notes, file=sys.stderr, flush=True)
     return Row(name, time.perf_counter() - started, notes=notes)
 

@@ -3,7 +3,9 @@
 Prediction streams distinct short texts through ``predict_iter`` with a tiny model. Training reads a
 parquet file with a tiny model for a few steps; what counts is what the rows add to the peak. A
 fine-tuning on texts of many lengths (two layers of MiniLM's width) is compared with one that does not
-give freed memory back, by its peak and by what it holds between steps.
+give freed memory back, by its peak and by what it holds between steps. A masked language model of
+MiniLM's size is trained with eval data of 400 rows of 66 tokens, whose scores would need several GB, by
+tasks without metrics and with losses alone.
 """
 
 from __future__ import annotations
@@ -67,6 +69,37 @@ run.train(rows, overwrite=True, callbacks=[Held()])
 print(peak(), statistics.fmean(held))
 """
 
+MASKED = """
+import random
+import pandas as pd
+from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling
+from clx.ml import TrainingRun
+
+class Words(TrainingRun):
+    name = "words"
+    pipeline_args = {{"task": "fill-mask"}}
+    def validate_data_format(self, data):
+        assert "text" in data.columns
+    def load_model(self, model_name=None):
+        return AutoModelForMaskedLM.from_pretrained(model_name, **self.model_args)
+    def load_data_collator(self):
+        return DataCollatorForLanguageModeling(self.tokenizer)
+
+random.seed(0)
+words = "account card money bank lost stolen transfer pin number cash".split()
+def rows(count):
+    texts = [" ".join(random.choices(words, k=64)) for _ in range(count)]
+    return pd.DataFrame(dict(text=texts))
+arguments = {{"max_steps": 2, "disable_tqdm": True, **{arguments!r}}}
+options = dict(base_model_name={folder!r} + "/masked", training_args=arguments)
+run = training_run({task!r}, "masked", **options) if {task!r} else Words("masked", **options)
+before = peak()
+run.train(rows(64), rows(400), overwrite=True)
+print(peak(), peak() - before)
+"""
+
+LOSSES = {"prediction_loss_only": True}
+
 
 def run_benchmark(rounds: int, small: bool) -> list[Table]:
     """Return the peaks of prediction and training."""
@@ -86,6 +119,14 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
             _case(folder, LENGTHS, name, "held between steps", steps=steps, kept=kept)
             for kept, name in ((True, "kept"), (False, "given back"))
         ]
+        masked = [
+            _case(folder, MASKED, name, task=task, arguments=arguments)
+            for name, task, arguments in (
+                ("losses alone", "", LOSSES),
+                ("a task without metrics", "", {}),
+                ("the task mlm", "mlm", {}),
+            )
+        ]
     return [
         Table(
             "peak memory of predict_iter", "the fewest rows", _ratios(predict), "times the peak of"
@@ -95,6 +136,12 @@ def run_benchmark(rounds: int, small: bool) -> list[Table]:
             f"peak memory of {steps} steps on texts of many lengths, freed memory",
             "memory that is kept",
             _ratios(lengths),
+            "times the peak of",
+        ),
+        Table(
+            "peak memory of train, a masked language model with 400 eval rows",
+            "losses alone",
+            _ratios(masked),
             "times the peak of",
         ),
     ]
@@ -140,13 +187,17 @@ def _prepare(folder: Path) -> None:
     import os
 
     import pandas as pd
-    from transformers import AutoTokenizer, BertConfig, BertModel
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertModel
 
     from clx.ml import training_run
     from training import base_model
 
     tokenizer = AutoTokenizer.from_pretrained(base_model())
-    for name, width, inner, layers, heads in (("base", 16, 32, 1, 2), ("wide", 384, 1536, 2, 12)):
+    for name, width, inner, layers, heads in (
+        ("base", 16, 32, 1, 2),
+        ("wide", 384, 1536, 2, 12),
+        ("masked", 384, 1536, 6, 12),
+    ):
         config = BertConfig(
             vocab_size=len(tokenizer),
             hidden_size=width,
@@ -154,7 +205,8 @@ def _prepare(folder: Path) -> None:
             num_attention_heads=heads,
             intermediate_size=inner,
         )
-        BertModel(config).save_pretrained(folder / name)
+        kind = BertForMaskedLM if name == "masked" else BertModel
+        kind(config).save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
     os.environ["LOCAL_DATA_DIR"] = str(folder)
     run = training_run(

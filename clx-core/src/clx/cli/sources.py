@@ -154,10 +154,11 @@ def data_texts(source: str, columns: Sequence[str], reading: Reading) -> Iterato
         raise_for_rows,
         require_columns,
         row_texts,
+        with_empty_texts,
         with_export_texts,
     )
 
-    rows = with_export_texts(open_rows(source, reading), columns)
+    rows = with_export_texts(with_empty_texts(open_rows(source, reading), columns), columns)
     first = 0
     with _option_named():
         require_columns(rows, columns, "columns of texts")

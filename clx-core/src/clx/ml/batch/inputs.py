@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ from clx.ml.data.reading import Reading
 from clx.ml.data.tables.addresses import is_address, source_name
 from clx.ml.data.tables.columnar import footer_of
 from clx.ml.data.tables.databases import is_query
-from clx.ml.data.tables.folders import partitioned
+from clx.ml.data.tables.folders import whole_partitions, with_partitions
 from clx.ml.data.tables.rows import Rows
 from clx.ml.data.tables.sources import matching_files, open_file
 from clx.ml.data.tables.streams import FileSource
-from clx.ml.prediction.text_rows import with_export_texts
+from clx.ml.prediction.text_rows import filled, with_export_texts
 
 DIGITS = 16
+
+TEXT_KINDS = ("csv", "tsv", "text")
+"""The formats whose cells are texts."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,15 @@ class Input:
         name: the file in messages and in the plan.
         fingerprint: changes when the file changes.
         files: the file, or the files of the folder.
+        whole: the columns of folder names that have whole numbers in all inputs.
+        beside_others: whether a csv file is read together with files of other formats.
     """
 
     name: str
     fingerprint: str
     files: tuple[FileSource, ...]
+    whole: frozenset[str] = frozenset()
+    beside_others: bool = False
 
     def rows(self, reading: Reading, text_columns: Sequence[str], start: int = 0) -> Rows:
         """Open the rows from the one with the number ``start`` on.
@@ -50,8 +57,9 @@ class Input:
 
             rows = open_text_folder(self.name, self.files, reading)
             return rows.after(start) if start else rows
-        (rows,) = partitioned([open_file(first, reading, start=start)], [first])
-        return with_export_texts(rows, text_columns)
+        opened = with_partitions(open_file(first, reading, start=start), first, self.whole)
+        rows = with_export_texts(opened, text_columns)
+        return filled(rows, text_columns) if self.beside_others and rows.text_cells else rows
 
 
 def inputs_of(sources: Sequence[str | os.PathLike[str]]) -> list[Input]:
@@ -79,7 +87,10 @@ def inputs_of(sources: Sequence[str | os.PathLike[str]]) -> list[Input]:
     twice, times = max(Counter(each.name for each in found).items(), key=lambda each: each[1])
     if times > 1:
         raise DataFormatError(f"{twice} is given twice: its rows would be predicted twice")
-    return found
+    files = [file for each in found for file in each.files]
+    kinds = {file.format.kind in TEXT_KINDS for file in files}
+    whole = whole_partitions(files, kinds == {True})
+    return [replace(each, whole=whole, beside_others=len(kinds) > 1) for each in found]
 
 
 def current_fingerprint(given: Input) -> str:

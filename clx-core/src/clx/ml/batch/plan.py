@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from clx.errors import ConfigError, RunDirError
 from clx.ml.batch.inputs import Input
 from clx.ml.data.reading import Reading
-from clx.ml.data.tables.rows import joined_rows
+from clx.ml.data.tables.rows import check_conversions, joined_rows
 from clx.ml.machine.progress import progress_bar
 from clx.ml.prediction.text_rows import require_columns, require_in_all_files
 from clx.problems import cell
@@ -188,6 +188,7 @@ def make_plan(
     columns = tuple(joined.schema.names) if wish.columns is None else wish.columns
     used = [name for name in joined.schema.names if name in {*columns, *wish.text_columns}]
     schema = pa.schema([joined.schema.field(name).remove_metadata() for name in used])
+    check_conversions(opened, schema)
     files = []
     with progress_bar(inputs, desc="count rows", unit="files", delay=1) as bar:
         for given, rows in zip(bar, opened, strict=True):

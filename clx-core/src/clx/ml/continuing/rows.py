@@ -24,6 +24,7 @@ from clx_runtime.callers import user_level
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clx.ml.data.lazy_rows import LazyRows
     from clx.ml.task.task import Task
 
 
@@ -71,14 +72,22 @@ class JoinedRows:
     """The training rows of a continued training.
 
     Attributes:
-        frame: the rows with the user's column names; replayed rows are at the end.
+        frame: the rows with the user's column names; replayed rows are at the end. Of rows on disk,
+            some that stand for all: their labels are all labels.
         replay_from: the index label of the first replayed row, None without replayed rows.
         replayed: the number of replayed rows.
+        data: all rows, if they stay on disk.
     """
 
     frame: pd.DataFrame
     replay_from: int | None = None
     replayed: int = 0
+    data: LazyRows | None = None
+
+    @property
+    def rows(self) -> pd.DataFrame | LazyRows:
+        """All rows."""
+        return self.frame if self.data is None else self.data
 
 
 @dataclass(frozen=True)
@@ -131,12 +140,13 @@ def joined_rows(readers: Readers, more: Any, replay: Replay, seed: int) -> Joine
     old = to_frame(source, "replay", readers.reading)
     require_weights(readers.known, old, "replay")
     task, validated = readers.validated(old, "replay")
-    chosen = sample_rows(_row_labels(task, validated), len(old), replay.wanted(len(old)), seed)
+    chosen = sample_rows(row_labels(task, validated), len(old), replay.wanted(len(old)), seed)
     frame = pd.concat([new, old.iloc[chosen]], ignore_index=True)
     return JoinedRows(frame, len(new), len(chosen))
 
 
-def _row_labels(task: Task, frame: pd.DataFrame) -> list[Any] | None:
+def row_labels(task: Task, frame: pd.DataFrame) -> list[Any] | None:
+    """Return the label of each row, None for a task without labels."""
     with author_code(task, "row_labels"):
         return task.row_labels(frame)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError, RunDirError
 from clx.ml.continuing.compare import Opponents, compare_continued
+from clx.ml.continuing.disk_rows import joined_on_disk
 from clx.ml.continuing.options import LABEL_LISTS, Predecessor, fresh_name, new_options
 from clx.ml.continuing.rows import JoinedRows, Readers, Replay, all_labels, joined_rows
 from clx.ml.data.frames import training_sources
@@ -23,9 +24,11 @@ from clx.ml.run_directory.finding import refuse_existing
 from clx.ml.run_directory.layout import RunDir
 from clx.ml.training.earlier import Earlier, Finished
 from clx.ml.training.train import Request
+from clx.ml.training.training_data import refuse_share
 
 if TYPE_CHECKING:
     from clx.ml.task.task import Task
+    from clx.ml.training.data import Data
 
 Make = Callable[[str, Mapping[str, Any]], Any]
 """Makes a run of the task, from its name and its options."""
@@ -83,8 +86,7 @@ def prepared(
     blank = make(name, {**options, **unlabeled})
     readers = Readers(known, blank, request.data.reading)
     data = request.data
-    more, eval_data = training_sources(data.train_data, data.eval_data, data.reading)
-    joined = joined_rows(readers, more, replay, seed_of(known.training_args))
+    joined, eval_data = _joined(readers, data, replay)
     labels = all_labels(readers, joined.frame)
     inferred = _inferred(predecessor, blank, options)
     decisions = {k: v for k, v in predecessor.learned.items() if k not in inferred}
@@ -98,8 +100,19 @@ def prepared(
     earlier = Earlier(
         predecessor.directory, old.model, predecessor.recorded, joined.replay_from, story.complete
     )
-    data = replace(data, train_data=joined.frame, eval_data=eval_data)
+    data = replace(data, train_data=joined.rows, eval_data=eval_data)
     return run, replace(request, data=data, earlier=earlier)
+
+
+def _joined(readers: Readers, data: Data, replay: Replay) -> tuple[JoinedRows, Any]:
+    """Return the rows to train on, which stay on disk if the run tokenizes lazily, and the eval data."""
+    lazily = readers.known.tokenize_lazily
+    if lazily:
+        refuse_share(readers.known, data)
+    reading = replace(data.reading, lazily=lazily)
+    more, eval_data = training_sources(data.train_data, data.eval_data, reading)
+    join = joined_on_disk if lazily else joined_rows
+    return join(readers, more, replay, seed_of(readers.known.training_args)), eval_data
 
 
 def _inferred(predecessor: Predecessor, blank: Task, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Training rows whose tokens are made when a batch needs them, in the workers of the data loader."""
+"""Rows whose tokens are made when a batch needs them, in the workers of the data loader."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clx.errors import ConfigError
 from clx.ml.data.dataset import tokenized_rows
 from clx.ml.data.lazy_rows import LazyRows
 from clx.ml.data.no_tokens import stand_in, with_tokens
@@ -34,30 +35,38 @@ class Tokenizing:
         columns: the data's names of the task's columns.
         kept: the columns that the model is fed.
         token: the token for texts that have none.
+        what: the name of the data in messages.
     """
 
     task: Task
     columns: ColumnNames | None
     kept: tuple[str, ...]
     token: int
+    what: str = "train_data"
 
     def frame(self, part: pd.DataFrame) -> pd.DataFrame:
         """Return rows of the data in the task's format."""
-        return own_frame(self.task, part, self.columns, "train_data")
+        return own_frame(self.task, part, self.columns, self.what)
+
+    def columns_of(self, frame: pd.DataFrame) -> tuple[dict[str, list[Any]], list[int] | None]:
+        """Return the model's input in columns, and the row of each result; None for one per row."""
+        task = self.task
+        with author_code(task, "tokenize"):
+            return tokenized_rows(
+                frame, lambda rows: with_tokens(task.tokenize(rows), self.token), self.kept
+            )
 
     def __call__(self, frame: pd.DataFrame) -> list[dict[str, Any]]:
         """Return the model's input for each row in the task's format, or each of its results."""
-        task = self.task
-        with author_code(task, "tokenize"):
-            kept, _ = tokenized_rows(
-                frame, lambda rows: with_tokens(task.tokenize(rows), self.token), self.kept
-            )
+        kept, _ = self.columns_of(frame)
         return [dict(zip(kept, values, strict=True)) for values in zip(*kept.values(), strict=True)]
 
 
-def tokenizing(task: Task, tokenizer: Any, columns: ColumnNames | None) -> Tokenizing:
+def tokenizing(
+    task: Task, tokenizer: Any, columns: ColumnNames | None, what: str = "train_data"
+) -> Tokenizing:
     """Return how the rows of a task are tokenized."""
-    return Tokenizing(task, columns, tuple(task.dataset_cols), stand_in(tokenizer))
+    return Tokenizing(task, columns, tuple(task.dataset_cols), stand_in(tokenizer), what)
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,15 @@ class LazyDataset:
         tokenize: makes the model's input of rows.
         lengths: the characters of each row on disk, shape (rows,). None if they are unknown.
         more: tokenized rows after those on disk.
+        one_each: whether a row for which ``tokenize`` has several results is an error, because
+            metrics need one prediction per row.
     """
 
     rows: LazyRows
     tokenize: Tokenizing
     lengths: np.ndarray[Any, Any] | None = None
     more: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    one_each: bool = False
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.more)
@@ -86,14 +98,37 @@ class LazyDataset:
         """Return the rows of a batch. A row for which ``tokenize`` has several results gives these."""
         in_one_thread()
         on_disk = [position for position in positions if position < len(self.rows)]
-        found = self._tokenized(on_disk) if on_disk else []
+        found = self.results(on_disk) if on_disk else []
         if len(on_disk) == len(positions):
             return found
         added = [self.more[p - len(self.rows)] for p in positions if p >= len(self.rows)]
         return [*found, *added]
 
-    def _tokenized(self, positions: Sequence[int]) -> list[dict[str, Any]]:
-        return self.tokenize(self.tokenize.frame(self.rows.frame(positions)))
+    def subset(self, positions: Any) -> Any:
+        """Return some rows, or all in another order, as a data set of torch."""
+        from torch.utils.data import Subset
+
+        rows: Any = self
+        return Subset(rows, positions)
+
+    def frame(self, positions: Sequence[int]) -> pd.DataFrame:
+        """Return rows on disk in the task's format."""
+        return self.tokenize.frame(self.rows.frame(positions))
+
+    def results(self, positions: Sequence[int]) -> list[dict[str, Any]]:
+        """Return what ``tokenize`` makes of rows on disk.
+
+        Raises:
+            ConfigError: a row has several results, although metrics need one.
+        """
+        found = self.tokenize(self.frame(positions))
+        if self.one_each and len(found) != len(positions):
+            raise ConfigError(
+                f"tokenize() of the task {self.tokenize.task.name!r} returned {len(found)} results for "
+                f"{len(positions)} rows of {self.tokenize.what}, and an evaluation with "
+                f"tokenize_lazily=True needs one for each: evaluate on fewer rows, or without it"
+            )
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         # The process that trains orders the rows; workers need no lengths.

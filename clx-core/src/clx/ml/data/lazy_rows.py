@@ -21,7 +21,13 @@ PART_ROWS = 20_000
 
 
 class LazyRows(abc.ABC):
-    """Rows by position. Copies in other processes open the same files."""
+    """Rows by position. Copies in other processes open the same files.
+
+    Attributes:
+        in_memory: whether all values are objects in memory already.
+    """
+
+    in_memory = False
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -43,6 +49,13 @@ class LazyRows(abc.ABC):
     @abc.abstractmethod
     def columns(self) -> list[str]:
         """The names of the columns."""
+
+    @property
+    def index(self) -> pd.Index[Any]:
+        """The index of the frame of all rows."""
+        import pandas as pd
+
+        return pd.RangeIndex(len(self))
 
     def parts(
         self, size: int, columns: Sequence[str] | None = None
@@ -72,6 +85,8 @@ Sizes = np.ndarray[Any, Any] | None
 class FrameRows(LazyRows):
     """The rows of a DataFrame, which is in memory already."""
 
+    in_memory = True
+
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
@@ -82,6 +97,11 @@ class FrameRows(LazyRows):
     def columns(self) -> list[str]:
         """The names of the columns."""
         return [str(name) for name in self._frame.columns]
+
+    @property
+    def index(self) -> pd.Index[Any]:
+        """The index of the frame."""
+        return self._frame.index
 
     def frame(self, rows: Sequence[int], columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the rows at some positions, with their own index labels."""

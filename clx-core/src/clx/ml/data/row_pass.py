@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from clx.errors import DataFormatError
 from clx.ml.data.annotations import from_annotation_tool
 from clx.ml.data.first_rows import FirstRows
 from clx.ml.data.lazy_rows import PART_ROWS, LazyRows
+from clx.ml.data.row_targets import targets_of_frame
 from clx.ml.data.task_frames import ColumnNames, column_names, names_of_data, own_frame
 from clx.ml.machine.distributed import is_main_process
 from clx.ml.machine.progress import progress_bar
@@ -40,7 +41,7 @@ MAX_SHOWN = 5_000
 """The most rows that are added to the sample because they have a value that it lacks."""
 
 MAX_LEAKED = 500
-"""The most eval texts whose training rows are added to the sample."""
+"""The most eval texts in the training data whose rows are added to the samples."""
 
 IN_MEMORY = 1_000_000
 """Arrays of more numbers are in files."""
@@ -64,6 +65,11 @@ class Representative:
     complete: bool
     lengths: np.ndarray[Any, Any] | None
 
+    @property
+    def shown(self) -> np.ndarray[Any, Any]:
+        """The positions of the sample, and of as many first rows as it may be enlarged by."""
+        return np.union1d(self.sampled, self.first[:MAX_SHOWN])
+
 
 @dataclass(frozen=True)
 class Passed:
@@ -72,12 +78,16 @@ class Passed:
     Attributes:
         checked: the number of rows that the task validated.
         label_counts: the number of these rows per label; None for a task without labels.
-        leaked: positions of rows whose text is also in the eval data, for some of these texts.
+        positions: the positions of rows with one text, ascending.
+        hashes: a hash of each of these texts, which is valid in this process only.
+        soft: whether a row has soft labels.
     """
 
     checked: int
     label_counts: Counter[str] | None
-    leaked: list[int] = field(default_factory=list)
+    positions: np.ndarray[Any, Any]
+    hashes: np.ndarray[Any, Any]
+    soft: bool = False
 
 
 def numbers_on_disk(count: int, dtype: Any) -> np.ndarray[Any, Any]:
@@ -147,25 +157,25 @@ def pass_over(
     rows: LazyRows,
     columns: ColumnNames | None,
     what: str,
-    eval_texts: Collection[str] = (),
+    most: int | None = None,
 ) -> Passed:
-    """Validate rows, count their labels, and look for texts.
+    """Validate rows, count their labels, and collect hashes of their texts.
 
     Args:
         task: the task, which has inferred its config.
-        rows: the rows. Of more than ``MAX_CHECKED``, parts are validated that are spread over them.
+        rows: the rows.
         columns: the data's names of the task's columns.
         what: the name of the data in messages.
-        eval_texts: texts to look for.
+        most: of more rows than this, parts are validated that are spread over them. None for all.
 
     Raises:
         DataFormatError: rows are not in the task's format. The message names the part they are in.
     """
     counts: Counter[str] = Counter()
-    labeled, checked = True, 0
-    missing = set(eval_texts)
-    leaked: list[int] = []
-    chosen = _checked_parts(len(rows))
+    labeled, checked, soft = True, 0, False
+    hashes: list[np.ndarray[Any, Any]] = []
+    positions: list[np.ndarray[Any, Any]] = []
+    chosen = _checked_parts(len(rows), most)
     total = sum(map(len, chosen))
     parts = ((each.start, rows.frame(each)) for each in chosen)
     for start, part in _shown(parts, total, f"check {what}"):
@@ -173,25 +183,42 @@ def pass_over(
         with names_of_data(task, columns):
             validate_frame(task, frame, _part(what, start, len(frame), len(rows)))
         checked += len(frame)
-        texts = _texts(task, frame) if missing and len(leaked) < MAX_LEAKED else []
-        for position, text in enumerate(texts):
-            if text in missing:
-                missing.discard(text)
-                leaked.append(start + position)
+        hashes.append(_hashes(_texts(task, frame)))
+        positions.append(np.arange(start, start + len(hashes[-1])))
+        soft = soft or bool(targets_of_frame(task, frame))
         with author_code(task, "row_labels"):
             labels = task.row_labels(frame) if labeled else None
         labeled = labels is not None
         counts.update(_label_names(labels or ()))
-    return Passed(checked, counts if labeled else None, leaked[:MAX_LEAKED])
+    return Passed(
+        checked,
+        counts if labeled else None,
+        np.concatenate(positions),
+        np.concatenate(hashes),
+        soft,
+    )
 
 
-def _checked_parts(rows: int) -> list[range]:
+def passed_frame(task: Task, frame: pd.DataFrame) -> Passed:
+    """Return what :func:`pass_over` finds in a validated frame, without its labels."""
+    hashes = _hashes(_texts(task, frame))
+    return Passed(len(frame), None, np.arange(len(hashes)), hashes)
+
+
+def shared_texts(one: Passed, other: Passed) -> tuple[list[int], list[int]]:
+    """Return the positions of the first rows with the same text in both, for some of these texts."""
+    _, first, second = np.intersect1d(one.hashes, other.hashes, return_indices=True)
+    some = np.argsort(first)[:MAX_LEAKED]
+    return one.positions[first[some]].tolist(), other.positions[second[some]].tolist()
+
+
+def _checked_parts(rows: int, most: int | None) -> list[range]:
     """Return the positions of the parts to validate, from the first row to the last."""
     parts = [range(start, min(start + PART_ROWS, rows)) for start in range(0, rows, PART_ROWS)]
-    most = MAX_CHECKED // PART_ROWS
-    if len(parts) <= most:
+    count = len(parts) if most is None else most // PART_ROWS
+    if len(parts) <= count:
         return parts
-    return [parts[number] for number in np.linspace(0, len(parts) - 1, most).astype(int)]
+    return [parts[number] for number in np.linspace(0, len(parts) - 1, count).astype(int)]
 
 
 def _part(what: str, start: int, size: int, total: int) -> str:
@@ -204,7 +231,12 @@ def _part(what: str, start: int, size: int, total: int) -> str:
 def _texts(task: Task, frame: pd.DataFrame) -> list[Any]:
     """Return the text of each row, an empty list if a row has several or none."""
     (name, *more) = task.text_columns or ("",)
-    return [] if more or name not in frame.columns else frame[name].tolist()
+    texts = [] if more or name not in frame.columns else frame[name].tolist()
+    return texts if all(isinstance(text, str) for text in texts) else []
+
+
+def _hashes(texts: Sequence[str]) -> np.ndarray[Any, Any]:
+    return np.fromiter(map(hash, texts), np.int64, len(texts))
 
 
 def _label_names(labels: Iterable[Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from clx.errors import ConfigError
 from clx.ml.data.dataset import to_dataset
+from clx.ml.data.lazy_dataset import LazyDataset
 from clx.ml.data.lengths import input_lengths, input_limit, uncut_lengths
 from clx.ml.data.no_tokens import stand_in, with_tokens
 from clx.ml.data.row_targets import TARGET_COLUMNS, targets_of_frame, with_targets
@@ -42,8 +43,8 @@ class Split:
         cut: whether each text is truncated, shape (texts,). None if that is unknown.
         row_of: for each row of the dataset, the row of the frame that it is a window of. None if the
             dataset has one row per row of the frame.
-        lazy: all training rows, whose tokens are made when they are needed. The frame and everything
-            else is then of a sample of them. None if the frame has all rows.
+        lazy: all rows, whose tokens are made when they are needed. The frame and everything else is
+            then of a sample of them. None if the frame has all rows.
     """
 
     name: str
@@ -65,10 +66,16 @@ class Split:
         """What the Trainer reads: the dataset, or all rows of which it is a sample."""
         return self.dataset if self.lazy is None else self.lazy.dataset
 
+    @property
+    def on_disk(self) -> LazyDataset | None:
+        """All rows, if the frame is a sample of them."""
+        lazy = None if self.lazy is None else self.lazy.dataset
+        return lazy if isinstance(lazy, LazyDataset) else None
+
 
 @dataclass(frozen=True)
 class LazySplit:
-    """Rows that are tokenized while they are trained on.
+    """Rows that are tokenized while the model is trained or evaluated on them.
 
     Attributes:
         dataset: the rows for the data loader.

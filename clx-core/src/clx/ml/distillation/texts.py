@@ -20,6 +20,7 @@ from clx.ml.prediction.text_rows import (
     require_columns,
     require_in_all_files,
     row_texts,
+    with_empty_texts,
     with_export_texts,
 )
 from clx_runtime.objects import comes_from
@@ -97,7 +98,7 @@ def _chunks(texts: Iterable[Any]) -> Iterator[list[str]]:
 
 
 def _of_files(name: str, columns: Sequence[str], reading: Reading) -> TextSource:
-    rows = with_export_texts(open_rows(name, reading), columns)
+    rows = with_export_texts(with_empty_texts(open_rows(name, reading), columns), columns)
     require_columns(rows, columns, "columns of texts")
     require_in_all_files(rows, columns)
 

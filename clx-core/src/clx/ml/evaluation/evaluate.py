@@ -16,6 +16,7 @@ from clx.ml.data.lengths import input_limit, warn_truncated
 from clx.ml.data.row_targets import RowTargets, dataset_targets, row_targets
 from clx.ml.data.splits import Split, tokenised_split, windows_of_split
 from clx.ml.data.texts import with_texts
+from clx.ml.evaluation.disk_rows import DiskRows, with_listed_texts
 from clx.ml.evaluation.learned import learned_rows, warn_of_learned
 from clx.ml.evaluation.row_targets import evaluate_with_targets, with_targets
 from clx.ml.evaluation.static import predict_static
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from clx.ml.data.lazy_dataset import LazyDataset
     from clx.ml.task.task import Task
 
 EVALUATION_ARGUMENTS: dict[str, Any] = {
@@ -51,6 +53,13 @@ EVALUATION_ARGUMENTS: dict[str, Any] = {
 }
 KEPT_ARGUMENTS = ("per_device_eval_batch_size", "use_cpu")
 """``bf16_full_eval`` is left out: the Trainer would convert the model itself to half precision."""
+
+WORKER_ARGUMENTS = (
+    "dataloader_num_workers",
+    "dataloader_multiprocessing_context",
+    "dataloader_prefetch_factor",
+)
+"""Kept for rows on disk, which the workers tokenize."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ def predict_split(
     """
     started = time.monotonic()
     kept = {*KEPT_ARGUMENTS, *(own_arguments(task) if task.training_args else ())}
+    kept |= set() if split.on_disk is None else set(WORKER_ARGUMENTS)
     chosen = {key: value for key, value in task.training_args.items() if key in kept}
     # Opening a saved run does not check its arguments, which another transformers may have accepted.
     problems = check_training_args(chosen, task.device, task)[1]
@@ -99,7 +109,7 @@ def predict_split(
             with preserve_forward(model), memory_for_prediction(batch, remedy):
                 split_by_length(trainer, tokenizer.padding_side)
                 evaluate_with_targets(task, trainer, split.dataset)
-                prediction, loss = predict_dataset(trainer, split.dataset)
+                prediction, loss = predict_dataset(trainer, split.fed)
         finally:
             forget_model(trainer)
     if task.long_text == "window" and split.row_of is not None:
@@ -139,15 +149,26 @@ def evaluate(
     task: Task,
     tokenizer: PreTrainedTokenizerBase,
     model: PreTrainedModel | StaticModel,
-    frame: pd.DataFrame,
+    rows: pd.DataFrame | DiskRows,
     run_dir: Path,
 ) -> EvaluationResult:
-    """Evaluate a trained run on a validated frame; see ``TrainingRun.evaluate``."""
-    learned = learned_rows(task, RunDir(run_dir), frame)
-    warn_of_learned([learned], len(frame))
-    predicted = predict_frame_rows(task, tokenizer, model, frame)
-    result = evaluate_predictions(task, frame, predicted, run_dir)
-    return replace(result, learned_rows=learned.count)
+    """Evaluate a trained run on validated rows; see ``TrainingRun.evaluate``."""
+    directory = RunDir(run_dir)
+    if isinstance(rows, DiskRows) and isinstance(model, StaticModel):
+        rows = rows.whole(task)
+    if not isinstance(rows, DiskRows):
+        learned = learned_rows(task, directory, rows)
+        warn_of_learned([learned], len(rows))
+        predicted = predict_frame_rows(task, tokenizer, model, rows)
+        result = evaluate_predictions(task, rows, predicted, run_dir)
+        return replace(result, learned_rows=learned.count)
+    split = rows.split(task, tokenizer, "evaluation")
+    # How many of all rows were learned is unknown: the frame is a sample.
+    warn_of_learned([learned_rows(task, directory, split.frame)], len(split.frame))
+    what = "the evaluation data" if split.on_disk is None else "a sample of the evaluation data"
+    warn_truncated(input_limit(task, tokenizer), split.truncated, len(split.frame), what)
+    predicted = predict_split(task, tokenizer, model, split)
+    return evaluate_predictions(task, split.frame, predicted, run_dir, split.on_disk)
 
 
 def predict_frame_rows(
@@ -167,9 +188,21 @@ def predict_frame_rows(
 
 
 def evaluate_predictions(
-    task: Task, frame: pd.DataFrame, predicted: Predicted, run_dir: Path
+    task: Task,
+    frame: pd.DataFrame,
+    predicted: Predicted,
+    run_dir: Path,
+    on_disk: LazyDataset | None = None,
 ) -> EvaluationResult:
-    """Return the metrics, intervals, tables and rows that the task computes from predictions."""
+    """Return the metrics, intervals, tables and rows that the task computes from predictions.
+
+    Args:
+        task: the task.
+        frame: the rows.
+        predicted: their predictions.
+        run_dir: the run directory.
+        on_disk: the rows that were predicted, if the frame is a sample of them.
+    """
     prediction = predicted.prediction
     with author_code(task, "compute_metrics"):
         metrics = checked_metrics(task)(prediction)
@@ -183,14 +216,16 @@ def evaluate_predictions(
         raise PluginError(f"evaluation_tables() of {task.name!r} must return a dict of frames")
     with author_code(task, "evaluation_rows"):
         examples = task.evaluation_rows(prediction)
-    if examples is not None:
+    if examples is not None and on_disk is not None:
+        examples = with_listed_texts(examples, on_disk, task.text_columns)
+    elif examples is not None:
         examples.index = frame.index
         examples = with_texts(examples, frame, task.text_columns)
     return EvaluationResult(
         metrics=metrics,
         tables=tables,
         examples=examples,
-        rows=len(frame),
+        rows=len(frame) if on_disk is None else len(on_disk.rows),
         truncated=predicted.truncated,
         seconds=predicted.seconds,
         about={

@@ -18,7 +18,7 @@ from clx.ml.data.lengths import warn_truncated
 from clx.ml.data.reading import DEFAULT_READING, Reading
 from clx.ml.data.tables.fingerprints import batch_fingerprint
 from clx.ml.data.tables.parts import PartFolder
-from clx.ml.data.tables.rows import Rows
+from clx.ml.data.tables.rows import Rows, check_conversions
 from clx.ml.data.tables.sources import open_rows
 from clx.ml.data.tables.targets import Target, file_identity, open_target
 from clx.ml.data.tables.writing import write_rows
@@ -38,6 +38,7 @@ from clx.ml.prediction.text_rows import (
     require_columns,
     require_in_all_files,
     row_texts,
+    with_empty_texts,
     with_export_texts,
 )
 from clx.ml.run_directory.lock import only_writer_of_file
@@ -125,7 +126,8 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
     if not job.resume:
         # Reading through the source may take long.
         target.refuse(job.source, job.overwrite)
-    source = with_export_texts(open_rows(job.source, job.reading), job.text_columns)
+    opened = with_empty_texts(open_rows(job.source, job.reading), job.text_columns)
+    source = with_export_texts(opened, job.text_columns)
     require_columns(source, job.text_columns, "columns of texts")
     require_in_all_files(source, job.text_columns)
     require_columns(source, job.columns or (), "the columns to carry through")
@@ -141,6 +143,8 @@ def predict_file(job: FilePrediction, rows: RowFunction) -> Path | str:
         try:
             if job.on_error == "raise":
                 check_texts_of(source, job.text_columns, PART_ROWS)
+            else:
+                check_conversions(source.sources, source.schema)
             done = list(_parts(job, source, parts, rows, tally))
         except Exception:
             parts.remove_if_empty()

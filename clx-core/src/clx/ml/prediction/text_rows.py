@@ -12,7 +12,7 @@ from clx.ml.data.arrow_frames import table_to_frame
 from clx.ml.data.arrow_values import is_json
 from clx.ml.data.problems import missing_columns, raise_data_problems
 from clx.ml.data.tables.json_types import array_of
-from clx.ml.data.tables.rows import Rows
+from clx.ml.data.tables.rows import Rows, joined_rows
 from clx.problems import examples, names
 from clx_runtime.row_texts import RowTexts, texts_of_columns
 
@@ -53,6 +53,37 @@ def _export_frame(batch: pa.RecordBatch) -> pd.DataFrame:
     return texts_of_export(table_to_frame(pa.Table.from_batches([batch])))
 
 
+def with_empty_texts(rows: Rows, columns: Sequence[str]) -> Rows:
+    """Return the rows of several files with empty texts for the empty cells of csv files.
+
+    In a csv file, an empty cell of a column of texts is an empty text. Beside files of other formats,
+    in which a missing text is an error, nothing else says which of the rows are those of a csv file.
+
+    Args:
+        rows: the rows of a source. Those of csv files alone are returned unchanged.
+        columns: the columns of texts.
+    """
+    if rows.text_cells or not any(each.text_cells for each in rows.sources):
+        return rows
+    sources = [filled(each, columns) if each.text_cells else each for each in rows.sources]
+    return joined_rows(rows.name, sources)
+
+
+def filled(rows: Rows, columns: Sequence[str]) -> Rows:
+    """Return the rows of a csv file with empty texts instead of missing ones in some columns."""
+    import pyarrow as pa
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for batch in rows.read():
+            arrays = [
+                column.fill_null("") if name in columns and column.null_count else column
+                for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+
+    return replace(rows, read=read)
+
+
 def require_columns(rows: Rows, columns: Sequence[str], what: str) -> None:
     """Raise if the rows lack a column.
 
@@ -68,16 +99,20 @@ def require_in_all_files(rows: Rows, columns: Sequence[str]) -> None:
     Raises:
         DataFormatError: the message names the file.
     """
-    if rows.text_cells:
-        raise_data_problems(
-            [
-                f"there is no column {column!r} in {rows.lacking[column]}, but in other files: "
-                f"correct its heading, or leave it out"
-                for column in columns
-                if column in rows.lacking
-            ],
-            f"{expected_columns(columns)} in every file",
-        )
+    lacking = {
+        column: each.name
+        for each in reversed(rows.sources)
+        for column in columns
+        if each.text_cells and column not in each.schema.names
+    }
+    raise_data_problems(
+        [
+            f"there is no column {column!r} in {name}, but in other files: correct its heading, or "
+            f"leave it out"
+            for column, name in lacking.items()
+        ],
+        f"{expected_columns(columns)} in every file",
+    )
 
 
 def row_texts(batch: pa.RecordBatch, columns: Sequence[str], text_cells: bool) -> RowTexts:

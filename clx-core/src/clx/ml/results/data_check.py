@@ -161,20 +161,20 @@ class DataCheck:
         return Card(title, "Check of the data", rows, tables)
 
 
-def as_sample(check: DataCheck, rows: int | None, counted: int) -> DataCheck:
-    """Return a check of training rows that were a sample.
+def as_sample(check: DataCheck, name: str, rows: int | None, counted: int) -> DataCheck:
+    """Return a check of rows that were a sample.
 
     Args:
         check: the check, which counted the rows of the sample.
+        name: the name of the data.
         rows: the number of all rows, None for a stream.
         counted: the number of rows whose labels were counted.
     """
-    sample = check.rows[TRAIN]
+    sample = check.rows[name]
     if rows == sample:
         return check
-    return replace(
-        check, rows={**check.rows, TRAIN: rows or sample}, samples={TRAIN: (sample, counted)}
-    )
+    samples = {**check.samples, name: (sample, counted)}
+    return replace(check, rows={**check.rows, name: rows or sample}, samples=samples)
 
 
 def _lines(text: str, beginning: str = "") -> list[str]:

@@ -39,9 +39,10 @@ class EvaluationResult:
         tables: name → frame; a classification run has ``per_label`` and ``confusion``.
         examples: one row per row of the data, with the same index; columns are the texts and
             ``given``, ``predicted``, ``score``, ``given_score`` and ``correct``. None for a task
-            without such rows.
+            without such rows. Of rows on disk, only those that the report lists have texts.
         rows: the number of evaluated rows.
-        truncated: the number of texts that were truncated to the input limit.
+        truncated: the number of texts that were truncated to the input limit; of rows on disk, in
+            a sample.
         seconds: the duration of the evaluation.
         about: the subject of the evaluation: the run's name, its task, base model and directory.
         learned_rows: how many of the rows the run was trained on, None if that is not known. It is an

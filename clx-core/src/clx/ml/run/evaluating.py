@@ -54,14 +54,15 @@ class EvaluatingRun(PredictingRun):
             NotTrainedError: there is no trained model.
             DataFormatError: the data is not in the task's format.
         """
+        from clx.ml.evaluation.disk_rows import rows_to_evaluate
         from clx.ml.evaluation.evaluate import evaluate
 
         reading = reading_of(separator, encoding, header)
         self._require_ready()
         columns = column_names(self, text_column, label_column)
-        frame = validated_frame(self, data, "data", reading, columns, TEST)
+        rows = rows_to_evaluate(self, data, "data", reading, columns, TEST)
         with caller_state_kept():
-            evaluation = evaluate(self, self.tokenizer, self._scorer(), frame, self.run_dir)
+            evaluation = evaluate(self, self.tokenizer, self._scorer(), rows, self.run_dir)
         after_evaluation(self, evaluation)
         return evaluation
 

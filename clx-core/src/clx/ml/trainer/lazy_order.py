@@ -15,6 +15,11 @@ AT_ONCE = 4096
 """Row numbers that become Python's at once."""
 
 
+def longest_first(lengths: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the row numbers, longest row first."""
+    return np.argsort(-lengths, kind="stable")
+
+
 class LazySampler(torch.utils.data.Sampler[int]):
     """Yields all row numbers in a random order, which depends on nothing but seed and epoch.
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import EvalPrediction, Trainer
 
 from clx.ml.data.lazy_dataset import LazyDataset
 from clx.ml.data.lengths import input_lengths
-from clx.ml.trainer.lazy_order import LazySampler
+from clx.ml.trainer.lazy_order import AT_ONCE, LazySampler, longest_first
 from clx.ml.trainer.sampling import (
     LengthGroupedSampler,
     length_order,
@@ -26,18 +27,22 @@ _OWN_EVALUATION = (
     "evaluation_loop",
 )
 
+JOINED_BATCHES = 256
+"""The batches of very many rows whose scores are joined with the earlier ones at once."""
+
 
 class _InOrder(torch.utils.data.Sampler[int]):
     """Yields the row numbers that it was given."""
 
-    def __init__(self, rows: Sequence[int]) -> None:
+    def __init__(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> None:
         self.rows = rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.rows)
+        for start in range(0, len(self.rows), AT_ONCE):
+            yield from map(int, self.rows[start : start + AT_ONCE])
 
 
 class RowOrder:
@@ -81,13 +86,15 @@ class RowOrder:
             return super()._get_eval_sampler(eval_dataset)  # type: ignore[misc]
         return _InOrder(order)
 
-    def _evaluation_order(self, dataset: Any) -> list[int] | None:
+    def _evaluation_order(self, dataset: Any) -> Sequence[int] | np.ndarray[Any, Any] | None:
         """Return the row numbers, longest row first; None to keep the order of the data."""
         args = self.args  # type: ignore[attr-defined]
         # With these options the original order cannot be restored.
         is_fixed = args.batch_eval_metrics or not args.eval_do_concat_batches
         if not self.sort_evaluation or is_fixed:
             return None
+        if isinstance(dataset, LazyDataset):
+            return None if dataset.lengths is None else longest_first(dataset.lengths)
         lengths = input_lengths(dataset) if hasattr(dataset, "column_names") else None
         return None if lengths is None else length_order(lengths)
 
@@ -113,10 +120,26 @@ class RowOrder:
 
     def evaluation_loop(self, dataloader: Any, *args: Any, **kwargs: Any) -> Any:
         """Evaluate in the order of length, and return everything in the order of the data."""
+        with self._joined_rarely(getattr(dataloader, "dataset", None)):
+            return self._in_order(dataloader, *args, **kwargs)
+
+    @contextmanager
+    def _joined_rarely(self, dataset: Any) -> Iterator[None]:
+        """Let the Trainer join the scores of many batches at once: it copies all of them each time."""
+        args = self.args  # type: ignore[attr-defined]
+        before = args.eval_accumulation_steps
+        if before is None and isinstance(dataset, LazyDataset):
+            args.eval_accumulation_steps = JOINED_BATCHES
+        try:
+            yield
+        finally:
+            args.eval_accumulation_steps = before
+
+    def _in_order(self, dataloader: Any, *args: Any, **kwargs: Any) -> Any:
         order = self._evaluation_order(getattr(dataloader, "dataset", None))
         if order is None:
             return super().evaluation_loop(dataloader, *args, **kwargs)  # type: ignore[misc]
-        where = positions(order)
+        where = positions(order) if isinstance(order, list) else np.argsort(order)
         compute = self.compute_metrics  # type: ignore[has-type]
         if compute is not None:
             self.compute_metrics = lambda prediction: compute(_in_data_order(prediction, where))
@@ -130,7 +153,7 @@ class RowOrder:
         )
 
 
-def _in_data_order(prediction: EvalPrediction, where: Sequence[int]) -> EvalPrediction:
+def _in_data_order(prediction: EvalPrediction, where: Any) -> EvalPrediction:
     return EvalPrediction(
         predictions=restored(prediction.predictions, where),
         label_ids=restored(prediction.label_ids, where),

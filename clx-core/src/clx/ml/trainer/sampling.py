@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
 
+from clx.ml.data.lazy_dataset import LazyDataset
 from clx.ml.data.lengths import input_lengths
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 MEGABATCH = 50
 """Batches that are sorted together: enough for similar lengths, few enough for a random order."""
@@ -75,16 +74,25 @@ def positions(order: Sequence[int]) -> list[int]:
     return where
 
 
-def sorted_by_length(dataset: Dataset) -> tuple[Dataset, list[int]]:
-    """Return the dataset with its longest rows first, and the new position of each row."""
+def sorted_by_length(dataset: Any) -> tuple[Any, Sequence[int] | np.ndarray[Any, Any]]:
+    """Return the dataset with its longest rows first, and the new position of each row.
+
+    Args:
+        dataset: tokenized rows, or rows on disk.
+    """
+    if isinstance(dataset, LazyDataset):
+        if dataset.lengths is None:
+            return dataset, np.arange(len(dataset))
+        order = np.argsort(-dataset.lengths, kind="stable")
+        return dataset.subset(order), np.argsort(order)
     lengths = input_lengths(dataset)
     if lengths is None:
         return dataset, list(range(len(dataset)))
-    order = length_order(lengths)
-    return dataset.select(order), positions(order)
+    rows = length_order(lengths)
+    return dataset.select(rows), positions(rows)
 
 
-def restored(values: Any, where: Sequence[int]) -> Any:
+def restored(values: Any, where: Sequence[int] | np.ndarray[Any, Any]) -> Any:
     """Return arrays, or nested tuples or dicts of them, in their order before sorting.
 
     Args:
@@ -95,4 +103,4 @@ def restored(values: Any, where: Sequence[int]) -> Any:
         return type(values)(restored(value, where) for value in values)
     if isinstance(values, dict):
         return {key: restored(value, where) for key, value in values.items()}
-    return None if values is None else values[list(where)]
+    return None if values is None else values[np.asarray(where)]

@@ -12,6 +12,7 @@ import torch
 from transformers import EvalPrediction, Trainer
 
 from clx.errors import ConfigError, PluginError
+from clx.ml.data.lazy_dataset import LazyDataset
 from clx.ml.machine.devices import trains_on_cpu
 from clx.ml.task.argument_classes import argument_class
 from clx.ml.task.evaluation_hooks import preprocessing
@@ -45,7 +46,7 @@ class Fitting:
     """
 
     train_set: Dataset | None = None
-    eval_set: Dataset | None = None
+    eval_set: Dataset | LazyDataset | None = None
     compute_metrics: Callable[[EvalPrediction], dict[str, float]] | None = None
     callbacks: Sequence[Any] = ()
 
@@ -135,13 +136,16 @@ def same_random_numbers(trainer: Trainer) -> AbstractContextManager[None]:
     return context
 
 
-def sample_of(dataset: Dataset, rows: int = 64) -> Dataset:
+def sample_of(dataset: Any, rows: int = 64) -> Any:
     """Return about the given number of rows, spread over the dataset, or all rows if it has fewer."""
-    return dataset.select(range(0, len(dataset), max(1, len(dataset) // rows)))
+    chosen = range(0, len(dataset), max(1, len(dataset) // rows))
+    if isinstance(dataset, LazyDataset):
+        return dataset.subset(chosen)
+    return dataset.select(chosen)
 
 
 def predict_before_training(
-    trainer: Trainer, dataset: Dataset, metrics: bool = True
+    trainer: Trainer, dataset: Any, metrics: bool = True
 ) -> dict[str, float]:
     """Return the metrics of the untrained model without affecting the training that follows.
 
@@ -186,7 +190,9 @@ def forget_model(trainer: Trainer) -> None:
     trainer.accelerator.free_memory()
 
 
-def predict_dataset(trainer: Trainer, dataset: Dataset) -> tuple[EvalPrediction, float | None]:
+def predict_dataset(
+    trainer: Trainer, dataset: Dataset | LazyDataset
+) -> tuple[EvalPrediction, float | None]:
     """Return predictions and label ids in the dataset's order, and the mean loss if there is one.
 
     Rows go through the model sorted by length. A Trainer with its own order of evaluation gets a

@@ -29,7 +29,7 @@ class Finished:
         task: the trained task, whose options may still be changed.
         tokenizer: its tokenizer.
         model: the trained model.
-        eval_frame: the validated eval rows, None without eval data.
+        eval_frame: the validated eval rows, or a sample of those on disk. None without eval data.
     """
 
     task: Task

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+    from clx.ml.data.lazy_dataset import LazyDataset
     from clx.ml.data.splits import Split
     from clx.ml.task.task import Task
     from clx.ml.training.earlier import Earlier
@@ -73,9 +74,9 @@ class Job:
         return next((split for split in self.splits if split.name == "eval"), None)
 
     @property
-    def eval_set(self) -> Dataset | None:
-        """The tokenized eval rows, None without eval data."""
-        return None if self.evaluated is None else self.evaluated.dataset
+    def eval_set(self) -> Dataset | LazyDataset | None:
+        """The tokenized eval rows, or rows that are tokenized when needed; None without eval data."""
+        return None if self.evaluated is None else self.evaluated.fed
 
     @property
     def seed(self) -> int:

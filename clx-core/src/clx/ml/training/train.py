@@ -287,7 +287,9 @@ def _evaluation(job: Job, fitted: Fitted, run_dir: Path) -> EvaluationResult | N
     if split is None:
         return None
     predicted = decided(job, fitted, split)
-    result = evaluate_predictions(task, split.frame, predicted, run_dir)
+    result = evaluate_predictions(task, split.frame, predicted, run_dir, split.on_disk)
     texts = row_texts(split.frame, task.text_columns)
-    learned = None if texts is None else learned_texts(job).count(texts)
-    return replace(result, learned_rows=learned)
+    # How many of many rows on disk were learned is unknown: the frame is a sample.
+    if texts is None or split.on_disk is not None:
+        return result
+    return replace(result, learned_rows=learned_texts(job).count(texts))

@@ -18,11 +18,18 @@ from clx.ml.data.holdout.arguments import seed_of, split_asked_for
 from clx.ml.data.lazy_dataset import LazyDataset, tokenizing
 from clx.ml.data.lazy_rows import LazyRows
 from clx.ml.data.lengths import input_limit
-from clx.ml.data.row_pass import MAX_SHOWN, Passed, pass_over, representative_rows
+from clx.ml.data.row_pass import (
+    MAX_CHECKED,
+    Passed,
+    pass_over,
+    passed_frame,
+    representative_rows,
+    shared_texts,
+)
 from clx.ml.data.row_stream import RowStream, is_stream
 from clx.ml.data.splits import LazySplit, Split, tokenised_split
-from clx.ml.data.task_frames import ColumnNames, names_of_data, own_frame, validated_frame
-from clx.ml.data.texts import row_texts
+from clx.ml.data.task_frames import ColumnNames, names_of_data, own_frame
+from clx.ml.evaluation.disk_rows import DiskRows, rows_to_evaluate
 from clx.ml.results.data_check import DataCheck
 from clx.ml.results.row_split import RowSplit
 from clx.ml.task.author_code import author_code, validate_frame
@@ -63,14 +70,16 @@ class TrainingData:
     """The validated data of a training.
 
     Attributes:
-        frames: ``train`` and, with eval data, ``eval``. For a lazy training, ``train`` is a sample.
+        frames: ``train`` and, with eval data, ``eval``. Of rows on disk, they are samples.
         split: how clx split the frames, None if it did not.
         lazy: all training rows of a lazy training, else None.
+        evaluated: all eval rows, if they stay on disk, else None.
     """
 
     frames: dict[str, pd.DataFrame]
     split: RowSplit | None = None
     lazy: LazyTraining | None = None
+    evaluated: DiskRows | None = None
 
     @property
     def rows(self) -> int:
@@ -80,23 +89,29 @@ class TrainingData:
 
     def fingerprints(self) -> dict[str, str | None]:
         """Return a fingerprint of the data of each split; ``eval`` is None without eval data."""
-        frames, lazy = self.frames, self.lazy
+        frames, lazy, evaluated = self.frames, self.lazy, self.evaluated
         train = fingerprint(frames["train"]) if lazy is None else lazy.rows.digest()
+        if evaluated is not None:
+            return {"train": train, "eval": evaluated.rows.digest()}
         return {"train": train, "eval": fingerprint(frames["eval"]) if "eval" in frames else None}
 
     def tokenized(self, task: Task, tokenizer: PreTrainedTokenizerBase) -> list[Split]:
-        """Return the tokenized splits; of a lazy training, the sample is tokenized.
+        """Return the tokenized splits; of rows on disk, the sample is tokenized.
 
         Raises:
             ConfigError: rows of a lazy training have soft labels.
         """
         splits = [
-            tokenised_split(task, tokenizer, name, frame) for name, frame in self.frames.items()
+            tokenised_split(task, tokenizer, name, frame)
+            if name == "train" or self.evaluated is None
+            else self.evaluated.split(task, tokenizer, name)
+            for name, frame in self.frames.items()
         ]
         if self.lazy is not None:
             from clx.ml.evaluation.row_targets import has_targets
 
-            if has_targets(splits[0].dataset):
+            passed = self.lazy.passed
+            if has_targets(splits[0].dataset) or (passed is not None and passed.soft):
                 raise ConfigError(
                     "Soft labels cannot be used with tokenize_lazily: rows that are tokenized batch by "
                     "batch have one certain label, or a list of them. Name the likeliest label in each "
@@ -147,6 +162,12 @@ class TrainingData:
             "of_checked_rows": ["validate_data_format", "label_counts", "leaked_texts"],
             "of_sample": of_sample,
         }
+        if self.evaluated is not None:
+            known["eval"] = {
+                "rows": len(self.evaluated.rows),
+                "checked_rows": self.evaluated.passed.checked,
+                "sample_rows": len(self.frames["eval"]),
+            }
         return {LAZY: known}
 
 
@@ -159,12 +180,7 @@ def training_data(task: Task, data: Data) -> TrainingData:
     """
     if not task.tokenize_lazily:
         return TrainingData(*validated_frames(task, data))
-    asked = split_asked_for(data.eval_data, data.group_column, data.time_column, task.training_args)
-    if asked is not None:
-        raise ConfigError(
-            f"eval_data={data.eval_data!r} would set rows aside by their labels, for which all rows "
-            f"must be in memory: with tokenize_lazily=True, pass eval data of its own"
-        )
+    refuse_share(task, data)
     reading = replace(data.reading, lazily=True)
     source, eval_data = training_sources(data.train_data, data.eval_data, reading)
     if is_stream(source):
@@ -173,17 +189,28 @@ def training_data(task: Task, data: Data) -> TrainingData:
     seed = seed_of(task.training_args)
     chosen = representative_rows(task, rows, data.columns, "train_data", seed)
     _settle(task, chosen.frame, f"train_data (a sample of {len(rows)} rows)", data.columns)
-    frames = _eval_frames(task, replace(data, eval_data=eval_data))
-    eval_texts = row_texts(frames["eval"], task.text_columns) if frames else None
-    is_single = eval_texts is not None and len(task.text_columns) == 1
-    passed = pass_over(
-        task, rows, data.columns, "train_data", eval_texts if is_single and eval_texts else ()
-    )
-    shown = np.union1d(chosen.sampled, chosen.first[:MAX_SHOWN])
-    positions = np.union1d(shown, np.asarray(passed.leaked, dtype=np.int64)).tolist()
+    evaluated = _eval_rows(task, replace(data, eval_data=eval_data))
+    passed = pass_over(task, rows, data.columns, "train_data", MAX_CHECKED)
+    leaked, evaluated = _leaked(task, passed, evaluated)
+    positions = np.union1d(chosen.shown, np.asarray(leaked, dtype=np.int64)).tolist()
     sample = own_frame(task, rows.frame(positions), data.columns, "train_data")
     lazy = LazyTraining(rows, data.columns, passed, chosen.complete, chosen.lengths)
-    return TrainingData({"train": sample, **frames}, lazy=lazy)
+    return _with_eval(TrainingData({"train": sample}, lazy=lazy), evaluated)
+
+
+def refuse_share(task: Task, data: Data) -> None:
+    """Raise if a training on rows that stay on disk is to set some of them aside.
+
+    Raises:
+        ConfigError: the eval data is a share, or the arguments of a split are not valid.
+    """
+    asked = split_asked_for(data.eval_data, data.group_column, data.time_column, task.training_args)
+    if asked is not None:
+        raise ConfigError(
+            f"eval_data={data.eval_data!r} would set rows aside by their labels, for which all rows "
+            f"must be in memory: with tokenize_lazily=True, write the rows to evaluate on into a file "
+            f"of their own, and pass it as eval_data"
+        )
 
 
 def _settle(task: Task, frame: pd.DataFrame, what: str, columns: ColumnNames | None) -> None:
@@ -194,13 +221,32 @@ def _settle(task: Task, frame: pd.DataFrame, what: str, columns: ColumnNames | N
         task.infer_config(frame)
 
 
-def _eval_frames(task: Task, data: Data) -> dict[str, pd.DataFrame]:
+def _eval_rows(task: Task, data: Data) -> pd.DataFrame | DiskRows | None:
     if data.eval_data is None:
-        return {}
-    frame = validated_frame(
+        return None
+    return rows_to_evaluate(
         task, data.eval_data, "eval_data", data.reading, data.columns, VALIDATION
     )
-    return {"eval": frame}
+
+
+def _leaked(
+    task: Task, passed: Passed, evaluated: pd.DataFrame | DiskRows | None
+) -> tuple[list[int], pd.DataFrame | DiskRows | None]:
+    """Return training rows whose texts are in the eval data, and eval data whose sample has these."""
+    if evaluated is None:
+        return [], None
+    if isinstance(evaluated, DiskRows):
+        leaked, there = shared_texts(passed, evaluated.passed)
+        return leaked, evaluated.with_rows(task, there)
+    return shared_texts(passed, passed_frame(task, evaluated))[0], evaluated
+
+
+def _with_eval(data: TrainingData, evaluated: pd.DataFrame | DiskRows | None) -> TrainingData:
+    if evaluated is None:
+        return data
+    if isinstance(evaluated, DiskRows):
+        return replace(data, frames={**data.frames, "eval": evaluated.frame}, evaluated=evaluated)
+    return replace(data, frames={**data.frames, "eval": evaluated})
 
 
 def _stream_data(task: Task, stream: RowStream, data: Data) -> TrainingData:
@@ -217,8 +263,8 @@ def _stream_data(task: Task, stream: RowStream, data: Data) -> TrainingData:
     frame = own_frame(task, stream.head("train_data"), data.columns, "train_data")
     what = f"train_data, the first {len(frame)} rows of a stream"
     _settle(task, frame, what, data.columns)
-    frames = {"train": frame, **_eval_frames(task, data)}
-    return TrainingData(frames, lazy=LazyTraining(stream, data.columns, None, False))
+    read = TrainingData({"train": frame}, lazy=LazyTraining(stream, data.columns, None, False))
+    return _with_eval(read, _eval_rows(task, data))
 
 
 def refuse_budget(data: TrainingData, seconds: float | None) -> None:

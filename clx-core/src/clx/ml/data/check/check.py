@@ -36,12 +36,16 @@ def check_splits(
         limit: the most tokens that the model reads, None if texts are not truncated.
         is_split: whether clx split the eval rows from the training data.
     """
-    labeled, names = [], getattr(task, "label_names", None)
+    labeled: list[LabeledTexts] = []
+    names = getattr(task, "label_names", None)
     for split in splits:
         texts = labeled_texts(task, split.frame, split.lengths)
         if texts is None:
             counts = {f"{split.name}_data": split.rows or len(split.frame) for split in splits}
             return DataCheck(rows=counts)
+        if labeled and split.lazy is not None and split.lazy.label_counts is not None:
+            # Of eval rows on disk, the frame is a sample.
+            texts = replace(texts, counts=dict[str, float](split.lazy.label_counts))
         labeled.append(texts)
     lazy = splits[0].lazy
     check = check_data(
@@ -60,7 +64,10 @@ def check_splits(
     ]
     found = [finding for finding in check.findings if not _is_usual(task, finding)]
     check = replace(check, findings=(*found, *own))
-    return check if lazy is None else as_sample(check, lazy.rows, lazy.checked)
+    for name, split in zip((TRAIN, EVAL), splits, strict=False):
+        if split.lazy is not None:
+            check = as_sample(check, name, split.lazy.rows, split.lazy.checked)
+    return check
 
 
 def labeled_texts(

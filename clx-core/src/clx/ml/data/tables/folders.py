@@ -6,7 +6,7 @@ import json
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -152,29 +152,39 @@ def partitioned(sources: Sequence[Rows], files: Sequence[FileSource]) -> list[Ro
     A column has whole numbers if all its values are whole numbers, and text otherwise. A file that
     already has the column keeps its own.
     """
-    values = [_partitions(file) for file in files]
-    keys = list(dict.fromkeys(key for each in values for key in each))
-    if not keys:
-        return list(sources)
-    text_cells = all(rows.text_cells for rows in sources)
-    whole = {
+    whole = whole_partitions(files, all(rows.text_cells for rows in sources))
+    return [with_partitions(rows, file, whole) for rows, file in zip(sources, files, strict=True)]
+
+
+def whole_partitions(files: Sequence[FileSource], text_cells: bool) -> frozenset[str]:
+    """Return the columns of folder names that have whole numbers.
+
+    Args:
+        files: all files that are read together.
+        text_cells: whether all of them have cells of text only, as csv files do.
+    """
+    values = [] if text_cells else [_partitions(file) for file in files]
+    return frozenset(
         key
-        for key in keys
-        if not text_cells
-        and all(WHOLE.fullmatch(value) for each in values if (value := each.get(key)) is not None)
+        for key in {key for each in values for key in each}
+        if all(WHOLE.fullmatch(value) for each in values if (value := each.get(key)) is not None)
+    )
+
+
+def with_partitions(rows: Rows, file: FileSource, whole: Collection[str]) -> Rows:
+    """Return the rows of a file with the columns that its folder names stand for.
+
+    Args:
+        rows: the rows.
+        file: the file.
+        whole: the columns that have whole numbers.
+    """
+    own = {
+        key: int(value) if key in whole and value is not None else value
+        for key, value in _partitions(file).items()
+        if key not in rows.schema.names
     }
-    return [
-        _with_columns(
-            rows,
-            {
-                key: int(value) if key in whole and value is not None else value
-                for key, value in own.items()
-                if key not in rows.schema.names
-            },
-            whole,
-        )
-        for rows, own in zip(sources, values, strict=True)
-    ]
+    return _with_columns(rows, own, whole)
 
 
 def _partitions(file: FileSource) -> dict[str, str | None]:
@@ -183,7 +193,7 @@ def _partitions(file: FileSource) -> dict[str, str | None]:
     return {key: None if value == NULL_PARTITION else unquote(value) for key, value in pairs}
 
 
-def _with_columns(rows: Rows, values: dict[str, int | str | None], whole: set[str]) -> Rows:
+def _with_columns(rows: Rows, values: dict[str, int | str | None], whole: Collection[str]) -> Rows:
     import pyarrow as pa
 
     if not values:

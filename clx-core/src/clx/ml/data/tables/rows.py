@@ -28,6 +28,7 @@ class Rows:
         count: the number of rows, None if it is not known before they are read.
         text_cells: whether every cell is text, as in a csv file. An empty cell is null there.
         lacking: the columns that some of the files lack, each with the first such file.
+        sources: the rows of the single files, if there are several.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Rows:
     count: int | None = None
     text_cells: bool = False
     lacking: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[Rows, ...] = ()
 
     def table(self) -> pa.Table:
         """Return all rows."""
@@ -121,12 +123,46 @@ def joined_rows(name: str, sources: Sequence[Rows]) -> Rows:
             for column in schema.names
             if column not in each.schema.names
         },
+        tuple(sources),
     )
+
+
+def check_conversions(sources: Sequence[Rows], schema: pa.Schema) -> None:
+    """Raise if a value does not fit the type that its column has in all sources together.
+
+    Only sources with another type in a column are read.
+
+    Args:
+        sources: the rows of the single files.
+        schema: the columns to convert to. Others are left out.
+
+    Raises:
+        DataFormatError: the message names the source and the column.
+    """
+    import pyarrow as pa
+
+    for source in sources:
+        fields = [field for field in schema if _may_not_fit(source.schema, field)]
+        for batch in source.read() if fields else ():
+            try:
+                fitted(batch.select([field.name for field in fields]), pa.schema(fields))
+            except DataFormatError as error:
+                raise DataFormatError(f"{source.name}: {error}") from error
+
+
+def _may_not_fit(schema: pa.Schema, field: pa.Field) -> bool:
+    import pyarrow as pa
+
+    if field.name not in schema.names or is_json(field.type):
+        return False
+    own = schema.field(field.name).type
+    return not (own.equals(field.type) or pa.types.is_null(own))
 
 
 def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
     import pyarrow as pa
 
+    sources = _encoded_alike(sources)
     schema = sources[0].schema
     for place, source in enumerate(sources):
         try:
@@ -135,6 +171,36 @@ def _common_schema(sources: Sequence[Rows]) -> pa.Schema:
             raise DataFormatError(_different_types(sources[:place], source)) from error
     _refuse_other_names(sources)
     return schema
+
+
+def _encoded_alike(sources: Sequence[Rows]) -> list[Rows]:
+    """Return the sources with schemas in which all or none of them have a column of categories.
+
+    A column of categories, as pandas and polars write it, has the same values as one of texts.
+    """
+    import pyarrow as pa
+
+    plain = {
+        field.name
+        for each in sources
+        for field in each.schema
+        if not pa.types.is_dictionary(field.type)
+    }
+    return [
+        replace(
+            each,
+            schema=pa.schema(
+                [
+                    field.with_type(field.type.value_type)
+                    if pa.types.is_dictionary(field.type) and field.name in plain
+                    else field
+                    for field in each.schema
+                ],
+                metadata=each.schema.metadata,
+            ),
+        )
+        for each in sources
+    ]
 
 
 def _refuse_other_names(sources: Sequence[Rows]) -> None:
