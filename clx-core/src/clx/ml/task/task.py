@@ -186,7 +186,7 @@ class Task(OptionValues):
 
     def label_cells(
         self, data: pd.DataFrame, labels: Mapping[int, Any]
-    ) -> Mapping[Any, list[Any]] | None:
+    ) -> Mapping[Any, Any] | None:
         """Return the label columns with other labels, or lists of labels, in the rows ``labels``.
 
         ``labels`` has them by position; :func:`clx.ml.data.relabeled_cells` makes the cells. Called by
