@@ -184,9 +184,7 @@ class Task(OptionValues):
         """
         return None
 
-    def label_cells(
-        self, data: pd.DataFrame, labels: Mapping[int, Any]
-    ) -> Mapping[Any, Any] | None:
+    def label_cells(self, data: pd.DataFrame, labels: dict[int, Any]) -> Mapping[Any, Any] | None:
         """Return the label columns with other labels, or lists of labels, in the rows ``labels``.
 
         ``labels`` has them by position; :func:`clx.ml.data.relabeled_cells` makes the cells. Called by
