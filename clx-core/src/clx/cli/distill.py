@@ -67,7 +67,7 @@ def distill(
         int | None,
         typer.Option(
             metavar="N",
-            help="Variants of each text to learn from too [default: up to 4 of few texts]",
+            help="Variants of each text to learn from too [default: up to 4, for few texts]",
         ),
     ] = None,
     backend: Annotated[

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from clx.ml.run_directory.layout import RunDir
     from clx.ml.task.task import Task
 
-_REMEDY = (
-    "It is right about them more often than about new texts: use rows that it was not trained on"
-)
+_REMEDY = "It predicts such texts better than new ones: use rows that it was not trained on"
 _DATA = "data"
 
 
