@@ -13,6 +13,7 @@ from cli_helpers import Cli
 from clx.errors import ConfigError, DataFormatError, PluginError
 from clx.ml import TrainingRun, training_run
 from clx.ml.data import to_frame
+from clx_tasks_tokens import TokenClassificationRun
 
 TEXTS = ["an apple", "a cat", "a lemon", "a cow", "a melon"]
 
@@ -122,6 +123,14 @@ def test_a_label_keeps_its_form(tiny_model, cells, new, expected):
     pd.testing.assert_frame_equal(corrected.data[["text", "id"]], data[["text", "id"]])
     assert data["label"].tolist() == cells
     assert run.label_names is None
+
+
+def test_booleans_that_the_run_reads_as_words(tiny_model):
+    data = pd.DataFrame({"text": TEXTS, "label": [True, False, True, True, True]})
+    names = {"label_names": ["False", "True"], "label_type": "str"}
+    run = training_run("classification", "words", base_model_name=tiny_model, **names)
+    corrected = run.correct_labels(data, found_in(data, {3: ("True", "False", 0.95)})).data
+    assert list(map(str, corrected["label"])) == ["True", "False", "True", "False", "True"]
 
 
 def test_a_category_may_be_new(tiny_model):
@@ -380,6 +389,19 @@ def test_spans_in_other_places_are_conflicts(tiny_model):
     found = {each.kind: each.count for each in run.check(data).findings}
     assert found["duplicate_rows"] == 1
     assert found["conflicting_labels"] == 3
+
+
+def test_labels_in_columns_that_a_task_does_not_name_are_not_lost(tiny_model):
+    class Unnamed(TokenClassificationRun):
+        name = "unnamed"
+        label_column_names = ()
+
+    spans = [[{"start": 0, "end": 2, "label": "x"}], [{"start": 3, "end": 5, "label": "x"}]]
+    data = pd.DataFrame({"text": ["ab cd"] * 3, "spans": [*spans, spans[1]]})
+    run = Unnamed(run_name="any", base_model_name=tiny_model)
+    assert run.drop_duplicates(data).data.index.tolist() == [0, 1]
+    found = {each.kind: each.count for each in run.check(data).findings}
+    assert found["duplicate_rows"] == 1
 
 
 def test_rows_that_do_not_count_stay(tiny_model):

@@ -38,6 +38,9 @@ def rows_of(path, content, reading=None):
         "\n".join(LINES).replace(" ", " NNP  I-NP "),
         "-DOCSTART- O\n\n" + "\n".join(LINES) + "\n-DOCSTART- O\n",
         "# id 7\tdomain=en\n" + "\n".join(LINES).replace("\nit ", "\n# text = it rained\nit "),
+        # Comments whose last word looks like a tag.
+        "# text = I saw O\n# sent_id = S-12\n"
+        + "\n".join(LINES).replace("\nit ", "\n# newdoc id B-3\nit "),
     ],
 )
 def test_a_sentence_is_a_row(tmp_path, content):

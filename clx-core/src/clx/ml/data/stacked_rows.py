@@ -50,6 +50,8 @@ class StackedRows(LazyRows):
             _piece(self._first, wanted[is_first], names),
             _piece(self._second, self._of_second(wanted[~is_first]), names),
         ]
+        if len(wanted) == 0:
+            return pd.DataFrame(columns=names)
         joined = pd.concat([piece for piece in pieces if piece is not None], ignore_index=True)
         order = np.concatenate([np.flatnonzero(is_first), np.flatnonzero(~is_first)])
         frame = joined.iloc[np.argsort(order)].reindex(columns=names)

@@ -163,12 +163,14 @@ def evaluate(
         result = evaluate_predictions(task, rows, predicted, run_dir)
         return replace(result, learned_rows=learned.count)
     split = rows.split(task, tokenizer, "evaluation")
-    # How many of all rows were learned is unknown: the frame is a sample.
-    warn_of_learned([learned_rows(task, directory, split.frame)], len(split.frame))
+    learned = learned_rows(task, directory, split.frame)
+    warn_of_learned([learned], len(split.frame))
     what = "the evaluation data" if split.on_disk is None else "a sample of the evaluation data"
     warn_truncated(input_limit(task, tokenizer), split.truncated, len(split.frame), what)
     predicted = predict_split(task, tokenizer, model, split)
-    return evaluate_predictions(task, split.frame, predicted, run_dir, split.on_disk)
+    result = evaluate_predictions(task, split.frame, predicted, run_dir, split.on_disk)
+    # How many of many rows on disk were learned is unknown: the frame is a sample.
+    return result if split.on_disk is not None else replace(result, learned_rows=learned.count)
 
 
 def predict_frame_rows(

@@ -217,9 +217,12 @@ def _column(old: pd.Series, values: list[Any]) -> pd.Series:
         known = set(kind.categories)
         new = dict.fromkeys(value for value in values if _is_there(value) and value not in known)
         kind = old.cat.add_categories(list(new)).dtype
+    if pd.api.types.is_bool_dtype(kind) and not set(map(type, values)) <= {bool}:
+        # pandas would make True of any word.
+        kind = object
     column: pd.Series
     try:
         column = pd.Series(values, index=old.index, dtype=kind)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         column = pd.Series(values, index=old.index, dtype=object)
     return column

@@ -97,15 +97,19 @@ def labeled_texts(
         lengths,
         expected_counts(names or (), targets),
         None if soft is None else [row.tobytes() for row in soft],
-        _marks(frame, task.label_column_names) if labels is None or _per_token(task) else None,
+        _marks(task, frame) if labels is None or _per_token(task) else None,
     )
 
 
-def _marks(frame: pd.DataFrame, columns: Sequence[str]) -> list[str] | None:
+def _marks(task: Task, frame: pd.DataFrame) -> list[str] | None:
     """Return a key of the cells of the label columns for each row, None without such columns."""
-    present = [frame[name].tolist() for name in columns if name in frame.columns]
-    if not present:
+    columns = [name for name in task.label_column_names if name in frame.columns]
+    if not columns and _per_token(task):
+        # The task does not say which columns have the labels: any difference may be one.
+        columns = list(frame.columns)
+    if not columns:
         return None
+    present = [frame[name].tolist() for name in columns]
     return [
         json.dumps(plain(row), sort_keys=True, default=str) for row in zip(*present, strict=True)
     ]

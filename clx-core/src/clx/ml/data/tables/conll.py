@@ -79,7 +79,7 @@ def _sentences(text: TextFile, name: str) -> Iterator[Sentence]:
     with text.open() as stream:
         for number, line in enumerate(io.TextIOWrapper(stream, UTF8, newline="\n"), 1):
             fields = _fields(line)
-            is_comment = not words and line.startswith("#") and not TAG.fullmatch(fields[-1])
+            is_comment = not words and _is_comment(fields, None if first is None else first[1])
             if not fields[-1] or fields[0] == DOCUMENT:
                 if words:
                     yield words, tags
@@ -103,6 +103,20 @@ def _fields(line: str) -> list[str]:
     """Return the fields of a line. A word may have blanks if tabs separate the fields."""
     line = line.rstrip()
     return line.split("\t") if "\t" in line else re.split(" +", line)
+
+
+def _is_comment(fields: list[str], columns: int | None) -> bool:
+    """Return whether a line before a sentence is a comment, such as ``# text = I saw O``.
+
+    Args:
+        fields: the fields of the line.
+        columns: the number of columns of the file, None if it is not known yet.
+    """
+    if not fields[0].startswith("#"):
+        return False
+    if not TAG.fullmatch(fields[-1]):
+        return True
+    return fields[0] == "#" and ("=" in fields or columns not in (None, len(fields)))
 
 
 def _problem(fields: list[str], first: int, columns: int) -> str | None:
