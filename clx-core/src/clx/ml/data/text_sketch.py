@@ -89,6 +89,11 @@ class TextSketch:
         return {"hashes": base64.b64encode(kept).decode("ascii"), "complete": self.complete}
 
     @classmethod
+    def of_results(cls, results: Mapping[str, Any]) -> TextSketch | None:
+        """Return the sketch in the results of a run, None if there is none."""
+        return cls.from_json(results.get(LEARNED_TEXTS))
+
+    @classmethod
     def from_json(cls, stored: Any) -> TextSketch | None:
         """Return the sketch that :meth:`to_json` wrote, None for anything else."""
         if not isinstance(stored, Mapping) or not isinstance(stored.get("hashes"), str):

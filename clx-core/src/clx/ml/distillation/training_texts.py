@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clx.errors import DataWarning
-from clx.ml.data.text_sketch import LEARNED_TEXTS, MOST_LEARNED, TextSketch
+from clx.ml.data.text_sketch import MOST_LEARNED, TextSketch
 from clx_runtime.callers import user_level
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def warn_if_training_texts(name: str, directory: RunDir, texts: Sequence[str]) -
         directory: its directory.
         texts: the different texts.
     """
-    sketch = TextSketch.from_json(directory.read_results().get(LEARNED_TEXTS))
+    sketch = TextSketch.of_results(directory.read_results())
     share = None if sketch is None else sketch.share(texts)
     if share is not None and share >= MOST_LEARNED:
         warnings.warn(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clx.errors import DataWarning
 from clx.ml.data.check.labeled_texts import LabeledTexts, Rule, TextIndex
-from clx.ml.data.text_sketch import LEARNED_TEXTS, MOST_LEARNED, TextSketch
+from clx.ml.data.text_sketch import MOST_LEARNED, TextSketch
 from clx.ml.data.texts import row_texts
 from clx.ml.results.data_check import DataCheck, Finding
 from clx.problems import MAX_EXAMPLES, cell
@@ -41,7 +41,7 @@ class LearnedRows:
 
 def learned_rows(task: Task, directory: RunDir, frame: pd.DataFrame) -> LearnedRows:
     """Return which rows of a validated frame a run was trained on, as its results remember them."""
-    sketch = TextSketch.from_json(directory.read_results().get(LEARNED_TEXTS))
+    sketch = TextSketch.of_results(directory.read_results())
     texts = None if sketch is None else row_texts(frame, task.text_columns)
     count = None if sketch is None or texts is None else sketch.count(texts)
     if sketch is None or texts is None or not count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clx.ml.data.text_sketch import LEARNED_TEXTS, TextSketch
+from clx.ml.data.text_sketch import TextSketch
 from clx_runtime.texts import TextRow
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ def learned_texts(job: Job) -> TextSketch:
 
 def learned_by(directory: RunDir) -> TextSketch:
     """Return the sketch in the results of a run, one that knows nothing if there is none."""
-    stored = directory.read_results().get(LEARNED_TEXTS)
-    return TextSketch.from_json(stored) or TextSketch(complete=False)
+    return TextSketch.of_results(directory.read_results()) or TextSketch(complete=False)
 
 
 def texts_of_frame(task: Task, frame: pd.DataFrame) -> TextSketch:

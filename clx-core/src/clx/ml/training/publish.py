@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clx.ml.data.text_sketch import LEARNED_TEXTS
 from clx.ml.machine.quiet import quiet_transformers
 from clx.ml.model.lora.base import named_base
 from clx.ml.plugins.calls import report_sections
@@ -29,7 +28,6 @@ from clx.ml.run_directory.marks import IDENTITY
 from clx.ml.task.author_code import author_code
 from clx.ml.training import keep_probe, plan
 from clx.ml.training.following import FOLLOWED
-from clx.ml.training.learned import learned_texts
 from clx.ml.training.model_card import model_card
 from clx.ml.training.published_check import refused, score_difference
 
@@ -63,7 +61,7 @@ def write_run(
     fitted: Fitted,
     result: TrainingResult,
     config: dict[str, Any],
-    data: dict[str, Any],
+    known: dict[str, Any],
 ) -> None:
     """Write config, model, results, environment, card, logs and report of a trained run.
 
@@ -74,7 +72,7 @@ def write_run(
         fitted: the trained model.
         result: the result of the training.
         config: the content of ``config.json``.
-        data: the fingerprints of the data.
+        known: the entries of ``results.json`` about the data.
 
     Raises:
         NotPublishedError: plain transformers reads a model that differs from the trained one.
@@ -86,8 +84,7 @@ def write_run(
         job.tokenizer.save_pretrained(new.model)
         with refused(new, RunDir(result.run_dir), job):
             fitted.head.score_difference = _score_difference(task, fitted, new, job.train.dataset)
-    learned = learned_texts(job).to_json()
-    results = _results(result, fitted, {"data": data, LEARNED_TEXTS: learned})
+    results = _results(result, fitted, known)
     card = model_card(task, config, results)
     (new.model / "README.md").write_text(card, encoding="utf-8")
     if fitted.adapter is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clx.errors import ConfigError
 from clx.ml.data.lengths import input_limit
+from clx.ml.data.text_sketch import LEARNED_TEXTS, TextSketch
 from clx.ml.data.texts import row_texts
 from clx.ml.evaluation.evaluate import evaluate_predictions
 from clx.ml.machine.disk import full_disk_named, training_bytes, warn_if_short
@@ -156,7 +157,8 @@ def train_run(
                 fitted = fit(job)
                 _tell_ending(fitted)
                 fitted.notes |= {**request.notes, **data.notes(complete, fitted.steps)}
-                evaluation = _evaluation(job, fitted, place.path)
+                learned = learned_texts(job)
+                evaluation = _evaluation(job, fitted, place.path, learned)
                 result = TrainingResult(
                     run_dir=place.path,
                     metrics={} if evaluation is None else evaluation.metrics,
@@ -181,7 +183,8 @@ def train_run(
 
                 def publish() -> None:
                     with staged(place, partial(_check, place, job, fitted.model, reopen)) as new:
-                        write_run(new, job, fitted, result, config, identity["data"])
+                        known = {"data": identity["data"], LEARNED_TEXTS: learned.to_json()}
+                        write_run(new, job, fitted, result, config, known)
 
                 by_main_process(publish)
     return result, config
@@ -281,7 +284,9 @@ def _identity(
     }
 
 
-def _evaluation(job: Job, fitted: Fitted, run_dir: Path) -> EvaluationResult | None:
+def _evaluation(
+    job: Job, fitted: Fitted, run_dir: Path, learned: TextSketch
+) -> EvaluationResult | None:
     """Predict the eval rows, calibrate the probabilities, fit the decisions, and evaluate."""
     task, split = job.task, job.evaluated
     if split is None:
@@ -292,4 +297,4 @@ def _evaluation(job: Job, fitted: Fitted, run_dir: Path) -> EvaluationResult | N
     # How many of many rows on disk were learned is unknown: the frame is a sample.
     if texts is None or split.on_disk is not None:
         return result
-    return replace(result, learned_rows=learned_texts(job).count(texts))
+    return replace(result, learned_rows=learned.count(texts))
